@@ -1,0 +1,14 @@
+#!/usr/bin/env python3
+"""Synthesizes the payment platform of one environment: `python main.py --environment staging`."""
+
+from settings import chosen_environment, load_or_exit
+
+settings = load_or_exit(chosen_environment())  # before anything heavy is loaded: bad settings are said at once
+
+from cdktf import App  # noqa: E402
+
+from stacks.payment_platform import PaymentPlatform  # noqa: E402
+
+app = App()
+PaymentPlatform(app, "payment-platform", settings=settings)
+app.synth()

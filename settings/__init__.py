@@ -1,0 +1,10 @@
+"""Typed settings: everything that distinguishes one environment from another (W0.4).
+
+No other part of the project reads the environment or a settings file.
+"""
+
+from settings.errors import SettingsError
+from settings.loading import chosen_environment, known_environments, load, load_or_exit
+from settings.platform import Settings
+
+__all__ = ["Settings", "SettingsError", "chosen_environment", "known_environments", "load", "load_or_exit"]

@@ -1,0 +1,110 @@
+"""Finds an environment's file, reads it and checks it.
+
+An environment is chosen by ``--environment NAME`` or by the variable PLATFORM_ENVIRONMENT. NAME is one of the files in
+settings/environments or the path of a file of the same form elsewhere. A file may say ``extends = "staging"`` and then
+holds only what differs: the environment of a pull request is two lines.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+
+from settings.errors import SettingsError, describe
+from settings.platform import Settings
+
+ENVIRONMENTS = Path(__file__).parent / "environments"
+ENVIRONMENT_VARIABLE = "PLATFORM_ENVIRONMENT"
+DEFAULT_ENVIRONMENT = "local"
+BAD_SETTINGS_EXIT_CODE = 2
+
+
+def known_environments() -> list[str]:
+    """The names of the environments that the project has a file for, in order."""
+    return sorted(path.stem for path in ENVIRONMENTS.glob("*.toml"))
+
+
+def load(environment: str) -> Settings:
+    """The checked settings of an environment, given by name or by path.
+
+    Raises:
+        SettingsError: with all problems, one line each.
+    """
+    path = _path_of(environment)
+    values = _read_with_base(path)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise describe(error, path.name) from error
+
+
+def load_or_exit(environment: str) -> Settings:
+    """As ``load``, but bad settings end the program: their lines on standard error and exit code 2."""
+    try:
+        return load(environment)
+    except SettingsError as error:
+        _exit_with(error)
+
+
+def chosen_environment(arguments: Sequence[str] | None = None, variables: Mapping[str, str] | None = None) -> str:
+    """The environment that the command line (``--environment NAME``) or else PLATFORM_ENVIRONMENT names."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    variables = os.environ if variables is None else variables
+    for position, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name == "--environment":
+            return value if equals else "".join(arguments[position + 1 : position + 2])
+    return variables.get(ENVIRONMENT_VARIABLE) or DEFAULT_ENVIRONMENT
+
+
+def _exit_with(error: SettingsError) -> NoReturn:
+    for line in error.lines:
+        print(line, file=sys.stderr)
+    raise SystemExit(BAD_SETTINGS_EXIT_CODE)
+
+
+def _path_of(environment: str) -> Path:
+    if environment in known_environments():
+        return ENVIRONMENTS / f"{environment}.toml"
+    path = Path(environment)
+    if path.suffix == ".toml" and path.is_file():
+        return path
+    raise SettingsError(
+        [f"environment: {environment!r} is not allowed; {', '.join(known_environments())} or the path of a .toml file is"]
+    )
+
+
+def _read_with_base(path: Path) -> dict[str, Any]:
+    values = _read(path)
+    base = values.pop("extends", None)
+    if base is None:
+        return values
+    if base not in known_environments():
+        raise SettingsError(
+            [f"{path.name}: extends: {base!r} is not allowed; one of {', '.join(known_environments())} is"]
+        )
+    return _merged(_read(ENVIRONMENTS / f"{base}.toml"), values)
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes`` over it, table by table."""
+    result = dict(base)
+    for key, value in changes.items():
+        inner = result.get(key)
+        result[key] = _merged(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SettingsError([f"{path.name}: not TOML: {error}"]) from error
+    except OSError as error:
+        raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from error

@@ -1,0 +1,65 @@
+"""Names of resources: made in one place, so that they carry the suffix and fit AWS's limits (W0.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameLimit:
+    """The longest name that a kind of resource may have, and the longest purpose for which the stack makes one."""
+
+    kind: str
+    characters: int
+    longest_purpose: str
+    source: str
+
+
+# The purposes are those that the stack uses; tests/unit/test_naming.py holds the synthesized names against this table.
+BUCKET = NameLimit(
+    kind="S3 bucket",
+    characters=63,
+    longest_purpose="static-assets",
+    source="https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html",
+)
+ROLE = NameLimit(
+    kind="IAM role",
+    characters=64,
+    longest_purpose="static-assets-replication",
+    source="https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html",
+)
+
+
+@dataclass(frozen=True)
+class Names:
+    """Makes the names of one environment from a prefix, the environment's suffix and the account."""
+
+    prefix: str
+    suffix: str
+    account_id: str
+
+    def of(self, purpose: str) -> str:
+        """The name of a resource that is unique within an account and region, such as ``payments-flow-logs-staging``."""
+        return f"{self.prefix}-{purpose}-{self.suffix}"
+
+    def bucket(self, purpose: str, region: str) -> str:
+        """The name of a bucket. Bucket names are unique over all accounts, so the account and region are in it."""
+        return f"{self.of(purpose)}-{self.account_id}-{region}"
+
+    def log_group(self, purpose: str) -> str:
+        """The name of a log group; all of an environment's lie below one path, which key policies name."""
+        return f"/{self.prefix}/{self.suffix}/{purpose}"
+
+    def too_long(self, regions: Sequence[str]) -> Iterator[str]:
+        """For each kind of name that these parts make longer than AWS allows: what is wrong and what would be right."""
+        longest_names = {
+            BUCKET: max((self.bucket(BUCKET.longest_purpose, region) for region in regions), key=len),
+            ROLE: self.of(ROLE.longest_purpose),
+        }
+        for limit, name in longest_names.items():
+            if (excess := len(name) - limit.characters) > 0:
+                yield (
+                    f"one that is {excess} shorter is: the {limit.kind} {name!r} would have {len(name)} characters and "
+                    f"AWS allows {limit.characters}"
+                )

@@ -1,0 +1,83 @@
+"""The settings of one environment, whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from settings import rules
+from settings.base import SettingsModel, matching
+from settings.naming import Names
+from settings.network import NetworkSettings, RegionSettings
+from settings.storage import EncryptionSettings, StorageSettings
+
+NamePrefix = Annotated[str, matching(r"[a-z][a-z0-9]{1,11}", "2 to 12 lower-case letters and digits are allowed")]
+EnvironmentSuffix = Annotated[
+    str,
+    matching(
+        r"[a-z][a-z0-9]*(-[a-z0-9]+)*",
+        "lower-case letters, digits and single hyphens between them are allowed, a letter first",
+    ),
+]
+AccountId = Annotated[str, matching(r"[0-9]{12}", "an AWS account id of 12 digits, in quotes, is allowed")]
+BucketName = Annotated[
+    str,
+    matching(
+        r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
+        "a bucket name of 3 to 63 lower-case letters, digits and hyphens is allowed",
+    ),
+]
+
+
+class StateSettings(SettingsModel):
+    """Where Terraform's state is kept (W0.3). One bucket serves all environments of an account."""
+
+    bucket: BucketName
+    noncurrent_version_days: Annotated[int, Field(ge=1, le=3650)] = 90
+
+
+class Settings(SettingsModel):
+    """Everything that distinguishes one environment from another. Nothing else in the project does."""
+
+    name_prefix: NamePrefix
+    environment_suffix: EnvironmentSuffix
+    account_id: AccountId
+    # A protected environment refuses to be destroyed: deletion protection, final snapshots, vault locks.
+    protected: bool
+    primary: RegionSettings
+    recovery: RegionSettings
+    state: StateSettings
+    tags: dict[str, str] = {}
+    network: NetworkSettings = NetworkSettings()
+    encryption: EncryptionSettings = EncryptionSettings()
+    storage: StorageSettings = StorageSettings()
+
+    @property
+    def names(self) -> Names:
+        """Makes this environment's resource names."""
+        return Names(self.name_prefix, self.environment_suffix, self.account_id)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _report_all_problems_at_once(cls, values: Any, validate: ModelWrapValidatorHandler[Settings]) -> Settings:
+        found: list[InitErrorDetails] = []
+        try:
+            settings = validate(values)
+        except ValidationError as error:
+            found = [
+                InitErrorDetails(type=one["type"], loc=one["loc"], input=one["input"], ctx=one.get("ctx", {}))
+                for one in error.errors(include_url=False)
+            ]
+        if isinstance(values, Mapping):
+            found += [_details(problem) for problem in rules.problems(values)]
+        if found:
+            raise ValidationError.from_exception_data(cls.__name__, found)
+        return settings
+
+
+def _details(problem: rules.Problem) -> InitErrorDetails:
+    kind = PydanticCustomError("not_allowed_together", "{allowed}", {"allowed": problem.allowed})
+    return InitErrorDetails(type=kind, loc=problem.field, input=problem.value)
