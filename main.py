@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Synthesizes the payment platform of one environment: `python main.py --environment staging`."""
 
+import synthesis
 from settings import chosen_environment, load_or_exit
 
 settings = load_or_exit(chosen_environment())  # before anything heavy is loaded: bad settings are said at once
+synthesis.prepare()
 
 from cdktf import App  # noqa: E402
 
