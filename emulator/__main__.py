@@ -1,0 +1,55 @@
+"""``python -m emulator``: the command line of the local AWS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from emulator.server import CannotServe, serve
+
+DEFAULT_PORT = 5566
+DEFAULT_DIRECTORY = Path(".local-aws")
+EXIT_CANNOT_SERVE = 2
+
+application = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="rich")
+
+
+@application.callback()
+def main() -> None:
+    """A local AWS to rehearse deployments on: no account, no network, nothing to pay."""
+
+
+@application.command("serve")
+def serve_command(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port on 127.0.0.1.")] = DEFAULT_PORT,
+    directory: Annotated[
+        Path, typer.Option(file_okay=False, help="Takes the record: calls.jsonl, violations.jsonl, server.json.")
+    ] = DEFAULT_DIRECTORY,
+    contract: Annotated[
+        bool,
+        typer.Option(help="Hold every request against AWS's published model. Off only to measure what that costs."),
+    ] = True,
+) -> None:
+    """Serve the local AWS in the foreground until SIGTERM or Ctrl-C.
+
+    Everything it knows is in memory and ends with it. Exit code 2: the port is in use, or a local AWS already runs in
+    the directory.
+    """
+    console = Console(soft_wrap=True)
+    try:
+        serve(
+            port,
+            directory,
+            contract=contract,
+            ready=lambda url: console.print(f"local AWS ready at {url}, record in {directory}", highlight=False),
+        )
+    except CannotServe as refusal:
+        Console(stderr=True, soft_wrap=True).print(f"emulator: {refusal}", style="red", highlight=False, markup=False)
+        raise typer.Exit(EXIT_CANNOT_SERVE) from None
+
+
+if __name__ == "__main__":
+    application(prog_name="python -m emulator")

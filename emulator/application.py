@@ -1,0 +1,274 @@
+"""The local AWS as a WSGI application: the contract and the record around moto.
+
+Order of a request: which operation it is for, whether AWS's model of that operation allows it, moto's answer, the
+record. A refused request does not reach moto.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from moto.core.request import Request
+from moto.iam.models import get_account_id_from
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sts.models import sts_backends
+
+from emulator.contract import (
+    Check,
+    Constraint,
+    ErrorResponse,
+    Target,
+    Violation,
+    error_response,
+    find_target,
+    iam_action,
+    refusal,
+    unknown_operation,
+    without_leniencies,
+)
+from emulator.record import Call, RecordedViolation, Recorder
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+IDENTITY_PATH = "/_local-aws"
+"""Answers with the process id and the directory of the server: no path of an AWS service."""
+
+# moto's own interface, and the metadata of an instance: no calls of an AWS API.
+_NO_AWS_API = ("/moto-api", "/latest/", "/favicon.ico")
+
+# These wait in moto for something to happen: they must not make everybody else wait.
+_WAITING_OPERATIONS = frozenset({"ReceiveMessage", "Invoke", "StartSyncExecution", "SubscribeToShard"})
+
+_UNSIGNED_STS = ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
+
+_NOT_IMPLEMENTED = "LocalAwsNotImplemented"
+_FAILED = "LocalAwsFailure"
+
+_log = logging.getLogger(__name__)
+
+
+class LocalAws:
+    """The WSGI application. ``directory`` takes the record; without ``contract`` nothing is checked (to measure it)."""
+
+    def __init__(self, directory: Path, *, contract: bool = True) -> None:
+        self._directory = directory
+        self._contract = contract
+        self._recorder = Recorder(directory)
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        # moto's backends are plain dictionaries, changed without locks; see docs/local-aws.md.
+        self._one_at_a_time = threading.Lock()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == IDENTITY_PATH:
+            return _identity(self._directory, start_response)
+        if path.startswith(_NO_AWS_API):
+            return self._moto(environ, start_response)  # type: ignore[no-any-return]
+        exchange = _Exchange(environ)
+        answer = self._answer(exchange)
+        self._recorder.call(exchange.call(answer))
+        start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.headers)
+        return [answer.body]
+
+    def _answer(self, exchange: _Exchange) -> _Answer:
+        if self._contract:
+            error = self._refuse(exchange)
+            if error is not None:
+                return _Answer.of(error)
+        if exchange.target is not None and exchange.target.operation.name in _WAITING_OPERATIONS:
+            return self._forward(exchange)
+        with self._one_at_a_time:
+            return self._forward(exchange)
+
+    def _refuse(self, exchange: _Exchange) -> ErrorResponse | None:
+        """The refusal of a request that AWS's model does not allow; None when it is allowed."""
+        target = exchange.target
+        if target is None:
+            requirement = f"no operation of {exchange.signing_name} matches {exchange.request_line}"
+            unknown = Violation(exchange.signing_name, "", "", Constraint.UNKNOWN_OPERATION, requirement)
+            self._record_violations(exchange, [unknown])
+            return unknown_operation(exchange.signing_name, requirement)
+        check = Check(target)
+        check.request(exchange.request, exchange.body)
+        exchange.resource = check.resource
+        violations = without_leniencies(check.violations)
+        self._record_violations(exchange, violations)
+        return refusal(target, violations[0]) if violations else None
+
+    def _record_violations(self, exchange: _Exchange, violations: list[Violation]) -> None:
+        for violation in violations:
+            self._recorder.violation(
+                RecordedViolation(
+                    time=exchange.time,
+                    service=violation.service,
+                    operation=violation.operation,
+                    member=violation.member,
+                    constraint=violation.constraint,
+                    message=violation.message,
+                    user_agent=exchange.user_agent,
+                )
+            )
+
+    def _forward(self, exchange: _Exchange) -> _Answer:
+        """moto's answer. A gap or a crash of moto is an error that no SDK retries, so that a rehearsal ends at once."""
+        try:
+            return _Answer.from_application(self._moto, exchange.environ)
+        except NotImplementedError as gap:
+            return self._failure(exchange, _NOT_IMPLEMENTED, f"the local AWS lacks {exchange.name}: {gap}")
+        except Exception as crash:
+            _log.exception("moto failed in %s", exchange.name)
+            return self._failure(exchange, _FAILED, f"moto failed in {exchange.name}: {crash!r}")
+
+    def _failure(self, exchange: _Exchange, code: str, message: str) -> _Answer:
+        _log.error(message)
+        target = exchange.target
+        if target is None:
+            return _Answer(int(HTTPStatus.NOT_IMPLEMENTED), [("Content-Type", "text/plain")], message.encode(), code)
+        return _Answer.of(
+            error_response(target.operation, target.protocol, code, message, int(HTTPStatus.NOT_IMPLEMENTED))
+        )
+
+
+class _Exchange:
+    """One request, read once, and what the record says of it."""
+
+    def __init__(self, environ: WSGIEnvironment) -> None:
+        self._begin = time.monotonic()
+        self.time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.environ = environ
+        # Read here in full: moto then reads from memory, and a slow client holds no lock.
+        self.body = _read_body(environ)
+        self.request = Request({**environ, "wsgi.input": BytesIO(self.body)})
+        self.caller, self.region, self.signing_name = _credential_scope(self.request)
+        self.target = find_target(self.signing_name, self.request)
+        self.resource: dict[str, str | list[str]] = {}
+        environ["wsgi.input"] = BytesIO(self.body)
+
+    @property
+    def request_line(self) -> str:
+        """Method and path, and the form's action or the JSON target where there is one."""
+        action = self.request.headers.get("X-Amz-Target") or self.request.values.get("Action", "")
+        return f"{self.request.method} {self.request.raw_path} {action}".strip()
+
+    @property
+    def name(self) -> str:
+        """Service and operation, or the request line where no operation matches."""
+        if self.target is None:
+            return f"{self.signing_name} {self.request_line}"
+        return f"{self.target.service.service_name} {self.target.operation.name}"
+
+    @property
+    def user_agent(self) -> str:
+        """The program and SDK that sent the request, without the list of its features."""
+        products = [word for word in self.request.headers.get("User-Agent", "").split() if "/" in word]
+        known = [p for p in products if re.match(r"(APN/|Terraform/|terraform-provider-aws/|aws-cli/|Boto|aws-sdk)", p)]
+        return " ".join(known or products[:1])
+
+    def call(self, answer: _Answer) -> Call:
+        """The entry of the record."""
+        operation = self.target.operation.name if self.target else ""
+        return Call(
+            time=self.time,
+            service=str(self.target.service.service_name) if self.target else self.signing_name,
+            operation=operation,
+            action=iam_action(self.signing_name, operation) if operation else "",
+            region=self.region,
+            resource=self.resource,
+            caller=self.caller,
+            assumed_role=_assumed_role(self.caller),
+            user_agent=self.user_agent,
+            attempt=_attempt(self.request),
+            status=answer.status,
+            error=answer.error,
+            seconds=round(time.monotonic() - self._begin, 4),
+        )
+
+
+class _Answer:
+    """An HTTP response, whole, and the code of the error that it carries (or empty)."""
+
+    def __init__(self, status: int, headers: list[tuple[str, str]], body: bytes, error: str = "") -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.error = error or (_error_code(headers, body) if status >= HTTPStatus.BAD_REQUEST else "")
+
+    @classmethod
+    def of(cls, error: ErrorResponse) -> _Answer:
+        headers = [*error.headers.items(), ("Content-Length", str(len(error.body)))]
+        return cls(error.status, headers, error.body, error.code)
+
+    @classmethod
+    def from_application(cls, application: Callable[..., Iterable[bytes]], environ: WSGIEnvironment) -> _Answer:
+        begun: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Callable[[bytes], None]:
+            begun.append((status, headers))
+            return lambda _chunk: None
+
+        chunks = application(environ, start_response)
+        try:
+            body = b"".join(chunks)
+        finally:
+            if hasattr(chunks, "close"):
+                chunks.close()
+        status, headers = begun[-1]
+        return cls(int(status.split()[0]), headers, body)
+
+
+def _read_body(environ: WSGIEnvironment) -> bytes:
+    if environ.get("wsgi.input_terminated"):
+        return environ["wsgi.input"].read()
+    return environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+
+
+def _credential_scope(request: Request) -> tuple[str, str, str]:
+    """Access key id, region and signing name of a request.
+
+    An unsigned request is one to STS with a token of another provider, or else one to S3, as moto dispatches it.
+    """
+    signed = re.search(r"Credential=([^,\s]+)", request.headers.get("Authorization", ""))
+    credential = signed[1] if signed else request.args.get("X-Amz-Credential", "")
+    parts = credential.rsplit("/", 4)
+    if len(parts) == 5:
+        return parts[0], parts[2], parts[3]
+    return "", "us-east-1", "sts" if request.values.get("Action") in _UNSIGNED_STS else "s3"
+
+
+def _assumed_role(access_key_id: str) -> str:
+    if not access_key_id:
+        return ""
+    role = sts_backends[get_account_id_from(access_key_id)]["aws"].get_assumed_role_from_access_key(access_key_id)
+    return role.arn if role else ""
+
+
+def _attempt(request: Request) -> int:
+    attempt = re.search(r"attempt=(\d+)", request.headers.get("amz-sdk-request", ""))
+    return int(attempt[1]) if attempt else 1
+
+
+def _error_code(headers: list[tuple[str, str]], body: bytes) -> str:
+    """The code of an error in any of AWS's wire formats; empty when there is none (the answer to a HEAD)."""
+    named = next((value for name, value in headers if name.lower() == "x-amzn-errortype"), "")
+    if not named:
+        found = re.search(rb"<Code>([^<]+)</Code>", body) or re.search(rb'"(?:__type|code)":\s*"([^"]+)"', body)
+        named = found[1].decode(errors="replace") if found else ""
+    return named.split(":")[0].rpartition("#")[2]
+
+
+def _identity(directory: Path, start_response: StartResponse) -> Iterable[bytes]:
+    body = json.dumps({"pid": os.getpid(), "directory": str(directory)}).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]

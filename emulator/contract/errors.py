@@ -1,0 +1,98 @@
+"""Errors as the services write them: the code a service uses, on the wire of its protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from moto.core.exceptions import ServiceException
+from moto.core.model import OperationModel
+from moto.core.serialize import get_serializer_class
+
+from emulator.contract.check import Constraint, Violation, error_codes
+from emulator.contract.models import Target, service_model, services_by_signing_name
+
+_DECLARED_CODES = (
+    "ValidationException",
+    "ValidationError",
+    "InvalidParameterValue",
+    "InvalidParameterValueException",
+    "InvalidParameter",
+    "InvalidParameterException",
+    "InvalidArgument",
+    "InvalidInput",
+    "InvalidRequestException",
+)
+"""Codes of a refused value, best first: the first that the model of the service declares is the service's own."""
+
+_DEFAULT_CODES = {
+    "query": "ValidationError",
+    "json": "ValidationException",
+    "rest-json": "ValidationException",
+    "rest-xml": "InvalidArgument",
+}
+
+_EC2_CODES = {
+    Constraint.UNKNOWN_MEMBER: "UnknownParameter",
+    Constraint.MISSING: "MissingParameter",
+}
+"""EC2's model declares no errors; these are of its list of client error codes. Any other is InvalidParameterValue."""
+
+_S3_BODY_CONSTRAINTS = (Constraint.UNKNOWN_MEMBER, Constraint.MISSING, Constraint.TYPE, Constraint.ENUM)
+_UNDECLARED_CODES = {"rds": "InvalidParameterValue"}
+
+
+class _ModelledError(ServiceException):
+    """An error that is looked up in the model of its operation's service (moto goes by the exception's module)."""
+
+
+@dataclass(frozen=True)
+class ErrorResponse:
+    """An HTTP response that carries an error."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    code: str
+
+
+def refusal(target: Target, violation: Violation) -> ErrorResponse:
+    """The answer of the service to a request that breaks its model."""
+    return error_response(target.operation, target.protocol, _code(target, violation.constraint), violation.message)
+
+
+def _code(target: Target, constraint: Constraint) -> str:
+    if target.protocol == "ec2":
+        return _EC2_CODES.get(constraint, "InvalidParameterValue")
+    name = target.service.service_name
+    if name == "s3":
+        return "MalformedXML" if constraint in _S3_BODY_CONSTRAINTS else "InvalidArgument"
+    declared = set(error_codes(target.operation))
+    own = next((code for code in _DECLARED_CODES if code in declared), None)
+    return own or _UNDECLARED_CODES.get(name) or _DEFAULT_CODES[target.protocol]
+
+
+def unknown_operation(signing_name: str, message: str) -> ErrorResponse:
+    """The answer to a request that no operation of the service matches."""
+    names = services_by_signing_name().get(signing_name)
+    model = service_model(names[0] if names else "s3")
+    operation = model.operation_model(model.operation_names[0])
+    codes = {"query": "InvalidAction", "ec2": "InvalidAction", "rest-xml": "MethodNotAllowed"}
+    protocol = _protocol(operation)
+    return error_response(operation, protocol, codes.get(protocol, "UnknownOperationException"), message)
+
+
+def _protocol(operation: OperationModel) -> str:
+    protocols = operation.service_model.metadata.get("protocols", [operation.service_model.protocol])
+    return next(str(protocol) for protocol in (*protocols, "json") if protocol != "smithy-rpc-v2-cbor")
+
+
+def error_response(
+    operation: OperationModel, protocol: str, code: str, message: str, status: int | None = None
+) -> ErrorResponse:
+    """An error of ``code`` in the wire format of ``protocol``; ``status`` other than the model's own only if given."""
+    serializer = get_serializer_class(str(operation.service_model.service_name), protocol)(operation_model=operation)
+    response = serializer.serialize(_ModelledError(code, message))
+    headers = {name: str(value) for name, value in response["headers"].items()}
+    body = response["body"]
+    encoded = body if isinstance(body, bytes) else str(body).encode()
+    return ErrorResponse(status or int(response["status_code"]), headers, encoded, code)

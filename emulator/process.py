@@ -1,0 +1,197 @@
+"""A local AWS in the background, for tests and commands, and the environment that points clients at it.
+
+    server = process.start(Path(".local-aws"))
+    subprocess.run(["terraform", "apply"], env=process.complete_environment(server.url))
+    process.stop(server)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator.server import HOST, STATE_FILE, identity
+
+ACCOUNT_ID = "123456789012"
+"""The account of the local AWS: moto's default for any access key."""
+
+LOG_FILE = "server.log"
+SECONDS_TO_START = 60.0
+SECONDS_TO_STOP = 10.0
+_SECONDS_BETWEEN_LOOKS = 0.05
+
+
+class EmulatorError(Exception):
+    """The local AWS could not be started or stopped; the message is one line for a person."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A local AWS that runs: its directory (record, log, state), its process id and its URL."""
+
+    directory: Path
+    pid: int
+    url: str
+
+
+def environment(url: str, region: str = "us-east-2") -> dict[str, str]:
+    """Variables that point AWS clients and Terraform at the local AWS at ``url``.
+
+    They are to be laid over an environment without other ``AWS_`` variables; :func:`complete_environment` does both.
+
+    Args:
+        url: of the local AWS, e.g. ``http://127.0.0.1:5566``.
+        region: where a client that names no region goes.
+    """
+    return {
+        "AWS_ENDPOINT_URL": url,
+        # Not a secret: the local AWS takes any. The id is one that AWS's documentation uses.
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "local-aws",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        # No profile, region or endpoint from the files of the person who runs this.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # S3 Control puts the account before the host (123456789012.127.0.0.1), which no resolver knows: through this
+        # "proxy" such a request reaches the server too. No host is exempt, and HTTPS is not concerned.
+        **dict.fromkeys(("HTTP_PROXY", "http_proxy"), url),
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), ""),
+    }
+
+
+def complete_environment(
+    url: str, base: Mapping[str, str] | None = None, region: str = "us-east-2"
+) -> dict[str, str]:
+    """The environment for a child process: ``base`` without any ``AWS_`` variable, and :func:`environment`.
+
+    Args:
+        url: of the local AWS.
+        base: this process's environment when not given.
+        region: where a client that names no region goes.
+    """
+    inherited = os.environ if base is None else base
+    kept = {name: value for name, value in inherited.items() if not name.startswith("AWS_")}
+    return {**kept, **environment(url, region)}
+
+
+def start(directory: Path | str, *, port: int | None = None, seconds_to_start: float = SECONDS_TO_START) -> Server:
+    """Start a local AWS in the background and return once it answers.
+
+    Its output goes to ``server.log`` in ``directory``. It lives until :func:`stop`, also after this process ends.
+
+    Args:
+        directory: takes its record; made if it does not exist.
+        port: TCP port on 127.0.0.1; a free one when not given.
+        seconds_to_start: how long to wait for it to answer.
+
+    Raises:
+        EmulatorError: it did not start; the message is the server's own.
+    """
+    directory = Path(directory).resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    chosen = port or _free_port()
+    command = [sys.executable, "-m", "emulator", "serve", "--port", str(chosen), "--directory", str(directory)]
+    log_path = directory / LOG_FILE
+    with log_path.open("w", encoding="utf-8") as log:
+        # A session of its own: Ctrl-C in a terminal is for the command in front, which stops the server itself.
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=Path(__file__).parent.parent,
+        )
+    server = Server(directory, child.pid, f"http://{HOST}:{chosen}")
+    try:
+        _wait_until_ready(server, child, seconds_to_start)
+    except BaseException:
+        # Also when the wait is interrupted: nobody else knows of the child yet.
+        child.kill()
+        child.wait()
+        raise
+    return server
+
+
+def find(directory: Path | str) -> Server | None:
+    """The local AWS that runs in ``directory``, or None."""
+    directory = Path(directory).resolve()
+    try:
+        state = (directory / STATE_FILE).open(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    with state:
+        try:
+            # The server holds the lock for as long as it lives: a lock that can be had is a server that has ended.
+            fcntl.flock(state, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            text = state.read()
+            return Server(directory, **json.loads(text)) if text else None
+    return None
+
+
+def stop(server: Server, *, seconds_to_stop: float = SECONDS_TO_STOP) -> None:
+    """End ``server``: SIGTERM, and SIGKILL when it still runs after ``seconds_to_stop``. It may have ended already."""
+    if find(server.directory) != server:
+        # Its process id may by now be somebody else's.
+        _reap(server.pid)
+        return
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(server.pid, sent)
+        deadline = time.monotonic() + seconds_to_stop
+        while time.monotonic() < deadline:
+            _reap(server.pid)
+            if find(server.directory) is None:
+                _reap(server.pid)
+                return
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+    raise EmulatorError(f"the local AWS in {server.directory} (process {server.pid}) did not end")
+
+
+@contextlib.contextmanager
+def running(directory: Path | str, *, port: int | None = None) -> Iterator[Server]:
+    """A local AWS for the duration of a ``with`` block."""
+    server = start(directory, port=port)
+    try:
+        yield server
+    finally:
+        stop(server)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(server: Server, child: subprocess.Popen[bytes], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    expected = {"pid": server.pid, "directory": str(server.directory)}
+    while child.poll() is None:
+        # Who answers must be the child: on a port that another server has, that server would answer.
+        if find(server.directory) == server and identity(server.url) == expected:
+            return
+        if time.monotonic() > deadline:
+            raise EmulatorError(f"the local AWS did not answer within {seconds:g} s; see {server.directory / LOG_FILE}")
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    said = (server.directory / LOG_FILE).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    raise EmulatorError(said[-1] if said else f"the local AWS ended with exit code {child.returncode}")
+
+
+def _reap(pid: int) -> None:
+    """Take note of the end of a child, which would otherwise stay a zombie; no matter if it is nobody's or not ours."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)

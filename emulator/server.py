@@ -1,0 +1,134 @@
+"""The server of the local AWS: one process, on 127.0.0.1 only, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+HOST = "127.0.0.1"
+STATE_FILE = "server.json"
+"""In the server's directory: its process id and URL. Locked for as long as the server lives."""
+
+SECONDS_TO_LOCK = 2.0
+
+MOTO_ENVIRONMENT = {
+    # Roles attach AWS's own policies (service roles, AmazonECSTaskExecutionRolePolicy ...).
+    "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+    # Nothing here starts an instance from a public image, and loading them costs seconds.
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+    # A validation that ends at once: DNS is not what is rehearsed.
+    "MOTO_ACM_VALIDATION_WAIT": "0",
+    # Otherwise each response carries headers for browsers.
+    "MOTO_DISABLE_GLOBAL_CORS": "true",
+    # The virtual host of a bucket is never used with an IP address; its absence spares a parse of each host.
+    "S3_IGNORE_SUBDOMAIN_BUCKETNAME": "true",
+}
+"""What moto must be told before it is imported."""
+
+
+class CannotServe(Exception):
+    """The server cannot start; the message is one line for a person."""
+
+
+def serve(port: int, directory: Path, *, contract: bool = True, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then end the process with exit code 0.
+
+    Args:
+        port: TCP port on 127.0.0.1.
+        directory: takes the record and the state of the server; made if it does not exist.
+        contract: whether requests are held against AWS's models.
+        ready: called with the URL once the server answers.
+
+    Raises:
+        CannotServe: the port is in use, or the directory belongs to a server that runs.
+    """
+    url = f"http://{HOST}:{port}"
+    _refuse_port_in_use(port)
+    directory = directory.resolve()
+    state = _lock_state(directory)
+    # Blocked in every thread (threads inherit the mask), so that only sigwait below receives them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    os.environ.update(MOTO_ENVIRONMENT)
+    os.environ["MOTO_PORT"] = str(port)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+
+    # Imported only now: moto reads its environment when it is imported.
+    from werkzeug.serving import make_server
+
+    from emulator.application import LocalAws
+    from emulator.request_handler import RequestHandler
+    from emulator.services import install
+
+    install()
+    server = make_server(HOST, port, LocalAws(directory, contract=contract), threaded=True, request_handler=RequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    _write_state(state, url)
+    if identity(url) != {"pid": os.getpid(), "directory": str(directory)}:
+        raise CannotServe(f"port {port} is answered by another program")
+    ready(url)
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    server.shutdown()
+    server.server_close()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: the interpreter would first wait for every thread that moto started and left behind.
+    os._exit(0)
+
+
+def identity(url: str, seconds: float = 5.0) -> dict[str, object] | None:
+    """Process id and directory of the local AWS that answers at ``url``; None when something else or nothing does."""
+    import http.client
+    from urllib.parse import urlsplit
+
+    # http.client uses no proxy, whatever the environment says.
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=seconds)
+    try:
+        connection.request("GET", "/_local-aws")
+        answer = json.loads(connection.getresponse().read())
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    return answer if isinstance(answer, dict) and answer.keys() == {"pid", "directory"} else None
+
+
+def _refuse_port_in_use(port: int) -> None:
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        if probe.connect_ex((HOST, port)) != 0:
+            return
+    owner = identity(f"http://{HOST}:{port}", seconds=1.0)
+    who = f"the local AWS of {owner['directory']} (process {owner['pid']})" if owner else "another program"
+    raise CannotServe(f"port {port} is in use by {who}")
+
+
+def _lock_state(directory: Path) -> TextIO:
+    directory.mkdir(parents=True, exist_ok=True)
+    state = (directory / STATE_FILE).open("a+", encoding="utf-8")
+    deadline = time.monotonic() + SECONDS_TO_LOCK
+    while True:
+        try:
+            fcntl.flock(state, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return state
+        except OSError:
+            # Somebody who only looks (emulator.process.find) holds it for a moment.
+            if time.monotonic() > deadline:
+                raise CannotServe(f"a local AWS already runs in {directory}") from None
+            time.sleep(0.05)
+
+
+def _write_state(state: TextIO, url: str) -> None:
+    state.truncate(0)
+    state.write(json.dumps({"pid": os.getpid(), "url": url}))
+    state.flush()
