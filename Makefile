@@ -1,0 +1,134 @@
+# The commands of the payment platform. Each does its own set-up; a second run starts at once.
+#
+#   make deploy-local              the whole platform on this machine, with no AWS account
+#   make diff ENV=staging          an environment of settings/environments, or the path of such a file
+#   make test ARGS="-k network"    what pytest takes
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+# Assigned, not `?=`: a shell's own ENV variable is something else.
+ENV := $(or $(PLATFORM_ENVIRONMENT),local)
+ARGS :=
+export PLATFORM_ENVIRONMENT := $(ENV)
+
+# Without byte code each start compiles the bindings anew, which takes longer than a synthesis.
+unexport PYTHONDONTWRITEBYTECODE
+export CHECKPOINT_DISABLE := 1
+
+PYTHON := $(firstword $(shell command -v python3.11 python3))
+PIPENV_VERSION := 2026.10.3
+PIPENV_STAMP := .cache/pipenv/installed-$(PIPENV_VERSION)
+PIPENV := PIPENV_IGNORE_VIRTUALENVS=1 PIPENV_VENV_IN_PROJECT=1 PIPENV_NOSPIN=1 PIPENV_YES=1 .cache/pipenv/bin/pipenv
+PIPENV_CHECKOV := PIPENV_PIPFILE=policy/checkov/Pipfile PIPENV_IGNORE_VIRTUALENVS=1 WORKON_HOME=$(CURDIR) \
+	PIPENV_CUSTOM_VENV_NAME=.venv-checkov PIPENV_NOSPIN=1 PIPENV_YES=1 .cache/pipenv/bin/pipenv
+RUN := .venv/bin/python
+
+# $(call quietly,what it does,command): a line while it runs, and the command's own output only if it fails.
+quietly = @mkdir -p .cache; printf '%s ...\n' '$(1)'; start=$$SECONDS; log=.cache/set-up-$$$$.log; \
+	if $(2) >"$$log" 2>&1; then rm -f "$$log"; printf '  done in %s s\n' $$((SECONDS - start)); \
+	else code=$$?; cat "$$log" >&2; rm -f "$$log"; exit $$code; fi
+
+.PHONY: help
+help: ## print these commands
+	@printf 'make COMMAND [ENV=local|staging|production|path.toml] [ARGS=...]\n\n'
+	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+## on this machine
+
+.PHONY: setup
+setup: .venv/.synced node_modules/.installed ## install the locked Python and Node packages
+
+.PHONY: deploy-local
+deploy-local: setup ## deploy everything to a local AWS and prove that a second plan is empty
+	@$(RUN) -m operations deploy-local $(ARGS)
+
+.PHONY: destroy-local
+destroy-local: setup ## destroy what deploy-local made, and stop the local AWS
+	@$(RUN) -m operations destroy-local $(ARGS)
+
+.PHONY: test
+test: setup ## run all tests (ARGS="-k network" for some)
+	@$(RUN) -m pytest $(ARGS)
+
+.PHONY: check
+check: .venv/.synced ## formatting, lint and types
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m ruff check .
+	@$(RUN) -m mypy
+
+.PHONY: scan
+scan: setup .venv-checkov/.synced ## hold the synthesized configuration against checkov's rules
+	@$(RUN) -m policy.scan $(ARGS)
+
+.PHONY: synth
+synth: .venv/.synced preflight ## write the Terraform configuration of ENV to cdktf.out
+	@$(RUN) main.py
+	@echo "cdktf.out/stacks/payment-platform/cdk.tf.json"
+
+.PHONY: bench-synth
+bench-synth: .venv/.synced preflight ## measure synthesis against stock CDKTF
+	@$(RUN) -m operations bench-synth $(ARGS)
+
+.PHONY: requirements
+requirements: setup ## print each requirement with its resources and tests (ROWS=W0,W6)
+	@$(RUN) -m operations.requirements $(if $(ROWS),--rows $(ROWS)) $(ARGS)
+
+## on AWS
+
+.PHONY: bootstrap
+bootstrap: .venv/.synced ## create or verify the bucket that holds the state of ENV
+	@$(RUN) -m operations bootstrap $(ENV) $(ARGS)
+
+.PHONY: diff
+diff: setup ## show what deploy would change in ENV
+	@$(RUN) -m operations diff $(ENV) $(ARGS)
+
+.PHONY: deploy
+deploy: setup ## deploy ENV
+	@$(RUN) -m operations deploy $(ENV) $(ARGS)
+
+.PHONY: destroy
+destroy: setup ## destroy ENV, unless it is protected
+	@$(RUN) -m operations destroy $(ENV) $(ARGS)
+
+## the project itself
+
+.PHONY: lock
+lock: $(PIPENV_STAMP) ## resolve the Python and Node packages anew and write the lock files
+	$(call quietly,Locking Pipfile,$(PIPENV) lock)
+	$(call quietly,Locking policy/checkov/Pipfile,$(PIPENV_CHECKOV) lock)
+	@$(PYTHON) -m operations.lock_files Pipfile.lock policy/checkov/Pipfile.lock
+	$(call quietly,Locking package.json,npm install --package-lock-only --omit-lockfile-registry-resolved)
+
+.PHONY: clean
+clean: ## remove environments, caches and synthesized output
+	@if [ -e .local-aws ]; then echo "clean: .local-aws exists; run make destroy-local first" >&2; exit 2; fi
+	rm -rf .venv .venv-checkov node_modules .cache cdktf.out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+
+.PHONY: preflight
+preflight:
+	@$(if $(PYTHON),$(PYTHON) -m operations.preflight,echo "python: 3.11 is needed; none was found on PATH" >&2; exit 2)
+
+# Order-only: the checks run before anything is installed, and never make anything out of date.
+$(PIPENV_STAMP): | preflight
+	$(call quietly,Installing pipenv $(PIPENV_VERSION) into .cache/pipenv,{ rm -rf .cache/pipenv && \
+	$(PYTHON) -m venv .cache/pipenv && .cache/pipenv/bin/pip install pipenv==$(PIPENV_VERSION); })
+	@touch $@
+
+.venv/.synced: Pipfile.lock $(PIPENV_STAMP) | preflight
+	$(call quietly,Installing the Python packages of Pipfile.lock into .venv,{ \
+	{ .venv/bin/python -V || $(PYTHON) -m venv --clear .venv; } && $(PIPENV) sync --dev && $(PIPENV) clean; })
+	@touch $@
+
+.venv-checkov/.synced: policy/checkov/Pipfile.lock $(PIPENV_STAMP) | preflight
+	$(call quietly,Installing checkov into .venv-checkov,{ \
+	{ .venv-checkov/bin/python -V || $(PYTHON) -m venv --clear .venv-checkov; } && $(PIPENV_CHECKOV) sync; })
+	@touch $@
+
+node_modules/.installed: package-lock.json | preflight
+	$(call quietly,Installing the Node packages of package-lock.json,npm ci --no-audit --no-fund)
+	@touch $@

@@ -1,0 +1,1 @@
+"""The commands people run: `python -m operations --help` lists them, and the Makefile names the everyday ones."""
