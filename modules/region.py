@@ -22,9 +22,16 @@ class Region(Construct):
         self.provider = provider
 
     @staticmethod
-    def of(construct: IConstruct) -> Region | None:
-        """The region that a construct stands under, if any."""
-        return next((scope for scope in reversed(construct.node.scopes) if isinstance(scope, Region)), None)
+    def of(construct: IConstruct) -> Region:
+        """The region that a construct stands under.
+
+        Raises:
+            LookupError: if it stands under none.
+        """
+        for scope in reversed(construct.node.scopes):
+            if isinstance(scope, Region):
+                return scope
+        raise LookupError(f"{construct.node.path} stands under no Region, so it would land in one by accident")
 
 
 @jsii.implements(IAspect)
@@ -40,8 +47,7 @@ class LandsInItsRegion:
         """Called by CDKTF for each construct of the stack."""
         if not isinstance(node, TerraformResource | TerraformDataSource):
             return
-        region = Region.of(node)
-        if region is None:
-            Annotations.of(node).add_error("stands under no Region, so it would land in one by accident")
-        else:
-            node.provider = region.provider
+        try:
+            node.provider = Region.of(node).provider
+        except LookupError as error:
+            Annotations.of(node).add_error(str(error))

@@ -19,6 +19,7 @@ NARROWEST_VPC_PREFIX = 20
 
 PRIVATE_RANGES = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 
+
 def _private_network(block: str) -> str:
     try:
         network = ipaddress.IPv4Network(block)
@@ -68,3 +69,5 @@ class NetworkSettings(SettingsModel):
     # VPC flow logs are aggregated over one minute or ten.
     # https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-basics.html
     flow_log_aggregation_seconds: Literal[60, 600] = 600
+    # Interface endpoints cost by the hour in each zone that they stand in; the other zones' tasks use them from there.
+    interface_endpoint_zones: Literal[1, 2, 3] = 3

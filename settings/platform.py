@@ -14,6 +14,10 @@ from settings.naming import Names
 from settings.network import NetworkSettings, RegionSettings
 from settings.storage import EncryptionSettings, StorageSettings
 
+# CloudFront certificates and CLOUDFRONT web ACLs are accepted in no other region (W0.2).
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html
+GLOBAL_REGION = "us-east-1"
+
 NamePrefix = Annotated[str, matching(r"[a-z][a-z0-9]{1,11}", "2 to 12 lower-case letters and digits are allowed")]
 EnvironmentSuffix = Annotated[
     str,
@@ -23,6 +27,18 @@ EnvironmentSuffix = Annotated[
     ),
 ]
 AccountId = Annotated[str, matching(r"[0-9]{12}", "an AWS account id of 12 digits, in quotes, is allowed")]
+EmailAddress = Annotated[
+    str, matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address is allowed, such as on-call@example.com")
+]
+# https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+TAG_TEXT = r"[\w .:/=+@-]"
+TagKey = Annotated[
+    str, matching(rf"(?!aws:){TAG_TEXT}{{1,128}}", "1 to 128 letters, digits, spaces and any of _.:/=+@- are allowed")
+]
+TagValue = Annotated[
+    str, matching(rf"{TAG_TEXT}{{0,256}}", "up to 256 letters, digits, spaces and any of _.:/=+@- are allowed")
+]
+Tags = dict[TagKey, TagValue]
 BucketName = Annotated[
     str,
     matching(
@@ -50,7 +66,8 @@ class Settings(SettingsModel):
     primary: RegionSettings
     recovery: RegionSettings
     state: StateSettings
-    tags: dict[str, str] = {}
+    tags: Tags = {}
+    alarm_email_addresses: list[EmailAddress] = []
     network: NetworkSettings = NetworkSettings()
     encryption: EncryptionSettings = EncryptionSettings()
     storage: StorageSettings = StorageSettings()

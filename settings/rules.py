@@ -27,9 +27,9 @@ def problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     regions = {field: region for field in ("primary", "recovery") if (region := _region(values.get(field)))}
     if len(regions) == 2:
         yield from _between_regions(regions["primary"], regions["recovery"])
-    parts = [values.get(field) for field in ("name_prefix", "environment_suffix", "account_id")]
-    if regions and all(isinstance(part, str) for part in parts):
-        names = Names(*parts)
+    prefix, suffix, account_id = (values.get(field) for field in ("name_prefix", "environment_suffix", "account_id"))
+    if regions and isinstance(prefix, str) and isinstance(suffix, str) and isinstance(account_id, str):
+        names = Names(prefix, suffix, account_id)
         for allowed in names.too_long([region.name for region in regions.values()]):
             yield Problem(field=("environment_suffix",), value=names.suffix, allowed=allowed)
 

@@ -1,0 +1,85 @@
+"""VPC flow logs (W6.1, W5.3): every accepted and rejected flow of a VPC, in CloudWatch Logs for 30 days.
+
+Creates the log group, the role that the VPC service writes with, and the flow log. Needs the logs key of the region.
+"""
+
+from __future__ import annotations
+
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.flow_log import FlowLog
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.kms_key import KmsKey
+from cdktf_cdktf_provider_aws.vpc import Vpc
+from constructs import Construct
+
+from modules.logs import RETENTION_DAYS
+from modules.policy_documents import PolicyDocument, Statement, trust
+from modules.region import Region
+from settings.naming import Names
+
+
+class FlowLogs(Construct):
+    """The flow log of one VPC."""
+
+    def __init__(
+        self, scope: Construct, id_: str, *, names: Names, vpc: Vpc, key: KmsKey, aggregation_seconds: int
+    ) -> None:
+        """``aggregation_seconds`` is how long flows are gathered before they are written: 60 or 600."""
+        super().__init__(scope, id_)
+        region = Region.of(self).name
+        self.log_group = CloudwatchLogGroup(
+            self,
+            "log-group",
+            name=names.log_group("vpc-flow-logs"),
+            retention_in_days=RETENTION_DAYS,
+            kms_key_id=key.arn,
+        )
+        self.role = IamRole(
+            self,
+            "role",
+            name=names.of(f"flow-logs-{region}"),
+            description="Lets VPC flow logs write to their log group",
+            assume_role_policy=trust(
+                self,
+                "trust",
+                service_name="vpc-flow-logs.amazonaws.com",
+                account_id=names.account_id,
+                source_arn=f"arn:aws:ec2:{region}:{names.account_id}:vpc-flow-log/*",
+            ).json,
+        )
+        self._let_write(region, names.account_id)
+        self.flow_log = FlowLog(
+            self,
+            "flow-log",
+            vpc_id=vpc.id,
+            traffic_type="ALL",
+            log_destination_type="cloud-watch-logs",
+            log_destination=self.log_group.arn,
+            iam_role_arn=self.role.arn,
+            max_aggregation_interval=aggregation_seconds,
+            tags={"Name": names.of("vpc")},
+        )
+
+    def _let_write(self, region: str, account_id: str) -> None:
+        """What the service asks for, less CreateLogGroup: the group exists.
+
+        https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
+        """
+        permissions = PolicyDocument(
+            self,
+            "permissions",
+            statement=[
+                Statement(
+                    sid="WriteToTheLogGroup",
+                    actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+                    resources=[f"{self.log_group.arn}:*"],
+                ),
+                Statement(
+                    sid="FindTheLogGroup",
+                    actions=["logs:DescribeLogGroups"],  # lists, so it cannot be narrowed to one group
+                    resources=[f"arn:aws:logs:{region}:{account_id}:log-group:*"],
+                ),
+            ],
+        )
+        IamRolePolicy(self, "policy", name="write-flow-logs", role=self.role.id, policy=permissions.json)

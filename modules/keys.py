@@ -1,0 +1,164 @@
+"""Customer-managed keys by class of data (W4.4): database, objects, logs, secrets.
+
+Creates four keys of one region, each with an alias and a policy of its own. A key policy names the services that use
+the key and on whose behalf; it gives nobody in the account the use of the key outside those services. Keys are of one
+region: what is replicated is encrypted anew under the other region's key, and multi-region keys would not lift that.
+"""
+
+from __future__ import annotations
+
+from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
+from cdktf_cdktf_provider_aws.kms_key import KmsKey
+from constructs import Construct
+
+from modules.policy_documents import Condition, PolicyDocument, Statement, account, service, when
+from modules.region import Region
+from settings.naming import Names
+from settings.storage import EncryptionSettings
+
+# What an administrator of the account may do by IAM policy. Use of the key (Encrypt, Decrypt, GenerateDataKey,
+# CreateGrant ...) is not among it. https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+ADMINISTRATION = [
+    "kms:CancelKeyDeletion",
+    "kms:CreateAlias",
+    "kms:DeleteAlias",
+    "kms:DescribeKey",
+    "kms:DisableKey",
+    "kms:DisableKeyRotation",
+    "kms:EnableKey",
+    "kms:EnableKeyRotation",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:ListGrants",
+    "kms:ListKeyPolicies",
+    "kms:ListKeyRotations",
+    "kms:ListResourceTags",
+    "kms:PutKeyPolicy",
+    "kms:RevokeGrant",
+    "kms:RotateKeyOnDemand",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:UpdateAlias",
+    "kms:UpdateKeyDescription",
+]
+READ_AND_WRITE = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+# In a key policy "*" is the key that the policy belongs to.
+# https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html
+THIS_KEY = ["*"]
+
+
+class Keys(Construct):
+    """The keys of one region."""
+
+    def __init__(
+        self, scope: Construct, id_: str, *, names: Names, settings: EncryptionSettings, protected: bool
+    ) -> None:
+        """``protected`` keys cannot be destroyed by Terraform."""
+        super().__init__(scope, id_)
+        self._names = names
+        self._settings = settings
+        self._protected = protected
+        self._region = Region.of(self).name
+        self.database = self._key("database", "Aurora and its snapshots", self._through_rds())
+        self.objects = self._key("objects", "Objects in buckets", [self._through_s3()])
+        self.logs = self._key("logs", "Log groups and alarm topics", [self._by_log_groups(), self._by_alarms()])
+        self.secrets = self._key("secrets", "Secrets", [self._through_secrets_manager()])
+
+    def _key(self, purpose: str, description: str, use: list[Statement]) -> KmsKey:
+        policy = PolicyDocument(self, f"{purpose}-policy", statement=[self._administration(), *use])
+        key = KmsKey(
+            self,
+            purpose,
+            description=f"{description} ({self._names.of(purpose)})",
+            policy=policy.json,
+            enable_key_rotation=True,
+            rotation_period_in_days=self._settings.rotation_period_days,
+            deletion_window_in_days=self._settings.deletion_window_days,
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=self._protected),
+            tags={"Name": self._names.of(purpose)},
+        )
+        KmsAlias(self, f"{purpose}-alias", name=f"alias/{self._names.of(purpose)}", target_key_id=key.key_id)
+        return key
+
+    def _administration(self) -> Statement:
+        return Statement(
+            sid="AdministrationByIamPolicy",
+            actions=ADMINISTRATION,
+            resources=THIS_KEY,
+            principals=[account(self._names.account_id)],
+        )
+
+    def _through_rds(self) -> list[Statement]:
+        """RDS works with grants that it makes for itself on behalf of whoever creates or restores a cluster.
+
+        https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Overview.Encryption.Keys.html
+        """
+        by_rds = when("StringEquals", "kms:ViaService", f"rds.{self._region}.amazonaws.com")
+        return [
+            self._use("UseThroughRds", [*READ_AND_WRITE, "kms:DescribeKey"], by_rds),
+            self._use("GrantToRds", ["kms:CreateGrant"], by_rds, when("Bool", "kms:GrantIsForAWSResource", "true")),
+        ]
+
+    def _through_s3(self) -> Statement:
+        """Only for this environment's buckets: S3 gives the bucket (or object) as the encryption context.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+        """
+        bucket = f"arn:aws:s3:::{self._names.bucket('*', self._region)}"
+        return self._use(
+            "UseThroughS3",
+            READ_AND_WRITE,
+            when("StringEquals", "kms:ViaService", f"s3.{self._region}.amazonaws.com"),
+            when("ArnLike", "kms:EncryptionContext:aws:s3:arn", bucket, f"{bucket}/*"),
+        )
+
+    def _through_secrets_manager(self) -> Statement:
+        """https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html."""
+        return self._use(
+            "UseThroughSecretsManager",
+            [*READ_AND_WRITE, "kms:DescribeKey"],
+            when("StringEquals", "kms:ViaService", f"secretsmanager.{self._region}.amazonaws.com"),
+        )
+
+    def _use(self, sid: str, actions: list[str], *conditions: Condition) -> Statement:
+        """The use of a key by whoever in the account has an IAM policy for it, under conditions."""
+        return Statement(
+            sid=sid,
+            actions=actions,
+            resources=THIS_KEY,
+            principals=[account(self._names.account_id)],
+            condition=list(conditions),
+        )
+
+    def _by_log_groups(self) -> Statement:
+        """CloudWatch Logs, for this environment's log groups alone.
+
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+        """
+        log_groups = f"arn:aws:logs:{self._region}:{self._names.account_id}:log-group:{self._names.log_group('*')}"
+        return Statement(
+            sid="UseByCloudWatchLogs",
+            actions=[*READ_AND_WRITE, "kms:DescribeKey"],
+            resources=THIS_KEY,
+            principals=[service(f"logs.{self._region}.amazonaws.com")],
+            condition=[when("ArnLike", "kms:EncryptionContext:aws:logs:arn", log_groups)],
+        )
+
+    def _by_alarms(self) -> Statement:
+        """CloudWatch alarms that publish to an encrypted topic.
+
+        https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
+        """
+        alarms = f"arn:aws:cloudwatch:{self._region}:{self._names.account_id}:alarm:{self._names.of('*')}"
+        return Statement(
+            sid="UseByCloudWatchAlarms",
+            actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+            resources=THIS_KEY,
+            principals=[service("cloudwatch.amazonaws.com")],
+            condition=[
+                when("StringEquals", "aws:SourceAccount", self._names.account_id),
+                when("ArnLike", "aws:SourceArn", alarms),
+            ],
+        )

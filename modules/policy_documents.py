@@ -1,0 +1,62 @@
+"""Short forms for statements of `aws_iam_policy_document`, in which all of the platform's policies are written.
+
+Documents are data sources, not JSON strings: structured in the synthesized configuration, so that scanners and tests
+read them, and valid in HCL. https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/data-sources/iam_policy_document
+"""
+
+from __future__ import annotations
+
+from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import DataAwsIamPolicyDocument as PolicyDocument
+from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import DataAwsIamPolicyDocumentStatement as Statement
+from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
+    DataAwsIamPolicyDocumentStatementCondition as Condition,
+)
+from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
+    DataAwsIamPolicyDocumentStatementPrincipals as Principals,
+)
+from constructs import Construct
+
+__all__ = ["Condition", "PolicyDocument", "Statement", "account", "anyone", "service", "trust", "when"]
+
+
+def account(account_id: str) -> Principals:
+    """The account itself: whoever in it has an IAM policy that allows the same. Grants nothing alone."""
+    return Principals(type="AWS", identifiers=[f"arn:aws:iam::{account_id}:root"])
+
+
+def service(name: str) -> Principals:
+    """An AWS service, such as logs.us-east-2.amazonaws.com."""
+    return Principals(type="Service", identifiers=[name])
+
+
+def anyone() -> Principals:
+    """Every principal: for statements that deny, or that a condition narrows."""
+    return Principals(type="*", identifiers=["*"])
+
+
+def when(test: str, variable: str, *values: str) -> Condition:
+    """The condition that ``variable`` passes ``test`` (StringEquals, ArnLike ...) against one of ``values``."""
+    return Condition(test=test, variable=variable, values=list(values))
+
+
+def trust(scope: Construct, id_: str, *, service_name: str, account_id: str, source_arn: str) -> PolicyDocument:
+    """Who may assume a role: one service, for one account and only on behalf of resources like ``source_arn``.
+
+    The two conditions keep the service from being used by another account (the confused deputy).
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+    """
+    return PolicyDocument(
+        scope,
+        id_,
+        statement=[
+            Statement(
+                sid="ServiceOnBehalfOfThisAccount",
+                actions=["sts:AssumeRole"],
+                principals=[service(service_name)],
+                condition=[
+                    when("StringEquals", "aws:SourceAccount", account_id),
+                    when("ArnLike", "aws:SourceArn", source_arn),
+                ],
+            )
+        ],
+    )

@@ -1,0 +1,159 @@
+"""The payment platform of one environment: two regions, in one stack (W0.1).
+
+Read it as a table of contents: what there is, where it stands, and how its parts are joined. How a part is made is in
+modules/; what differs between environments is in settings/.
+"""
+
+from __future__ import annotations
+
+from cdktf import S3Backend, TerraformOutput, TerraformStack
+from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
+from constructs import Construct
+
+from modules.alarm_topic import AlarmTopic
+from modules.buckets import Buckets
+from modules.endpoints import Endpoints
+from modules.flow_logs import FlowLogs
+from modules.keys import Keys
+from modules.network import Network
+from modules.network_acls import NetworkAcls
+from modules.peering import Peering
+from modules.region import LandsInItsRegion, Region
+from modules.replication import Replication
+from settings import Settings
+from settings.network import RegionSettings
+from settings.platform import GLOBAL_REGION
+
+TERRAFORM_VERSION = ">= 1.11.0"  # ephemeral values, write-only arguments, S3-native state locking
+
+
+class PaymentPlatform(TerraformStack):
+    """The one stack."""
+
+    def __init__(self, scope: Construct, id_: str, *, settings: Settings) -> None:
+        super().__init__(scope, id_)
+        self._settings = settings
+        self._names = settings.names
+        self.add_override("terraform.required_version", TERRAFORM_VERSION)
+        self._keep_state()
+        LandsInItsRegion.apply_to(self)
+
+        self.primary = self._region("primary", settings.primary.name)
+        self.recovery = self._region("recovery", settings.recovery.name, alias="recovery")
+        self.global_ = self._region("global", GLOBAL_REGION, alias="global")
+
+        self.primary_keys = self._keys(self.primary)
+        self.recovery_keys = self._keys(self.recovery)
+
+        self.primary_alarm_topic = self._alarm_topic(self.primary, self.primary_keys)
+        self.recovery_alarm_topic = self._alarm_topic(self.recovery, self.recovery_keys)
+
+        self.primary_network = self._network(self.primary, settings.primary, self.primary_keys)
+        self.recovery_network = self._network(self.recovery, settings.recovery, self.recovery_keys)
+        self._join_networks()
+
+        self.primary_buckets = self._buckets(self.primary, self.primary_keys)
+        self.recovery_buckets = self._buckets(self.recovery, self.recovery_keys)
+        self._replicate_buckets()
+
+        self._show_outputs()
+
+    def _keep_state(self) -> None:
+        """State lives in the bucket that `make bootstrap` makes (W0.3)."""
+        state = self._settings.state
+        backend = S3Backend(
+            self,
+            bucket=state.bucket,
+            key=f"{self._settings.name_prefix}/{self._settings.environment_suffix}/terraform.tfstate",
+            region=self._settings.primary.name,
+            # No `encrypt`: it would ask for SSE-S3. Without it the bucket's default holds, which is its own KMS key.
+        )
+        backend.add_override("use_lockfile", True)  # the construct is older than the option
+
+    def _region(self, id_: str, name: str, alias: str | None = None) -> Region:
+        provider = AwsProvider(
+            self,
+            f"aws-{id_}",
+            region=name,
+            alias=alias,
+            allowed_account_ids=[self._settings.account_id],
+            default_tags=[AwsProviderDefaultTags(tags=self._tags())],
+        )
+        return Region(self, id_, name=name, provider=provider)
+
+    def _tags(self) -> dict[str, str]:
+        """On every resource that takes tags."""
+        own = {"platform": self._settings.name_prefix, "environment_suffix": self._settings.environment_suffix}
+        return self._settings.tags | own
+
+    def _keys(self, region: Region) -> Keys:
+        settings = self._settings
+        return Keys(region, "keys", names=self._names, settings=settings.encryption, protected=settings.protected)
+
+    def _alarm_topic(self, region: Region, keys: Keys) -> AlarmTopic:
+        addresses = self._settings.alarm_email_addresses
+        return AlarmTopic(region, "alarms", names=self._names, key=keys.logs, email_addresses=addresses)
+
+    def _network(self, region: Region, place: RegionSettings, keys: Keys) -> Network:
+        settings = self._settings.network
+        network = Network(region, "network", names=self._names, region=place, nat_gateways=settings.nat_gateways)
+        FlowLogs(
+            region,
+            "flow-logs",
+            names=self._names,
+            vpc=network.vpc,
+            key=keys.logs,
+            aggregation_seconds=settings.flow_log_aggregation_seconds,
+        )
+        zone_count = settings.interface_endpoint_zones
+        Endpoints(region, "endpoints", names=self._names, network=network, zone_count=zone_count)
+        return network
+
+    def _join_networks(self) -> None:
+        primary, recovery = self.primary_network, self.recovery_network
+        self.peering = Peering(self, "peering", names=self._names, requester=primary, accepter=recovery)
+        NetworkAcls(self.primary, "network-acls", names=self._names, network=primary, peer=recovery)
+        NetworkAcls(self.recovery, "network-acls", names=self._names, network=recovery, peer=primary)
+
+    def _buckets(self, region: Region, keys: Keys) -> Buckets:
+        settings = self._settings
+        return Buckets(
+            region,
+            "buckets",
+            names=self._names,
+            storage=settings.storage,
+            protected=settings.protected,
+            key=keys.objects,
+        )
+
+    def _replicate_buckets(self) -> None:
+        sources, replicas = self.primary_buckets, self.recovery_buckets
+        for source, destination in (
+            (sources.static_assets, replicas.static_assets),
+            (sources.backups, replicas.backups),
+            (sources.logs, replicas.logs),
+        ):
+            replication = Replication(
+                self.primary,
+                f"{source.purpose}-replication",
+                names=self._names,
+                storage=self._settings.storage,
+                source=source,
+                destination=destination,
+            )
+            replication.alarm_on_lag(self.recovery_alarm_topic)
+            replication.alarm_on_failure(self.primary_alarm_topic)
+
+    def _show_outputs(self) -> None:
+        for id_, network, buckets in (
+            ("primary", self.primary_network, self.primary_buckets),
+            ("recovery", self.recovery_network, self.recovery_buckets),
+        ):
+            self._output(f"{id_}_vpc_id", network.vpc.id)
+            self._output(f"{id_}_static_assets_bucket", buckets.static_assets.bucket.id)
+            self._output(f"{id_}_backups_bucket", buckets.backups.bucket.id)
+            self._output(f"{id_}_logs_bucket", buckets.logs.bucket.id)
+
+    def _output(self, name: str, value: str) -> None:
+        output = TerraformOutput(self, f"output-{name}", value=value)
+        output.override_logical_id(name)
