@@ -76,9 +76,7 @@ def _path_of(environment: str) -> Path:
     if path.suffix == ".toml" and path.is_file():
         return path
     raise SettingsError(
-        [
-            f"environment: {environment!r} is not allowed; {', '.join(known_environments())} or the path of a .toml file is"
-        ]
+        [f"environment: {environment!r} is not allowed; {', '.join(known_environments())} or a .toml file's path is"]
     )
 
 

@@ -40,7 +40,7 @@ class Names:
     account_id: str
 
     def of(self, purpose: str) -> str:
-        """The name of a resource that is unique within an account and region, such as ``payments-flow-logs-staging``."""
+        """The name of a resource that is unique within an account and region: ``payments-alarms-staging``."""
         return f"{self.prefix}-{purpose}-{self.suffix}"
 
     def bucket(self, purpose: str, region: str) -> str:

@@ -66,8 +66,8 @@ class Settings(SettingsModel):
     primary: RegionSettings
     recovery: RegionSettings
     state: StateSettings
-    tags: Tags = {}
-    alarm_email_addresses: list[EmailAddress] = []
+    tags: Tags = Field(default_factory=dict)
+    alarm_email_addresses: Annotated[tuple[EmailAddress, ...], Field(strict=False)] = ()
     network: NetworkSettings = NetworkSettings()
     encryption: EncryptionSettings = EncryptionSettings()
     storage: StorageSettings = StorageSettings()

@@ -1,4 +1,7 @@
-"""Rules over several fields (W0.4). Each is asked even where other fields are wrong, so that all problems show at once."""
+"""Rules over several fields (W0.4).
+
+Each is asked even where other fields are wrong, so that all problems show at once.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +27,14 @@ class Problem:
 
 def problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     """The problems between the fields of a settings file, as far as those fields are right by themselves."""
-    regions = {field: region for field in ("primary", "recovery") if (region := _region(values.get(field)))}
-    if len(regions) == 2:
-        yield from _between_regions(regions["primary"], regions["recovery"])
+    primary, recovery = _region(values.get("primary")), _region(values.get("recovery"))
+    if primary and recovery:
+        yield from _between_regions(primary, recovery)
+    regions = [region.name for region in (primary, recovery) if region]
     prefix, suffix, account_id = (values.get(field) for field in ("name_prefix", "environment_suffix", "account_id"))
     if regions and isinstance(prefix, str) and isinstance(suffix, str) and isinstance(account_id, str):
         names = Names(prefix, suffix, account_id)
-        for allowed in names.too_long([region.name for region in regions.values()]):
+        for allowed in names.too_long(regions):
             yield Problem(field=("environment_suffix",), value=names.suffix, allowed=allowed)
 
 

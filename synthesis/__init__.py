@@ -1,8 +1,9 @@
 """Makes synthesis quick: only the bindings that the stack uses are loaded, in Python and in Node.
 
-The prebuilt AWS bindings load all of their more than two thousand modules as soon as one is used, on both sides of the
-jsii bridge. ``prepare`` replaces both package indexes with lazy ones of the same contents. It changes nothing in what is
-synthesized: `make bench-synth` compares the output of both ways, byte for byte, and says how much time it saves.
+The prebuilt AWS bindings load all of their more than two thousand modules as soon as one is used, on both sides of
+the jsii bridge. ``prepare`` replaces both package indexes with lazy ones of the same contents. It changes nothing in
+what is synthesized: `make bench-synth` compares the output of both ways, byte for byte, and says how much time it
+saves.
 """
 
 from synthesis.lazy_bindings import install
