@@ -53,6 +53,8 @@ _WAITING_OPERATIONS = frozenset({"ReceiveMessage", "Invoke", "StartSyncExecution
 
 _UNSIGNED_STS = ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
 
+# AWS's SDKs send a request again after 500, 502, 503 and 504: what fails here would fail again.
+_NOT_RETRIED = int(HTTPStatus.NOT_IMPLEMENTED)
 _NOT_IMPLEMENTED = "LocalAwsNotImplemented"
 _FAILED = "LocalAwsFailure"
 
@@ -76,9 +78,13 @@ class LocalAws:
             return _identity(self._directory, start_response)
         if path.startswith(_NO_AWS_API):
             return self._moto(environ, start_response)  # type: ignore[no-any-return]
-        exchange = _Exchange(environ)
-        answer = self._answer(exchange)
-        self._recorder.call(exchange.call(answer))
+        try:
+            exchange = _Exchange(environ)
+            answer = self._answer(exchange)
+            self._recorder.call(exchange.call(answer))
+        except Exception as failure:
+            _log.exception("the local AWS failed at %s %s", environ.get("REQUEST_METHOD"), path)
+            answer = _Answer.of(_plain_error(_FAILED, repr(failure)))
         start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.headers)
         return [answer.body]
 
@@ -135,10 +141,8 @@ class LocalAws:
         _log.error(message)
         target = exchange.target
         if target is None:
-            return _Answer(int(HTTPStatus.NOT_IMPLEMENTED), [("Content-Type", "text/plain")], message.encode(), code)
-        return _Answer.of(
-            error_response(target.operation, target.protocol, code, message, int(HTTPStatus.NOT_IMPLEMENTED))
-        )
+            return _Answer.of(_plain_error(code, message))
+        return _Answer.of(error_response(target.operation, target.protocol, code, message, _NOT_RETRIED))
 
 
 class _Exchange:
@@ -226,6 +230,10 @@ class _Answer:
                 chunks.close()
         status, headers = begun[-1]
         return cls(int(status.split()[0]), headers, body)
+
+
+def _plain_error(code: str, message: str) -> ErrorResponse:
+    return ErrorResponse(_NOT_RETRIED, {"Content-Type": "text/plain"}, message.encode(), code)
 
 
 def _read_body(environ: WSGIEnvironment) -> bytes:

@@ -1,4 +1,4 @@
-"""What the stack needs and moto lacks: one file a service, each with an ``install`` of its own.
+"""What the stack needs and moto lacks: one file a service.
 
 Rules for an addition (docs/local-aws.md gives the reasons):
 
@@ -9,6 +9,13 @@ Rules for an addition (docs/local-aws.md gives the reasons):
 
 from __future__ import annotations
 
+import importlib
+
+SERVICES = ("ec2", "kms", "s3")
+"""The modules here that change moto when they are imported."""
+
 
 def install() -> None:
-    """Add all of it to moto, in this process."""
+    """Add all of it to moto, in this process. A second call does nothing."""
+    for service in SERVICES:
+        importlib.import_module(f"{__name__}.{service}")

@@ -1,0 +1,73 @@
+"""EC2: security group rules keep what they were sent, whatever their other end is.
+
+moto drops the description of a rule to a prefix list, answers none for one to a security group, and modifies only rules
+to a CIDR.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
+
+from emulator.services.extend import Method, override, override_property
+
+ALL_PROTOCOLS = "-1"
+
+
+@override(SecurityGroupRule)
+def __init__(original: Method, self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 (a method of moto's class)
+    original(self, *args, **kwargs)
+    prefix_list = kwargs.get("prefix_list_id", args[7] if len(args) > 7 else None) or {}
+    self.prefix_list_description = prefix_list.get("Description")
+
+
+@override_property(SecurityGroupRule)
+def description(self: Any) -> str | None:
+    """The description, from wherever moto keeps it for this kind of rule."""
+    if self.prefix_list_id:
+        return self.prefix_list_description  # type: ignore[no-any-return]
+    return (self.source_group or self.ip_range).get("Description")  # type: ignore[no-any-return]
+
+
+@override(SecurityGroupRule)
+def __eq__(original: Method, self: Any, other: Any) -> Any:  # noqa: N807 (a method of moto's class)
+    # AWS compares rules without their descriptions: a second rule that differs in nothing else is a duplicate.
+    if self.source_group and other.source_group:
+        described = other.source_group
+        other.source_group = {**described, "Description": self.source_group.get("Description")}
+        if "Description" not in self.source_group:
+            del other.source_group["Description"]
+        try:
+            return original(self, other)
+        finally:
+            other.source_group = described
+    return original(self, other)
+
+
+@override(SecurityGroupBackend)
+def modify_security_group_rules(original: Method, self: Any, group_id: str, rules: dict[str, dict[str, Any]]) -> None:
+    for rule in rules.values():
+        if rule.get("IpProtocol") == ALL_PROTOCOLS:
+            # moto asks for ports, which AWS ignores for this protocol.
+            rule.setdefault("FromPort", -1)
+            rule.setdefault("ToPort", -1)
+    original(self, group_id, rules)
+    group = self.get_security_group_by_name_or_id(group_id)
+    for rule_id, sent in rules.items():
+        _keep(group.get_rule(rule_id), sent)
+
+
+def _keep(rule: Any, sent: dict[str, Any]) -> None:
+    """Store in ``rule`` what moto does not: the other end where it is no CIDR, and its description."""
+    if rule.ip_protocol == ALL_PROTOCOLS:
+        rule.from_port = rule.to_port = None
+    if "PrefixListId" in sent:
+        rule.prefix_list_id = sent["PrefixListId"]
+        rule.prefix_list_description = sent.get("Description")
+        rule.ip_range = {}
+    elif "ReferencedGroupId" in sent:
+        rule.source_group = {**rule.source_group, "GroupId": sent["ReferencedGroupId"]}
+        if "Description" in sent:
+            rule.source_group["Description"] = sent["Description"]
+        rule.ip_range = {}

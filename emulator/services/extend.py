@@ -1,0 +1,63 @@
+"""How an addition changes a class of moto: a method replaced that can still call the original, or a new one."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+Method = Callable[..., Any]
+
+
+def override(target: type) -> Callable[[Method], Method]:
+    """Replace the method of ``target`` that has the name of the decorated function.
+
+    The function takes the original method first, then ``self``.
+
+    Raises:
+        AttributeError: ``target`` has no such method (any more): the addition must be looked at again.
+    """
+
+    def replace(function: Method) -> Method:
+        original = getattr(target, function.__name__)
+
+        @functools.wraps(original)
+        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return function(original, self, *args, **kwargs)
+
+        setattr(target, function.__name__, method)
+        return function
+
+    return replace
+
+
+def override_property(target: type) -> Callable[[Method], Method]:
+    """Replace the property of ``target`` that has the name of the decorated function, which takes ``self``.
+
+    Raises:
+        AttributeError: ``target`` has no such property (any more).
+    """
+
+    def replace(function: Method) -> Method:
+        if not isinstance(getattr(target, function.__name__), property):
+            raise AttributeError(f"{target.__name__}.{function.__name__} is no property")
+        setattr(target, function.__name__, property(function))
+        return function
+
+    return replace
+
+
+def add(target: type) -> Callable[[Method], Method]:
+    """Add the decorated function to ``target`` as a method.
+
+    Raises:
+        AttributeError: ``target`` has one by now: the addition can go.
+    """
+
+    def put(function: Method) -> Method:
+        if hasattr(target, function.__name__):
+            raise AttributeError(f"{target.__name__} already has {function.__name__}")
+        setattr(target, function.__name__, function)
+        return function
+
+    return put

@@ -1,0 +1,69 @@
+"""S3: the whole of a replication configuration, and the notification of EventBridge.
+
+moto keeps of a replication rule its id, priority, status and destination, and answers constants for the rest.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+from xml.etree import ElementTree
+
+from moto.core.responses import ActionResult
+from moto.s3.exceptions import ReplicationConfigurationNotFoundError, S3ClientError
+from moto.s3.models import S3Backend
+from moto.s3.responses import S3Response
+
+from emulator.services.extend import Method, override
+
+NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+
+class DestinationNotVersioned(S3ClientError):
+    """A rule replicates into a bucket without versioning."""
+
+    code = 400
+
+    def __init__(self) -> None:
+        super().__init__("InvalidRequest", "Destination bucket must have versioning enabled.")
+
+
+@override(S3Response)
+def _replication_config_from_xml(_original: Method, self: Any, _xml: str) -> dict[str, Any]:
+    self.data["Action"] = "PutBucketReplication"
+    self.parse_parameters(self.normalized_request)
+    configuration: dict[str, Any] = self.params["ReplicationConfiguration"]
+    return configuration
+
+
+@override(S3Backend)
+def put_bucket_replication(_original: Method, self: Any, bucket_name: str, replication: dict[str, Any]) -> None:
+    for rule in replication["Rules"]:
+        destination = self.get_bucket(rule["Destination"]["Bucket"].rpartition(":")[2])
+        if not destination.is_versioned:
+            raise DestinationNotVersioned
+        # S3 gives a rule without an id one of its own.
+        rule.setdefault("ID", str(uuid.uuid4()))
+    self.get_bucket(bucket_name).replication = replication
+
+
+@override(S3Response)
+def get_bucket_replication(_original: Method, self: Any) -> Any:
+    self.data["Action"] = "GetBucketReplication"
+    replication = self.backend.get_bucket_replication(self.bucket_name)
+    if not replication:
+        raise ReplicationConfigurationNotFoundError(bucket_name=self.bucket_name)
+    return self.serialized(ActionResult({"ReplicationConfiguration": replication}))
+
+
+@override(S3Response)
+def get_bucket_notification(original: Method, self: Any) -> Any:
+    configuration = self.backend.get_bucket_notification_configuration(self.bucket_name)
+    answer = original(self)
+    if configuration is None or configuration.event_bridge is None:
+        return answer
+    status, headers, body = answer
+    ElementTree.register_namespace("", NAMESPACE)
+    root = ElementTree.fromstring(body)  # noqa: S314 (moto's own answer)
+    ElementTree.SubElement(root, f"{{{NAMESPACE}}}EventBridgeConfiguration")
+    return status, headers, ElementTree.tostring(root, encoding="unicode")
