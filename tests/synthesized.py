@@ -1,0 +1,92 @@
+"""The synthesized configuration, read as a test wants to read it.
+
+Assertions are made on the JSON that CDKTF writes, not with CDKTF's matchers: those take ``None`` for any value and a map
+for a part of itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from cdktf import Testing
+
+from settings import Settings
+from stacks.payment_platform import PaymentPlatform
+
+Block = dict[str, Any]
+
+
+@dataclass
+class Synthesized:
+    """The parsed JSON of a stack, and the stack that it came from."""
+
+    configuration: Block
+    stack: PaymentPlatform | None = field(default=None, repr=False)
+
+    def resources(self, type_: str) -> dict[str, Block]:
+        """The resources of a type, by their id within the configuration."""
+        found: dict[str, Block] = self.configuration.get("resource", {}).get(type_, {})
+        return found
+
+    def resource(self, type_: str, path: str) -> Block:
+        """The one resource of a type whose construct path ends with ``path``."""
+        matching = [block for block in self.resources(type_).values() if path_of(block).endswith(path)]
+        assert len(matching) == 1, f"{len(matching)} {type_} end with {path}"
+        return matching[0]
+
+    @cached_property
+    def blocks(self) -> list[tuple[str, str, Block]]:
+        """Every resource and data source: address, type, and block."""
+        return [
+            (f"{prefix}{type_}.{id_}", type_, block)
+            for section, prefix in (("resource", ""), ("data", "data."))
+            for type_, blocks in self.configuration.get(section, {}).items()
+            for id_, block in blocks.items()
+        ]
+
+    def by_id(self, reference: str) -> Block:
+        """The resource or data source that a reference such as ``${aws_vpc.x.id}`` points into."""
+        match = re.fullmatch(r"\$\{(data\.)?(\w+)\.([\w-]+)\..+\}", reference)
+        assert match, f"{reference} is not a reference"
+        section = self.configuration["data" if match[1] else "resource"]
+        block: Block = section[match[2]][match[3]]
+        return block
+
+    def statements(self, reference: str) -> dict[str, Block]:
+        """The statements of the policy document that a reference points to, by Sid."""
+        return {statement["sid"]: statement for statement in self.by_id(reference)["statement"]}
+
+
+def synthesize(settings: Settings) -> Synthesized:
+    """Synthesize the platform of these settings, in this process."""
+    app = Testing.app()
+    stack = PaymentPlatform(app, "payment-platform", settings=settings)
+    return Synthesized(json.loads(Testing.synth(stack)), stack)
+
+
+def path_of(block: Block) -> str:
+    """The construct path of a resource or data source, such as ``payment-platform/primary/network/vpc``."""
+    path: str = block["//"]["metadata"]["path"]
+    return path
+
+
+def region_of(block: Block) -> str:
+    """The region's construct that a resource stands under: primary, recovery or global."""
+    return path_of(block).split("/")[1]
+
+
+def references(value: object) -> Iterator[str]:
+    """Every ``${...}`` within a value, however deep."""
+    if isinstance(value, str):
+        yield from re.findall(r"\$\{[^}]+\}", value)
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
