@@ -162,7 +162,9 @@ class Check:
         takes_any_query = any(_location(m) == "querystring" and m.type_name == "map" for m in members.values())
         for name in () if takes_any_query else self._free_query(members, request):
             self._report(name, Constraint.UNKNOWN_MEMBER, "no such query parameter")
-        headers = {m.serialization.get("name", n).lower() for n, m in members.items() if _location(m) == "header"}
+        # WSGI does not tell an underscore in a header's name from a dash (SSO has one).
+        named = (m.serialization.get("name", n) for n, m in members.items() if _location(m) == "header")
+        headers = {name.lower().replace("_", "-") for name in named}
         prefixes = tuple(m.serialization["name"].lower() for m in members.values() if _location(m) == "headers")
         for name in map(str.lower, request.headers.keys()):
             # Other headers are the HTTP client's own affair.

@@ -86,7 +86,10 @@ def _timestamp(value: str | int | float) -> str | int | float:
 
 
 class TextReader(Reader):
-    """Headers, path labels and query strings: a list is a list of texts, or one text with commas (a header)."""
+    """Headers, path labels and query strings.
+
+    A list is a list of texts, or one text with commas (a header); the values of a map are lists of texts or texts.
+    """
 
     def items(self, shape: Shape, node: Any) -> list[Any]:
         return node if isinstance(node, list) else [item.strip() for item in node.split(",")]
@@ -95,6 +98,8 @@ class TextReader(Reader):
         return list(node.items())
 
     def scalar(self, shape: Shape, node: Any) -> Any:
+        if isinstance(node, list) and len(node) == 1:
+            node = node[0]
         if shape.type_name == "string" and shape.serialization.get("jsonvalue"):
             return _from_base64(node).decode("utf-8", errors="replace")
         return super().scalar(shape, node)

@@ -1,0 +1,181 @@
+"""What still exists in the local AWS: the proof that a destroy left nothing.
+
+Excluded is what AWS itself puts into every account: the default VPC of each region with its parts, and roles and keys
+of AWS. A key or secret that is scheduled for deletion counts as gone: AWS deletes it later, and never at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from emulator.process import environment
+
+REGIONS = ("us-east-2", "us-west-2", "us-east-1")
+GLOBAL_REGION = "us-east-1"
+
+Clients = Callable[[str], Any]
+Finder = Callable[[Clients], Iterable[str]]
+
+
+@dataclass(frozen=True, order=True)
+class Leftover:
+    """A thing that still exists: its region ("global" for what has none), its kind and its id, name or ARN."""
+
+    region: str
+    kind: str
+    id: str
+
+
+def leftovers(url: str, *, except_for: Collection[str] = (), regions: Iterable[str] = REGIONS) -> list[Leftover]:
+    """Everything that still exists in the local AWS at ``url``, sorted.
+
+    Args:
+        url: of the local AWS.
+        except_for: ids, names or ARNs that may remain, such as the state bucket and its key.
+        regions: where to look.
+    """
+    found: list[Leftover] = []
+    for region in regions:
+        clients = _clients(url, region)
+        found += [Leftover(region, kind, id) for kind, find in REGIONAL.items() for id in find(clients)]
+    clients = _clients(url, GLOBAL_REGION)
+    found += [Leftover("global", kind, id) for kind, find in GLOBAL.items() for id in find(clients)]
+    return sorted(leftover for leftover in found if leftover.id not in except_for)
+
+
+def _clients(url: str, region: str) -> Clients:
+    variables = environment(url)
+    session = boto3.Session(
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+        region_name=region,
+    )
+    # No proxy of the person who runs this, and no retries: a local AWS that fails once fails again.
+    config = Config(proxies={}, retries={"total_max_attempts": 1}, inject_host_prefix=False)
+    return lambda service: session.client(service, endpoint_url=url, config=config)
+
+
+def _pages(clients: Clients, service: str, operation: str, key: str, **parameters: Any) -> Iterator[Any]:
+    client = clients(service)
+    if not client.can_paginate(operation):
+        yield from getattr(client, operation)(**parameters)[key]
+        return
+    for page in client.get_paginator(operation).paginate(**parameters):
+        yield from page.get(key, [])
+
+
+def _all(service: str, operation: str, key: str, id_key: str, **parameters: Any) -> Finder:
+    """Everything that ``operation`` lists under ``key``, by its ``id_key``."""
+    return lambda clients: (item[id_key] for item in _pages(clients, service, operation, key, **parameters))
+
+
+def _default_vpcs(clients: Clients) -> set[str]:
+    return {vpc["VpcId"] for vpc in _pages(clients, "ec2", "describe_vpcs", "Vpcs") if vpc["IsDefault"]}
+
+
+def _outside_default_vpcs(operation: str, key: str, id_key: str, is_own_default: Callable[[Any], bool]) -> Finder:
+    """What stands in a VPC that is no default one, without what every VPC has and takes along when it is deleted."""
+
+    def find(clients: Clients) -> Iterator[str]:
+        default = _default_vpcs(clients)
+        for item in _pages(clients, "ec2", operation, key):
+            if item["VpcId"] not in default and not is_own_default(item):
+                yield item[id_key]
+
+    return find
+
+
+def _never(_item: Any) -> bool:
+    return False
+
+
+def _is_main(route_table: Any) -> bool:
+    return any(association.get("Main") for association in route_table["Associations"])
+
+
+def _vpcs(clients: Clients) -> Iterator[str]:
+    return (vpc["VpcId"] for vpc in _pages(clients, "ec2", "describe_vpcs", "Vpcs") if not vpc["IsDefault"])
+
+
+def _internet_gateways(clients: Clients) -> Iterator[str]:
+    default = _default_vpcs(clients)
+    for gateway in _pages(clients, "ec2", "describe_internet_gateways", "InternetGateways"):
+        if not any(attachment["VpcId"] in default for attachment in gateway["Attachments"]):
+            yield gateway["InternetGatewayId"]
+
+
+def _in_state(operation: str, key: str, id_key: str, state: Callable[[Any], str], gone: Collection[str]) -> Finder:
+    """EC2 things that stay visible for a while in a state that says they are gone."""
+
+    def find(clients: Clients) -> Iterator[str]:
+        return (item[id_key] for item in _pages(clients, "ec2", operation, key) if state(item) not in gone)
+
+    return find
+
+
+def _keys(clients: Clients) -> Iterator[str]:
+    for key in _pages(clients, "kms", "list_keys", "Keys"):
+        metadata = clients("kms").describe_key(KeyId=key["KeyId"])["KeyMetadata"]
+        if metadata["KeyManager"] == "CUSTOMER" and metadata["KeyState"] != "PendingDeletion":
+            yield metadata["KeyId"]
+
+
+def _aliases(clients: Clients) -> Iterator[str]:
+    names = (alias["AliasName"] for alias in _pages(clients, "kms", "list_aliases", "Aliases"))
+    return (name for name in names if not name.startswith("alias/aws/"))
+
+
+def _roles(clients: Clients) -> Iterator[str]:
+    roles = _pages(clients, "iam", "list_roles", "Roles")
+    return (role["RoleName"] for role in roles if not role["Path"].startswith("/aws-service-role/"))
+
+
+REGIONAL: dict[str, Finder] = {
+    "vpc": _vpcs,
+    "subnet": _outside_default_vpcs("describe_subnets", "Subnets", "SubnetId", _never),
+    "route table": _outside_default_vpcs("describe_route_tables", "RouteTables", "RouteTableId", _is_main),
+    "network acl": _outside_default_vpcs(
+        "describe_network_acls", "NetworkAcls", "NetworkAclId", lambda acl: bool(acl["IsDefault"])
+    ),
+    "security group": _outside_default_vpcs(
+        "describe_security_groups", "SecurityGroups", "GroupId", lambda group: group["GroupName"] == "default"
+    ),
+    "internet gateway": _internet_gateways,
+    "elastic ip": _all("ec2", "describe_addresses", "Addresses", "AllocationId"),
+    "nat gateway": _in_state(
+        "describe_nat_gateways", "NatGateways", "NatGatewayId", lambda gateway: str(gateway["State"]), ("deleted",)
+    ),
+    "vpc endpoint": _in_state(
+        "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", lambda endpoint: str(endpoint["State"]), ("deleted",)
+    ),
+    "peering connection": _in_state(
+        "describe_vpc_peering_connections",
+        "VpcPeeringConnections",
+        "VpcPeeringConnectionId",
+        lambda connection: str(connection["Status"]["Code"]),
+        ("deleted", "rejected", "expired", "failed"),
+    ),
+    "network interface": _outside_default_vpcs(
+        "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId", _never
+    ),
+    "flow log": _all("ec2", "describe_flow_logs", "FlowLogs", "FlowLogId"),
+    "kms key": _keys,
+    "kms alias": _aliases,
+    "log group": _all("logs", "describe_log_groups", "logGroups", "logGroupName"),
+    "topic": _all("sns", "list_topics", "Topics", "TopicArn"),
+    "subscription": _all("sns", "list_subscriptions", "Subscriptions", "SubscriptionArn"),
+    "alarm": _all("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+}
+"""What to look for in every region; it grows with the stack."""
+
+GLOBAL: dict[str, Finder] = {
+    "bucket": _all("s3", "list_buckets", "Buckets", "Name"),
+    "role": _roles,
+    "policy": _all("iam", "list_policies", "Policies", "PolicyName", Scope="Local"),
+}
+"""What to look for once: S3 lists the buckets of all regions, and IAM has no region."""
