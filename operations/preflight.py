@@ -48,7 +48,7 @@ def problems() -> list[str]:
         _without_venv(),
         problem(NODE, _said_by("node", "--version")),
         None if shutil.which("npm") else "npm: not found on PATH; it comes with Node",
-        problem(TERRAFORM, _terraform_version()),
+        problem(TERRAFORM, terraform_version()),
     ]
     return [line for line in found if line]
 
@@ -77,7 +77,13 @@ def _said_by(*command: str) -> str | None:
     return answer.stdout.decode(errors="replace").strip().lstrip("v") or "no version"
 
 
-def _terraform_version() -> str | None:
+def terraform_platform() -> str:
+    """The platform that Terraform wants its providers for, such as linux_amd64."""
+    return str(json.loads(_said_by("terraform", "version", "-json") or "{}")["platform"])
+
+
+def terraform_version() -> str | None:
+    """The version of the Terraform on PATH, such as 1.11.4; None if there is none."""
     said = _said_by("terraform", "version", "-json")
     try:
         return str(json.loads(said or "")["terraform_version"])

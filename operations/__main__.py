@@ -1,0 +1,112 @@
+"""`python -m operations`: the commands people run. Each is a name here and a module of its own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from operations.outcome import Refused, console, exit_codes
+from settings import Settings, SettingsError, load
+
+application = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="The payment platform's commands. Exit codes: 0 done, 1 failed, 2 bad input or an unmet condition, "
+    "130 interrupted (Terraform then ends by itself, and releases its lock).",
+)
+
+Environment = Annotated[
+    str, typer.Argument(help="A name in settings/environments, or the path of a .toml file of that form.")
+]
+
+
+@application.command("deploy-local")
+def deploy_local(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port of the local AWS on 127.0.0.1.")] = 5566,
+) -> None:
+    """Deploy everything to a local AWS, prove that a second plan is empty, and leave it running."""
+    from operations.local_deployment import LocalDeployment
+
+    LocalDeployment(console()).deploy(port)
+
+
+@application.command("destroy-local")
+def destroy_local(
+    abandon: Annotated[
+        bool, typer.Option("--abandon", help="Stop the local AWS without destroying first: it is all in its memory.")
+    ] = False,
+) -> None:
+    """Destroy what deploy-local made, show that nothing is left, and stop the local AWS."""
+    from operations.local_deployment import LocalDeployment
+
+    deployment = LocalDeployment(console())
+    deployment.abandon() if abandon else deployment.destroy()
+
+
+@application.command()
+def bootstrap(environment: Environment) -> None:
+    """Create the bucket and key for Terraform's state, or verify and mend them. Never weakens what exists."""
+    from operations.bootstrap import run
+
+    run(_settings(environment), console())
+
+
+@application.command()
+def diff(environment: Environment) -> None:
+    """Show what deploy would change."""
+    from operations.deploy import Deployment
+
+    Deployment(environment, _settings(environment), console()).diff()
+
+
+@application.command()
+def deploy(
+    environment: Environment,
+    approve: Annotated[bool, typer.Option("--approve", help="Do not ask before changing anything.")] = False,
+) -> None:
+    """Deploy an environment to AWS."""
+    from operations.deploy import Deployment
+
+    Deployment(environment, _settings(environment), console()).deploy(approve=approve)
+
+
+@application.command()
+def destroy(
+    environment: Environment,
+    approve: Annotated[bool, typer.Option("--approve", help="Do not ask before destroying anything.")] = False,
+) -> None:
+    """Destroy an environment on AWS, unless its settings say that it is protected."""
+    from operations.deploy import Deployment
+
+    Deployment(environment, _settings(environment), console()).destroy(approve=approve)
+
+
+@application.command("bench-synth")
+def bench_synth(
+    rounds: Annotated[int, typer.Option(min=5, max=100, help="Rounds of both ways, one after the other.")] = 5,
+    environment: Annotated[str, typer.Option(help="What is synthesized.")] = "local",
+) -> None:
+    """Measure synthesis against stock CDKTF. Exit code 1 if it is not at least five times as quick."""
+    from operations.bench_synth import run
+
+    _settings(environment)
+    run(environment, rounds, console())
+
+
+def _settings(environment: str) -> Settings:
+    try:
+        return load(environment)
+    except SettingsError as error:
+        raise Refused(str(error)) from error
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    with exit_codes():
+        application(prog_name="python -m operations")
+
+
+if __name__ == "__main__":
+    main()

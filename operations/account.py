@@ -1,0 +1,60 @@
+"""Whose credentials these are: nothing is read or changed in another account than the environment's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+)
+
+from operations.outcome import Failed, Refused
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+# https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
+CREDENTIALS_NOT_ACCEPTED = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+
+
+@contextmanager
+def aws_errors_in_words() -> Iterator[None]:
+    """Turn an error of an AWS call into ``Failed`` or ``Refused`` with one line that names the call."""
+    try:
+        yield
+    except (NoCredentialsError, PartialCredentialsError, ProfileNotFound, TokenRetrievalError) as error:
+        raise Refused(f"AWS credentials: {error}") from error
+    except ClientError as error:
+        code = error.response["Error"].get("Code", "")
+        kind = Refused if code in CREDENTIALS_NOT_ACCEPTED else Failed
+        raise kind(f"{error.operation_name}: {code}: {error.response['Error'].get('Message', '')}") from error
+    except BotoCoreError as error:
+        raise Failed(f"AWS: {error}") from error
+
+
+def refuse_other_account(settings: Settings, session: boto3.Session) -> None:
+    """Make sure that the session's credentials belong to the account of the settings.
+
+    Raises:
+        Refused: they belong to another one, or AWS does not accept them.
+        Failed: AWS could not be asked.
+    """
+    with aws_errors_in_words():
+        found = session.client("sts", region_name=settings.primary.name).get_caller_identity()["Account"]
+    if found != settings.account_id:
+        raise Refused(f"account_id: the credentials belong to {found}; the settings say {settings.account_id}")

@@ -1,0 +1,44 @@
+"""Synthesizes an environment, and reads what the synthesized configuration says of itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from operations import preflight
+from operations.outcome import EXIT_REFUSED, Failed, Refused
+from operations.provider_mirror import Installation, find_installation, required_providers
+
+PROJECT = Path(__file__).parent.parent
+STACK = "payment-platform"
+CACHE = PROJECT / ".cache"
+
+
+def synthesize(environment: str, output: Path, variables: Mapping[str, str] | None = None) -> Path:
+    """Synthesize ``environment`` into ``output`` and return the stack's directory, in which Terraform runs.
+
+    Raises:
+        Refused: the settings are bad; what is wrong with them has been printed.
+        Failed: synthesis failed; what it said has been printed.
+    """
+    result = subprocess.run(
+        [sys.executable, str(PROJECT / "main.py"), "--environment", environment],
+        cwd=PROJECT,
+        env={**(os.environ if variables is None else variables), "CDKTF_OUTDIR": str(output)},
+        check=False,
+    )
+    if result.returncode == EXIT_REFUSED:
+        raise Refused("")
+    if result.returncode:
+        raise Failed(f"synthesis of {environment} failed with exit code {result.returncode}")
+    return output / "stacks" / STACK
+
+
+def provider_installation(stack_directory: Path, variables: Mapping[str, str] | None = None) -> Installation:
+    """Where the providers that a synthesized stack requires come from on this machine."""
+    providers = required_providers(stack_directory / "cdk.tf.json", preflight.terraform_platform())
+    environment = os.environ if variables is None else variables
+    return find_installation(providers, environment, CACHE / "terraform.tfrc")

@@ -1,0 +1,239 @@
+"""Runs Terraform on a synthesized directory: progress while it works, its diagnostics in plain lines when it fails.
+
+Terraform's machine-readable output is what the progress is read from
+(https://developer.hashicorp.com/terraform/internals/machine-readable-ui).
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+
+from operations.outcome import Failed
+
+PLAN_WITH_CHANGES = 2  # `terraform plan -detailed-exitcode`: 0 no change, 1 error, 2 changes
+LINES_OF_OTHER_OUTPUT = 40  # kept for the message of a failure that Terraform itself did not explain
+SECONDS_BETWEEN_LINES = 15.0  # where the output is no terminal, and a line cannot be rewritten
+
+
+@dataclass
+class Progress:
+    """What a run has done so far, as its events told."""
+
+    total: int = 0
+    done: int = 0
+    refreshed: int = 0
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+    other_output: list[str] = field(default_factory=list)
+
+    def read(self, line: str) -> None:
+        """Take in one line of Terraform's output. What is no event (a panic, say) is kept as it is."""
+        try:
+            event = json.loads(line)
+            kind = event["type"]
+        except (ValueError, TypeError, KeyError):
+            self.other_output = [*self.other_output, line.rstrip()][-LINES_OF_OTHER_OUTPUT:]
+            return
+        if kind == "change_summary" and event["changes"]["operation"] == "plan":
+            self.total = sum(event["changes"][what] for what in ("add", "change", "remove"))
+        elif kind == "apply_complete":
+            self.done += 1
+        elif kind == "refresh_complete":
+            self.refreshed += 1
+        elif kind in {"planned_change", "resource_drift"}:
+            change = event["change"]
+            self.changes.append(f"{change['action']} {change['resource']['addr']}")
+        elif kind == "diagnostic":
+            diagnostic = event["diagnostic"]
+            (self.errors if diagnostic["severity"] == "error" else self.warnings).append(describe(diagnostic))
+
+    @property
+    def text(self) -> str:
+        """How far it is, such as ``112/240 resources``."""
+        if self.total:
+            return f"{self.done}/{self.total} resources"
+        return f"{self.refreshed} resources read" if self.refreshed else "preparing"
+
+
+def describe(diagnostic: Mapping[str, Any]) -> str:
+    """A diagnostic of Terraform as lines for a person: what, where, why."""
+    lines = [f"{diagnostic['severity']}: {diagnostic['summary']}"]
+    if address := diagnostic.get("address"):
+        lines.append(f"  at {address}")
+    lines += [f"  {line}" for line in diagnostic.get("detail", "").splitlines() if line.strip()]
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Terraform:
+    """Terraform in ``directory``, which holds a ``cdk.tf.json``, with ``environment`` as its whole environment."""
+
+    directory: Path
+    environment: Mapping[str, str]
+    console: Console
+    parallelism: int = 30
+
+    def init(self) -> None:
+        """Connect to the backend that the configuration names, and install the providers.
+
+        Raises:
+            Failed: with Terraform's own message.
+        """
+        # -reconfigure: the data directory may have been used with another environment's backend.
+        result = self._captured("init", "-input=false", "-no-color", "-reconfigure")
+        if result.returncode:
+            raise Failed(f"terraform init failed:\n{_unboxed(result.stderr or result.stdout)}")
+
+    def apply(self) -> Progress:
+        """Create or change what the configuration says. Raises Failed with Terraform's errors."""
+        return self._with_progress("apply", "-auto-approve", f"-parallelism={self.parallelism}")
+
+    def destroy(self) -> Progress:
+        """Destroy everything in the state. Raises Failed with Terraform's errors."""
+        return self._with_progress("destroy", "-auto-approve", f"-parallelism={self.parallelism}")
+
+    def plan(self) -> Progress:
+        """Compare the configuration with what exists; the changes found are in the result's ``changes``.
+
+        Raises:
+            Failed: with Terraform's errors.
+        """
+        progress = self._with_progress(
+            "plan", "-detailed-exitcode", f"-parallelism={self.parallelism}", accepted=(0, PLAN_WITH_CHANGES)
+        )
+        return progress
+
+    def outputs(self) -> dict[str, Any]:
+        """The outputs by name. A sensitive one's value is not in it."""
+        entries = json.loads(self._read("output", "-json"))
+        return {name: "(sensitive)" if entry["sensitive"] else entry["value"] for name, entry in entries.items()}
+
+    def resources(self) -> list[str]:
+        """The type of each managed resource in the state."""
+        state = json.loads(self._read("show", "-json"))
+        return [one["type"] for one in _resources(state.get("values", {}).get("root_module", {})) if one["mode"] == "managed"]
+
+    def _read(self, *arguments: str) -> str:
+        result = self._captured(*arguments)
+        if result.returncode:
+            raise Failed(f"terraform {arguments[0]} failed:\n{_unboxed(result.stderr)}")
+        return result.stdout
+
+    def _captured(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["terraform", *arguments],
+            cwd=self.directory,
+            env=dict(self.environment),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def _with_progress(self, name: str, *arguments: str, accepted: Sequence[int] = (0,)) -> Progress:
+        progress = Progress()
+        command = ["terraform", name, "-json", "-input=false", *arguments]
+        with _interruptible(self.console) as started, _shown(self.console, name, progress) as show:
+            process = subprocess.Popen(
+                command,
+                cwd=self.directory,
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                # A group of its own: Ctrl-C reaches it through us, once. Terraform takes a second one as the order to
+                # drop everything, and would leave the state locked.
+                start_new_session=True,
+            )
+            started(process)
+            assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
+            for line in process.stdout:
+                progress.read(line)
+                show()
+            code = process.wait()
+        if code not in accepted:
+            explained = progress.errors or progress.other_output or [f"exit code {code}"]
+            raise Failed(f"terraform {name} failed:\n" + "\n".join(explained))
+        return progress
+
+
+@contextmanager
+def _interruptible(console: Console) -> Iterator[Callable[[subprocess.Popen[str]], None]]:
+    """Pass the first SIGINT or SIGTERM on to a process that ends by itself then; KeyboardInterrupt once it has.
+
+    Terraform finishes the calls that are under way, writes the state and releases its lock.
+    """
+    processes: list[subprocess.Popen[str]] = []
+    received: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) == 1:
+            console.print("stopping: Terraform finishes what it has begun, writes the state and releases its lock")
+            for process in processes:
+                process.send_signal(signal.SIGINT)
+        elif processes:
+            console.print(f"still stopping (process {processes[0].pid})")
+
+    def started(process: subprocess.Popen[str]) -> None:
+        processes.append(process)
+        if received:
+            process.send_signal(signal.SIGINT)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield started
+    except Failed:
+        if not received:
+            raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _shown(console: Console, name: str, progress: Progress) -> Iterator[Callable[[], None]]:
+    """Show how far it is: one line that is rewritten on a terminal, and one now and then elsewhere."""
+    began = time.monotonic()
+
+    def text() -> str:
+        return f"{name} {progress.text}, {time.monotonic() - began:.0f} s"
+
+    if console.is_terminal:
+        with console.status(text()) as status:
+            yield lambda: status.update(text())
+    else:
+        last = [began]
+
+        def now_and_then() -> None:
+            if time.monotonic() - last[0] >= SECONDS_BETWEEN_LINES:
+                last[0] = time.monotonic()
+                console.print(text())
+
+        yield now_and_then
+    console.print(text())
+
+
+def _resources(module: Mapping[str, Any]) -> list[dict[str, Any]]:
+    below = [resource for child in module.get("child_modules", []) for resource in _resources(child)]
+    return [*module.get("resources", []), *below]
+
+
+def _unboxed(text: str) -> str:
+    """Terraform's message for a terminal without the frame that it draws around it."""
+    lines = (line.lstrip("╷│╵ ").rstrip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line)
