@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from emulator.server import CannotServe, serve
+from emulator.server import CannotServeError, serve
 
 DEFAULT_PORT = 5566
 DEFAULT_DIRECTORY = Path(".local-aws")
@@ -46,7 +46,7 @@ def serve_command(
             contract=contract,
             ready=lambda url: console.print(f"local AWS ready at {url}, record in {directory}", highlight=False),
         )
-    except CannotServe as refusal:
+    except CannotServeError as refusal:
         Console(stderr=True, soft_wrap=True).print(f"emulator: {refusal}", style="red", highlight=False, markup=False)
         raise typer.Exit(EXIT_CANNOT_SERVE) from None
 

@@ -28,7 +28,6 @@ from emulator.contract import (
     Check,
     Constraint,
     ErrorResponse,
-    Target,
     Violation,
     error_response,
     find_target,
@@ -50,6 +49,9 @@ _NO_AWS_API = ("/moto-api", "/latest/", "/favicon.ico")
 
 # These wait in moto for something to happen: they must not make everybody else wait.
 _WAITING_OPERATIONS = frozenset({"ReceiveMessage", "Invoke", "StartSyncExecution", "SubscribeToShard"})
+
+# access key id / date / region / signing name / aws4_request
+_SCOPE_SEPARATORS = 4
 
 _UNSIGNED_STS = ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
 
@@ -73,6 +75,7 @@ class LocalAws:
         self._one_at_a_time = threading.Lock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
         path = environ.get("PATH_INFO", "")
         if path == IDENTITY_PATH:
             return _identity(self._directory, start_response)
@@ -82,7 +85,7 @@ class LocalAws:
             exchange = _Exchange(environ)
             answer = self._answer(exchange)
             self._recorder.call(exchange.call(answer))
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001 (the client must get an answer that it does not repeat)
             _log.exception("the local AWS failed at %s %s", environ.get("REQUEST_METHOD"), path)
             answer = _Answer.of(_plain_error(_FAILED, repr(failure)))
         start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.headers)
@@ -128,12 +131,12 @@ class LocalAws:
             )
 
     def _forward(self, exchange: _Exchange) -> _Answer:
-        """moto's answer. A gap or a crash of moto is an error that no SDK retries, so that a rehearsal ends at once."""
+        """The answer of moto; a gap or crash there is an error that no SDK retries, so that a rehearsal ends soon."""
         try:
             return _Answer.from_application(self._moto, exchange.environ)
         except NotImplementedError as gap:
             return self._failure(exchange, _NOT_IMPLEMENTED, f"the local AWS lacks {exchange.name}: {gap}")
-        except Exception as crash:
+        except Exception as crash:  # noqa: BLE001 (as above)
             _log.exception("moto failed in %s", exchange.name)
             return self._failure(exchange, _FAILED, f"moto failed in {exchange.name}: {crash!r}")
 
@@ -211,11 +214,13 @@ class _Answer:
 
     @classmethod
     def of(cls, error: ErrorResponse) -> _Answer:
+        """The response that ``error`` is."""
         headers = [*error.headers.items(), ("Content-Length", str(len(error.body)))]
         return cls(error.status, headers, error.body, error.code)
 
     @classmethod
     def from_application(cls, application: Callable[..., Iterable[bytes]], environ: WSGIEnvironment) -> _Answer:
+        """The response of a WSGI application."""
         begun: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Callable[[bytes], None]:
@@ -237,9 +242,8 @@ def _plain_error(code: str, message: str) -> ErrorResponse:
 
 
 def _read_body(environ: WSGIEnvironment) -> bytes:
-    if environ.get("wsgi.input_terminated"):
-        return environ["wsgi.input"].read()
-    return environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    length = -1 if environ.get("wsgi.input_terminated") else int(environ.get("CONTENT_LENGTH") or 0)
+    return bytes(environ["wsgi.input"].read(length))
 
 
 def _credential_scope(request: Request) -> tuple[str, str, str]:
@@ -249,9 +253,9 @@ def _credential_scope(request: Request) -> tuple[str, str, str]:
     """
     signed = re.search(r"Credential=([^,\s]+)", request.headers.get("Authorization", ""))
     credential = signed[1] if signed else request.args.get("X-Amz-Credential", "")
-    parts = credential.rsplit("/", 4)
-    if len(parts) == 5:
-        return parts[0], parts[2], parts[3]
+    if credential.count("/") >= _SCOPE_SEPARATORS:
+        access_key_id, _date, region, signing_name, _end = credential.rsplit("/", _SCOPE_SEPARATORS)
+        return access_key_id, region, signing_name
     return "", "us-east-1", "sts" if request.values.get("Action") in _UNSIGNED_STS else "s3"
 
 

@@ -6,11 +6,12 @@ of AWS. A key or secret that is scheduled for deletion counts as gone: AWS delet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+import functools
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
+import botocore.session
 from botocore.config import Config
 
 from emulator.process import environment
@@ -30,34 +31,60 @@ class Leftover:
     kind: str
     id: str
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id} ({self.region})"
 
-def leftovers(url: str, *, except_for: Collection[str] = (), regions: Iterable[str] = REGIONS) -> list[Leftover]:
+
+def leftovers(
+    url: str, *, state_bucket: str | None = None, except_for: Collection[str] = (), regions: Iterable[str] = REGIONS
+) -> list[Leftover]:
     """Everything that still exists in the local AWS at ``url``, sorted.
 
     Args:
         url: of the local AWS.
-        except_for: ids, names or ARNs that may remain, such as the state bucket and its key.
+        state_bucket: may remain, with the key that encrypts it and the aliases of that key.
+        except_for: ids, names or ARNs of other things that may remain.
         regions: where to look.
     """
-    found: list[Leftover] = []
-    for region in regions:
-        clients = _clients(url, region)
-        found += [Leftover(region, kind, id) for kind, find in REGIONAL.items() for id in find(clients)]
-    clients = _clients(url, GLOBAL_REGION)
-    found += [Leftover("global", kind, id) for kind, find in GLOBAL.items() for id in find(clients)]
-    return sorted(leftover for leftover in found if leftover.id not in except_for)
+    found = [leftover for region in regions for leftover in _find(region, REGIONAL, _clients(url, region))]
+    found += _find("global", GLOBAL, _clients(url, GLOBAL_REGION))
+    expected = {
+        *except_for,
+        *(_of_state_bucket(_clients(url, GLOBAL_REGION), url, state_bucket) if state_bucket else ()),
+    }
+    return sorted(leftover for leftover in found if leftover.id not in expected)
+
+
+def _find(region: str, finders: Mapping[str, Finder], clients: Clients) -> Iterator[Leftover]:
+    for kind, find in finders.items():
+        for identifier in find(clients):
+            yield Leftover(region, kind, identifier)
+
+
+def _of_state_bucket(clients: Clients, url: str, bucket: str) -> Iterator[str]:
+    """The state bucket, the key that encrypts it, and the aliases of that key."""
+    yield bucket
+    s3 = clients("s3")
+    if bucket not in {entry["Name"] for entry in s3.list_buckets()["Buckets"]}:
+        return
+    rules = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    key = rules[0]["ApplyServerSideEncryptionByDefault"].get("KMSMasterKeyID")
+    if key:
+        # An ARN names its region; an id or alias is of the bucket's.
+        region = key.split(":")[3] if ":" in key else s3.head_bucket(Bucket=bucket)["BucketRegion"]
+        kms = _clients(url, region)("kms")
+        key_id = kms.describe_key(KeyId=key)["KeyMetadata"]["KeyId"]
+        yield key_id
+        yield from (alias["AliasName"] for alias in kms.list_aliases(KeyId=key_id)["Aliases"])
 
 
 def _clients(url: str, region: str) -> Clients:
     variables = environment(url)
-    session = boto3.Session(
-        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-        region_name=region,
-    )
+    session = botocore.session.get_session()
+    session.set_credentials(variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"])
     # No proxy of the person who runs this, and no retries: a local AWS that fails once fails again.
     config = Config(proxies={}, retries={"total_max_attempts": 1}, inject_host_prefix=False)
-    return lambda service: session.client(service, endpoint_url=url, config=config)
+    return functools.cache(lambda service: session.create_client(service, region, endpoint_url=url, config=config))
 
 
 def _pages(clients: Clients, service: str, operation: str, key: str, **parameters: Any) -> Iterator[Any]:

@@ -1,8 +1,8 @@
 """A local AWS in the background, for tests and commands, and the environment that points clients at it.
 
-    server = process.start(Path(".local-aws"))
-    subprocess.run(["terraform", "apply"], env=process.complete_environment(server.url))
-    process.stop(server)
+server = process.start(Path(".local-aws"))
+subprocess.run(["terraform", "apply"], env=process.complete_environment(server.url))
+process.stop(server)
 """
 
 from __future__ import annotations
@@ -71,9 +71,7 @@ def environment(url: str, region: str = "us-east-2") -> dict[str, str]:
     }
 
 
-def complete_environment(
-    url: str, base: Mapping[str, str] | None = None, region: str = "us-east-2"
-) -> dict[str, str]:
+def complete_environment(url: str, base: Mapping[str, str] | None = None, region: str = "us-east-2") -> dict[str, str]:
     """The environment for a child process: ``base`` without any ``AWS_`` variable, and :func:`environment`.
 
     Args:

@@ -15,7 +15,7 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 _STATUS_WITHOUT_BODY = (204, 304)
 
 
-class RequestHandler(MotoRequestHandler):
+class RequestHandler(MotoRequestHandler):  # type: ignore[misc]
     """Answers the requests of one connection; every call is in the record already, so none is logged."""
 
     # Header and body of an answer leave in one piece, and at once.
@@ -50,7 +50,7 @@ class RequestHandler(MotoRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Log nothing."""
 
-    def log(self, type: str, message: str, *args: Any) -> None:
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 (the name that werkzeug gives it)
         """Log errors only (a client that went away is one of werkzeug's infos)."""
         if type == "error":
             super().log(type, message, *args)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import http.client
 import json
 import logging
 import os
@@ -14,6 +15,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
+
+from werkzeug.serving import BaseWSGIServer, make_server
 
 HOST = "127.0.0.1"
 STATE_FILE = "server.json"
@@ -36,7 +40,7 @@ MOTO_ENVIRONMENT = {
 """What moto must be told before it is imported."""
 
 
-class CannotServe(Exception):
+class CannotServeError(Exception):
     """The server cannot start; the message is one line for a person."""
 
 
@@ -50,7 +54,7 @@ def serve(port: int, directory: Path, *, contract: bool = True, ready: Callable[
         ready: called with the URL once the server answers.
 
     Raises:
-        CannotServe: the port is in use, or the directory belongs to a server that runs.
+        CannotServeError: the port is in use, or the directory belongs to a server that runs.
     """
     url = f"http://{HOST}:{port}"
     _refuse_port_in_use(port)
@@ -62,19 +66,11 @@ def serve(port: int, directory: Path, *, contract: bool = True, ready: Callable[
     os.environ["MOTO_PORT"] = str(port)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
-    # Imported only now: moto reads its environment when it is imported.
-    from werkzeug.serving import make_server
-
-    from emulator.application import LocalAws
-    from emulator.request_handler import RequestHandler
-    from emulator.services import install
-
-    install()
-    server = make_server(HOST, port, LocalAws(directory, contract=contract), threaded=True, request_handler=RequestHandler)
+    server = _make_server(port, directory, contract=contract)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     _write_state(state, url)
     if identity(url) != {"pid": os.getpid(), "directory": str(directory)}:
-        raise CannotServe(f"port {port} is answered by another program")
+        raise CannotServeError(f"port {port} is answered by another program")
     ready(url)
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     server.shutdown()
@@ -86,11 +82,19 @@ def serve(port: int, directory: Path, *, contract: bool = True, ready: Callable[
     os._exit(0)
 
 
+def _make_server(port: int, directory: Path, *, contract: bool) -> BaseWSGIServer:
+    # moto reads its environment when it is imported.
+    from emulator.application import LocalAws  # noqa: PLC0415
+    from emulator.request_handler import RequestHandler  # noqa: PLC0415
+    from emulator.services import install  # noqa: PLC0415
+
+    install()
+    application = LocalAws(directory, contract=contract)
+    return make_server(HOST, port, application, threaded=True, request_handler=RequestHandler)
+
+
 def identity(url: str, seconds: float = 5.0) -> dict[str, object] | None:
     """Process id and directory of the local AWS that answers at ``url``; None when something else or nothing does."""
-    import http.client
-    from urllib.parse import urlsplit
-
     # http.client uses no proxy, whatever the environment says.
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=seconds)
     try:
@@ -110,7 +114,7 @@ def _refuse_port_in_use(port: int) -> None:
             return
     owner = identity(f"http://{HOST}:{port}", seconds=1.0)
     who = f"the local AWS of {owner['directory']} (process {owner['pid']})" if owner else "another program"
-    raise CannotServe(f"port {port} is in use by {who}")
+    raise CannotServeError(f"port {port} is in use by {who}")
 
 
 def _lock_state(directory: Path) -> TextIO:
@@ -124,7 +128,7 @@ def _lock_state(directory: Path) -> TextIO:
         except OSError:
             # Somebody who only looks (emulator.process.find) holds it for a moment.
             if time.monotonic() > deadline:
-                raise CannotServe(f"a local AWS already runs in {directory}") from None
+                raise CannotServeError(f"a local AWS already runs in {directory}") from None
             time.sleep(0.05)
 
 

@@ -1,11 +1,11 @@
 """The contract: every request is held against AWS's own published model of its service.
 
-    models      which operation of which service a request is for
-    wire        how each protocol writes the shapes of a model
-    check       the shapes: unknown and missing members, types, enums, patterns, lengths, ranges
-    patterns    the regular expressions of the models
-    leniencies  what AWS is known to accept although its model does not
-    errors      the refusal, as the service itself would write it
+models      which operation of which service a request is for
+wire        how each protocol writes the shapes of a model
+check       the shapes: unknown and missing members, types, enums, patterns, lengths, ranges
+patterns    the regular expressions of the models
+leniencies  what AWS is known to accept although its model does not
+errors      the refusal, as the service itself would write it
 """
 
 from emulator.contract.check import Check, Constraint, Violation

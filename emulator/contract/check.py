@@ -19,7 +19,7 @@ from emulator.contract.wire import (
     QueryReader,
     Reader,
     TextReader,
-    WrongType,
+    WrongTypeError,
     XmlReader,
     header_map,
     read_json,
@@ -69,12 +69,30 @@ _LONGEST_VALUE_SHOWN = 120
 
 # Headers and query parameters of the protocols themselves, which no operation's model lists.
 _PROTOCOL_HEADERS = frozenset(
-    "x-amz-content-sha256 x-amz-date x-amz-decoded-content-length x-amz-sdk-checksum-algorithm x-amz-security-token "
-    "x-amz-target x-amz-te x-amz-trailer x-amz-user-agent x-amzn-query-mode x-amzn-requestid x-amzn-trace-id".split()
+    {
+        "x-amz-content-sha256",
+        "x-amz-date",
+        "x-amz-decoded-content-length",
+        "x-amz-sdk-checksum-algorithm",
+        "x-amz-security-token",
+        "x-amz-target",
+        "x-amz-te",
+        "x-amz-trailer",
+        "x-amz-user-agent",
+    }
 )
 _PROTOCOL_QUERY = frozenset(
-    "X-Amz-Algorithm X-Amz-Content-Sha256 X-Amz-Credential X-Amz-Date X-Amz-Expires X-Amz-Security-Token "
-    "X-Amz-Signature X-Amz-SignedHeaders x-id".split()
+    {
+        "X-Amz-Algorithm",
+        "X-Amz-Content-Sha256",
+        "X-Amz-Credential",
+        "X-Amz-Date",
+        "X-Amz-Expires",
+        "X-Amz-Security-Token",
+        "X-Amz-Signature",
+        "X-Amz-SignedHeaders",
+        "x-id",
+    }
 )
 _QUERY_ENVELOPE = ("Action", "Version")
 
@@ -101,7 +119,7 @@ class Check:
                 self._check_input(JsonReader(), shape, read_json(body))
             else:
                 self._check_rest(shape, request, body)
-        except WrongType as mismatch:
+        except WrongTypeError as mismatch:
             self._report("", Constraint.TYPE, f"The body {mismatch}")
 
     # --- the request as a whole, by protocol ---------------------------------------------------------------------
@@ -132,23 +150,30 @@ class Check:
         """Members bound to headers, path labels, host labels and the query string, by their name."""
         values: dict[str, Any] = {}
         for name, shape in members.items():
-            wire_name = shape.serialization.get("name", name)
-            match shape.serialization.get("location"):
-                case "uri" if wire_name in self._target.path_values:
-                    values[name] = self._target.path_values[wire_name]
-                case "header" if wire_name in request.headers:
-                    values[name] = request.headers[wire_name]
-                case "headers":
-                    values[name] = header_map(request.headers, wire_name)
-                case "querystring" if shape.type_name == "list" and wire_name in request.args:
-                    values[name] = request.args.getlist(wire_name)
-                case "querystring" if shape.type_name == "map":
-                    values[name] = self._free_query(members, request)
-                case "querystring" if wire_name in request.args:
-                    values[name] = request.args[wire_name]
-            if shape.serialization.get("hostLabel") and name in self._target.path_values:
-                values[name] = self._target.path_values[name]
+            value = self._value_outside_the_body(name, shape, members, request)
+            if value is None and shape.serialization.get("hostLabel"):
+                value = self._target.path_values.get(name)
+            if value is not None:
+                values[name] = value
         return values
+
+    def _value_outside_the_body(self, name: str, shape: Shape, members: Mapping[str, Shape], request: Request) -> Any:
+        wire_name = shape.serialization.get("name", name)
+        value: Any = None
+        match shape.serialization.get("location"):
+            case "uri":
+                value = self._target.path_values.get(wire_name)
+            case "header":
+                value = request.headers.get(wire_name)
+            case "headers":
+                value = header_map(request.headers, wire_name)
+            case "querystring" if shape.type_name == "list":
+                value = request.args.getlist(wire_name) or None
+            case "querystring" if shape.type_name == "map":
+                value = self._free_query(members, request)
+            case "querystring":
+                value = request.args.get(wire_name)
+        return value
 
     def _bound_query(self, members: Mapping[str, Shape]) -> set[str]:
         bound = {m.serialization.get("name", n) for n, m in members.items() if _location(m) == "querystring"}
@@ -188,9 +213,8 @@ class Check:
                 self._shape(reader, member, self._document(member, body), payload)
             return {payload}
         in_body = {name for name, member in members.items() if _location(member) is None}
-        if not in_body or not body.strip():
+        if not isinstance(shape, StructureShape) or not in_body or not body.strip():
             return set()
-        assert isinstance(shape, StructureShape)
         return self._members(reader, shape, self._document(shape, body), "")
 
     def _document(self, shape: Shape, body: bytes) -> Any:
@@ -199,7 +223,7 @@ class Check:
         root = read_xml(body)
         expected = shape.serialization.get("name")
         if expected and XmlReader.local_name(root.tag) != expected:
-            raise WrongType(f"must be a <{expected}>, is a <{XmlReader.local_name(root.tag)}>")
+            raise WrongTypeError(f"must be a <{expected}>, is a <{XmlReader.local_name(root.tag)}>")
         return [root] if shape.type_name == "list" and shape.is_flattened else root
 
     # --- shapes --------------------------------------------------------------------------------------------------
@@ -217,7 +241,7 @@ class Check:
                 value = reader.scalar(shape, node)
                 self._note_resource(shape, path, value)
                 self._constraints(shape, value, path)
-        except WrongType as mismatch:
+        except WrongTypeError as mismatch:
             self._report(path, Constraint.TYPE, f"Member {mismatch}")
 
     def _structure(self, reader: Reader, shape: StructureShape, node: Any, path: str) -> None:
@@ -242,7 +266,7 @@ class Check:
         items = reader.items(shape, node)
         self._bounds(shape, len(items), path, "length")
         for index, item in enumerate(items):
-            self._shape(reader, shape.member, item, f"{path}[{index}]")  # type: ignore[attr-defined]
+            self._shape(reader, shape.member, item, f"{path}[{index}]")
 
     def _map(self, reader: Reader, shape: Shape, node: Any, path: str) -> None:
         entries = reader.entries(shape, node)
@@ -250,8 +274,8 @@ class Check:
         for index, (key, value) in enumerate(entries):
             # JSON and HTTP write the keys of a map as plain text.
             key_reader = TextReader() if isinstance(key, str) else reader
-            self._shape(key_reader, shape.key, key, f"{path}[{index}].key")  # type: ignore[attr-defined]
-            self._shape(reader, shape.value, value, f"{path}[{index}].value")  # type: ignore[attr-defined]
+            self._shape(key_reader, shape.key, key, f"{path}[{index}].key")
+            self._shape(reader, shape.value, value, f"{path}[{index}].value")
 
     def _constraints(self, shape: Shape, value: Any, path: str) -> None:
         if isinstance(value, str | bytes):

@@ -41,7 +41,7 @@ _S3_BODY_CONSTRAINTS = (Constraint.UNKNOWN_MEMBER, Constraint.MISSING, Constrain
 _UNDECLARED_CODES = {"rds": "InvalidParameterValue"}
 
 
-class _ModelledError(ServiceException):
+class _ModelledError(ServiceException):  # type: ignore[misc]
     """An error that is looked up in the model of its operation's service (moto goes by the exception's module)."""
 
 

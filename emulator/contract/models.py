@@ -53,8 +53,7 @@ def _all_metadata() -> Iterator[tuple[str, dict[str, Any]]]:
     decoder = json.JSONDecoder()
     root = Path(botocore.loaders.__file__).parent / "data"
     for path in root.glob("*/*/service-2.json*"):
-        opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-        with opened as file:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             text = file.read(_METADATA_BYTES).decode("utf-8", errors="ignore")
         start = text.index('"metadata":') + len('"metadata":')
         metadata, _ = decoder.raw_decode(text[start:].lstrip())

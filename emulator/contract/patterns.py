@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 
-import regex
+import regex  # type: ignore[import-untyped]
 
 # What `regex` (which knows \p{L}, \p{Graph} ... as Java does) still reads otherwise than Java.
 _JAVA_TO_PYTHON = (

@@ -18,16 +18,17 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from botocore.utils import parse_timestamp
 from moto.core.model import Shape, StructureShape
+from typing_extensions import override
 
 Members = tuple[dict[str, Any], list[str]]
 """The nodes of a structure by the name of their member, and the names on the wire that the model does not have."""
 
 
-class WrongType(ValueError):
+class WrongTypeError(ValueError):
     """A node is not of the type of its shape; the message says of which type it should be."""
 
 
@@ -49,7 +50,7 @@ class Reader:
     def scalar(self, shape: Shape, node: Any) -> Any:
         """The value of a scalar: str, int, float, bool or bytes; a timestamp is read and returned as it is."""
         if not isinstance(node, str):
-            raise WrongType(f"must be a {shape.type_name}")
+            raise WrongTypeError(f"must be a {shape.type_name}")
         return _from_text(shape, node)
 
 
@@ -67,21 +68,21 @@ def _from_text(shape: Shape, text: str) -> Any:
             return _timestamp(text)
         case "string" | "character":
             return text
-    raise WrongType(f"must be a {shape.type_name}")
+    raise WrongTypeError(f"must be a {shape.type_name}")
 
 
 def _from_base64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error:
-        raise WrongType("must be base64") from None
+        raise WrongTypeError("must be base64") from None
 
 
 def _timestamp(value: str | int | float) -> str | int | float:
     try:
-        parse_timestamp(value)
+        parse_timestamp(value)  # type: ignore[arg-type]  # it takes numbers too
     except ValueError:
-        raise WrongType("must be a timestamp") from None
+        raise WrongTypeError("must be a timestamp") from None
     return value
 
 
@@ -91,12 +92,15 @@ class TextReader(Reader):
     A list is a list of texts, or one text with commas (a header); the values of a map are lists of texts or texts.
     """
 
+    @override
     def items(self, shape: Shape, node: Any) -> list[Any]:
         return node if isinstance(node, list) else [item.strip() for item in node.split(",")]
 
+    @override
     def entries(self, shape: Shape, node: Any) -> list[tuple[Any, Any]]:
         return list(node.items())
 
+    @override
     def scalar(self, shape: Shape, node: Any) -> Any:
         if isinstance(node, list) and len(node) == 1:
             node = node[0]
@@ -108,23 +112,27 @@ class TextReader(Reader):
 class JsonReader(Reader):
     """JSON documents. A null is an absent member."""
 
+    @override
     def members(self, shape: StructureShape, node: Any) -> Members:
         if not isinstance(node, dict):
-            raise WrongType("must be a structure")
+            raise WrongTypeError("must be a structure")
         names = {member.serialization.get("name", name): name for name, member in shape.members.items()}
         unknown = [name for name in node if name not in names]
         return {names[key]: value for key, value in node.items() if key in names and value is not None}, unknown
 
+    @override
     def items(self, shape: Shape, node: Any) -> list[Any]:
         if not isinstance(node, list):
-            raise WrongType("must be a list")
+            raise WrongTypeError("must be a list")
         return node
 
+    @override
     def entries(self, shape: Shape, node: Any) -> list[tuple[Any, Any]]:
         if not isinstance(node, dict):
-            raise WrongType("must be a map")
+            raise WrongTypeError("must be a map")
         return list(node.items())
 
+    @override
     def scalar(self, shape: Shape, node: Any) -> Any:
         match shape.type_name:
             # Python's bool is an int: JSON's true is no number.
@@ -140,7 +148,7 @@ class JsonReader(Reader):
                 return _from_text(shape, node)
             case "float" | "double" if node in ("NaN", "Infinity", "-Infinity"):
                 return float(node)
-        raise WrongType(f"must be a {shape.type_name}")
+        raise WrongTypeError(f"must be a {shape.type_name}")
 
 
 _VALUE = ""
@@ -175,44 +183,48 @@ class QueryReader(Reader):
     def _member_name(self, shape: Shape, default: str) -> str:
         if not self._ec2 and shape.type_name == "list" and shape.is_flattened:
             # A flattened list stands on the wire under the name of its items.
-            item_name = shape.member.serialization.get("name")  # type: ignore[attr-defined]
+            item_name = shape.member.serialization.get("name")
             if item_name:
                 return str(item_name)
         return self._name(shape, default)
 
+    @override
     def members(self, shape: StructureShape, node: Any) -> Members:
         names = {self._member_name(member, name): name for name, member in shape.members.items()}
         unknown = [key for key in node if key not in names and key != _VALUE]
         if node.get(_VALUE):
-            raise WrongType("must be a structure")
+            raise WrongTypeError("must be a structure")
         return {names[key]: value for key, value in node.items() if key in names}, unknown
 
+    @override
     def items(self, shape: Shape, node: Any) -> list[Any]:
         if not self._ec2 and not shape.is_flattened:
-            name = self._name(shape.member, "member")  # type: ignore[attr-defined]
+            name = self._name(shape.member, "member")
             if set(node) - {name, _VALUE}:
-                raise WrongType(f"must be a list of '{name}.1', '{name}.2' ...")
+                raise WrongTypeError(f"must be a list of '{name}.1', '{name}.2' ...")
             node = {_VALUE: node.get(_VALUE, ""), **node.get(name, {})}
         return self._numbered(node)
 
     def _numbered(self, node: dict[str, Any]) -> list[Any]:
         keys = [key for key in node if key != _VALUE]
         if node.get(_VALUE) or not all(key.isdecimal() for key in keys):
-            raise WrongType("must be a numbered list")
+            raise WrongTypeError("must be a numbered list")
         return [node[key] for key in sorted(keys, key=int)]
 
+    @override
     def entries(self, shape: Shape, node: Any) -> list[tuple[Any, Any]]:
-        key_name = self._name(shape.key, "key")  # type: ignore[attr-defined]
-        value_name = self._name(shape.value, "value")  # type: ignore[attr-defined]
+        key_name = self._name(shape.key, "key")
+        value_name = self._name(shape.value, "value")
         pairs = self._numbered(node if shape.is_flattened else node.get("entry", {}))
         if any(set(pair) - {key_name, value_name} for pair in pairs):
-            raise WrongType(f"must be a numbered list of '{key_name}' and '{value_name}'")
+            raise WrongTypeError(f"must be a numbered list of '{key_name}' and '{value_name}'")
         absent = {_VALUE: ""}
         return [(pair.get(key_name, absent), pair.get(value_name, absent)) for pair in pairs]
 
+    @override
     def scalar(self, shape: Shape, node: Any) -> Any:
         if set(node) != {_VALUE}:
-            raise WrongType(f"must be a {shape.type_name}")
+            raise WrongTypeError(f"must be a {shape.type_name}")
         return super().scalar(shape, node[_VALUE])
 
 
@@ -224,6 +236,7 @@ class XmlReader(Reader):
         """The name of an element or attribute without its namespace."""
         return name.rpartition("}")[2]
 
+    @override
     def members(self, shape: StructureShape, node: Any) -> Members:
         names = {
             self._member_name(member, name): name
@@ -247,49 +260,52 @@ class XmlReader(Reader):
         return found, unknown
 
     @staticmethod
-    def _one(node: Any) -> ElementTree.Element:
+    def _one(node: Any) -> ET.Element:
         element = node
         if isinstance(node, list):
             if len(node) > 1:
-                raise WrongType("must be given once")
+                raise WrongTypeError("must be given once")
             element = node[0]
-        if not isinstance(element, ElementTree.Element):
-            raise WrongType("must be an element")
+        if not isinstance(element, ET.Element):
+            raise WrongTypeError("must be an element")
         return element
 
     def _member_name(self, shape: Shape, default: str) -> str:
         if shape.type_name == "list" and shape.is_flattened:
-            item_name = shape.member.serialization.get("name")  # type: ignore[attr-defined]
+            item_name = shape.member.serialization.get("name")
             if item_name:
                 return str(item_name)
         return str(shape.serialization.get("name", default))
 
+    @override
     def items(self, shape: Shape, node: Any) -> list[Any]:
         if shape.is_flattened:
             return list(node)
-        name = shape.member.serialization.get("name", "member")  # type: ignore[attr-defined]
+        name = shape.member.serialization.get("name", "member")
         children = list(self._one(node))
         if any(self.local_name(child.tag) != name for child in children):
-            raise WrongType(f"must be a list of <{name}>")
+            raise WrongTypeError(f"must be a list of <{name}>")
         return children
 
+    @override
     def entries(self, shape: Shape, node: Any) -> list[tuple[Any, Any]]:
-        key_name = shape.key.serialization.get("name", "key")  # type: ignore[attr-defined]
-        value_name = shape.value.serialization.get("name", "value")  # type: ignore[attr-defined]
+        key_name = shape.key.serialization.get("name", "key")
+        value_name = shape.value.serialization.get("name", "value")
         pairs = []
         for entry in node if shape.is_flattened else self._one(node):
             parts = {self.local_name(child.tag): child for child in entry}
             if parts.keys() != {key_name, value_name}:
-                raise WrongType(f"must be entries of <{key_name}> and <{value_name}>")
+                raise WrongTypeError(f"must be entries of <{key_name}> and <{value_name}>")
             pairs.append((parts[key_name], parts[value_name]))
         return pairs
 
+    @override
     def scalar(self, shape: Shape, node: Any) -> Any:
         if isinstance(node, str):  # an attribute
             return super().scalar(shape, node)
         element = self._one(node)
         if len(element):
-            raise WrongType(f"must be a {shape.type_name}")
+            raise WrongTypeError(f"must be a {shape.type_name}")
         text = element.text or ""
         return super().scalar(shape, text if shape.type_name in ("string", "character") else text.strip())
 
@@ -298,24 +314,24 @@ def read_json(body: bytes) -> Any:
     """The document of a JSON body; an empty body is an empty structure.
 
     Raises:
-        WrongType: the body is not JSON.
+        WrongTypeError: the body is not JSON.
     """
     try:
         return json.loads(body) if body.strip() else {}
     except ValueError:
-        raise WrongType("must be JSON") from None
+        raise WrongTypeError("must be JSON") from None
 
 
-def read_xml(body: bytes) -> ElementTree.Element:
+def read_xml(body: bytes) -> ET.Element:
     """The root element of an XML body.
 
     Raises:
-        WrongType: the body is not XML.
+        WrongTypeError: the body is not XML.
     """
     try:
-        return ElementTree.fromstring(body)  # noqa: S314 (expat of Python 3.11 bounds entity expansion)
-    except ElementTree.ParseError:
-        raise WrongType("must be XML") from None
+        return ET.fromstring(body)  # noqa: S314 (expat of Python 3.11 bounds entity expansion)
+    except ET.ParseError:
+        raise WrongTypeError("must be XML") from None
 
 
 def header_map(headers: Mapping[str, str], prefix: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ to a CIDR.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
@@ -17,9 +18,10 @@ ALL_PROTOCOLS = "-1"
 
 @override(SecurityGroupRule)
 def __init__(original: Method, self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 (a method of moto's class)
+    """Keep the description of a rule to a prefix list."""
+    sent = inspect.signature(original).bind(self, *args, **kwargs).arguments
     original(self, *args, **kwargs)
-    prefix_list = kwargs.get("prefix_list_id", args[7] if len(args) > 7 else None) or {}
-    self.prefix_list_description = prefix_list.get("Description")
+    self.prefix_list_description = (sent.get("prefix_list_id") or {}).get("Description")
 
 
 @override_property(SecurityGroupRule)
@@ -32,7 +34,7 @@ def description(self: Any) -> str | None:
 
 @override(SecurityGroupRule)
 def __eq__(original: Method, self: Any, other: Any) -> Any:  # noqa: N807 (a method of moto's class)
-    # AWS compares rules without their descriptions: a second rule that differs in nothing else is a duplicate.
+    """Compare as AWS does, without descriptions: a second rule that differs in nothing else is a duplicate."""
     if self.source_group and other.source_group:
         described = other.source_group
         other.source_group = {**described, "Description": self.source_group.get("Description")}
@@ -47,6 +49,7 @@ def __eq__(original: Method, self: Any, other: Any) -> Any:  # noqa: N807 (a met
 
 @override(SecurityGroupBackend)
 def modify_security_group_rules(original: Method, self: Any, group_id: str, rules: dict[str, dict[str, Any]]) -> None:
+    """Modify rules of every kind."""
     for rule in rules.values():
         if rule.get("IpProtocol") == ALL_PROTOCOLS:
             # moto asks for ports, which AWS ignores for this protocol.

@@ -15,6 +15,7 @@ DEFAULT_ROTATION_PERIOD_DAYS = 365
 
 @override(KmsResponse)
 def enable_key_rotation(original: Method, self: Any) -> str:
+    """Store the period with the key."""
     answer: str = original(self)
     _key(self).rotation_period_days = self._get_param("RotationPeriodInDays", DEFAULT_ROTATION_PERIOD_DAYS)
     return answer
@@ -22,11 +23,12 @@ def enable_key_rotation(original: Method, self: Any) -> str:
 
 @override(KmsResponse)
 def get_key_rotation_status(original: Method, self: Any) -> str:
+    """Answer the stored period."""
     status = json.loads(original(self))
     if status["KeyRotationEnabled"]:
         status["RotationPeriodInDays"] = _key(self).rotation_period_days
     return json.dumps(status)
 
 
-def _key(response: Any) -> Any:
-    return response.kms_backend.keys[response.kms_backend.get_key_id(response._get_param("KeyId"))]
+def _key(self: Any) -> Any:
+    return self.kms_backend.keys[self.kms_backend.get_key_id(self._get_param("KeyId"))]

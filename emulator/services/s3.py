@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from moto.core.responses import ActionResult
 from moto.s3.exceptions import ReplicationConfigurationNotFoundError, S3ClientError
@@ -19,7 +19,7 @@ from emulator.services.extend import Method, override
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
-class DestinationNotVersioned(S3ClientError):
+class DestinationNotVersionedError(S3ClientError):  # type: ignore[misc]
     """A rule replicates into a bucket without versioning."""
 
     code = 400
@@ -30,6 +30,7 @@ class DestinationNotVersioned(S3ClientError):
 
 @override(S3Response)
 def _replication_config_from_xml(_original: Method, self: Any, _xml: str) -> dict[str, Any]:
+    """The configuration as AWS's model reads it."""
     self.data["Action"] = "PutBucketReplication"
     self.parse_parameters(self.normalized_request)
     configuration: dict[str, Any] = self.params["ReplicationConfiguration"]
@@ -38,10 +39,11 @@ def _replication_config_from_xml(_original: Method, self: Any, _xml: str) -> dic
 
 @override(S3Backend)
 def put_bucket_replication(_original: Method, self: Any, bucket_name: str, replication: dict[str, Any]) -> None:
+    """Store the configuration as it was sent."""
     for rule in replication["Rules"]:
         destination = self.get_bucket(rule["Destination"]["Bucket"].rpartition(":")[2])
         if not destination.is_versioned:
-            raise DestinationNotVersioned
+            raise DestinationNotVersionedError
         # S3 gives a rule without an id one of its own.
         rule.setdefault("ID", str(uuid.uuid4()))
     self.get_bucket(bucket_name).replication = replication
@@ -49,6 +51,7 @@ def put_bucket_replication(_original: Method, self: Any, bucket_name: str, repli
 
 @override(S3Response)
 def get_bucket_replication(_original: Method, self: Any) -> Any:
+    """Answer the stored configuration."""
     self.data["Action"] = "GetBucketReplication"
     replication = self.backend.get_bucket_replication(self.bucket_name)
     if not replication:
@@ -58,12 +61,13 @@ def get_bucket_replication(_original: Method, self: Any) -> Any:
 
 @override(S3Response)
 def get_bucket_notification(original: Method, self: Any) -> Any:
+    """Answer EventBridge's notification too, when there is one."""
     configuration = self.backend.get_bucket_notification_configuration(self.bucket_name)
     answer = original(self)
     if configuration is None or configuration.event_bridge is None:
         return answer
     status, headers, body = answer
-    ElementTree.register_namespace("", NAMESPACE)
-    root = ElementTree.fromstring(body)  # noqa: S314 (moto's own answer)
-    ElementTree.SubElement(root, f"{{{NAMESPACE}}}EventBridgeConfiguration")
-    return status, headers, ElementTree.tostring(root, encoding="unicode")
+    ET.register_namespace("", NAMESPACE)
+    root = ET.fromstring(body)  # noqa: S314 (moto's own answer)
+    ET.SubElement(root, f"{{{NAMESPACE}}}EventBridgeConfiguration")
+    return status, headers, ET.tostring(root, encoding="unicode")
