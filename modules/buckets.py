@@ -136,6 +136,7 @@ class Bucket(Construct):
             bucket=self.bucket.id,
             target_bucket=logs.bucket.id,
             target_prefix=f"s3-access/{self.purpose}/",
+            depends_on=[logs.policy],  # Terraform cannot infer it: S3 looks whether its log delivery may write there
         )
 
     def _encrypt(self) -> None:

@@ -24,8 +24,6 @@ from settings import Settings
 from settings.network import RegionSettings
 from settings.platform import GLOBAL_REGION
 
-TERRAFORM_VERSION = ">= 1.11.0"  # ephemeral values, write-only arguments, S3-native state locking
-
 
 class PaymentPlatform(TerraformStack):
     """The one stack."""
@@ -34,7 +32,6 @@ class PaymentPlatform(TerraformStack):
         super().__init__(scope, id_)
         self._settings = settings
         self._names = settings.names
-        self.add_override("terraform.required_version", TERRAFORM_VERSION)
         self._keep_state()
         LandsInItsRegion.apply_to(self)
 

@@ -12,10 +12,13 @@ import synthesis
 
 synthesis.prepare()  # before any test module imports cdktf
 
+from cdktf import Testing  # noqa: E402
+
 from settings import Settings, load  # noqa: E402
 from tests.synthesized import Synthesized, synthesize  # noqa: E402
 
 REPOSITORY = Path(__file__).parents[1]
+Testing.__test__ = False  # CDKTF's class, not a class of tests
 OUTCOMES = REPOSITORY / ".cache" / "test-outcomes.json"
 
 

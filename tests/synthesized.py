@@ -1,6 +1,6 @@
 """The synthesized configuration, read as a test wants to read it.
 
-Assertions are made on the JSON that CDKTF writes, not with CDKTF's matchers: those take ``None`` for any value and a map
+Assertions are made on the JSON that CDKTF writes, not with its matchers: those take ``None`` for any value and a map
 for a part of itself.
 """
 
@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from cdktf import Testing
+from cdktf import TerraformStack, Testing
 
 from settings import Settings
 from stacks.payment_platform import PaymentPlatform
@@ -66,7 +67,14 @@ def synthesize(settings: Settings) -> Synthesized:
     """Synthesize the platform of these settings, in this process."""
     app = Testing.app()
     stack = PaymentPlatform(app, "payment-platform", settings=settings)
-    return Synthesized(json.loads(Testing.synth(stack)), stack)
+    return Synthesized(read(stack), stack)
+
+
+def read(stack: TerraformStack) -> Block:
+    """The JSON of a stack, as it is written for Terraform; ``Testing.synth`` would leave the constructs' paths out."""
+    file = Path(Testing.full_synth(stack)) / "stacks" / stack.node.id / "cdk.tf.json"
+    configuration: Block = json.loads(file.read_text())
+    return configuration
 
 
 def path_of(block: Block) -> str:

@@ -85,7 +85,8 @@ def test_wrong_value_is_one_line_with_field_value_and_what_is_allowed(
 def test_all_problems_are_said_at_once(tmp_path: Path) -> None:
     lines = lines_of(
         tmp_path,
-        'extends = "local"\naccount_id = "1"\nenvironment_suffix = "a-suffix-too-long-for-aws"\nunknown = 1\n'
+        'extends = "local"\naccount_id = "1"\nunknown = 1\n'
+        'environment_suffix = "a-suffix-that-is-much-too-long-for-aws"\n'
         '[primary]\nzones = []\n[recovery]\nname = "us-east-2"\ncidr = "10.10.0.0/16"\n',
     )
     for field in ("account_id", "environment_suffix", "unknown", "primary.zones", "recovery.zones"):
