@@ -43,11 +43,11 @@ help: ## print these commands
 setup: .venv/.synced node_modules/.installed ## install the locked Python and Node packages
 
 .PHONY: deploy-local
-deploy-local: setup ## deploy everything to a local AWS and prove that a second plan is empty
+deploy-local: .venv/.synced ## deploy everything to a local AWS and prove that a second plan is empty
 	@$(RUN) -m operations deploy-local $(ARGS)
 
 .PHONY: destroy-local
-destroy-local: setup ## destroy what deploy-local made, and stop the local AWS
+destroy-local: .venv/.synced ## destroy what deploy-local made, and stop the local AWS
 	@$(RUN) -m operations destroy-local $(ARGS)
 
 .PHONY: test

@@ -56,9 +56,9 @@ def bootstrap(environment: Environment) -> None:
 @application.command()
 def diff(environment: Environment) -> None:
     """Show what deploy would change."""
-    from operations.deploy import Deployment
+    from operations.deploy import Deployment, absolute
 
-    Deployment(environment, _settings(environment), console()).diff()
+    Deployment(absolute(environment), _settings(environment), console()).diff()
 
 
 @application.command()
@@ -67,9 +67,9 @@ def deploy(
     approve: Annotated[bool, typer.Option("--approve", help="Do not ask before changing anything.")] = False,
 ) -> None:
     """Deploy an environment to AWS."""
-    from operations.deploy import Deployment
+    from operations.deploy import Deployment, absolute
 
-    Deployment(environment, _settings(environment), console()).deploy(approve=approve)
+    Deployment(absolute(environment), _settings(environment), console()).deploy(approve=approve)
 
 
 @application.command()
@@ -78,9 +78,9 @@ def destroy(
     approve: Annotated[bool, typer.Option("--approve", help="Do not ask before destroying anything.")] = False,
 ) -> None:
     """Destroy an environment on AWS, unless its settings say that it is protected."""
-    from operations.deploy import Deployment
+    from operations.deploy import Deployment, absolute
 
-    Deployment(environment, _settings(environment), console()).destroy(approve=approve)
+    Deployment(absolute(environment), _settings(environment), console()).destroy(approve=approve)
 
 
 @application.command("bench-synth")

@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boto3
 from rich.console import Console
 from rich.table import Table
 
 from emulator import inventory, process
 from emulator.record import read_violations
-from operations import preflight
+from operations import preflight, state_key
 from operations.outcome import EXIT_INTERRUPTED, EXIT_REFUSED, Failed, Refused
 from operations.synthesized import PROJECT, provider_installation, synthesize
 from operations.terraform import Terraform
@@ -157,9 +158,12 @@ class LocalDeployment:
 
     def _refuse_leftovers(self, server: process.Server) -> None:
         settings = load(self.environment)
-        left = inventory.leftovers(server.url, state_bucket=settings.state.bucket)
+        alias = f"alias/{settings.state.bucket}"
+        key_ids = _key_ids(server, settings.primary.name, alias)
+        left = inventory.leftovers(server.url, except_for={settings.state.bucket, alias, *key_ids})
         if left:
-            raise Failed("left after the destruction:\n" + "\n".join(f"  {one}" for one in left))
+            lines = "\n".join(f"  {one.region} {one.kind} {one.id}" for one in left)
+            raise Failed(f"left after the destruction:\n{lines}")
         self.console.print("nothing is left but the state bucket and its key")
 
     def _explain_exploration(self, server: process.Server) -> None:
@@ -167,6 +171,20 @@ class LocalDeployment:
         for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             self.console.print(f"  export {name}={process.environment(server.url)[name]}", markup=False)
         self.console.print(f"to end it: {_command('make destroy-local')}")
+
+
+def _key_ids(server: process.Server, region: str, alias: str) -> set[str]:
+    """The id of the key that ``alias`` stands for."""
+    variables = process.environment(server.url, region)
+    kms = boto3.client(
+        "kms",
+        region_name=region,
+        endpoint_url=server.url,
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+    )
+    key = state_key.describe(kms, alias)
+    return {key.arn.rpartition("/")[2]} if key else set()
 
 
 def _command(text: str) -> str:

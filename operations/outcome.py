@@ -23,9 +23,13 @@ class Refused(Exception):
     """Bad input or an unmet condition: nothing was begun (exit code 2). The message says what is allowed."""
 
 
+WIDTH_OF_A_FILE = 200  # columns; a table in a file or a log is not cut to a terminal's width
+
+
 def console(*, stderr: bool = False) -> Console:
-    """A terminal to print to: colours only where there is one, and no line broken when it is a file."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+    """Where to print: colours only on a terminal, and lines broken only to a terminal's width."""
+    made = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    return made if made.is_terminal else Console(stderr=stderr, highlight=False, soft_wrap=True, width=WIDTH_OF_A_FILE)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ def synthesize(environment: str, output: Path, variables: Mapping[str, str] | No
         Refused: the settings are bad; what is wrong with them has been printed.
         Failed: synthesis failed; what it said has been printed.
     """
+    output.mkdir(parents=True, exist_ok=True)
     result = subprocess.run(
         [sys.executable, str(PROJECT / "main.py"), "--environment", environment],
         cwd=PROJECT,

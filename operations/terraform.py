@@ -7,18 +7,17 @@ Terraform's machine-readable output is what the progress is read from
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from rich.console import Console
 
+from operations.interruption import IN_ITS_OWN_GROUP, passed_on
 from operations.outcome import Failed
 
 PLAN_WITH_CHANGES = 2  # `terraform plan -detailed-exitcode`: 0 no change, 1 error, 2 changes
@@ -48,7 +47,7 @@ class Progress:
             return
         if kind == "change_summary" and event["changes"]["operation"] == "plan":
             self.total = sum(event["changes"][what] for what in ("add", "change", "remove"))
-        elif kind == "apply_complete":
+        elif kind == "apply_complete" and event["hook"]["action"] != "read":  # data sources are not counted in total
             self.done += 1
         elif kind == "refresh_complete":
             self.refreshed += 1
@@ -144,18 +143,15 @@ class Terraform:
     def _with_progress(self, name: str, *arguments: str, accepted: Sequence[int] = (0,)) -> Progress:
         progress = Progress()
         command = ["terraform", name, "-json", "-input=false", *arguments]
-        with _interruptible(self.console) as started, _shown(self.console, name, progress) as show:
+        with passed_on(self.console) as started, _shown(self.console, name, progress) as show:
             process = subprocess.Popen(
                 command,
                 cwd=self.directory,
                 env=dict(self.environment),
-                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                # A group of its own: Ctrl-C reaches it through us, once. Terraform takes a second one as the order to
-                # drop everything, and would leave the state locked.
-                start_new_session=True,
+                **IN_ITS_OWN_GROUP,
             )
             started(process)
             assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
@@ -167,42 +163,6 @@ class Terraform:
             explained = progress.errors or progress.other_output or [f"exit code {code}"]
             raise Failed(f"terraform {name} failed:\n" + "\n".join(explained))
         return progress
-
-
-@contextmanager
-def _interruptible(console: Console) -> Iterator[Callable[[subprocess.Popen[str]], None]]:
-    """Pass the first SIGINT or SIGTERM on to a process that ends by itself then; KeyboardInterrupt once it has.
-
-    Terraform finishes the calls that are under way, writes the state and releases its lock.
-    """
-    processes: list[subprocess.Popen[str]] = []
-    received: list[int] = []
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
-        if len(received) == 1:
-            console.print("stopping: Terraform finishes what it has begun, writes the state and releases its lock")
-            for process in processes:
-                process.send_signal(signal.SIGINT)
-        elif processes:
-            console.print(f"still stopping (process {processes[0].pid})")
-
-    def started(process: subprocess.Popen[str]) -> None:
-        processes.append(process)
-        if received:
-            process.send_signal(signal.SIGINT)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield started
-    except Failed:
-        if not received:
-            raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if received:
-        raise KeyboardInterrupt
 
 
 @contextmanager
