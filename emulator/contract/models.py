@@ -85,6 +85,7 @@ def find_target(signing_name: str, request: Request) -> Target | None:
     """The operation ``request`` is for, or None if no operation of any service of that signing name matches."""
     for name in _candidates(signing_name, request):
         model = service_model(name)
+        _complete_json_target(model, request)
         try:
             protocol = determine_request_protocol(model, request.content_type)
             with _loading:
@@ -96,6 +97,15 @@ def find_target(signing_name: str, request: Request) -> Target | None:
             continue
         return Target(model, operation, protocol, values)
     return None
+
+
+def _complete_json_target(model: ServiceModel, request: Request) -> None:
+    # Some models have a prefix with a namespace (com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101), of which
+    # some SDKs send, and AWS takes, the last part only.
+    prefix, _, operation = request.headers.get("X-Amz-Target", "").rpartition(".")
+    full_prefix = model.metadata.get("targetPrefix", "")
+    if prefix and full_prefix.endswith(f".{prefix}"):
+        request.environ["HTTP_X_AMZ_TARGET"] = f"{full_prefix}.{operation}"
 
 
 def _candidates(signing_name: str, request: Request) -> tuple[str, ...]:

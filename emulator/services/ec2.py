@@ -1,7 +1,7 @@
-"""EC2: security group rules keep what they were sent, whatever their other end is.
+"""EC2: security group rules keep what they were sent, whatever their other end is; NAT gateways go completely.
 
 moto drops the description of a rule to a prefix list, answers none for one to a security group, and modifies only rules
-to a CIDR.
+to a CIDR. The network interface of a NAT gateway outlives it there, which would be a leftover of every destroy.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
 
 from emulator.services.extend import Method, override, override_property
@@ -74,3 +75,11 @@ def _keep(rule: Any, sent: dict[str, Any]) -> None:
         if "Description" in sent:
             rule.source_group["Description"] = sent["Description"]
         rule.ip_range = {}
+
+
+@override(NatGatewayBackend)
+def delete_nat_gateway(original: Method, self: Any, nat_gateway_id: str) -> Any:
+    """Delete the network interface of the gateway with it, as AWS does."""
+    gateway = original(self, nat_gateway_id)
+    self.enis.pop(gateway._eni.id, None)  # noqa: SLF001 (moto offers no other way to it)
+    return gateway

@@ -21,11 +21,6 @@ provider "aws" {
   default_tags { tags = { Environment = "rehearsal" } }
 }
 
-variable "remark" {
-  description = "Stands in descriptions, so that a second apply changes them in place."
-  default     = "first"
-}
-
 data "aws_caller_identity" "current" {}
 data "aws_region" "current" {}
 data "aws_partition" "current" {}
@@ -149,7 +144,7 @@ resource "aws_security_group" "service" {
 
 resource "aws_vpc_security_group_ingress_rule" "from_cloudfront" {
   security_group_id = aws_security_group.load_balancer.id
-  description       = "HTTPS from CloudFront, ${var.remark}"
+  description       = "HTTPS from CloudFront"
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
@@ -158,7 +153,7 @@ resource "aws_vpc_security_group_ingress_rule" "from_cloudfront" {
 
 resource "aws_vpc_security_group_egress_rule" "to_service" {
   security_group_id            = aws_security_group.load_balancer.id
-  description                  = "HTTP to the service, ${var.remark}"
+  description                  = "HTTP to the service"
   ip_protocol                  = "tcp"
   from_port                    = 8080
   to_port                      = 8080
@@ -167,7 +162,7 @@ resource "aws_vpc_security_group_egress_rule" "to_service" {
 
 resource "aws_vpc_security_group_ingress_rule" "from_load_balancer" {
   security_group_id            = aws_security_group.service.id
-  description                  = "HTTP from the load balancer, ${var.remark}"
+  description                  = "HTTP from the load balancer"
   ip_protocol                  = "tcp"
   from_port                    = 8080
   to_port                      = 8080
@@ -176,7 +171,7 @@ resource "aws_vpc_security_group_ingress_rule" "from_load_balancer" {
 
 resource "aws_vpc_security_group_egress_rule" "to_s3" {
   security_group_id = aws_security_group.service.id
-  description       = "HTTPS to S3, ${var.remark}"
+  description       = "HTTPS to S3"
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
@@ -185,7 +180,7 @@ resource "aws_vpc_security_group_egress_rule" "to_s3" {
 
 resource "aws_vpc_security_group_egress_rule" "to_recovery" {
   security_group_id = aws_security_group.service.id
-  description       = "Everything to the recovery network, ${var.remark}"
+  description       = "Everything to the recovery network"
   ip_protocol       = "-1"
   cidr_ipv4         = aws_vpc.recovery.cidr_block
 }
@@ -286,10 +281,10 @@ data "aws_iam_policy_document" "flow_logs_key" {
 }
 
 resource "aws_kms_key" "flow_logs" {
-  description             = "Flow logs, ${var.remark}"
+  description             = "Flow logs"
   deletion_window_in_days = 7
   enable_key_rotation     = true
-  rotation_period_in_days = var.remark == "first" ? 180 : 200
+  rotation_period_in_days = 180
   policy                  = data.aws_iam_policy_document.flow_logs_key.json
 }
 

@@ -1,0 +1,84 @@
+"""The real Terraform and AWS provider against the local AWS."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from emulator.inventory import leftovers
+from emulator.process import Server
+from emulator.record import read_calls, read_violations
+from tests.emulator.support import Terraform, client_for
+
+pytestmark = pytest.mark.requirement("W8.2")
+
+Configure = Callable[[str, Server], Terraform]
+STATE_BUCKET = "rehearsal-state"
+
+
+# The rules of the network are modified in test_services.py: the provider's waits make a second apply expensive.
+@pytest.mark.parametrize(("configuration", "changes"), [("network", []), ("storage", [("-var", "first=false")])])
+def test_a_configuration_is_applied_stays_as_it_is_changes_and_is_destroyed_without_a_rest(
+    configuration: str, changes: list[tuple[str, ...]], terraform: Configure, own_aws: Server
+) -> None:
+    rehearsed = terraform(configuration, own_aws)
+    for arguments in [(), *changes]:
+        rehearsed.apply(*arguments)
+        rehearsed.assert_nothing_to_do(*arguments)
+    assert leftovers(own_aws.url)
+    rehearsed.destroy()
+    assert leftovers(own_aws.url) == []
+    assert read_violations(own_aws.directory) == []
+    calls = read_calls(own_aws.directory)
+    assert [call for call in calls if call.status >= 500] == []
+    # A create that an SDK sends again, because its answer was lost, fails the second time.
+    assert [call for call in calls if call.attempt > 1] == []
+    assert {call.caller for call in calls} == {"AKIAIOSFODNN7EXAMPLE"}
+
+
+def test_state_in_s3_is_locked_by_s3_itself(terraform: Configure, own_aws: Server) -> None:
+    s3 = client_for(own_aws)("s3")
+    s3.create_bucket(Bucket=STATE_BUCKET, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    s3.put_bucket_versioning(Bucket=STATE_BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    rehearsed = terraform("backend", own_aws)
+    rehearsed.apply()
+    state = json.loads(s3.get_object(Bucket=STATE_BUCKET, Key="rehearsal.tfstate")["Body"].read())
+    assert state["outputs"]["something"]["value"] == "first"
+
+    lock = {"ID": "d0bb1c2e-0000-0000-0000-000000000000", "Operation": "OperationTypeApply", "Who": "a colleague"}
+    s3.put_object(Bucket=STATE_BUCKET, Key="rehearsal.tfstate.tflock", Body=json.dumps(lock), IfNoneMatch="*")
+    refused = rehearsed.run("plan")
+    assert refused.returncode == 1
+    assert "Error acquiring the state lock" in refused.stderr
+    assert "a colleague" in refused.stderr
+    s3.delete_object(Bucket=STATE_BUCKET, Key="rehearsal.tfstate.tflock")
+    rehearsed.assert_nothing_to_do()
+
+
+def test_of_many_who_take_the_lock_at_once_one_gets_it(own_aws: Server) -> None:
+    make = client_for(own_aws)
+    make("s3", "us-east-1").create_bucket(Bucket="locks")
+    outcomes: list[str] = []
+    start = threading.Barrier(8)
+
+    def take(who: int) -> None:
+        s3 = make("s3", "us-east-1")
+        start.wait()
+        try:
+            s3.put_object(Bucket="locks", Key="lock", Body=str(who), IfNoneMatch="*")
+            outcomes.append(str(who))
+        except s3.exceptions.ClientError as error:
+            outcomes.append(error.response["Error"]["Code"])
+
+    threads = [threading.Thread(target=take, args=(who,)) for who in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    winners = [outcome for outcome in outcomes if outcome != "PreconditionFailed"]
+    assert len(outcomes) == 8
+    assert len(winners) == 1
+    assert make("s3", "us-east-1").get_object(Bucket="locks", Key="lock")["Body"].read().decode() == winners[0]
