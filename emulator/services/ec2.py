@@ -9,12 +9,20 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
 
 from emulator.services.extend import Method, override, override_property
 
 ALL_PROTOCOLS = "-1"
+
+
+class NatGatewayNotFoundError(EC2ClientError):  # type: ignore[misc]
+    """No NAT gateway has the id."""
+
+    def __init__(self, nat_gateway_id: str) -> None:
+        super().__init__("NatGatewayNotFound", f"The NAT gateway {nat_gateway_id} was not found")
 
 
 @override(SecurityGroupRule)
@@ -80,6 +88,8 @@ def _keep(rule: Any, sent: dict[str, Any]) -> None:
 @override(NatGatewayBackend)
 def delete_nat_gateway(original: Method, self: Any, nat_gateway_id: str) -> Any:
     """Delete the network interface of the gateway with it, as AWS does."""
+    if nat_gateway_id not in self.nat_gateways:
+        raise NatGatewayNotFoundError(nat_gateway_id)
     gateway = original(self, nat_gateway_id)
     self.enis.pop(gateway._eni.id, None)  # noqa: SLF001 (moto offers no other way to it)
     return gateway

@@ -1,6 +1,7 @@
-"""S3: the whole of a replication configuration, and the notification of EventBridge.
+"""S3: replication and lifecycle configurations kept whole, and the notification of EventBridge.
 
-moto keeps of a replication rule its id, priority, status and destination, and answers constants for the rest.
+moto keeps of a replication rule its id, priority, status and destination, and answers constants for the rest; of a
+lifecycle rule it drops the number of noncurrent versions to keep, and the smallest size that is moved.
 """
 
 from __future__ import annotations
@@ -28,13 +29,21 @@ class DestinationNotVersionedError(S3ClientError):  # type: ignore[misc]
         super().__init__("InvalidRequest", "Destination bucket must have versioning enabled.")
 
 
+DEFAULT_MINIMUM_OBJECT_SIZE = "all_storage_classes_128K"
+"""S3's own default of what is moved to another class (PutBucketLifecycleConfiguration, API reference)."""
+
+
+def _sent(self: Any, action: str) -> dict[str, Any]:
+    """The request's parameters as AWS's model reads them."""
+    self.data["Action"] = action
+    self.parse_parameters(self.normalized_request)
+    return self.params  # type: ignore[no-any-return]
+
+
 @override(S3Response)
 def _replication_config_from_xml(_original: Method, self: Any, _xml: str) -> dict[str, Any]:
     """The configuration as AWS's model reads it."""
-    self.data["Action"] = "PutBucketReplication"
-    self.parse_parameters(self.normalized_request)
-    configuration: dict[str, Any] = self.params["ReplicationConfiguration"]
-    return configuration
+    return _sent(self, "PutBucketReplication")["ReplicationConfiguration"]  # type: ignore[no-any-return]
 
 
 @override(S3Backend)
@@ -71,3 +80,31 @@ def get_bucket_notification(original: Method, self: Any) -> Any:
     root = ET.fromstring(body)  # noqa: S314 (moto's own answer)
     ET.SubElement(root, f"{{{NAMESPACE}}}EventBridgeConfiguration")
     return status, headers, ET.tostring(root, encoding="unicode")
+
+
+@override(S3Response)
+def _bucket_response_put(
+    original: Method, self: Any, request: Any, bucket_name: str, querystring: dict[str, Any]
+) -> Any:
+    """Let moto validate a lifecycle configuration, and store it as it was sent."""
+    answer = original(self, request, bucket_name, querystring)
+    if "lifecycle" in querystring:
+        sent = _sent(self, "PutBucketLifecycleConfiguration")
+        for rule in sent["LifecycleConfiguration"]["Rules"]:
+            rule.setdefault("ID", str(uuid.uuid4()))
+        self.backend.get_bucket(bucket_name).lifecycle_as_sent = sent
+    return answer
+
+
+@override(S3Response)
+def get_bucket_lifecycle(original: Method, self: Any) -> Any:
+    """Answer the stored configuration."""
+    original(self)  # which is an error where there is none
+    sent = self.backend.get_bucket(self.bucket_name).lifecycle_as_sent
+    answer = {
+        "Rules": sent["LifecycleConfiguration"]["Rules"],
+        "TransitionDefaultMinimumObjectSize": sent.get(
+            "TransitionDefaultMinimumObjectSize", DEFAULT_MINIMUM_OBJECT_SIZE
+        ),
+    }
+    return self.serialized(ActionResult(answer))

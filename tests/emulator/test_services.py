@@ -140,9 +140,9 @@ def test_rules_of_every_kind_are_modified(client: Make, security_groups: list[st
         ][0]["SecurityGroupRuleId"]
         for end in other_ends(ec2, second)
     ]
-    everything = {"IpProtocol": "-1", "Description": "after, everything"}
-    https = {"IpProtocol": "tcp", "FromPort": 8443, "ToPort": 8444, "Description": "after"}
-    changes = {
+    everything: dict[str, Any] = {"IpProtocol": "-1", "Description": "after, everything"}
+    https: dict[str, Any] = {"IpProtocol": "tcp", "FromPort": 8443, "ToPort": 8444, "Description": "after"}
+    changes: dict[str, dict[str, Any]] = {
         cidr: {**everything, "CidrIpv4": "192.0.2.0/24"},
         group: {**https, "ReferencedGroupId": first},
         prefix_list: {**https, "PrefixListId": lists[1]},
@@ -347,9 +347,21 @@ def test_a_lifecycle_configuration_survives_whole(client: Make, buckets: tuple[s
             "NoncurrentVersionTransitions": [{"NoncurrentDays": 60, "StorageClass": "GLACIER_IR"}],
         },
     ]
-    for sent in (rules, rules[::-1], rules[:1]):
-        s3.put_bucket_lifecycle_configuration(Bucket=buckets[0], LifecycleConfiguration={"Rules": sent})
-        assert s3.get_bucket_lifecycle_configuration(Bucket=buckets[0])["Rules"] == sent
+    bucket = buckets[0]
+    for sent, size in ((rules, "varies_by_storage_class"), (rules[::-1], "all_storage_classes_128K")):
+        s3.put_bucket_lifecycle_configuration(
+            Bucket=bucket, LifecycleConfiguration={"Rules": sent}, TransitionDefaultMinimumObjectSize=size
+        )
+        answer = s3.get_bucket_lifecycle_configuration(Bucket=bucket)
+        assert (answer["Rules"], answer["TransitionDefaultMinimumObjectSize"]) == (sent, size)
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules[:1]})
+    answer = s3.get_bucket_lifecycle_configuration(Bucket=bucket)
+    assert (answer["Rules"], answer["TransitionDefaultMinimumObjectSize"]) == (rules[:1], "all_storage_classes_128K")
+    s3.delete_bucket_lifecycle(Bucket=bucket)
+    assert error_of(lambda: s3.get_bucket_lifecycle_configuration(Bucket=bucket)) == "NoSuchLifecycleConfiguration"
+    invalid = {"Rules": [{**rules[0], "Expiration": {"Days": 1, "ExpiredObjectDeleteMarker": True}}]}
+    put = s3.put_bucket_lifecycle_configuration
+    assert error_of(lambda: put(Bucket=bucket, LifecycleConfiguration=invalid)) == "MalformedXML"
 
 
 # --- how additions are made ------------------------------------------------------------------------------------------
