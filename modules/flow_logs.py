@@ -48,7 +48,7 @@ class FlowLogs(Construct):
                 source_arn=f"arn:aws:ec2:{region}:{names.account_id}:vpc-flow-log/*",
             ).json,
         )
-        self._let_write(region, names.account_id)
+        self._let_write()
         self.flow_log = FlowLog(
             self,
             "flow-log",
@@ -61,7 +61,7 @@ class FlowLogs(Construct):
             tags={"Name": names.of("vpc")},
         )
 
-    def _let_write(self, region: str, account_id: str) -> None:
+    def _let_write(self) -> None:
         """What the service asks for, less CreateLogGroup: the group exists.
 
         https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
@@ -77,8 +77,8 @@ class FlowLogs(Construct):
                 ),
                 Statement(
                     sid="FindTheLogGroup",
-                    actions=["logs:DescribeLogGroups"],  # lists, so it cannot be narrowed to one group
-                    resources=[f"arn:aws:logs:{region}:{account_id}:log-group:*"],
+                    actions=["logs:DescribeLogGroups"],  # knows no resource: it lists names, not what is in a group
+                    resources=["*"],
                 ),
             ],
         )

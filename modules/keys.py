@@ -140,7 +140,7 @@ class Keys(Construct):
         log_groups = f"arn:aws:logs:{self._region}:{self._names.account_id}:log-group:{self._names.log_group('*')}"
         return Statement(
             sid="UseByCloudWatchLogs",
-            actions=[*READ_AND_WRITE, "kms:DescribeKey"],
+            actions=READ_AND_WRITE,
             resources=THIS_KEY,
             principals=[service(f"logs.{self._region}.amazonaws.com")],
             condition=[when("ArnLike", "kms:EncryptionContext:aws:logs:arn", log_groups)],

@@ -1,0 +1,40 @@
+"""The synthesized configuration as HCL: what scanners read best, and the way out of CDKTF.
+
+Scanners pass over JSON that they do not parse, and see in a plan neither what a default hides nor a policy that names
+an unknown ARN. In HCL they see all of it, once the attributes that CDKTF writes as null are gone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+STACK = Path("stacks") / "payment-platform" / "cdk.tf"
+NULL_ATTRIBUTE = re.compile(r"^\s*\w+ = null\n", re.MULTILINE)
+
+
+class SynthesisFailedError(Exception):
+    """The configuration could not be synthesized; the message is what the program said."""
+
+
+def synthesize(environment: str, directory: Path) -> Path:
+    """Synthesize an environment to HCL below ``directory`` and give the file.
+
+    Raises:
+        SynthesisFailedError: with the program's own message, for bad settings say.
+    """
+    variables = os.environ | {"SYNTH_HCL_OUTPUT": "true", "CDKTF_OUTDIR": str(directory)}
+    command = [sys.executable, "main.py", "--environment", environment]
+    ended = subprocess.run(command, cwd=REPOSITORY, env=variables, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise SynthesisFailedError(ended.stderr.strip())
+    return directory / STACK
+
+
+def without_nulls(text: str) -> str:
+    """HCL without the attributes that are null: for a scanner an attribute that is null is one that is there."""
+    return NULL_ATTRIBUTE.sub("", text)

@@ -1,0 +1,144 @@
+"""The platform's IAM policies, statement by statement, as they will be on AWS.
+
+A plan leaves out every policy that names the ARN of something not made yet, which is every policy of least privilege.
+Here the documents come from the synthesized configuration, and each reference in them is replaced by an ARN of the
+right form, so that linters see all of them, whole.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Block = dict[str, Any]
+DOCUMENT = re.compile(r"\$\{data\.aws_iam_policy_document\.([\w-]+)\.json\}")
+REFERENCE = re.compile(r"\$\{(?:data\.)?(aws_\w+)\.([\w-]+)\.(\w+)\}")
+
+# How the ARN of a type is made: {attribute} is of the resource, {key_id} a made-up one.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+ARNS = {
+    "aws_cloudwatch_log_group": "arn:aws:logs:{region}:{account}:log-group:{name}",
+    "aws_kms_key": "arn:aws:kms:{region}:{account}:key/{key_id}",
+    "aws_s3_bucket": "arn:aws:s3:::{bucket}",
+    "aws_sns_topic": "arn:aws:sns:{region}:{account}:{name}",
+}
+
+# Where a document is used, and what it is there. A key policy's "*" is the key; the others say what they mean.
+IDENTITY, RESOURCE, TRUST, ENDPOINT = "identity", "resource", "trust", "endpoint"
+USES = {
+    ("aws_iam_policy", "policy"): IDENTITY,
+    ("aws_iam_role_policy", "policy"): IDENTITY,
+    ("aws_iam_role", "assume_role_policy"): TRUST,
+    ("aws_kms_key", "policy"): RESOURCE,
+    ("aws_s3_bucket_policy", "policy"): RESOURCE,
+    ("aws_sns_topic_policy", "policy"): RESOURCE,
+    ("aws_vpc_endpoint", "policy"): ENDPOINT,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """One policy document: the address of what it belongs to, what it is there, and the document itself."""
+
+    owner: str
+    use: str
+    document: Block
+
+    @property
+    def statements(self) -> list[Block]:
+        """The statements, in the form of IAM's JSON."""
+        found: list[Block] = self.document["Statement"]
+        return found
+
+
+class UnknownReferenceError(Exception):
+    """A document refers to a type of resource whose ARN has no form in this file yet."""
+
+
+def policies(configuration: Block, *, account_id: str) -> Iterator[Policy]:
+    """Every policy of a synthesized configuration.
+
+    Raises:
+        UnknownReferenceError: naming the type that ``ARNS`` lacks.
+        LookupError: for a policy document that nothing uses, or that is used where ``USES`` does not know it.
+    """
+    documents = configuration.get("data", {}).get("aws_iam_policy_document", {})
+    arns = _Arns(configuration, account_id)
+    unused = set(documents)
+    for owner, attribute, id_ in _uses(configuration["resource"]):
+        type_ = owner.split(".")[0]
+        if (type_, attribute) not in USES:
+            raise LookupError(f"{type_}.{attribute} takes a policy document; say in USES what it is there")
+        unused.discard(id_)
+        statements = [_statement(statement, arns) for statement in documents[id_]["statement"]]
+        document = {"Version": "2012-10-17", "Statement": statements}
+        yield Policy(owner=owner, use=USES[type_, attribute], document=document)
+    if unused:
+        raise LookupError(f"policy documents that nothing uses: {', '.join(sorted(unused))}")
+
+
+def _uses(resources: Block) -> Iterator[tuple[str, str, str]]:
+    """Address, attribute and document for each attribute that is a policy document."""
+    for type_, blocks in resources.items():
+        for id_, block in blocks.items():
+            for attribute, value in block.items():
+                if isinstance(value, str) and (match := DOCUMENT.fullmatch(value)):
+                    yield f"{type_}.{id_}", attribute, match[1]
+
+
+def as_identity_policy(policy: Policy) -> str:
+    """The document as JSON in the form that linters of identity policies read.
+
+    Nobody is named, and the "*" of a key policy is spelled out: what a linter can say of a resource's policy is whether
+    its actions exist and go with the resource.
+    """
+    statements = []
+    for statement in policy.statements:
+        kept = {key: value for key, value in statement.items() if key != "Principal"}
+        if policy.owner.startswith("aws_kms_key.") and kept["Resource"] == ["*"]:
+            kept["Resource"] = ["arn:aws:kms:us-east-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"]
+        statements.append(kept)
+    return json.dumps(policy.document | {"Statement": statements})
+
+
+def _statement(block: Block, arns: _Arns) -> Block:
+    statement: Block = {
+        "Sid": block["sid"],
+        "Effect": block.get("effect", "Allow"),
+        "Action": block["actions"],
+    }
+    if "resources" in block:
+        statement["Resource"] = [arns.replace(resource) for resource in block["resources"]]
+    if "principals" in block:
+        statement["Principal"] = {one["type"]: one["identifiers"] for one in block["principals"]}
+    for condition in block.get("condition", []):
+        values = [arns.replace(value) for value in condition["values"]]
+        test = statement.setdefault("Condition", {}).setdefault(condition["test"], {})
+        test[condition["variable"]] = values if len(values) > 1 else values[0]
+    return statement
+
+
+class _Arns:
+    """Replaces references by what they will be: ARNs of the right form, made from the names in the configuration."""
+
+    def __init__(self, configuration: Block, account_id: str) -> None:
+        self._resources = configuration["resource"]
+        self._regions = {
+            f"aws.{provider['alias']}" if "alias" in provider else "aws": provider["region"]
+            for provider in configuration["provider"]["aws"]
+        }
+        self._account_id = account_id
+
+    def replace(self, text: str) -> str:
+        return REFERENCE.sub(lambda match: self._arn(*match.groups()), text)
+
+    def _arn(self, type_: str, id_: str, attribute: str) -> str:
+        if attribute != "arn" or type_ not in ARNS:
+            raise UnknownReferenceError(f"{type_}.{id_}.{attribute}: say in ARNS what it looks like")
+        block = self._resources[type_][id_]
+        place = {"region": self._regions[block["provider"]], "account": self._account_id}
+        return ARNS[type_].format(**place, key_id=uuid.uuid5(uuid.NAMESPACE_OID, id_), **block)
