@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from operations.outcome import Refused, console, exit_codes
+from operations.synthesized import absolute
 from settings import Settings, SettingsError, load
 
 application = typer.Typer(
@@ -56,7 +57,7 @@ def bootstrap(environment: Environment) -> None:
 @application.command()
 def diff(environment: Environment) -> None:
     """Show what deploy would change."""
-    from operations.deploy import Deployment, absolute
+    from operations.deploy import Deployment
 
     Deployment(absolute(environment), _settings(environment), console()).diff()
 
@@ -67,7 +68,7 @@ def deploy(
     approve: Annotated[bool, typer.Option("--approve", help="Do not ask before changing anything.")] = False,
 ) -> None:
     """Deploy an environment to AWS."""
-    from operations.deploy import Deployment, absolute
+    from operations.deploy import Deployment
 
     Deployment(absolute(environment), _settings(environment), console()).deploy(approve=approve)
 
@@ -78,7 +79,7 @@ def destroy(
     approve: Annotated[bool, typer.Option("--approve", help="Do not ask before destroying anything.")] = False,
 ) -> None:
     """Destroy an environment on AWS, unless its settings say that it is protected."""
-    from operations.deploy import Deployment, absolute
+    from operations.deploy import Deployment
 
     Deployment(absolute(environment), _settings(environment), console()).destroy(approve=approve)
 
@@ -92,7 +93,7 @@ def bench_synth(
     from operations.bench_synth import run
 
     _settings(environment)
-    run(environment, rounds, console())
+    run(absolute(environment), rounds, console())
 
 
 def _settings(environment: str) -> Settings:

@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import boto3
 import typer
@@ -92,15 +91,18 @@ class Deployment:
             raise Refused("cdktf-cli: not installed; run make setup")
         # The lock would have to come from the registry even where the provider comes from a mirror.
         line = [str(program), command, STACK, "--skip-synth", "--skip-provider-lock", *arguments]
-        with passed_on(self.console) as started:
+        if not self.console.is_terminal:
+            line.append("--no-color")
+            variables = {**variables, "CI": "1"}  # cdktf-cli then rewrites no line
+        with passed_on(self.console) as interruption:
             process = subprocess.Popen(line, cwd=PROJECT, env=variables, **IN_ITS_OWN_GROUP)
-            started(process)
+            interruption.of(process)
             code = process.wait()
         if code:
             raise Failed(f"cdktf {command} failed with exit code {code}")
 
     @staticmethod
-    def _refuse_silence(approve: bool) -> None:  # noqa: FBT001
+    def _refuse_silence(approve: bool) -> None:
         if not approve and not sys.stdin.isatty():
             raise Refused("--approve: needed where there is no terminal to ask on")
 
@@ -108,9 +110,3 @@ class Deployment:
     def _ask(question: str) -> None:
         if not typer.confirm(question):
             raise Refused("nothing was changed")
-
-
-def absolute(environment: str) -> str:
-    """An environment's name as it is; the path of a settings file as one that holds in any folder."""
-    path = Path(environment)
-    return str(path.absolute()) if path.is_file() else environment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -18,38 +18,48 @@ from operations.outcome import Failed
 IN_ITS_OWN_GROUP: dict[str, Any] = {"start_new_session": True, "stdin": subprocess.DEVNULL}
 
 
-@contextmanager
-def passed_on(console: Console) -> Iterator[Callable[[subprocess.Popen[Any]], None]]:
-    """Pass the first SIGINT or SIGTERM on to a process, as SIGINT; KeyboardInterrupt once the block has ended.
+class Interruption:
+    """Asks a process to stop when this one is asked to, once."""
 
-    The block starts the process (``IN_ITS_OWN_GROUP``), hands it to the function that it is given, and waits for it.
-    Terraform, when it is asked to stop, finishes the calls that are under way, writes the state and releases its lock.
-    """
-    processes: list[subprocess.Popen[Any]] = []
-    received: list[int] = []
+    def __init__(self, console: Console) -> None:
+        self.requested = False
+        self._console = console
+        self._process: subprocess.Popen[Any] | None = None
 
-    def stop(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
-        if len(received) == 1:
-            console.print("stopping: Terraform finishes what it has begun, writes the state and releases its lock")
-            for process in processes:
-                process.send_signal(signal.SIGINT)
-        elif processes:
-            console.print(f"still stopping (process {processes[0].pid})")
-
-    def started(process: subprocess.Popen[Any]) -> None:
-        processes.append(process)
-        if received:
+    def of(self, process: subprocess.Popen[Any]) -> None:
+        """Say which process it is about. If a request came before the process was known, it is passed on now."""
+        self._process = process
+        if self.requested:
             process.send_signal(signal.SIGINT)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    def request(self, _signal: int, _frame: FrameType | None) -> None:
+        """Handle SIGINT or SIGTERM."""
+        if self.requested:
+            identity = f" (process {self._process.pid})" if self._process else ""
+            self._console.print(f"still stopping{identity}")
+            return
+        self.requested = True
+        self._console.print("stopping: Terraform finishes what it has begun, writes the state and releases its lock")
+        if self._process:
+            self._process.send_signal(signal.SIGINT)
+
+
+@contextmanager
+def passed_on(console: Console) -> Iterator[Interruption]:
+    """Pass the first SIGINT or SIGTERM on to a process, as SIGINT; KeyboardInterrupt once the block has ended.
+
+    The block starts the process (``IN_ITS_OWN_GROUP``), says which one it is, and waits for it. Terraform, when it is
+    asked to stop, finishes the calls that are under way, writes the state and releases its lock.
+    """
+    interruption = Interruption(console)
+    before = {number: signal.signal(number, interruption.request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield started
+        yield interruption
     except Failed:
-        if not received:
+        if not interruption.requested:
             raise  # otherwise it failed because it was asked to stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if received:
+    if interruption.requested:
         raise KeyboardInterrupt

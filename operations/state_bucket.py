@@ -2,8 +2,8 @@
 
 Versioned, encrypted with its own rotating KMS key, closed to the public and to other accounts, reached over TLS only,
 old versions removed after a while. Everything is looked at before anything is changed; what cannot be mended is
-refused. Nothing that an existing bucket has is ever weakened: a stricter policy, a longer retention or its own key stay.
-Running it twice changes nothing the second time.
+refused. Nothing that an existing bucket has is ever weakened: a stricter policy, a longer retention or its own key
+stay. Running it twice changes nothing the second time.
 """
 
 from __future__ import annotations
@@ -120,13 +120,15 @@ class StateBucket:
             Bucket=self._name, ObjectOwnership="BucketOwnerEnforced", **(place if region != "us-east-1" else {})
         )
 
-    def _find_key(self, exists: bool) -> StateKey | None:  # noqa: FBT001
+    def _find_key(self, exists: bool) -> StateKey | None:
         """The bucket's own key, or the one that an earlier run made for it."""
         named = self._encryption_rule().get("ApplyServerSideEncryptionByDefault", {}) if exists else {}
         if named.get("SSEAlgorithm") in {SSE_KMS, SSE_KMS_TWO_LAYERS} and "KMSMasterKeyID" in named:
             found = state_key.describe(self._kms, named["KMSMasterKeyID"])
             if found is None:
-                raise Refused(f"{self._name}: its key {named['KMSMasterKeyID']} does not exist; the state cannot be read")
+                raise Refused(
+                    f"{self._name}: its key {named['KMSMasterKeyID']} does not exist; the state cannot be read"
+                )
             if not found.managed_by_aws:
                 return found
         return state_key.describe(self._kms, self._alias)
@@ -162,7 +164,7 @@ class StateBucket:
         return findings
 
     def _ownership(self) -> Inspection:
-        """https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html"""
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html
         item, detail = "object ownership", "the bucket's owner, without access control lists"
         rules = self._read(self._s3.get_bucket_ownership_controls, "OwnershipControls", {}).get("Rules", [])
         if any(rule["ObjectOwnership"] == OWNER_ENFORCED for rule in rules):

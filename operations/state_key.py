@@ -37,7 +37,9 @@ class StateKey:
             return f"{self.arn} is {self.state}; an enabled key is needed, as the state cannot be read without it"
         # https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html: KMS rotates its own material only
         if self.origin != "AWS_KMS" and not self.rotates:
-            return f"{self.arn} has material from {self.origin}, which cannot rotate by itself; one of KMS's own is needed"
+            return (
+                f"{self.arn} has material from {self.origin}, which cannot rotate by itself; one of KMS's own is needed"
+            )
         return None
 
 
@@ -82,6 +84,10 @@ def _rotates(kms: KMSClient, arn: str) -> bool:
     try:
         return kms.get_key_rotation_status(KeyId=arn)["KeyRotationEnabled"]
     except ClientError as error:
-        if error.response["Error"]["Code"] in {"KMSInvalidStateException", "AccessDeniedException", "UnsupportedOperationException"}:
+        if error.response["Error"]["Code"] in {
+            "KMSInvalidStateException",
+            "AccessDeniedException",
+            "UnsupportedOperationException",
+        }:
             return False
         raise

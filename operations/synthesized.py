@@ -43,3 +43,9 @@ def provider_installation(stack_directory: Path, variables: Mapping[str, str] | 
     providers = required_providers(stack_directory / "cdk.tf.json", preflight.terraform_platform())
     environment = os.environ if variables is None else variables
     return find_installation(providers, environment, CACHE / "terraform.tfrc")
+
+
+def absolute(environment: str) -> str:
+    """An environment's name as it is; the path of a settings file as one that holds in any folder."""
+    path = Path(environment)
+    return str(path.absolute()) if path.is_file() else environment

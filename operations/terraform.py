@@ -109,10 +109,9 @@ class Terraform:
         Raises:
             Failed: with Terraform's errors.
         """
-        progress = self._with_progress(
+        return self._with_progress(
             "plan", "-detailed-exitcode", f"-parallelism={self.parallelism}", accepted=(0, PLAN_WITH_CHANGES)
         )
-        return progress
 
     def outputs(self) -> dict[str, Any]:
         """The outputs by name. A sensitive one's value is not in it."""
@@ -122,7 +121,11 @@ class Terraform:
     def resources(self) -> list[str]:
         """The type of each managed resource in the state."""
         state = json.loads(self._read("show", "-json"))
-        return [one["type"] for one in _resources(state.get("values", {}).get("root_module", {})) if one["mode"] == "managed"]
+        return [
+            one["type"]
+            for one in _resources(state.get("values", {}).get("root_module", {}))
+            if one["mode"] == "managed"
+        ]
 
     def _read(self, *arguments: str) -> str:
         result = self._captured(*arguments)
@@ -143,7 +146,7 @@ class Terraform:
     def _with_progress(self, name: str, *arguments: str, accepted: Sequence[int] = (0,)) -> Progress:
         progress = Progress()
         command = ["terraform", name, "-json", "-input=false", *arguments]
-        with passed_on(self.console) as started, _shown(self.console, name, progress) as show:
+        with passed_on(self.console) as interruption, _shown(self.console, name, progress) as show:
             process = subprocess.Popen(
                 command,
                 cwd=self.directory,
@@ -153,7 +156,7 @@ class Terraform:
                 text=True,
                 **IN_ITS_OWN_GROUP,
             )
-            started(process)
+            interruption.of(process)
             assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
             for line in process.stdout:
                 progress.read(line)
