@@ -84,9 +84,9 @@ def serve(port: int, directory: Path, *, contract: bool = True, ready: Callable[
 
 def _make_server(port: int, directory: Path, *, contract: bool) -> BaseWSGIServer:
     # moto reads its environment when it is imported.
-    from emulator.application import LocalAws  # noqa: PLC0415
-    from emulator.request_handler import RequestHandler  # noqa: PLC0415
-    from emulator.services import install  # noqa: PLC0415
+    from emulator.application import LocalAws
+    from emulator.request_handler import RequestHandler
+    from emulator.services import install
 
     install()
     application = LocalAws(directory, contract=contract)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from botocore.model import NoShapeFoundError
-from moto.core.model import OperationModel, Shape, StructureShape
+from moto.core.model import Shape, StructureShape
 from moto.core.request import Request
 
 from emulator.contract.models import Target
@@ -335,12 +334,3 @@ def _join(path: str, name: str) -> str:
 def _location(shape: Shape) -> str | None:
     location = shape.serialization.get("location")
     return None if location is None else str(location)
-
-
-def error_codes(operation: OperationModel) -> Iterator[str]:
-    """Codes of the errors that the model of the operation's service declares, those of the operation first."""
-    for shape in (*operation.error_shapes, *operation.service_model.error_shapes):
-        try:
-            yield str(shape.metadata.get("error", {}).get("code", shape.name))
-        except NoShapeFoundError:
-            continue

@@ -8,7 +8,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.model import OperationModel
 from moto.core.serialize import get_serializer_class
 
-from emulator.contract.check import Constraint, Violation, error_codes
+from emulator.contract.check import Constraint, Violation
 from emulator.contract.models import Target, service_model, services_by_signing_name
 
 _DECLARED_CODES = (
@@ -22,13 +22,18 @@ _DECLARED_CODES = (
     "InvalidInput",
     "InvalidRequestException",
 )
-"""Codes of a refused value, best first: the first that the model of the service declares is the service's own."""
+"""Codes of a refused value, best first: the first that the operation declares, or else the service, is its own."""
 
-_DEFAULT_CODES = {
-    "query": "ValidationError",
-    "json": "ValidationException",
-    "rest-json": "ValidationException",
-    "rest-xml": "InvalidArgument",
+_DEFAULT_CODES = {"json": "ValidationException", "rest-json": "ValidationException", "rest-xml": "InvalidArgument"}
+
+# The models of these services declare other errors only, or errors that stand for something else.
+_QUERY_CODE = "ValidationError"
+_QUERY_CODES = {
+    "docdb": "InvalidParameterValue",
+    "elasticache": "InvalidParameterValue",
+    "neptune": "InvalidParameterValue",
+    "rds": "InvalidParameterValue",
+    "sns": "InvalidParameter",
 }
 
 _EC2_CODES = {
@@ -38,7 +43,6 @@ _EC2_CODES = {
 """EC2's model declares no errors; these are of its list of client error codes. Any other is InvalidParameterValue."""
 
 _S3_BODY_CONSTRAINTS = (Constraint.UNKNOWN_MEMBER, Constraint.MISSING, Constraint.TYPE, Constraint.ENUM)
-_UNDECLARED_CODES = {"rds": "InvalidParameterValue"}
 
 
 class _ModelledError(ServiceException):  # type: ignore[misc]
@@ -66,9 +70,14 @@ def _code(target: Target, constraint: Constraint) -> str:
     name = target.service.service_name
     if name == "s3":
         return "MalformedXML" if constraint in _S3_BODY_CONSTRAINTS else "InvalidArgument"
-    declared = set(error_codes(target.operation))
-    own = next((code for code in _DECLARED_CODES if code in declared), None)
-    return own or _UNDECLARED_CODES.get(name) or _DEFAULT_CODES[target.protocol]
+    if target.protocol == "query":
+        return _QUERY_CODES.get(name, _QUERY_CODE)
+    for shapes in (target.operation.error_shapes, target.service.error_shapes):
+        declared = {shape.metadata.get("error", {}).get("code", shape.name) for shape in shapes}
+        own = next((code for code in _DECLARED_CODES if code in declared), None)
+        if own:
+            return own
+    return _DEFAULT_CODES[target.protocol]
 
 
 def unknown_operation(signing_name: str, message: str) -> ErrorResponse:

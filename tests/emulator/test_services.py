@@ -405,7 +405,7 @@ def test_an_addition_that_moto_has_by_now_is_noticed() -> None:
 
 
 def test_every_module_of_additions_is_installed() -> None:
-    from importlib.resources import files  # noqa: PLC0415
+    from importlib.resources import files
 
     modules = {entry.name.removesuffix(".py") for entry in files("emulator.services").iterdir() if entry.is_file()}
     assert modules - {"__init__", "extend"} == set(SERVICES)
