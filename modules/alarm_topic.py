@@ -21,6 +21,8 @@ from settings.naming import Names
 class AlarmTopic(Construct):
     """Where alarms of one region go."""
 
+    requirements = ("W5.2",)
+
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, key: KmsKey, email_addresses: Sequence[str]
     ) -> None:

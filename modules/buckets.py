@@ -67,6 +67,11 @@ class BucketSpecification:
 class Bucket(Construct):
     """One bucket with everything that makes it safe to use."""
 
+    requirements = (
+        "W4.3",
+        "W5.5",
+    )
+
     def __init__(
         self,
         scope: Construct,

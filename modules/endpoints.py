@@ -39,6 +39,8 @@ INTERFACE_SERVICES = {
 class Endpoints(Construct):
     """The endpoints of one region's VPC."""
 
+    requirements = ("W6.2",)
+
     def __init__(self, scope: Construct, id_: str, *, names: Names, network: Network, zone_count: int) -> None:
         """``zone_count`` is in how many zones interface endpoints stand: each zone costs by the hour."""
         super().__init__(scope, id_)

@@ -22,6 +22,11 @@ from settings.naming import Names
 class FlowLogs(Construct):
     """The flow log of one VPC."""
 
+    requirements = (
+        "W5.3",
+        "W6.1",
+    )
+
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, vpc: Vpc, key: KmsKey, aggregation_seconds: int
     ) -> None:

@@ -52,6 +52,8 @@ THIS_KEY = ["*"]
 class Keys(Construct):
     """The keys of one region."""
 
+    requirements = ("W4.4",)
+
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, settings: EncryptionSettings, protected: bool
     ) -> None:

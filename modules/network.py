@@ -50,6 +50,8 @@ class Tier:
 class Network(Construct):
     """A VPC and its three tiers."""
 
+    requirements = ("W6.1",)
+
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, region: RegionSettings, nat_gateways: NatGateways
     ) -> None:

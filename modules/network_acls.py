@@ -52,6 +52,11 @@ class Allowed:
 class NetworkAcls(Construct):
     """The network ACLs of a region's three tiers."""
 
+    requirements = (
+        "W5.4",
+        "W6.1",
+    )
+
     def __init__(self, scope: Construct, id_: str, *, names: Names, network: Network, peer: Network) -> None:
         """``peer`` is the other region's network, whose private and database tiers come through the peering."""
         super().__init__(scope, id_)

@@ -39,10 +39,13 @@ from settings.storage import StorageSettings
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ReplicationTimeValue.html
 REPLICATION_TIME_MINUTES = 15
 RULE_ID = "to-recovery-region"
+SUSTAINED_LAG_MINUTES = 5  # a single late object is no incident
 
 
 class Replication(Construct):
     """Everything that keeps ``destination`` a replica of ``source``. Stands in the source's region."""
+
+    requirements = ("W4.5",)
 
     def __init__(
         self,
@@ -55,10 +58,10 @@ class Replication(Construct):
         destination: Bucket,
     ) -> None:
         super().__init__(scope, id_)
-        self._names = names
+        self.names = names
         self._storage = storage
-        self._source = source
-        self._destination = destination
+        self.source = source
+        self.destination = destination
         self.role = self._role()
         self.configuration = S3BucketReplicationConfigurationA(
             self,
@@ -70,70 +73,46 @@ class Replication(Construct):
             depends_on=[source.versioning, destination.versioning],
         )
 
-    def alarm_on_lag(self, topic: AlarmTopic) -> CloudwatchMetricAlarm:
+    def alarm_on_lag(self, topic: AlarmTopic) -> ReplicationAlarm:
         """Alarm in the destination's region, where ``topic`` must be too."""
-        return self._alarm(
-            self._destination,
+        return ReplicationAlarm(
+            self.destination,
             "replication-lag",
-            topic,
-            description=f"Replication of {self._source.purpose} is behind",
+            replication=self,
+            topic=topic,
+            description=f"Replication of {self.source.purpose} is behind",
             metric_name="ReplicationLatency",
             statistic="Maximum",
             threshold=self._storage.replication_lag_alarm_seconds,
+            minutes=SUSTAINED_LAG_MINUTES,
         )
 
-    def alarm_on_failure(self, topic: AlarmTopic) -> CloudwatchMetricAlarm:
+    def alarm_on_failure(self, topic: AlarmTopic) -> ReplicationAlarm:
         """Alarm in the source's region, where ``topic`` must be too."""
-        return self._alarm(
-            self._source,
+        return ReplicationAlarm(
+            self.source,
             "replication-failures",
-            topic,
-            description=f"Objects of {self._source.purpose} were not replicated",
+            replication=self,
+            topic=topic,
+            description=f"Objects of {self.source.purpose} were not replicated",
             metric_name="OperationsFailedReplication",
             statistic="Sum",
             threshold=0,
-        )
-
-    def _alarm(
-        self, scope: Bucket, purpose: str, topic: AlarmTopic, *, threshold: int, **metric: str
-    ) -> CloudwatchMetricAlarm:
-        name = self._names.of(f"{self._source.purpose}-{purpose}")
-        return CloudwatchMetricAlarm(
-            scope,
-            f"{purpose}-alarm",
-            alarm_name=name,
-            alarm_description=metric["description"],
-            namespace="AWS/S3",
-            metric_name=metric["metric_name"],
-            dimensions={
-                "SourceBucket": self._source.bucket.id,
-                "DestinationBucket": self._destination.bucket.id,
-                "RuleId": RULE_ID,
-            },
-            statistic=metric["statistic"],
-            period=60,
-            evaluation_periods=5,
-            datapoints_to_alarm=5 if threshold else 1,
-            comparison_operator="GreaterThanThreshold",
-            threshold=threshold,
-            treat_missing_data="notBreaching",  # nothing is published while nothing is replicated
-            alarm_actions=[topic.topic.arn],
-            ok_actions=[topic.topic.arn],
-            tags={"Name": name},
+            minutes=1,
         )
 
     def _role(self) -> IamRole:
         role = IamRole(
             self,
             "role",
-            name=self._names.of(f"{self._source.purpose}-replication"),
-            description=f"Lets S3 replicate {self._source.purpose} to {Region.of(self._destination).name}",
+            name=self.names.of(f"{self.source.purpose}-replication"),
+            description=f"Lets S3 replicate {self.source.purpose} to {Region.of(self.destination).name}",
             assume_role_policy=trust(
                 self,
                 "trust",
                 service_name="s3.amazonaws.com",
-                account_id=self._names.account_id,
-                source_arn=self._source.bucket.arn,
+                account_id=self.names.account_id,
+                source_arn=self.source.bucket.arn,
             ).json,
         )
         permissions = PolicyDocument(self, "permissions", statement=[*self._on_objects(), *self._on_keys()])
@@ -142,7 +121,7 @@ class Replication(Construct):
 
     def _on_objects(self) -> list[Statement]:
         """https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html."""
-        source, destination = self._source.bucket.arn, self._destination.bucket.arn
+        source, destination = self.source.bucket.arn, self.destination.bucket.arn
         return [
             Statement(
                 sid="ReadTheRule",
@@ -187,8 +166,8 @@ class Replication(Construct):
                 ],
             )
             for sid, bucket, actions in (
-                ("DecryptObjects", self._source, ["kms:Decrypt"]),
-                ("EncryptReplicas", self._destination, ["kms:Encrypt", "kms:GenerateDataKey"]),
+                ("DecryptObjects", self.source, ["kms:Decrypt"]),
+                ("EncryptReplicas", self.destination, ["kms:Encrypt", "kms:GenerateDataKey"]),
             )
             if bucket.key
         ]
@@ -208,17 +187,17 @@ class Replication(Construct):
                     status=enabled
                 )
             )
-            if self._source.key
+            if self.source.key
             else None,
             destination=self._rule_destination(),
         )
 
     def _rule_destination(self) -> S3BucketReplicationConfigurationRuleDestination:
-        key = self._destination.key
+        key = self.destination.key
         enabled, minutes = "Enabled", REPLICATION_TIME_MINUTES
         with_time_control = self._storage.replication_time_control
         return S3BucketReplicationConfigurationRuleDestination(
-            bucket=self._destination.bucket.arn,
+            bucket=self.destination.bucket.arn,
             encryption_configuration=S3BucketReplicationConfigurationRuleDestinationEncryptionConfiguration(
                 replica_kms_key_id=key.arn
             )
@@ -237,4 +216,49 @@ class Replication(Construct):
             )
             if with_time_control
             else None,
+        )
+
+
+class ReplicationAlarm(Construct):
+    """An alarm on a metric of a replication. Stands below the bucket in whose region the metric is published."""
+
+    requirements = ("W4.5", "W5.2")
+
+    def __init__(
+        self,
+        scope: Bucket,
+        id_: str,
+        *,
+        replication: Replication,
+        topic: AlarmTopic,
+        description: str,
+        metric_name: str,
+        statistic: str,
+        threshold: int,
+        minutes: int,
+    ) -> None:
+        """Alarms when the metric is above ``threshold`` (in its own unit) for ``minutes`` on end."""
+        super().__init__(scope, id_)
+        name = replication.names.of(f"{replication.source.purpose}-{id_}")
+        self.alarm = CloudwatchMetricAlarm(
+            self,
+            "alarm",
+            alarm_name=name,
+            alarm_description=description,
+            namespace="AWS/S3",
+            metric_name=metric_name,
+            dimensions={
+                "SourceBucket": replication.source.bucket.id,
+                "DestinationBucket": replication.destination.bucket.id,
+                "RuleId": RULE_ID,
+            },
+            statistic=statistic,
+            period=60,
+            evaluation_periods=minutes,
+            comparison_operator="GreaterThanThreshold",
+            threshold=threshold,
+            treat_missing_data="notBreaching",  # nothing is published while nothing is replicated
+            alarm_actions=[topic.topic.arn],
+            ok_actions=[topic.topic.arn],
+            tags={"Name": name},
         )

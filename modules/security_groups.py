@@ -27,6 +27,8 @@ RULE_DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 class Group(Construct):
     """A security group whose members live in one tier. It has no rules but those of its flows."""
 
+    requirements = ("W5.4",)
+
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, purpose: str, network: Network, tier: Tier, description: str
     ) -> None:

@@ -28,6 +28,15 @@ from settings.platform import GLOBAL_REGION
 class PaymentPlatform(TerraformStack):
     """The one stack."""
 
+    requirements = (
+        "W0.1",
+        "W0.2",
+        "W0.3",
+        "W0.4",
+        "W0.5",
+        "W8.2",
+    )
+
     def __init__(self, scope: Construct, id_: str, *, settings: Settings) -> None:
         super().__init__(scope, id_)
         self._settings = settings
