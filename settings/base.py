@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 
 class SettingsModel(BaseModel):
     """A frozen group of settings that refuses unknown names and does not turn one type into another."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        validate_default=True,
+        use_attribute_docstrings=True,  # the string below a field is its meaning in docs/settings.md
+    )
 
 
-def matching(pattern: str, allowed: str) -> AfterValidator:
-    """A rule that a whole string matches ``pattern``; ``allowed`` says in words what does, for the error line."""
+@dataclass(frozen=True)
+class Rule:
+    """A rule on a string, with what it allows in words: docs/settings.md says them."""
+
+    check: Callable[[str], str]
+    allowed: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The rule holds once the value is known to be a string."""
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The words stand beside what pydantic says itself, such as the type."""
+        return {**handler(schema), "allowed": self.allowed}
+
+
+def matching(pattern: str, allowed: str) -> Rule:
+    """A rule that a whole string matches ``pattern``; ``allowed`` says in words what does, for the error line too."""
     compiled = re.compile(pattern)
 
     def check(text: str) -> str:
@@ -22,4 +48,4 @@ def matching(pattern: str, allowed: str) -> AfterValidator:
             raise ValueError(allowed)
         return text
 
-    return AfterValidator(check)
+    return Rule(check, allowed)

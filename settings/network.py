@@ -7,9 +7,9 @@ import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from settings.base import SettingsModel, matching
+from settings.base import Rule, SettingsModel, matching
 
 ZONES_PER_REGION = 3  # W6.1: every region is laid out over three zones
 WIDEST_VPC_PREFIX = 16  # AWS: a VPC's CIDR block is between /16 and /28
@@ -33,7 +33,14 @@ def _private_network(block: str) -> str:
 
 
 RegionName = Annotated[str, matching(r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region is allowed, such as us-east-2")]
-PrivateNetwork = Annotated[str, AfterValidator(_private_network)]
+PrivateNetwork = Annotated[
+    str,
+    Rule(
+        _private_network,
+        f"an IPv4 CIDR block from /{WIDEST_VPC_PREFIX} to /{NARROWEST_VPC_PREFIX} within "
+        + ", ".join(map(str, PRIVATE_RANGES)),
+    ),
+]
 
 
 class NatGateways(StrEnum):
@@ -48,8 +55,11 @@ class RegionSettings(SettingsModel):
     """One region: where it is, the zones it uses and the addresses it owns."""
 
     name: RegionName
+    """The AWS region."""
     zones: Annotated[list[str], Field(min_length=ZONES_PER_REGION, max_length=ZONES_PER_REGION)]
+    """Different availability zones of this region, by name, such as us-east-2a."""
     cidr: PrivateNetwork
+    """The addresses of the region's VPC; modules/addressing.py lays out the three tiers in it."""
 
     @model_validator(mode="after")
     def _zones_are_of_the_region(self) -> RegionSettings:
@@ -66,8 +76,11 @@ class NetworkSettings(SettingsModel):
     """What the networks of both regions have in common."""
 
     nat_gateways: Annotated[NatGateways, Field(strict=False)] = NatGateways.NONE
-    # VPC flow logs are aggregated over one minute or ten.
-    # https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-basics.html
+    """How the private tier reaches the internet, if at all; each gateway costs by the hour and by the byte."""
     flow_log_aggregation_seconds: Literal[60, 600] = 600
-    # Interface endpoints cost by the hour in each zone that they stand in; the other zones' tasks use them from there.
+    """How long VPC flows are gathered before they are written, in seconds.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-basics.html
+    """
     interface_endpoint_zones: Literal[1, 2, 3] = 3
+    """In how many zones interface endpoints stand; each zone costs by the hour, tasks in other zones call across."""

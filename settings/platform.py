@@ -52,25 +52,41 @@ class StateSettings(SettingsModel):
     """Where Terraform's state is kept (W0.3). One bucket serves all environments of an account."""
 
     bucket: BucketName
+    """The bucket that `make bootstrap` makes or verifies, in the primary region."""
     noncurrent_version_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """Days that an older version of the state can still be brought back."""
 
 
 class Settings(SettingsModel):
     """Everything that distinguishes one environment from another. Nothing else in the project does."""
 
     name_prefix: NamePrefix
+    """The first part of every name; with it two platforms can share an account."""
     environment_suffix: EnvironmentSuffix
+    """The last part of every name and a tag; another one makes another environment, as for a pull request.
+
+    Together with the prefix, the account and the regions it must keep names within AWS's limits (settings/naming.py).
+    """
     account_id: AccountId
-    # A protected environment refuses to be destroyed: deletion protection, final snapshots, vault locks.
+    """The account that the environment is in; credentials of any other are refused."""
     protected: bool
+    """Whether keys and buckets refuse to be destroyed; production is."""
     primary: RegionSettings
+    """The region that serves customers."""
     recovery: RegionSettings
+    """The region that takes over: another than the primary, peered with it, so its addresses may not overlap."""
     state: StateSettings
+    """Where Terraform's state is kept."""
     tags: Tags = Field(default_factory=dict)
+    """On every resource that takes tags, beside the platform's own (platform, environment_suffix)."""
     alarm_email_addresses: Annotated[tuple[EmailAddress, ...], Field(strict=False)] = ()
+    """Who is told of alarms, in both regions; AWS asks each address to confirm first."""
     network: NetworkSettings = NetworkSettings()
+    """What the networks of both regions have in common."""
     encryption: EncryptionSettings = EncryptionSettings()
+    """Customer-managed keys."""
     storage: StorageSettings = StorageSettings()
+    """The life of objects and their replication."""
 
     @property
     def names(self) -> Names:

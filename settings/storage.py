@@ -8,7 +8,6 @@ from pydantic import Field, model_validator
 
 from settings.base import SettingsModel
 
-# S3 moves an object to STANDARD_IA no earlier than 30 days after it was made.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
 EARLIEST_INFREQUENT_ACCESS_DAYS = 30
 
@@ -19,22 +18,33 @@ class EncryptionSettings(SettingsModel):
     """Customer-managed keys. Sources: the RotationPeriodInDays and PendingWindowInDays of the KMS API reference."""
 
     rotation_period_days: Annotated[int, Field(ge=90, le=2560)] = 365
+    """Days after which KMS makes new key material; what was encrypted before stays readable."""
     deletion_window_days: Annotated[int, Field(ge=7, le=30)] = 7
+    """Days between the destruction of a key and its deletion, in which it can still be saved."""
 
 
 class StorageSettings(SettingsModel):
     """The life of objects, in days, and their replication to the recovery region."""
 
     unfinished_upload_days: Days = 7
+    """Days after which the parts of an unfinished multipart upload are removed."""
     noncurrent_version_days: Days = 90
+    """Days that an overwritten or deleted object can still be brought back."""
     backup_infrequent_access_days: Annotated[int, Field(ge=EARLIEST_INFREQUENT_ACCESS_DAYS, le=3650)] = 30
+    """Days after which backups move to STANDARD_IA, which S3 does no earlier than after 30."""
     backup_expiration_days: Days = 365
-    # The copies of logs in S3; those in CloudWatch are kept for exactly 30 days and are no setting (W5.3).
+    """Days that backups are kept; more than backup_infrequent_access_days, or nothing is ever moved."""
     log_expiration_days: Days = 365
-    # Replication Time Control: 99.99 % of objects within 15 minutes, for a price per GB.
+    """Days that logs are kept in the logs bucket; those in CloudWatch are kept for exactly 30 days."""
     replication_time_control: bool = True
+    """Replication Time Control: made for 99.99 % of objects within 15 minutes, for a price per GB.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-time-control.html
+    """
     replicate_delete_markers: bool = True
+    """Whether a deletion in the primary region hides the object in the recovery region too."""
     replication_lag_alarm_seconds: Annotated[int, Field(ge=60, le=86_400)] = 900
+    """Seconds that the replicas may be behind before there is an alarm."""
 
     @model_validator(mode="after")
     def _backups_live_past_their_transition(self) -> StorageSettings:

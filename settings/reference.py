@@ -1,0 +1,132 @@
+"""Writes docs/settings.md from the models: `python -m settings.reference`.
+
+A field's meaning is the string below it, what it may be comes from its type and rules. Nothing is written twice, and
+tests/unit/test_settings_reference.py fails where the committed file is not what this writes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from settings.base import SettingsModel
+from settings.platform import Settings
+
+REFERENCE = Path(__file__).parents[1] / "docs" / "settings.md"
+
+HEAD = """\
+# Settings
+
+An environment is one TOML file: `settings/environments/NAME.toml`, or a file of the same form elsewhere that is named
+by its path. It is chosen by `--environment`, by `ENV=` in `make`, or by the variable PLATFORM_ENVIRONMENT.
+
+A file may begin with `extends = "staging"`, the name of a file in `settings/environments`. It then holds only what
+differs.
+
+A wrong value is one line that names the field, the value and what is allowed. All of a file's problems are shown at
+once, the exit code is 2, and nothing has been built. What several fields together may not be is in the meaning of the
+last of them; the rules are in `settings/rules.py` and beside the fields.
+
+Written by `python -m settings.reference`. To change it, change the models in `settings/`.
+"""
+
+TABLE_HEAD = "| setting | allowed | default | meaning |\n|---|---|---|---|"
+
+JSON_TYPES = {"boolean": "`true` or `false`", "string": "a string", "integer": "a whole number"}
+
+
+def reference() -> str:
+    """The text of docs/settings.md."""
+    sections = [_section("Of the environment itself", Settings, "Fields that stand before the first table.")]
+    sections += [
+        _section(" and ".join(f"[{name}]" for name in names), model, _sentence(model.__doc__ or ""))
+        for model, names in groups().items()
+    ]
+    return "\n".join([HEAD, *sections])
+
+
+def groups() -> dict[type[SettingsModel], list[str]]:
+    """The models of the settings' tables, each with the names of the tables that have its form."""
+    found: dict[type[SettingsModel], list[str]] = {}
+    for name, field in Settings.model_fields.items():
+        if (model := _model_of(field)) is not None:
+            found.setdefault(model, []).append(name)
+    return found
+
+
+def _model_of(field: FieldInfo) -> type[SettingsModel] | None:
+    annotation = field.annotation
+    return annotation if isinstance(annotation, type) and issubclass(annotation, SettingsModel) else None
+
+
+def _section(title: str, model: type[SettingsModel], about: str) -> str:
+    return "\n".join([f"## {title}", "", about, "", TABLE_HEAD, *_rows(model), ""])
+
+
+def _rows(model: type[SettingsModel]) -> Iterator[str]:
+    schema = model.model_json_schema()
+    for name, field in model.model_fields.items():
+        inner = _model_of(field)
+        allowed = f"a table, `[{name}]` below" if inner else _allowed(schema["properties"][name], schema)
+        cells = (f"`{name}`", allowed, _default(field, inner), _meaning(field))
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _allowed(schema: dict[str, Any], root: dict[str, Any]) -> str:
+    """What a value may be, in words, from its JSON schema."""
+    if reference := schema.get("$ref"):
+        return _allowed(root["$defs"][reference.rpartition("/")[2]], root)
+    if schema.get("type") == "array":
+        return f"{_number_of(schema)}: {_allowed(schema['items'], root)}"
+    if schema.get("type") == "object":
+        key, value = schema["propertyNames"], schema["additionalProperties"]
+        return f"a table; keys: {_allowed(key, root)}; values: {_allowed(value, root)}"
+    return _allowed_of_one(schema)
+
+
+def _allowed_of_one(schema: dict[str, Any]) -> str:
+    if words := schema.get("allowed"):
+        return re.sub(r",? (is|are) allowed", "", words)  # the words of an error line, without its verb
+    if choices := schema.get("enum"):
+        return ", ".join(f"`{json.dumps(choice)}`" for choice in choices)
+    if "minimum" in schema:
+        return f"{schema['minimum']} to {schema['maximum']}"
+    return JSON_TYPES[schema["type"]]
+
+
+def _number_of(schema: dict[str, Any]) -> str:
+    least, most = schema.get("minItems"), schema.get("maxItems")
+    if least is None:
+        return "a list"
+    return f"a list of exactly {least}" if least == most else f"a list of {least} to {most}"
+
+
+def _default(field: FieldInfo, inner: type[SettingsModel] | None) -> str:
+    if field.is_required():
+        return "required"
+    if inner:
+        return "as below"
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, Enum):
+        default = default.value
+    return f"`{json.dumps(default)}`" if default not in ((), {}) else "none"
+
+
+def _meaning(field: FieldInfo) -> str:
+    """The string below a field, on one line; the addresses in it become links."""
+    return re.sub(r"https://\S+", r"<\g<0>>", _sentence(field.description or ""))
+
+
+def _sentence(text: str) -> str:
+    """The text on one line, without the ids of requirements, which mean nothing to whoever fills in a file."""
+    return re.sub(r" \([A-Z]\d[\d.]*(-[A-Z][\d.]+)?\)", "", " ".join(text.split()))
+
+
+if __name__ == "__main__":
+    REFERENCE.write_text(reference(), encoding="utf-8")
