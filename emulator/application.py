@@ -57,6 +57,7 @@ _UNSIGNED_STS = ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
 
 # AWS's SDKs send a request again after 500, 502, 503 and 504: what fails here would fail again.
 _NOT_RETRIED = int(HTTPStatus.NOT_IMPLEMENTED)
+_UNROUTED = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 _NOT_IMPLEMENTED = "LocalAwsNotImplemented"
 _FAILED = "LocalAwsFailure"
 
@@ -133,12 +134,15 @@ class LocalAws:
     def _forward(self, exchange: _Exchange) -> _Answer:
         """The answer of moto; a gap or crash there is an error that no SDK retries, so that a rehearsal ends soon."""
         try:
-            return _Answer.from_application(self._moto, exchange.environ)
+            answer = _Answer.from_application(self._moto, exchange.environ)
         except NotImplementedError as gap:
             return self._failure(exchange, _NOT_IMPLEMENTED, f"the local AWS lacks {exchange.name}: {gap}")
         except Exception as crash:  # noqa: BLE001 (as above)
             _log.exception("moto failed in %s", exchange.name)
             return self._failure(exchange, _FAILED, f"moto failed in {exchange.name}: {crash!r}")
+        if answer.is_unrouted:
+            return self._failure(exchange, _NOT_IMPLEMENTED, f"the local AWS lacks {exchange.name}: moto has no such path")
+        return answer
 
     def _failure(self, exchange: _Exchange, code: str, message: str) -> _Answer:
         _log.error(message)
@@ -211,6 +215,11 @@ class _Answer:
         self.headers = headers
         self.body = body
         self.error = error or (_error_code(headers, body) if status >= HTTPStatus.BAD_REQUEST else "")
+
+    @property
+    def is_unrouted(self) -> bool:
+        """Whether this is the page of a web server that knows no such path, and not an answer of a service."""
+        return self.status in _UNROUTED and self.body.startswith(b"<!doctype html>")
 
     @classmethod
     def of(cls, error: ErrorResponse) -> _Answer:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import werkzeug.test
 from botocore.exceptions import ClientError
 
-from emulator import application, contract
-from emulator.contract import Constraint, Leniency, Violation
-from emulator.contract.leniencies import LENIENCIES, without_leniencies
+from emulator.application import LocalAws
+from emulator.contract import LENIENCIES, Constraint, Leniency, Violation, leniencies
+from emulator.contract.models import service_model
 from emulator.process import Server
 from emulator.record import RecordedViolation, read_calls, read_violations
 from tests.emulator.support import Client, send
@@ -62,6 +65,10 @@ def kms(member: str, constraint: Constraint, operation: str, parameters: Any) ->
     headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"TrentService.{operation}"}
     body = parameters if isinstance(parameters, str) else json.dumps(parameters)
     return Case("kms", member, constraint, "ValidationException", body, headers=headers)
+
+
+def rotation(constraint: Constraint, days: Any) -> Case:
+    return kms("RotationPeriodInDays", constraint, "EnableKeyRotation", {"KeyId": "k", "RotationPeriodInDays": days})
 
 
 def backup(member: str, constraint: Constraint, path: str = "/backup/plans/", body: Any = "", **other: str) -> Case:
@@ -137,23 +144,25 @@ EC2 = [
 ]  # fmt: skip
 JSON = [
     kms("Colour", Constraint.UNKNOWN_MEMBER, "CreateKey", {"Colour": "red"}),
-    kms("Tags[0].Colour", Constraint.UNKNOWN_MEMBER, "CreateKey", {"Tags": [{"TagKey": "k", "TagValue": "v", "Colour": 1}]}),
+    kms("Tags[0].Colour", Constraint.UNKNOWN_MEMBER, "CreateKey", {
+        "Tags": [{"TagKey": "k", "TagValue": "v", "Colour": 1}],
+    }),
     kms("KeyId", Constraint.MISSING, "DescribeKey", {}),
     kms("KeyId", Constraint.MISSING, "DescribeKey", {"KeyId": None}),
     kms("KeyId", Constraint.TYPE, "DescribeKey", {"KeyId": 5}),
     kms("Tags", Constraint.TYPE, "CreateKey", {"Tags": {"TagKey": "k"}}),
     kms("Tags[0]", Constraint.TYPE, "CreateKey", {"Tags": ["k"]}),
     kms("MultiRegion", Constraint.TYPE, "CreateKey", {"MultiRegion": "true"}),
-    kms("RotationPeriodInDays", Constraint.TYPE, "EnableKeyRotation", {"KeyId": "k", "RotationPeriodInDays": "90"}),
-    kms("RotationPeriodInDays", Constraint.TYPE, "EnableKeyRotation", {"KeyId": "k", "RotationPeriodInDays": True}),
+    rotation(Constraint.TYPE, "90"),
+    rotation(Constraint.TYPE, True),
     kms("CiphertextBlob", Constraint.TYPE, "Decrypt", {"CiphertextBlob": "not base64"}),
     kms("CiphertextBlob", Constraint.LENGTH_MAXIMUM, "Decrypt", {"CiphertextBlob": "AAAA" * 2049}),
     kms("KeySpec", Constraint.ENUM, "CreateKey", {"KeySpec": "RSA_1"}),
     kms("AliasName", Constraint.PATTERN, "CreateAlias", {"AliasName": "alias/a b", "TargetKeyId": "k"}),
     kms("Description", Constraint.LENGTH_MAXIMUM, "CreateKey", {"Description": "d" * 8193}),
     kms("KeyId", Constraint.LENGTH_MINIMUM, "DescribeKey", {"KeyId": ""}),
-    kms("RotationPeriodInDays", Constraint.RANGE_MINIMUM, "EnableKeyRotation", {"KeyId": "k", "RotationPeriodInDays": 89}),
-    kms("RotationPeriodInDays", Constraint.RANGE_MAXIMUM, "EnableKeyRotation", {"KeyId": "k", "RotationPeriodInDays": 2561}),
+    rotation(Constraint.RANGE_MINIMUM, 89),
+    rotation(Constraint.RANGE_MAXIMUM, 2561),
     kms("", Constraint.TYPE, "CreateKey", "{"),
     kms("", Constraint.TYPE, "CreateKey", "[]"),
 ]  # fmt: skip
@@ -243,7 +252,8 @@ def test_each_protocol_is_held_to_each_constraint_that_its_models_have() -> None
 
 def test_a_union_takes_exactly_one_member(client: Callable[..., Client], aws: Server) -> None:
     analyzers = client("accessanalyzer", checked=False)
-    for configuration in ({"unusedAccess": {}, "internalAccess": {}}, {}):
+    both: dict[str, Any] = {"unusedAccess": {}, "internalAccess": {}}
+    for configuration in (both, {}):
         with pytest.raises(ClientError, match="Exactly one of unusedAccess, internalAccess"):
             analyzers.create_analyzer(analyzerName="a", type="ACCOUNT", configuration=configuration)
         last = read_violations(aws.directory)[-1]
@@ -301,18 +311,33 @@ def test_only_the_last_part_of_a_json_target_is_needed(aws: Server) -> None:
 
 # --- leniencies ------------------------------------------------------------------------------------------------------
 
+LENIENT_CASES: list[Case] = []
+"""For every leniency a request that needs it."""
 
-@pytest.fixture
-def lenient(monkeypatch: pytest.MonkeyPatch) -> Iterator[Leniency]:
-    """One leniency, for the length of a test."""
-    entry = Leniency(
+
+def test_every_leniency_is_needed_by_a_request_that_shows_it(aws: Server) -> None:
+    kinds = {(case.signing_name, re.sub(r"\[\d+\]", "[]", case.member), case.constraint) for case in LENIENT_CASES}
+    assert kinds == {(entry.service, entry.member, entry.constraint) for entry in LENIENCIES}
+    before = read_violations(aws.directory)
+    for case in LENIENT_CASES:
+        send(aws, case.signing_name, case.method, case.path, headers=case.headers, body=case.body)
+    assert read_violations(aws.directory) == before
+
+
+def test_every_leniency_has_a_reason_and_names_a_member_of_its_model() -> None:
+    for entry in LENIENCIES:
+        assert entry.reason
+        shape: Any = service_model(entry.service).operation_model(entry.operation).input_shape
+        for part in entry.member.split("."):
+            shape = shape.members[part.removesuffix("[]")]
+            shape = shape.member if part.endswith("[]") else shape
+
+
+def test_a_leniency_lets_one_constraint_of_one_member_pass_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_tags = Leniency(
         service="iam", operation="CreateRole", member="Tags[].Value", constraint=Constraint.PATTERN, reason="a test's"
     )
-    monkeypatch.setattr(contract.leniencies, "LENIENCIES", (entry,))
-    yield entry
-
-
-def test_a_leniency_lets_one_constraint_of_one_member_pass_and_no_other(lenient: Leniency) -> None:
+    monkeypatch.setattr(leniencies, "LENIENCIES", (of_tags,))
     covered = Violation("iam", "CreateRole", "Tags[17].Value", Constraint.PATTERN, "")
     others = [
         replace(covered, service="ec2"),
@@ -320,21 +345,22 @@ def test_a_leniency_lets_one_constraint_of_one_member_pass_and_no_other(lenient:
         replace(covered, member="Tags[17].Key"),
         replace(covered, constraint=Constraint.LENGTH_MAXIMUM),
     ]
-    assert lenient.reason
-    assert without_leniencies([covered, *others]) == others
+    assert leniencies.without_leniencies([covered, *others]) == others
 
 
-def test_every_leniency_has_a_reason_and_names_a_member_of_its_model() -> None:
-    for entry in LENIENCIES:
-        assert entry.reason
-        shape: Any = contract.models.service_model(entry.service).operation_model(entry.operation).input_shape
-        for part in entry.member.split("."):
-            shape = shape.members[part.removesuffix("[]")]
-            shape = shape.member if part.endswith("[]") else shape
-
-
-def test_the_application_asks_for_leniencies() -> None:
-    assert application.without_leniencies is without_leniencies
+def test_a_request_that_a_leniency_covers_reaches_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    local_aws = werkzeug.test.Client(LocalAws(tmp_path))
+    case = iam("Description", Constraint.LENGTH_MAXIMUM, Description="d" * 1001)
+    scope = "AKIAIOSFODNN7EXAMPLE/20260101/us-east-2/iam/aws4_request"
+    headers = {**FORM, "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}"}
+    assert local_aws.post("/", data=case.body, headers=headers).status_code == 400
+    of_description = Leniency(
+        service="iam", operation="CreateRole", member=case.member, constraint=case.constraint, reason="a test's"
+    )
+    monkeypatch.setattr(leniencies, "LENIENCIES", (of_description,))
+    # moto has a check of its own, which only a request that reached it meets.
+    assert "CreateRoleResponse" in local_aws.post("/", data=case.body, headers=headers).text
+    assert [entry.member for entry in read_violations(tmp_path)] == ["Description"]
 
 
 def test_a_recorded_violation_says_what_was_sent_and_what_is_allowed(aws: Server) -> None:
