@@ -67,10 +67,10 @@ class LocalDeployment:
         with self._phase("terraform apply"):
             terraform.apply()
         with self._phase("second plan"):
-            second_plan = terraform.plan()
+            changes = terraform.plan()
         self._report(terraform, server)
-        if second_plan.changes:
-            raise Failed("the second plan is not empty:\n" + "\n".join(f"  {line}" for line in second_plan.changes))
+        if changes:
+            raise Failed("the second plan is not empty:\n" + "\n".join(f"  {line}" for line in changes))
         self.console.print("second plan: empty")
         self._refuse_violations()
         self._explain_exploration(server)
@@ -167,9 +167,11 @@ class LocalDeployment:
         self.console.print("nothing is left but the state bucket and its key")
 
     def _explain_exploration(self, server: process.Server) -> None:
+        variables = process.environment(server.url)
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
         self.console.print("to look around with the AWS CLI:")
-        for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            self.console.print(f"  export {name}={process.environment(server.url)[name]}", markup=False)
+        self.console.print(f"  export AWS_ENDPOINT_URL={server.url}", markup=False)
+        self.console.print(f"  export {' '.join(f'{name}={variables[name]}' for name in names)}", markup=False)
         self.console.print(f"to end it: {_command('make destroy-local')}")
 
 

@@ -36,6 +36,7 @@ class Progress:
     warnings: list[str] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     other_output: list[str] = field(default_factory=list)
+    exit_code: int = 0
 
     def read(self, line: str) -> None:
         """Take in one line of Terraform's output. What is no event (a panic, say) is kept as it is."""
@@ -51,9 +52,11 @@ class Progress:
             self.done += 1
         elif kind == "refresh_complete":
             self.refreshed += 1
-        elif kind in {"planned_change", "resource_drift"}:
-            change = event["change"]
-            self.changes.append(f"{change['action']} {change['resource']['addr']}")
+        elif kind == "planned_change":
+            self.changes.append(f"{event['change']['action']} {event['change']['resource']['addr']}")
+        elif kind == "outputs":
+            changed = ((name, one.get("action", "noop")) for name, one in event["outputs"].items())
+            self.changes += [f"{action} output {name}" for name, action in changed if action != "noop"]
         elif kind == "diagnostic":
             diagnostic = event["diagnostic"]
             (self.errors if diagnostic["severity"] == "error" else self.warnings).append(describe(diagnostic))
@@ -103,15 +106,18 @@ class Terraform:
         """Destroy everything in the state. Raises Failed with Terraform's errors."""
         return self._with_progress("destroy", "-auto-approve", f"-parallelism={self.parallelism}")
 
-    def plan(self) -> Progress:
-        """Compare the configuration with what exists; the changes found are in the result's ``changes``.
+    def plan(self) -> list[str]:
+        """What differs between the configuration and what exists, a line each; empty only if Terraform says so itself.
 
         Raises:
             Failed: with Terraform's errors.
         """
-        return self._with_progress(
+        progress = self._with_progress(
             "plan", "-detailed-exitcode", f"-parallelism={self.parallelism}", accepted=(0, PLAN_WITH_CHANGES)
         )
+        if progress.exit_code == 0:
+            return []
+        return progress.changes or ["changes that Terraform does not name"]
 
     def outputs(self) -> dict[str, Any]:
         """The outputs by name. A sensitive one's value is not in it."""
@@ -161,9 +167,9 @@ class Terraform:
             for line in process.stdout:
                 progress.read(line)
                 show()
-            code = process.wait()
-        if code not in accepted:
-            explained = progress.errors or progress.other_output or [f"exit code {code}"]
+            progress.exit_code = process.wait()
+        if progress.exit_code not in accepted:
+            explained = progress.errors or progress.other_output or [f"exit code {progress.exit_code}"]
             raise Failed(f"terraform {name} failed:\n" + "\n".join(explained))
         return progress
 
