@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
+import os
+from collections.abc import Generator
 
 import pytest
 
@@ -14,12 +13,13 @@ synthesis.prepare()  # before any test module imports cdktf
 
 from cdktf import Testing  # noqa: E402
 
+from operations import evidence  # noqa: E402
+from operations.evidence import Outcome, is_below  # noqa: E402
+from operations.synthesized import provider_installation  # noqa: E402
 from settings import Settings, load  # noqa: E402
 from tests.synthesized import Synthesized, synthesize  # noqa: E402
 
-REPOSITORY = Path(__file__).parents[1]
 Testing.__test__ = False  # CDKTF's class, not a class of tests
-OUTCOMES = REPOSITORY / ".cache" / "test-outcomes.json"
 
 
 @pytest.fixture(scope="session")
@@ -34,52 +34,53 @@ def platform(local_settings: Settings) -> Synthesized:
     return synthesize(local_settings)
 
 
+@pytest.fixture(scope="session")
+def terraform_environment(platform: Synthesized) -> dict[str, str]:
+    """The environment in which Terraform finds the platform's provider, from a mirror or the registry."""
+    return provider_installation(platform.directory).environment(os.environ)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rows", help="only tests of these requirement rows, such as W0,W4.3 (a prefix names all below)")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    chosen = config.getoption("--rows")
-    if chosen:
-        keep = [item for item in items if any(is_below(row, chosen.split(",")) for row in rows_of(item))]
-        config.hook.pytest_deselected(items=[item for item in items if item not in keep])
-        items[:] = keep
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Recorder())
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Note on the report which rows the test proves, so that it outlives the item."""
-    report = yield
-    report.user_properties.append(("rows", rows_of(item)))  # type: ignore[attr-defined]
-    return report
-
-
-class Outcomes:
-    """Keeps the last outcome of every test that proves a row, over test runs, for `make requirements`."""
+class Recorder:
+    """Records what each test that proves a requirement row said."""
 
     def __init__(self) -> None:
-        self._outcomes: dict[str, dict[str, object]] = {}
+        self._collected: set[str] = set()
+        self._rows: dict[str, tuple[str, ...]] = {}
+        self._outcomes: dict[str, Outcome] = {}
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
+        self._collected = {item.nodeid for item in items}
+        self._rows = {item.nodeid: rows_of(item) for item in items}
+        if chosen := config.getoption("--rows"):
+            dropped = [item for item in items if not any(is_below(row, chosen.split(",")) for row in rows_of(item))]
+            config.hook.pytest_deselected(items=dropped)
+            items[:] = [item for item in items if item not in dropped]
+        yield
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        rows = dict(report.user_properties).get("rows")
-        if rows and (report.when == "call" or report.outcome != "passed"):
-            self._outcomes[report.nodeid] = {"rows": rows, "outcome": report.outcome}
+        rows = self._rows.get(report.nodeid)
+        if rows and (report.when == "call" or not report.passed):
+            passed = report.passed and self._outcomes.get(report.nodeid, NEVER_RUN).passed
+            self._outcomes[report.nodeid] = Outcome(test=report.nodeid, rows=rows, passed=passed)
 
     def pytest_sessionfinish(self) -> None:
-        known = json.loads(OUTCOMES.read_text()) if OUTCOMES.exists() else {}
-        OUTCOMES.parent.mkdir(exist_ok=True)
-        OUTCOMES.write_text(json.dumps(known | self._outcomes, indent=1, sort_keys=True))
+        evidence.record(self._outcomes.values(), collected=self._collected)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(Outcomes())
+NEVER_RUN = Outcome(test="", rows=(), passed=True)
 
 
-def rows_of(item: pytest.Item) -> list[str]:
+def rows_of(item: pytest.Item) -> tuple[str, ...]:
     """The requirement rows that a test says it proves."""
-    return [row for marker in item.iter_markers("requirement") for row in marker.args]
-
-
-def is_below(row: str, chosen: list[str]) -> bool:
-    """Whether a row is one of those chosen, or below one: W4.3 is below W4, W10 is not below W1."""
-    return any(row == prefix or row.startswith(f"{prefix}.") for prefix in chosen)
+    return tuple(row for marker in item.iter_markers("requirement") for row in marker.args)

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cdktf import TerraformStack, Testing
+from cdktf import Testing
 
 from settings import Settings
 from stacks.payment_platform import PaymentPlatform
@@ -24,10 +24,11 @@ Block = dict[str, Any]
 
 @dataclass
 class Synthesized:
-    """The parsed JSON of a stack, and the stack that it came from."""
+    """The parsed JSON of a stack, the directory that it lies in, and the stack that it came from."""
 
-    configuration: Block
-    stack: PaymentPlatform | None = field(default=None, repr=False)
+    configuration: Block = field(repr=False)
+    directory: Path
+    stack: PaymentPlatform = field(repr=False)
 
     def resources(self, type_: str) -> dict[str, Block]:
         """The resources of a type, by their id within the configuration."""
@@ -67,14 +68,9 @@ def synthesize(settings: Settings) -> Synthesized:
     """Synthesize the platform of these settings, in this process."""
     app = Testing.app()
     stack = PaymentPlatform(app, "payment-platform", settings=settings)
-    return Synthesized(read(stack), stack)
-
-
-def read(stack: TerraformStack) -> Block:
-    """The JSON of a stack, as it is written for Terraform; ``Testing.synth`` would leave the constructs' paths out."""
-    file = Path(Testing.full_synth(stack)) / "stacks" / stack.node.id / "cdk.tf.json"
-    configuration: Block = json.loads(file.read_text())
-    return configuration
+    # Not `Testing.synth`: that would leave out the constructs' paths.
+    directory = Path(Testing.full_synth(stack)) / "stacks" / stack.node.id
+    return Synthesized(json.loads((directory / "cdk.tf.json").read_text()), directory, stack)
 
 
 def path_of(block: Block) -> str:
