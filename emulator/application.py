@@ -141,7 +141,9 @@ class LocalAws:
             _log.exception("moto failed in %s", exchange.name)
             return self._failure(exchange, _FAILED, f"moto failed in {exchange.name}: {crash!r}")
         if answer.is_unrouted:
-            return self._failure(exchange, _NOT_IMPLEMENTED, f"the local AWS lacks {exchange.name}: moto has no such path")
+            return self._failure(
+                exchange, _NOT_IMPLEMENTED, f"the local AWS lacks {exchange.name}: moto has no such path"
+            )
         return answer
 
     def _failure(self, exchange: _Exchange, code: str, message: str) -> _Answer:

@@ -78,12 +78,19 @@ def _of_state_bucket(clients: Clients, url: str, bucket: str) -> Iterator[str]:
         yield from (alias["AliasName"] for alias in kms.list_aliases(KeyId=key_id)["Aliases"])
 
 
-def _clients(url: str, region: str) -> Clients:
-    variables = environment(url)
+@functools.cache
+def _session() -> botocore.session.Session:
+    # One for all clients: it holds the models, of which EC2's takes most of a second to load.
+    variables = environment("")
     session = botocore.session.get_session()
     session.set_credentials(variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"])
+    return session
+
+
+def _clients(url: str, region: str) -> Clients:
+    session = _session()
     # No proxy of the person who runs this, and no retries: a local AWS that fails once fails again.
-    config = Config(proxies={}, retries={"total_max_attempts": 1}, inject_host_prefix=False)
+    config = Config(proxies={}, retries={"total_max_attempts": 1})
     return functools.cache(lambda service: session.create_client(service, region, endpoint_url=url, config=config))
 
 

@@ -99,7 +99,7 @@ def start(directory: Path | str, *, port: int | None = None, seconds_to_start: f
     """
     directory = Path(directory).resolve()
     directory.mkdir(parents=True, exist_ok=True)
-    chosen = port or _free_port()
+    chosen = port or free_port()
     command = [sys.executable, "-m", "emulator", "serve", "--port", str(chosen), "--directory", str(directory)]
     log_path = directory / LOG_FILE
     with log_path.open("w", encoding="utf-8") as log:
@@ -169,7 +169,8 @@ def running(directory: Path | str, *, port: int | None = None) -> Iterator[Serve
         stop(server)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nothing uses at the moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

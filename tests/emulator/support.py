@@ -34,8 +34,8 @@ def client_for(server: Server) -> Callable[..., Client]:
         config = Config(
             parameter_validation=checked,
             retries={"total_max_attempts": 1},
-            proxies={},
-            inject_host_prefix=False,
+            # The host of S3 Control begins with the account, which no resolver knows.
+            proxies={"http": server.url},
         )
         return session.create_client(service, region, endpoint_url=server.url, config=config)
 

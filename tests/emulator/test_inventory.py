@@ -1,0 +1,121 @@
+"""What is left: nothing in a new account, everything that was made, and nothing again once it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from emulator.inventory import GLOBAL, REGIONAL, Leftover, leftovers
+from emulator.process import Server
+from tests.emulator.support import Client, client_for
+
+pytestmark = pytest.mark.requirement("W8.2")
+
+POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:List*", "Resource": "*"}]}'
+
+
+def make_everything(client: Callable[..., Client]) -> set[tuple[str, str, str]]:
+    """One of each kind, in us-west-2 where it has a region: region, kind and id."""
+    ec2 = client("ec2", "us-west-2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    acl = ec2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
+    group = ec2.create_security_group(VpcId=vpc, GroupName="g", Description="g")["GroupId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    nat = ec2.create_nat_gateway(SubnetId=subnet, ConnectivityType="private")["NatGateway"]["NatGatewayId"]
+    endpoint = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName="com.amazonaws.us-west-2.s3")["VpcEndpoint"]
+    other = client("ec2", "us-east-2").create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+    peering = ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=other, PeerRegion="us-east-2")
+    interface = ec2.describe_network_interfaces(Filters=[{"Name": "subnet-id", "Values": [subnet]}])
+    logs = client("logs", "us-west-2")
+    logs.create_log_group(logGroupName="group")
+    role = client("iam").create_role(RoleName="role", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    flow_log = ec2.create_flow_logs(
+        ResourceIds=[vpc], ResourceType="VPC", TrafficType="ALL", LogGroupName="group", DeliverLogsPermissionArn=role
+    )["FlowLogIds"][0]
+    client("iam").create_policy(PolicyName="policy", PolicyDocument=POLICY)
+    kms = client("kms", "us-west-2")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName="alias/own", TargetKeyId=key)
+    sns = client("sns", "us-west-2")
+    topic = sns.create_topic(Name="topic")["TopicArn"]
+    subscription = sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com", ReturnSubscriptionArn=True)
+    client("cloudwatch", "us-west-2").put_metric_alarm(
+        AlarmName="alarm", ComparisonOperator="GreaterThanThreshold", EvaluationPeriods=1, Threshold=1,
+        MetricName="m", Namespace="n", Period=60, Statistic="Sum",
+    )  # fmt: skip
+    configuration = {"LocationConstraint": "us-west-2"}
+    client("s3", "us-west-2").create_bucket(Bucket="a-bucket", CreateBucketConfiguration=configuration)
+    regional = {
+        "vpc": vpc,
+        "subnet": subnet,
+        "route table": table,
+        "network acl": acl,
+        "security group": group,
+        "internet gateway": gateway,
+        "elastic ip": address,
+        "nat gateway": nat,
+        "vpc endpoint": endpoint["VpcEndpointId"],
+        "peering connection": peering["VpcPeeringConnection"]["VpcPeeringConnectionId"],
+        "network interface": interface["NetworkInterfaces"][0]["NetworkInterfaceId"],
+        "flow log": flow_log,
+        "kms key": key,
+        "kms alias": "alias/own",
+        "log group": "group",
+        "topic": topic,
+        "subscription": subscription["SubscriptionArn"],
+        "alarm": "alarm",
+    }
+    assert regional.keys() == REGIONAL.keys()
+    without_region = {"bucket": "a-bucket", "role": "role", "policy": "policy"}
+    assert without_region.keys() == GLOBAL.keys()
+    return {
+        *(("us-west-2", kind, identifier) for kind, identifier in regional.items()),
+        *(("global", kind, identifier) for kind, identifier in without_region.items()),
+        ("us-east-2", "vpc", other),
+        ("us-east-2", "peering connection", regional["peering connection"]),
+    }
+
+
+def test_a_new_account_has_nothing_and_everything_that_is_made_is_found(own_aws: Server) -> None:
+    assert leftovers(own_aws.url) == []
+    made = make_everything(client_for(own_aws))
+    found = leftovers(own_aws.url)
+    assert {(leftover.region, leftover.kind, leftover.id) for leftover in found} == made
+    assert found == sorted(found)
+
+
+def test_a_key_that_waits_for_its_deletion_is_gone(own_aws: Server) -> None:
+    kms = client_for(own_aws)("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    assert leftovers(own_aws.url) == [Leftover("us-east-2", "kms key", key)]
+    kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    assert leftovers(own_aws.url) == []
+
+
+@pytest.mark.parametrize("named_by", ["Arn", "KeyId"])
+def test_the_state_bucket_may_stay_with_its_key_and_no_other(named_by: str, own_aws: Server) -> None:
+    client = client_for(own_aws)
+    assert leftovers(own_aws.url, state_bucket="state") == []
+    kms = client("kms")
+    keys = [kms.create_key()["KeyMetadata"] for _ in range(2)]
+    for name, key in zip(("alias/state", "alias/other"), keys, strict=True):
+        kms.create_alias(AliasName=name, TargetKeyId=key["KeyId"])
+    s3 = client("s3")
+    for bucket in ("state", "other"):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    encryption = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": keys[0][named_by]}
+    s3.put_bucket_encryption(
+        Bucket="state",
+        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": encryption}]},
+    )
+    left = leftovers(own_aws.url, state_bucket="state")
+    assert [str(leftover) for leftover in left] == [
+        "bucket other (global)",
+        "kms alias alias/other (us-east-2)",
+        f"kms key {keys[1]['KeyId']} (us-east-2)",
+    ]
+    assert leftovers(own_aws.url, state_bucket="state", except_for=[leftover.id for leftover in left]) == []
