@@ -39,7 +39,7 @@ INTERFACE_SERVICES = {
 class Endpoints(Construct):
     """The endpoints of one region's VPC."""
 
-    requirements = ("W6.2",)
+    requirements = ("W6.2", "W9.1")
 
     def __init__(self, scope: Construct, id_: str, *, names: Names, network: Network, zone_count: int) -> None:
         """``zone_count`` is in how many zones interface endpoints stand: each zone costs by the hour."""

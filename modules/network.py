@@ -50,7 +50,7 @@ class Tier:
 class Network(Construct):
     """A VPC and its three tiers."""
 
-    requirements = ("W6.1",)
+    requirements = ("W6.1", "W9.1")
 
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, region: RegionSettings, nat_gateways: NatGateways
