@@ -1,6 +1,6 @@
 """Typed settings: everything that distinguishes one environment from another (W0.4).
 
-No other part of the project reads the environment or a settings file.
+No stack or module reads the environment or a settings file: what they build depends on a Settings object alone.
 """
 
 from settings.errors import SettingsError
