@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import BotoCoreError
 
 from emulator import process
 from emulator.process import EmulatorError, Server
@@ -65,7 +65,7 @@ def test_a_server_ends_although_clients_hold_connections_and_requests_wait(tmp_p
     url = sqs.create_queue(QueueName="slow")["QueueUrl"]
 
     def wait_for_a_message() -> None:
-        with pytest.raises(HTTPClientError):
+        with pytest.raises(BotoCoreError):
             sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)
 
     waiting = threading.Thread(target=wait_for_a_message)
