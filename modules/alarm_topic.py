@@ -13,7 +13,7 @@ from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 from constructs import Construct
 
-from modules.policy_documents import PolicyDocument, Statement, anyone, service, when
+from modules.policy_documents import PolicyDocument, Statement, anyone, on_behalf_of, service, when
 from modules.region import Region
 from settings.naming import Names
 
@@ -46,10 +46,7 @@ class AlarmTopic(Construct):
                     actions=["sns:Publish"],
                     resources=[self.topic.arn],
                     principals=[service("cloudwatch.amazonaws.com")],
-                    condition=[
-                        when("StringEquals", "aws:SourceAccount", names.account_id),
-                        when("ArnLike", "aws:SourceArn", alarms),
-                    ],
+                    condition=on_behalf_of(names.account_id, alarms),
                 ),
                 Statement(
                     sid="NothingWithoutTls",

@@ -180,15 +180,22 @@ class Bucket(Construct):
             _deny("NothingBelowTls12", ["s3:*"], everything, ("NumericLessThan", "s3:TlsVersion", OLDEST_TLS_VERSION)),
         ]
         if self.key:
-            # A request that names no encryption gets the bucket's default: the conditions speak of those that do.
-            objects = [f"{self.bucket.arn}/*"]
-            algorithm = ("StringNotEqualsIfExists", "s3:x-amz-server-side-encryption", "aws:kms")
-            own_key = ("StringNotEqualsIfExists", "s3:x-amz-server-side-encryption-aws-kms-key-id", self.key.arn)
             refusals += [
-                _deny("NoOtherEncryption", ["s3:PutObject"], objects, algorithm),
-                _deny("NoOtherKey", ["s3:PutObject"], objects, own_key),
+                self._refuse_uploads_that_name("NoOtherEncryption", "s3:x-amz-server-side-encryption", "aws:kms"),
+                self._refuse_uploads_that_name(
+                    "NoOtherKey", "s3:x-amz-server-side-encryption-aws-kms-key-id", self.key.arn
+                ),
             ]
         return refusals
+
+    def _refuse_uploads_that_name(self, sid: str, header: str, allowed: str) -> Statement:
+        """Refuse uploads whose header names something else; one without the header gets the bucket's default.
+
+        That the header is there must be asked too: a negated comparison is true where there is nothing to compare.
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+        """
+        is_named = ("Null", header, "false")
+        return _deny(sid, ["s3:PutObject"], [f"{self.bucket.arn}/*"], is_named, ("StringNotEquals", header, allowed))
 
 
 class Buckets(Construct):
@@ -233,14 +240,14 @@ class Buckets(Construct):
         self.backups.log_access_to(self.logs)
 
 
-def _deny(sid: str, actions: list[str], resources: list[str], condition: tuple[str, str, str]) -> Statement:
+def _deny(sid: str, actions: list[str], resources: list[str], *conditions: tuple[str, str, str]) -> Statement:
     return Statement(
         sid=sid,
         effect="Deny",
         actions=actions,
         resources=resources,
         principals=[anyone()],
-        condition=[when(*condition)],
+        condition=[when(*condition) for condition in conditions],
     )
 
 

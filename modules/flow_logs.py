@@ -14,7 +14,7 @@ from cdktf_cdktf_provider_aws.vpc import Vpc
 from constructs import Construct
 
 from modules.logs import RETENTION_DAYS
-from modules.policy_documents import PolicyDocument, Statement, trust
+from modules.policy_documents import PolicyDocument, Statement, on_behalf_of, trust
 from modules.region import Region
 from settings.naming import Names
 
@@ -49,8 +49,8 @@ class FlowLogs(Construct):
                 self,
                 "trust",
                 service_name="vpc-flow-logs.amazonaws.com",
-                account_id=names.account_id,
-                source_arn=f"arn:aws:ec2:{region}:{names.account_id}:vpc-flow-log/*",
+                # https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
+                conditions=on_behalf_of(names.account_id, f"arn:aws:ec2:{region}:{names.account_id}:vpc-flow-log/*"),
             ).json,
         )
         self._let_write()

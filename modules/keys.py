@@ -12,7 +12,7 @@ from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from constructs import Construct
 
-from modules.policy_documents import Condition, PolicyDocument, Statement, account, service, when
+from modules.policy_documents import Condition, PolicyDocument, Statement, account, on_behalf_of, service, when
 from modules.region import Region
 from settings.naming import Names
 from settings.storage import EncryptionSettings
@@ -159,8 +159,5 @@ class Keys(Construct):
             actions=["kms:Decrypt", "kms:GenerateDataKey*"],
             resources=THIS_KEY,
             principals=[service("cloudwatch.amazonaws.com")],
-            condition=[
-                when("StringEquals", "aws:SourceAccount", self._names.account_id),
-                when("ArnLike", "aws:SourceArn", alarms),
-            ],
+            condition=on_behalf_of(self._names.account_id, alarms),
         )

@@ -6,6 +6,8 @@ read them, and valid in HCL. https://registry.terraform.io/providers/hashicorp/a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import DataAwsIamPolicyDocument as PolicyDocument
 from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import DataAwsIamPolicyDocumentStatement as Statement
 from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
@@ -16,7 +18,7 @@ from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
 )
 from constructs import Construct
 
-__all__ = ["Condition", "PolicyDocument", "Statement", "account", "anyone", "service", "trust", "when"]
+__all__ = ["Condition", "PolicyDocument", "Statement", "account", "anyone", "on_behalf_of", "service", "trust", "when"]
 
 
 def account(account_id: str) -> Principals:
@@ -39,24 +41,29 @@ def when(test: str, variable: str, *values: str) -> Condition:
     return Condition(test=test, variable=variable, values=list(values))
 
 
-def trust(scope: Construct, id_: str, *, service_name: str, account_id: str, source_arn: str) -> PolicyDocument:
-    """Who may assume a role: one service, for one account and only on behalf of resources like ``source_arn``.
-
-    The two conditions keep the service from being used by another account (the confused deputy).
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
-    """
+def trust(scope: Construct, id_: str, *, service_name: str, conditions: Sequence[Condition] = ()) -> PolicyDocument:
+    """Who may assume a role: one service, under conditions if the service sends what they compare."""
     return PolicyDocument(
         scope,
         id_,
         statement=[
             Statement(
-                sid="ServiceOnBehalfOfThisAccount",
+                sid="AssumedByTheService",
                 actions=["sts:AssumeRole"],
                 principals=[service(service_name)],
-                condition=[
-                    when("StringEquals", "aws:SourceAccount", account_id),
-                    when("ArnLike", "aws:SourceArn", source_arn),
-                ],
+                condition=list(conditions) or None,
             )
         ],
     )
+
+
+def on_behalf_of(account_id: str, source_arn: str) -> list[Condition]:
+    """That a service acts for this account and for a resource like ``source_arn``, not for another's (confused deputy).
+
+    Only for services that document it: one that sends neither key would be refused.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+    """
+    return [
+        when("StringEquals", "aws:SourceAccount", account_id),
+        when("ArnLike", "aws:SourceArn", source_arn),
+    ]

@@ -107,13 +107,9 @@ class Replication(Construct):
             "role",
             name=self.names.of(f"{self.source.purpose}-replication"),
             description=f"Lets S3 replicate {self.source.purpose} to {Region.of(self.destination).name}",
-            assume_role_policy=trust(
-                self,
-                "trust",
-                service_name="s3.amazonaws.com",
-                account_id=self.names.account_id,
-                source_arn=self.source.bucket.arn,
-            ).json,
+            # No condition: AWS documents none for replication, and one that S3 does not meet would stop it silently.
+            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html
+            assume_role_policy=trust(self, "trust", service_name="s3.amazonaws.com").json,
         )
         permissions = PolicyDocument(self, "permissions", statement=[*self._on_objects(), *self._on_keys()])
         IamRolePolicy(self, "policy", name="replicate", role=role.id, policy=permissions.json)
