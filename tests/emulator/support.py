@@ -30,9 +30,10 @@ def client_for(server: Server) -> Callable[..., Client]:
     session = botocore.session.Session()
     session.set_credentials(variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"])
 
-    def make(service: str, region: str = "us-east-2", *, checked: bool = True) -> Client:
+    def make(service: str, region: str = "us-east-2", *, checked: bool = True, signature: str | None = None) -> Client:
         config = Config(
             parameter_validation=checked,
+            signature_version=signature,
             retries={"total_max_attempts": 1},
             # The host of S3 Control begins with the account, which no resolver knows.
             proxies={"http": server.url},

@@ -1,0 +1,99 @@
+"""HTTP as AWS clients speak it: connections that stay, bodies that are announced, chunked or absent."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+
+from emulator.process import Server
+from emulator.record import read_calls
+from tests.emulator.support import Client
+
+pytestmark = pytest.mark.requirement("W8.2")
+
+SCOPE = "Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-2/{}/aws4_request"
+LIST_KEYS = {
+    "Authorization": f"AWS4-HMAC-SHA256 {SCOPE.format('kms')}",
+    "Content-Type": "application/x-amz-json-1.1",
+    "X-Amz-Target": "TrentService.ListKeys",
+}
+
+
+def connection_to(server: Server) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=30)
+
+
+def test_a_connection_takes_one_request_after_another(aws: Server) -> None:
+    # Where the server ends it after each answer, an answer is lost now and then, and its request sent twice.
+    connection = connection_to(aws)
+    connection.connect()
+    opened = connection.sock
+    for body, status in (("{}", 200), ('{"Limit": 0}', 400), ('{"Limit": 10}', 200)):
+        connection.request("POST", "/", body=body, headers=LIST_KEYS)
+        response = connection.getresponse()
+        response.read()
+        assert (response.status, response.getheader("Connection")) == (status, None)
+        assert connection.sock is opened
+    connection.close()
+
+
+def test_a_body_is_asked_for_at_once(aws: Server) -> None:
+    head = "".join(f"{name}: {value}\r\n" for name, value in {**LIST_KEYS, "Content-Length": "2"}.items())
+    with socket.create_connection((urlsplit(aws.url).hostname, urlsplit(aws.url).port), timeout=30) as sent:
+        sent.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n{head}\r\n".encode())
+        assert sent.recv(100).startswith(b"HTTP/1.1 100 ")
+        sent.sendall(b"{}")
+        assert sent.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_body_may_come_in_chunks(aws: Server) -> None:
+    for chunks, status in (([b'{"Li', b'mit": 10}'], 200), ([b'{"Li', b'mit": 0}'], 400)):
+        connection = connection_to(aws)
+        connection.request("POST", "/", body=iter(chunks), headers=LIST_KEYS, encode_chunked=True)
+        assert connection.getresponse().status == status
+        connection.close()
+
+
+def test_an_answer_without_a_body_says_how_long_it_would_be(client: Callable[..., Client], aws: Server) -> None:
+    s3 = client("s3", "us-east-1")
+    s3.create_bucket(Bucket="http-bodies")
+    for key, body in (("short", b"12345"), ("empty", b""), ("long", bytes(range(256)) * 1000)):
+        s3.put_object(Bucket="http-bodies", Key=key, Body=body)
+        assert s3.head_object(Bucket="http-bodies", Key=key)["ContentLength"] == len(body)
+        assert s3.get_object(Bucket="http-bodies", Key=key)["Body"].read() == body
+        assert s3.delete_object(Bucket="http-bodies", Key=key)["ResponseMetadata"]["HTTPStatusCode"] == 204
+    connection = connection_to(aws)
+    for key in ("one", "two"):  # on one connection: a body after a HEAD would be taken for the next answer
+        connection.request("HEAD", f"/http-bodies/{key}", headers={"Authorization": f"AWS4-HMAC-SHA256 {SCOPE.format('s3')}"})
+        response = connection.getresponse()
+        response.read()
+        assert response.status == 404
+    connection.close()
+
+
+@pytest.mark.parametrize("key", ["a b/ü", "a+b", "a%2Fb", "/leading", "trailing/", "a//b", "?query=1", "v20180820/x"])
+def test_a_key_of_any_characters_is_one_object(key: str, client: Callable[..., Client], aws: Server) -> None:
+    s3 = client("s3", "us-east-1")
+    s3.create_bucket(Bucket="http-keys")
+    s3.put_object(Bucket="http-keys", Key=key, Body=key.encode())
+    assert read_calls(aws.directory)[-1].resource == {"Bucket": "http-keys", "Key": key}
+    assert s3.get_object(Bucket="http-keys", Key=key)["Body"].read() == key.encode()
+    assert [entry["Key"] for entry in s3.list_objects_v2(Bucket="http-keys")["Contents"]] == [key]
+    s3.delete_object(Bucket="http-keys", Key=key)
+
+
+def test_a_presigned_url_is_a_call_like_any_other(client: Callable[..., Client], aws: Server) -> None:
+    s3 = client("s3", "us-east-1", signature="s3v4")
+    s3.create_bucket(Bucket="http-presigned")
+    s3.put_object(Bucket="http-presigned", Key="k", Body=b"content")
+    url = urlsplit(s3.generate_presigned_url("get_object", {"Bucket": "http-presigned", "Key": "k"}))
+    connection = connection_to(aws)
+    connection.request("GET", f"{url.path}?{url.query}")
+    assert connection.getresponse().read() == b"content"
+    connection.close()
+    call = read_calls(aws.directory)[-1]
+    assert (call.action, call.caller) == ("s3:GetObject", "AKIAIOSFODNN7EXAMPLE")
