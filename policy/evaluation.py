@@ -24,7 +24,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A request as IAM sees it: ``principal`` is an ARN or a service, ``context`` the condition keys that it carries."""
+    """A request as IAM sees it: ``principal`` is an ARN or a service, ``context`` the condition keys it carries."""
 
     action: str
     resource: str

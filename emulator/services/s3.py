@@ -1,4 +1,4 @@
-"""S3: replication and lifecycle configurations kept whole, EventBridge's notification, and who may deliver logs.
+"""S3: replication and lifecycle configurations kept whole, and the notification of EventBridge.
 
 moto keeps of a replication rule its id, priority, status and destination, and answers constants for the rest; of a
 lifecycle rule it drops the number of noncurrent versions to keep, and the smallest size that is moved.
@@ -6,15 +6,13 @@ lifecycle rule it drops the number of noncurrent versions to keep, and the small
 
 from __future__ import annotations
 
-import json
 import uuid
-from fnmatch import fnmatchcase
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from moto.core.responses import ActionResult
 from moto.s3.exceptions import ReplicationConfigurationNotFoundError, S3ClientError
-from moto.s3.models import LOGGING_SERVICE_PRINCIPAL, FakeBucket, S3Backend
+from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
 
 from emulator.services.extend import Method, override
@@ -110,27 +108,3 @@ def get_bucket_lifecycle(original: Method, self: Any) -> Any:
         ),
     }
     return self.serialized(ActionResult(answer))
-
-
-@override(FakeBucket)
-def _log_permissions_enabled_policy(
-    _original: Method, _self: Any, target_bucket: Any, target_prefix: str | None
-) -> bool:
-    """Whether the target bucket's policy lets log delivery write below the prefix.
-
-    moto compares the resource letter by letter, and fails on a statement whose principal is everybody.
-    """
-    statements = json.loads(target_bucket.policy or "{}").get("Statement", [])
-    written = f"arn:aws:s3:::{target_bucket.name}/{target_prefix or ''}"
-    return any(
-        statement["Effect"] == "Allow"
-        and isinstance(statement["Principal"], dict)
-        and LOGGING_SERVICE_PRINCIPAL in _listed(statement["Principal"].get("Service"))
-        and "s3:PutObject" in _listed(statement["Action"])
-        and any(fnmatchcase(written, resource) for resource in _listed(statement["Resource"]))
-        for statement in statements
-    )
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
