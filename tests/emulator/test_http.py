@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import socket
+import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import werkzeug.test
 
+from emulator.application import LocalAws
 from emulator.process import Server
 from emulator.record import read_calls
 from tests.emulator.support import Client
@@ -68,7 +74,9 @@ def test_an_answer_without_a_body_says_how_long_it_would_be(client: Callable[...
         assert s3.delete_object(Bucket="http-bodies", Key=key)["ResponseMetadata"]["HTTPStatusCode"] == 204
     connection = connection_to(aws)
     for key in ("one", "two"):  # on one connection: a body after a HEAD would be taken for the next answer
-        connection.request("HEAD", f"/http-bodies/{key}", headers={"Authorization": f"AWS4-HMAC-SHA256 {SCOPE.format('s3')}"})
+        connection.request(
+            "HEAD", f"/http-bodies/{key}", headers={"Authorization": f"AWS4-HMAC-SHA256 {SCOPE.format('s3')}"}
+        )
         response = connection.getresponse()
         response.read()
         assert response.status == 404
@@ -97,3 +105,40 @@ def test_a_presigned_url_is_a_call_like_any_other(client: Callable[..., Client],
     connection.close()
     call = read_calls(aws.directory)[-1]
     assert (call.action, call.caller) == ("s3:GetObject", "AKIAIOSFODNN7EXAMPLE")
+
+
+def test_moto_gets_one_request_at_a_time_but_for_those_that_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = [0]
+    most = [0]
+
+    def slow(_environ: object, start_response: Callable[..., object]) -> list[bytes]:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        time.sleep(0.05)
+        inside[0] -= 1
+        start_response("200 OK", [])
+        return [b""]
+
+    local_aws = LocalAws(tmp_path)
+    monkeypatch.setattr(local_aws, "_moto", slow)
+    receive = {
+        "Authorization": f"AWS4-HMAC-SHA256 {SCOPE.format('sqs')}",
+        "Content-Type": "application/x-amz-json-1.0",
+        "X-Amz-Target": "AmazonSQS.ReceiveMessage",
+    }
+
+    def at_once(headers: dict[str, str], body: str) -> int:
+        most[0] = 0
+        post = functools.partial(werkzeug.test.Client(local_aws).post, "/", headers=headers, data=body)
+        threads = [threading.Thread(target=post) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return most[0]
+
+    at_once(LIST_KEYS, "{}")  # loads the model
+    assert at_once(LIST_KEYS, "{}") == 1
+    assert at_once(receive, '{"QueueUrl": "http://127.0.0.1/123456789012/queue"}') > 1
