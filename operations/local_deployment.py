@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
+import botocore.session
+from botocore.config import Config
 from rich.console import Console
 from rich.table import Table
 
@@ -175,17 +176,17 @@ class LocalDeployment:
         self.console.print(f"to end it: {_command('make destroy-local')}")
 
 
+def client(server: process.Server, service: str, region: str) -> Any:
+    """A client of the local AWS, whatever account, profile or proxy the person who runs this has."""
+    variables = process.environment(server.url, region)
+    session = botocore.session.get_session()
+    session.set_credentials(variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"])
+    return session.create_client(service, region, endpoint_url=server.url, config=Config(proxies={}))
+
+
 def _key_ids(server: process.Server, region: str, alias: str) -> set[str]:
     """The id of the key that ``alias`` stands for."""
-    variables = process.environment(server.url, region)
-    kms = boto3.client(
-        "kms",
-        region_name=region,
-        endpoint_url=server.url,
-        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-    )
-    key = state_key.describe(kms, alias)
+    key = state_key.describe(client(server, "kms", region), alias)
     return {key.arn.rpartition("/")[2]} if key else set()
 
 

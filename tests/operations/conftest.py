@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from emulator import process
-
-REPOSITORY = Path(__file__).parents[2]
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
+from tests.operations.support import Commands
 
 
 @pytest.fixture(scope="session")
@@ -23,18 +17,5 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Serv
 
 
 @pytest.fixture
-def command(local_aws: process.Server) -> Command:
-    """Runs `python -m operations ...` against the local AWS."""
-
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "operations", *arguments],
-            cwd=REPOSITORY,
-            env=process.complete_environment(local_aws.url, {**os.environ, **variables}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run
+def run(local_aws: process.Server) -> Commands:
+    return Commands(local_aws)

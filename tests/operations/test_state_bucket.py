@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -58,9 +58,8 @@ class World:
 
     def create_bucket(self, region: str = REGION, **parameters: Any) -> None:
         place: Any = {"LocationConstraint": region}
-        self.client("s3", region).create_bucket(
-            Bucket=self.name, CreateBucketConfiguration=place, **({"ObjectOwnership": "BucketOwnerEnforced"} | parameters)
-        )
+        more: Any = {"ObjectOwnership": "BucketOwnerEnforced", **parameters}
+        self.client("s3", region).create_bucket(Bucket=self.name, CreateBucketConfiguration=place, **more)
 
     def encrypt_with(self, key: str, algorithm: Any = "aws:kms") -> None:
         default: Any = {"SSEAlgorithm": algorithm, "KMSMasterKeyID": key}
@@ -88,6 +87,13 @@ class World:
         found = self.s3.get_bucket_encryption(Bucket=self.name)
         return found["ServerSideEncryptionConfiguration"]["Rules"][0]
 
+    def key_arn(self) -> str:
+        arn: str = self.encryption()["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
+        return arn
+
+    def suspend_versioning(self) -> None:
+        self.s3.put_bucket_versioning(Bucket=self.name, VersioningConfiguration={"Status": "Suspended"})
+
     def writes(self) -> list[str]:
         reads = ("Get", "Head", "Describe", "List")
         calls = read_calls(self.server.directory)
@@ -108,7 +114,7 @@ def world(local_aws: process.Server, local_settings: Settings) -> World:
 
 
 @pytest.fixture
-def intercepted(world: World) -> Iterator[Callable[..., None]]:
+def intercepted() -> Callable[..., None]:
     """Puts a function into a client's calls, to stand for what the local AWS cannot be brought to do."""
 
     def at(client: Any, event: str, react: Callable[..., object]) -> None:
@@ -136,7 +142,7 @@ def test_creates_a_bucket_with_everything_it_should_have(world: World) -> None:
     assert set(world.s3.get_public_access_block(Bucket=world.name)["PublicAccessBlockConfiguration"].values()) == {True}
     ownership = world.s3.get_bucket_ownership_controls(Bucket=world.name)["OwnershipControls"]["Rules"]
     assert ownership == [{"ObjectOwnership": "BucketOwnerEnforced"}]
-    key_arn = world.encryption()["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
+    key_arn = world.key_arn()
     assert world.encryption()["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
     assert world.encryption()["BucketKeyEnabled"] is True
     assert world.kms.get_key_rotation_status(KeyId=key_arn)["KeyRotationEnabled"] is True
@@ -148,7 +154,7 @@ def test_creates_a_bucket_with_everything_it_should_have(world: World) -> None:
 
 def test_its_policy_denies_plain_http_other_encryption_and_other_keys(world: World) -> None:
     world.bootstrap()
-    key_arn = world.encryption()["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
+    key_arn = world.key_arn()
     found = world.statements()
 
     assert {one["Effect"] for one in found.values()} == {"Deny"}
@@ -188,17 +194,17 @@ def test_a_second_run_finds_everything_right_and_changes_nothing(world: World) -
 @pytest.mark.parametrize(
     ("item", "weaken"),
     [
-        ("versioning", lambda w: w.s3.put_bucket_versioning(Bucket=w.name, VersioningConfiguration={"Status": "Suspended"})),
+        ("versioning", lambda w: w.suspend_versioning()),
         ("public access", lambda w: w.s3.delete_public_access_block(Bucket=w.name)),
         ("encryption", lambda w: w.s3.delete_bucket_encryption(Bucket=w.name)),
-        ("encryption", lambda w: w.encrypt_with(w.kms.describe_key(KeyId=f"alias/{w.name}")["KeyMetadata"]["Arn"])),
+        ("encryption", lambda w: w.encrypt_with(w.key_arn())),
         ("policy", lambda w: w.s3.delete_bucket_policy(Bucket=w.name)),
         ("lifecycle", lambda w: w.s3.delete_bucket_lifecycle(Bucket=w.name)),
         ("tags", lambda w: w.s3.delete_bucket_tagging(Bucket=w.name)),
         ("object ownership", lambda w: w.s3.delete_bucket_ownership_controls(Bucket=w.name)),
-        ("key rotation", lambda w: w.kms.disable_key_rotation(KeyId=w.encryption()["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"])),
+        ("key rotation", lambda w: w.kms.disable_key_rotation(KeyId=w.key_arn())),
     ],
-)  # fmt: skip
+)
 def test_mends_what_has_become_weaker_and_nothing_else(
     world: World, item: str, weaken: Callable[[World], object]
 ) -> None:
@@ -211,7 +217,7 @@ def test_mends_what_has_become_weaker_and_nothing_else(
     assert [one.item for one in findings.values() if one.outcome is not Outcome.RIGHT] == [item]
     assert findings[item].outcome is Outcome.CHANGED
     assert {one.outcome for one in world.bootstrap().values()} == {Outcome.RIGHT}
-    assert world.encryption()["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"] == key_before
+    assert world.key_arn() == key_before
     assert world.encryption()["BucketKeyEnabled"] is True
 
 
@@ -233,7 +239,7 @@ def test_keeps_a_customer_managed_key_that_the_bucket_has_and_makes_it_rotate(wo
 
     findings = world.bootstrap()
 
-    assert world.encryption()["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"] == own
+    assert world.key_arn() == own
     assert findings["key"].outcome is Outcome.RIGHT
     assert findings["key rotation"].outcome is Outcome.CHANGED
     assert world.kms.get_key_rotation_status(KeyId=own)["KeyRotationEnabled"] is True
@@ -246,7 +252,7 @@ def test_replaces_the_key_that_aws_manages(world: World) -> None:
 
     world.bootstrap()
 
-    named = world.encryption()["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
+    named = world.key_arn()
     assert world.kms.describe_key(KeyId=named)["KeyMetadata"]["KeyManager"] == "CUSTOMER"
 
 
@@ -337,11 +343,12 @@ def test_refuses_a_lifecycle_that_removes_the_state_itself(world: World, expirat
 
 def test_refuses_a_key_that_is_disabled_or_awaits_its_deletion(world: World) -> None:
     world.bootstrap()
-    arn = world.encryption()["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
+    arn = world.key_arn()
+    key_id = arn.rpartition("/")[2]
 
-    world.kms.disable_key(KeyId=arn)
+    world.kms.disable_key(KeyId=key_id)
     assert world.refusal().startswith(f"{world.name}: {arn} is Disabled; an enabled key is needed")
-    world.kms.schedule_key_deletion(KeyId=arn, PendingWindowInDays=7)
+    world.kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
     assert world.refusal().startswith(f"{world.name}: {arn} is PendingDeletion; an enabled key is needed")
 
 
@@ -374,7 +381,7 @@ def test_refuses_a_key_of_another_account(world: World, intercepted: Callable[..
 
 def test_refuses_key_material_that_cannot_rotate(world: World, intercepted: Callable[..., None]) -> None:
     world.bootstrap()
-    arn = world.encryption()["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
+    arn = world.key_arn()
     world.kms.disable_key_rotation(KeyId=arn)
 
     def imported(parsed: dict[str, Any], **_: object) -> None:
@@ -470,7 +477,7 @@ def test_a_run_after_one_that_was_interrupted_goes_on_with_the_same_key(
 
     world.bootstrap()
 
-    assert world.encryption()["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"] == key
+    assert world.key_arn() == key
 
 
 def test_an_error_of_aws_that_says_nothing_about_the_bucket_is_not_taken_for_an_absent_one(
@@ -521,7 +528,7 @@ def test_whatever_the_bucket_was_it_is_never_weaker_and_a_second_run_changes_not
         world.s3.delete_public_access_block(Bucket=world.name)
     if own_key:
         world.encrypt_with(world.kms.create_key()["KeyMetadata"]["Arn"])
-    key_before = world.encryption() if own_key else None
+    key_before = world.key_arn() if own_key else None
     before = [statement(sid, "Deny", "*", Resource=f"arn:aws:s3:::{world.name}/secret/*") for sid in denials]
     if before:
         world.set_policy(*before)
@@ -538,7 +545,7 @@ def test_whatever_the_bucket_was_it_is_never_weaker_and_a_second_run_changes_not
     assert ours["NoncurrentDays"] == days
     assert ours.get("NewerNoncurrentVersions", 0) == newer
     if key_before:
-        assert world.encryption()["ApplyServerSideEncryptionByDefault"] == key_before["ApplyServerSideEncryptionByDefault"]
+        assert world.key_arn() == key_before
     assert {one.outcome for one in world.bootstrap().values()} == {Outcome.RIGHT}
 
 

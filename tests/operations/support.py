@@ -1,0 +1,48 @@
+"""What the tests of the commands share."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator import process
+from settings.loading import ENVIRONMENTS
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Runs `python -m operations ...` against a local AWS, as a person would."""
+
+    server: process.Server
+
+    def __call__(self, *arguments: str, without: Collection[str] = ()) -> subprocess.CompletedProcess[str]:
+        variables = process.complete_environment(self.server.url, os.environ)
+        return subprocess.run(
+            [sys.executable, "-m", "operations", *arguments],
+            cwd=REPOSITORY,
+            env={name: value for name, value in variables.items() if name not in without},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def environment_file(folder: Path, name: str, **changes: str) -> Path:
+    """A settings file like the local one, with the values of some of its first-level names changed."""
+    text = (ENVIRONMENTS / "local.toml").read_text(encoding="utf-8")
+    for field, value in changes.items():
+        text, count = re.subn(rf"^{field} = .*$", f"{field} = {value}", text, flags=re.MULTILINE)
+        assert count == 1, field
+    tomllib.loads(text)
+    path = folder / f"{name}.toml"
+    path.write_text(text, encoding="utf-8")
+    return path

@@ -1,0 +1,106 @@
+"""The commands as a person runs them: help, bad input, other accounts, protected environments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.operations.support import Commands, environment_file
+
+COMMANDS = ("deploy-local", "destroy-local", "bootstrap", "diff", "deploy", "destroy", "bench-synth")
+ON_AWS = ("bootstrap", "diff", "deploy", "destroy")
+
+
+def test_help_names_every_command_and_the_exit_codes(run: Commands) -> None:
+    result = run("--help")
+
+    assert result.returncode == 0
+    assert all(name in result.stdout for name in COMMANDS)
+    assert "130 interrupted" in result.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_explains_itself(run: Commands, name: str) -> None:
+    result = run(name, "--help")
+
+    assert result.returncode == 0
+    assert f"Usage: python -m operations {name}" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [("fly",), ("deploy-local", "--port", "70000"), ("bench-synth", "--rounds", "4")])
+def test_bad_arguments_are_refused_with_exit_code_2(run: Commands, arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.requirement("W0.4")
+@pytest.mark.parametrize("name", ON_AWS)
+def test_an_unknown_environment_is_one_line_and_exit_code_2(run: Commands, name: str) -> None:
+    result = run(name, "stagin")
+
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert "'stagin' is not allowed; local, production, staging" in result.stderr
+
+
+@pytest.mark.requirement("W0.4")
+def test_bad_settings_are_a_line_each_and_exit_code_2(run: Commands, tmp_path: Path) -> None:
+    path = environment_file(tmp_path, "bad", environment_suffix='"No Such"', account_id='"12"')
+
+    result = run("bootstrap", str(path))
+
+    assert result.returncode == 2
+    assert [line.split(":")[1].strip() for line in result.stderr.splitlines()] == ["environment_suffix", "account_id"]
+
+
+@pytest.mark.requirement("W0.3")
+def test_bootstrap_says_what_it_did(run: Commands, tmp_path: Path) -> None:
+    path = environment_file(tmp_path, "mine", bucket='"payments-state-of-a-test"')
+
+    first, second = run("bootstrap", str(path)), run("bootstrap", str(path))
+
+    assert first.returncode == second.returncode == 0, first.stderr + second.stderr
+    assert "created" in first.stdout
+    assert "found right" not in first.stdout
+    assert "found right" in second.stdout
+    assert "created" not in second.stdout
+    assert "payments-state-of-a-test" in second.stdout
+    assert "\x1b[" not in first.stdout  # no colours where there is no terminal
+
+
+@pytest.mark.requirement("W0.3")
+@pytest.mark.parametrize("name", ON_AWS)
+def test_credentials_of_another_account_are_refused_in_one_line(run: Commands, name: str) -> None:
+    result = run(name, "staging", *(["--approve"] if name in {"deploy", "destroy"} else []))
+
+    assert result.returncode == 2
+    assert result.stderr == "account_id: the credentials belong to 123456789012; the settings say 111122223333\n"
+
+
+def test_no_credentials_are_one_line(run: Commands) -> None:
+    result = run("bootstrap", "local", without={"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
+
+    assert result.returncode == 2
+    assert result.stderr == "AWS credentials: Unable to locate credentials\n"
+
+
+@pytest.mark.requirement("W8.1")
+@pytest.mark.parametrize("arguments", [(), ("--approve",)])
+def test_a_protected_environment_is_not_destroyed(run: Commands, arguments: tuple[str, ...]) -> None:
+    result = run("destroy", "production", *arguments)
+
+    assert result.returncode == 2
+    assert result.stderr.startswith("protected: true is not allowed for destroy; production can be destroyed once")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["deploy", "destroy"])
+def test_nothing_is_changed_unasked_where_there_is_no_terminal(run: Commands, name: str) -> None:
+    result = run(name, "local")
+
+    assert result.returncode == 2
+    assert result.stderr == "--approve: needed where there is no terminal to ask on\n"

@@ -1,0 +1,159 @@
+"""What deploy-local and destroy-local do when things are not as they should be. The lifecycle tests run them whole."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from emulator import process
+from emulator.record import RecordedViolation, Recorder
+from operations import local_deployment
+from operations.local_deployment import LocalDeployment
+from operations.outcome import Failed, Refused
+from operations.terraform import Progress, Terraform
+
+pytestmark = pytest.mark.requirement("W8.2")
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> LocalDeployment:
+    return LocalDeployment(Console(file=io.StringIO(), width=200), directory=tmp_path / "local-aws")
+
+
+@pytest.fixture
+def without_terraform(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment whose Terraform succeeds at once, with nothing in the state."""
+    monkeypatch.setattr(Terraform, "init", lambda _: None)
+    monkeypatch.setattr(Terraform, "apply", lambda _: Progress())
+    monkeypatch.setattr(Terraform, "plan", lambda _: [])
+    monkeypatch.setattr(Terraform, "resources", lambda _: ["aws_vpc"])
+    monkeypatch.setattr(Terraform, "outputs", lambda _: {"vpc_id": "vpc-1"})
+
+
+@pytest.fixture
+def stops_its_server(deployment: LocalDeployment) -> object:
+    yield
+    if server := process.find(deployment.directory):
+        process.stop(server)
+
+
+def said(deployment: LocalDeployment) -> str:
+    file = deployment.console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_port_in_use_is_refused_in_one_line(deployment: LocalDeployment) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        with pytest.raises(Refused) as refused:
+            deployment.deploy(port)
+
+    assert str(refused.value).startswith(f"--port: {port} is not allowed; ")
+    assert f"port {port} is in use" in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+    assert process.find(deployment.directory) is None
+
+
+@pytest.mark.usefixtures("without_terraform", "stops_its_server")
+def test_a_deployment_tells_what_there_is_and_keeps_the_local_aws_running(deployment: LocalDeployment) -> None:
+    port = free_port()
+
+    deployment.deploy(port)
+
+    text = said(deployment)
+    assert "second plan: empty" in text
+    assert "1 resources of 1 types" in text
+    assert "vpc_id  vpc-1" in text
+    assert "requests that break AWS's published contract: 0" in text
+    assert f"export AWS_ENDPOINT_URL=http://127.0.0.1:{port}" in text
+    server = process.find(deployment.directory)
+    assert server is not None
+    assert server.url.endswith(f":{port}")
+    # A second one goes to the same local AWS, whatever port is asked for.
+    deployment.deploy(free_port())
+    assert process.find(deployment.directory) == server
+
+
+@pytest.mark.usefixtures("without_terraform", "stops_its_server")
+def test_a_second_plan_that_is_not_empty_fails(deployment: LocalDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Terraform, "plan", lambda _: ["update aws_vpc.primary"])
+
+    with pytest.raises(Failed, match=r"the second plan is not empty:\n  update aws_vpc\.primary"):
+        deployment.deploy(free_port())
+
+
+@pytest.mark.usefixtures("without_terraform", "stops_its_server")
+def test_a_request_that_breaks_the_contract_fails(deployment: LocalDeployment) -> None:
+    violation = RecordedViolation(
+        time="2026-01-01T00:00:00+00:00",
+        service="ec2",
+        operation="CreateVpc",
+        member="CidrBlock",
+        constraint="type",
+        message="CidrBlock: 1 is not allowed",
+        user_agent="test",
+    )
+    Recorder(deployment.directory).violation(violation)
+
+    with pytest.raises(Failed, match="ec2:CreateVpc: CidrBlock: 1 is not allowed"):
+        deployment.deploy(free_port())
+
+
+@pytest.mark.usefixtures("without_terraform", "stops_its_server")
+def test_what_a_destruction_leaves_is_named_and_the_local_aws_goes_on(
+    deployment: LocalDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment.deploy(free_port())
+    (deployment.directory / "terraform").mkdir()
+    (deployment.directory / "terraform" / "terraform.tfstate").write_text("{}")
+    monkeypatch.setattr(Terraform, "destroy", lambda _: Progress())
+    server = process.find(deployment.directory)
+    assert server is not None
+    s3 = local_deployment.client(server, "s3", "us-east-1")
+    s3.create_bucket(Bucket="forgotten")
+
+    with pytest.raises(Failed, match=r"left after the destruction:\n.* forgotten$"):
+        deployment.destroy()
+
+    assert process.find(deployment.directory) == server
+    s3.delete_bucket(Bucket="forgotten")
+    deployment.destroy()  # nothing but the state bucket and its key, which may stay
+    assert "nothing is left but the state bucket and its key" in said(deployment)
+    assert process.find(deployment.directory) is None
+    assert not deployment.directory.exists()
+
+
+def test_a_destruction_without_a_local_aws_says_so_and_cleans_up(deployment: LocalDeployment) -> None:
+    deployment.directory.mkdir()
+    (deployment.directory / "server.json").write_text(json.dumps({"pid": 1, "url": "http://127.0.0.1:1"}))
+
+    deployment.destroy()
+
+    assert "no local AWS runs" in said(deployment)
+    assert not deployment.directory.exists()
+    deployment.destroy()  # and again, with nothing there
+
+
+@pytest.mark.usefixtures("stops_its_server")
+def test_a_destruction_before_anything_was_deployed_stops_the_local_aws(deployment: LocalDeployment) -> None:
+    process.start(deployment.directory)
+
+    deployment.destroy()
+
+    assert "nothing was deployed" in said(deployment)
+    assert process.find(deployment.directory) is None
