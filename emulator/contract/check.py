@@ -271,9 +271,7 @@ class Check:
         entries = reader.entries(shape, node)
         self._bounds(shape, len(entries), path, "length")
         for index, (key, value) in enumerate(entries):
-            # JSON and HTTP write the keys of a map as plain text.
-            key_reader = TextReader() if isinstance(key, str) else reader
-            self._shape(key_reader, shape.key, key, f"{path}[{index}].key")
+            self._shape(reader, shape.key, key, f"{path}[{index}].key")
             self._shape(reader, shape.value, value, f"{path}[{index}].value")
 
     def _constraints(self, shape: Shape, value: Any, path: str) -> None:

@@ -155,7 +155,7 @@ JSON = [
     kms("MultiRegion", Constraint.TYPE, "CreateKey", {"MultiRegion": "true"}),
     rotation(Constraint.TYPE, "90"),
     rotation(Constraint.TYPE, True),
-    kms("CiphertextBlob", Constraint.TYPE, "Decrypt", {"CiphertextBlob": "not base64"}),
+    kms("CiphertextBlob", Constraint.TYPE, "Decrypt", {"CiphertextBlob": "AAAA!"}),
     kms("CiphertextBlob", Constraint.LENGTH_MAXIMUM, "Decrypt", {"CiphertextBlob": "AAAA" * 2049}),
     kms("KeySpec", Constraint.ENUM, "CreateKey", {"KeySpec": "RSA_1"}),
     kms("AliasName", Constraint.PATTERN, "CreateAlias", {"AliasName": "alias/a b", "TargetKeyId": "k"}),

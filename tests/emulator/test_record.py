@@ -108,6 +108,10 @@ def test_a_retry_says_that_it_is_one(aws: Server) -> None:
 def test_what_a_request_says_beyond_names_is_not_recorded(client: Callable[..., Client], aws: Server) -> None:
     client("secretsmanager").create_secret(Name="payments/database", SecretString="correct horse battery staple")
     assert last(aws).resource == {"Name": "payments/database"}
+    s3 = client("s3", "us-east-1")
+    s3.create_bucket(Bucket="recorded-names")
+    s3.put_object(Bucket="recorded-names", Key="k", SSEKMSKeyId="battery", ServerSideEncryption="aws:kms", Body=b"x")
+    assert last(aws).resource == {"Bucket": "recorded-names", "Key": "k"}  # the model says that the key id is sensitive
     client("ssm").put_parameter(Name="/payments/limit", Type="String", Value="correct horse battery staple")
     client("iam").create_user(UserName="reader")
     client("iam").create_login_profile(UserName="reader", Password="correct horse battery staple")
