@@ -73,13 +73,13 @@ def test_an_answer_without_a_body_says_how_long_it_would_be(client: Callable[...
         assert s3.get_object(Bucket="http-bodies", Key=key)["Body"].read() == body
         assert s3.delete_object(Bucket="http-bodies", Key=key)["ResponseMetadata"]["HTTPStatusCode"] == 204
     connection = connection_to(aws)
-    for key in ("one", "two"):  # on one connection: a body after a HEAD would be taken for the next answer
-        connection.request(
-            "HEAD", f"/http-bodies/{key}", headers={"Authorization": f"AWS4-HMAC-SHA256 {SCOPE.format('s3')}"}
-        )
+    signed = {"Authorization": f"AWS4-HMAC-SHA256 {SCOPE.format('s3')}"}
+    # On one connection: a body after the answer to a HEAD would be taken for the next answer.
+    for wrong, status in (({"x-amz-colour": "red"}, 400), ({}, 404), ({"x-amz-colour": "red"}, 400)):
+        connection.request("HEAD", "/http-bodies/missing", headers=signed | wrong)
         response = connection.getresponse()
         response.read()
-        assert response.status == 404
+        assert response.status == status
     connection.close()
 
 
