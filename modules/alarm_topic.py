@@ -36,7 +36,7 @@ class AlarmTopic(Construct):
             kms_master_key_id=key.arn,
             tags={"Name": names.of("alarms")},
         )
-        alarms = f"arn:aws:cloudwatch:{Region.of(self).name}:{names.account_id}:alarm:{names.of('*')}"
+        alarms = f"arn:aws:cloudwatch:{Region.of(self).name}:{names.account_id}:alarm:{names.alarm('*')}"
         policy = PolicyDocument(
             self,
             "publishers",

@@ -51,6 +51,7 @@ from settings.naming import Names
 from settings.storage import StorageSettings
 
 OLDEST_TLS_VERSION = "1.2"
+ACCESS_LOGS = "s3-access"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +141,8 @@ class Bucket(Construct):
             "logging",
             bucket=self.bucket.id,
             target_bucket=logs.bucket.id,
-            target_prefix=f"s3-access/{self.purpose}/",
+            # With the region, as the replica of the logs bucket gets both regions' logs.
+            target_prefix=f"{ACCESS_LOGS}/{Region.of(self).name}/{self.purpose}/",
             depends_on=[logs.policy],  # Terraform cannot infer it: S3 looks whether its log delivery may write there
         )
 
@@ -257,7 +259,7 @@ def _delivery_of_access_logs(names: Names, region: str) -> Statement:
     return Statement(
         sid="DeliveryOfS3AccessLogs",
         actions=["s3:PutObject"],
-        resources=[f"{Bucket.arn_of(names, 'logs', region)}/s3-access/*"],
+        resources=[f"{Bucket.arn_of(names, 'logs', region)}/{ACCESS_LOGS}/{region}/*"],
         principals=[service("logging.s3.amazonaws.com")],
         condition=[
             when("StringEquals", "aws:SourceAccount", names.account_id),

@@ -2,8 +2,8 @@
 
 Creates gateway endpoints for S3 and DynamoDB, an interface endpoint for every other service that the private tier
 calls, their security group, and the group of their clients: whoever is in ``clients`` may call AWS. Endpoint policies
-admit only this account's principals and only this account's resources, so that the credentials of another account
-cannot carry data out through them.
+admit only this account's principals to only this account's resources, so that the credentials of another account cannot
+carry data out through them; beside that, S3's lets the layers of ECR images be read.
 """
 
 from __future__ import annotations

@@ -17,6 +17,10 @@ from modules.region import Region
 from settings.naming import Names
 from settings.storage import EncryptionSettings
 
+# The buckets whose objects lie under the objects key (modules/buckets.py makes them; a bucket names its key, so the key
+# cannot name the bucket but by what it is for).
+ENCRYPTED_BUCKETS = ("static-assets", "backups")
+
 # What an administrator of the account may do by IAM policy. Use of the key (Encrypt, Decrypt, GenerateDataKey,
 # CreateGrant ...) is not among it. https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
 ADMINISTRATION = [
@@ -104,16 +108,16 @@ class Keys(Construct):
         ]
 
     def _through_s3(self) -> Statement:
-        """Only for this environment's buckets: S3 gives the bucket (or object) as the encryption context.
+        """Only for the buckets that are encrypted under it: S3 gives the bucket (or object) as the encryption context.
 
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
         """
-        bucket = f"arn:aws:s3:::{self._names.bucket('*', self._region)}"
+        buckets = [f"arn:aws:s3:::{self._names.bucket(purpose, self._region)}" for purpose in ENCRYPTED_BUCKETS]
         return self._use(
             "UseThroughS3",
             READ_AND_WRITE,
             when("StringEquals", "kms:ViaService", f"s3.{self._region}.amazonaws.com"),
-            when("ArnLike", "kms:EncryptionContext:aws:s3:arn", bucket, f"{bucket}/*"),
+            when("ArnLike", "kms:EncryptionContext:aws:s3:arn", *buckets, *(f"{bucket}/*" for bucket in buckets)),
         )
 
     def _through_secrets_manager(self) -> Statement:
@@ -153,7 +157,7 @@ class Keys(Construct):
 
         https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
         """
-        alarms = f"arn:aws:cloudwatch:{self._region}:{self._names.account_id}:alarm:{self._names.of('*')}"
+        alarms = f"arn:aws:cloudwatch:{self._region}:{self._names.account_id}:alarm:{self._names.alarm('*')}"
         return Statement(
             sid="UseByCloudWatchAlarms",
             actions=["kms:Decrypt", "kms:GenerateDataKey*"],

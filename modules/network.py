@@ -1,8 +1,8 @@
 """The network of one region (W6.1).
 
 Creates a VPC over three zones with a public, a private and an isolated database tier, their subnets and route tables,
-an internet gateway, NAT gateways as settings say, and closes what AWS opens by default: the default security group,
-network ACL and route table let nothing through.
+an internet gateway, NAT gateways as settings say, and closes what AWS opens by default: the default security group and
+network ACL let nothing through, and the default route table leads nowhere beyond the VPC.
 
 Needs to stand under a Region. Its network ACLs, flow logs, endpoints and peering are modules of their own.
 """

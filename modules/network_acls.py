@@ -1,20 +1,23 @@
-"""Network ACLs: one a tier (W6.1, W5.4).
+"""Network ACLs: one a tier (W6.1, W5.4). They hold whatever a security group says.
 
-They hold whatever a security group says:
+- public: connections from outside come in on 443 and 80 only;
+- private: connections to outside go out on 443 only;
+- database: PostgreSQL from the private tiers of both regions and from the other database tier comes in, and PostgreSQL
+  to the other database tier goes out.
 
-- public: takes connections from outside on 443 and 80 only;
-- private: begins connections to outside on 443 only, and takes those of the public tier on unprivileged ports only;
-- database: PostgreSQL from the private tiers of both regions and from the other database tier, and nothing else; it
-  reaches nothing but the other database tier.
+A network ACL has no memory, so the way back is a rule of its own: answers go to the ports that clients choose. All
+tiers let through the message that a packet is too big for the way (ICMP type 3, code 4): without it, large answers
+across the peering or through NAT stall. https://docs.aws.amazon.com/vpc/latest/userguide/path_mtu_discovery.html
 
-A network ACL has no memory, so the way back is a rule of its own. The Amazon DNS server and time service are not
-subject to network ACLs. https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html
+The Amazon DNS server and time service are not subject to network ACLs.
+https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cdktf_cdktf_provider_aws.network_acl import NetworkAcl, NetworkAclEgress, NetworkAclIngress
 from constructs import Construct
@@ -39,6 +42,7 @@ POSTGRESQL = Ports(5432, 5432)
 # Clients choose their port from this range; load balancers and NAT gateways use all of it. Tasks listen in it too, as
 # they do not run as root. https://docs.aws.amazon.com/vpc/latest/userguide/custom-network-acl.html
 UNPRIVILEGED = Ports(1024, 65535)
+PACKET_TOO_BIG = {"protocol": "icmp", "icmp_type": 3, "icmp_code": 4, "from_port": 0, "to_port": 0}
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,16 @@ class Allowed:
 
     addresses: str
     ports: Ports
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """The traffic as a network ACL's rule names it."""
+        return {
+            "protocol": "tcp",
+            "cidr_block": self.addresses,
+            "from_port": self.ports.first,
+            "to_port": self.ports.last,
+        }
 
 
 class NetworkAcls(Construct):
@@ -95,27 +109,13 @@ class NetworkAcls(Construct):
             tier.name,
             vpc_id=self._network.vpc.id,
             subnet_ids=tier.subnet_ids,
-            ingress=[
-                NetworkAclIngress(
-                    rule_no=number * RULE_NUMBER_STEP,
-                    action="allow",
-                    protocol="tcp",
-                    cidr_block=allowed.addresses,
-                    from_port=allowed.ports.first,
-                    to_port=allowed.ports.last,
-                )
-                for number, allowed in enumerate(ingress, start=1)
-            ],
-            egress=[
-                NetworkAclEgress(
-                    rule_no=number * RULE_NUMBER_STEP,
-                    action="allow",
-                    protocol="tcp",
-                    cidr_block=allowed.addresses,
-                    from_port=allowed.ports.first,
-                    to_port=allowed.ports.last,
-                )
-                for number, allowed in enumerate(egress, start=1)
-            ],
+            ingress=[NetworkAclIngress(**rule) for rule in _rules(ingress)],
+            egress=[NetworkAclEgress(**rule) for rule in _rules(egress)],
             tags={"Name": self._names.of(tier.name)},
         )
+
+
+def _rules(allowed: Sequence[Allowed]) -> Iterator[dict[str, Any]]:
+    rules = [*(one.rule for one in allowed), PACKET_TOO_BIG | {"cidr_block": ANYWHERE}]
+    for number, rule in enumerate(rules, start=1):
+        yield rule | {"rule_no": number * RULE_NUMBER_STEP, "action": "allow"}

@@ -11,6 +11,8 @@ from cdktf import Annotations, Aspects, IAspect, TerraformDataSource, TerraformR
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 from constructs import Construct, IConstruct
 
+AWS = "cdktf_cdktf_provider_aws."
+
 
 class Region(Construct):
     """An AWS region and the provider that reaches it."""
@@ -36,7 +38,7 @@ class Region(Construct):
 
 @jsii.implements(IAspect)
 class LandsInItsRegion:
-    """Sets the provider of each resource and data source to that of its region."""
+    """Sets the provider of each of AWS's resources and data sources to that of its region."""
 
     @staticmethod
     def apply_to(stack: TerraformStack) -> None:
@@ -45,7 +47,7 @@ class LandsInItsRegion:
 
     def visit(self, node: IConstruct) -> None:
         """Called by CDKTF for each construct of the stack."""
-        if not isinstance(node, TerraformResource | TerraformDataSource):
+        if not isinstance(node, TerraformResource | TerraformDataSource) or not type(node).__module__.startswith(AWS):
             return
         try:
             node.provider = Region.of(node).provider

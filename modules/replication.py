@@ -235,7 +235,7 @@ class ReplicationAlarm(Construct):
     ) -> None:
         """Alarms when the metric is above ``threshold`` (in its own unit) for ``minutes`` on end."""
         super().__init__(scope, id_)
-        name = replication.names.of(f"{replication.source.purpose}-{id_}")
+        name = replication.names.alarm(f"{replication.source.purpose}-{id_}")
         self.alarm = CloudwatchMetricAlarm(
             self,
             "alarm",
@@ -253,7 +253,8 @@ class ReplicationAlarm(Construct):
             evaluation_periods=minutes,
             comparison_operator="GreaterThanThreshold",
             threshold=threshold,
-            treat_missing_data="notBreaching",  # nothing is published while nothing is replicated
+            # Metrics are delivered on a best-effort basis: a gap is neither good nor bad news.
+            treat_missing_data="missing",
             alarm_actions=[topic.topic.arn],
             ok_actions=[topic.topic.arn],
             tags={"Name": name},

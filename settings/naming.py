@@ -51,6 +51,13 @@ class Names:
         """The name of a log group; all of an environment's lie below one path, which key policies name."""
         return f"/{self.prefix}/{self.suffix}/{purpose}"
 
+    def alarm(self, purpose: str) -> str:
+        """The name of an alarm; a path too, as the policies of keys and topics name all alarms of an environment.
+
+        A pattern with hyphens would not do: ``payments-*-staging`` takes in the environment ``pr-staging``.
+        """
+        return f"{self.prefix}/{self.suffix}/{purpose}"
+
     def too_long(self, regions: Sequence[str]) -> Iterator[str]:
         """For each kind of name that these parts make longer than AWS allows: what is wrong and what would be right."""
         longest_names = {

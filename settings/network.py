@@ -32,7 +32,15 @@ def _private_network(block: str) -> str:
     return str(network)
 
 
-RegionName = Annotated[str, matching(r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region is allowed, such as us-east-2")]
+# The form of the regions of the partition "aws": every ARN of the platform is of it. Those of China and of governments
+# have partitions of their own. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+RegionName = Annotated[
+    str,
+    matching(
+        r"[a-z]{2}-(north|south|central)?(east|west|north|south|central)-\d",
+        "a commercial AWS region is allowed, such as us-east-2",
+    ),
+]
 PrivateNetwork = Annotated[
     str,
     Rule(

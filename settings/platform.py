@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from settings import rules
@@ -18,7 +18,18 @@ from settings.storage import EncryptionSettings, StorageSettings
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html
 GLOBAL_REGION = "us-east-1"
 
-NamePrefix = Annotated[str, matching(r"[a-z][a-z0-9]{1,11}", "2 to 12 lower-case letters and digits are allowed")]
+# AWS keeps names that begin with these and a hyphen for itself: security groups, buckets, and its own resources.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+RESERVED_PREFIXES = ("aws", "sg", "sthree", "xn")
+NamePrefix = Annotated[
+    str,
+    matching(
+        rf"(?!(?:{'|'.join(RESERVED_PREFIXES)})$)[a-z][a-z0-9]{{1,11}}",
+        "2 to 12 lower-case letters and digits are allowed, a letter first, but not "
+        f"{', '.join(RESERVED_PREFIXES)}, which AWS keeps for itself",
+    ),
+]
 EnvironmentSuffix = Annotated[
     str,
     matching(
@@ -32,13 +43,27 @@ EmailAddress = Annotated[
 ]
 # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
 TAG_TEXT = r"[\w .:/=+@-]"
+OWN_TAGS = ("platform", "environment_suffix")  # the stack sets them itself
 TagKey = Annotated[
-    str, matching(rf"(?!aws:){TAG_TEXT}{{1,128}}", "1 to 128 letters, digits, spaces and any of _.:/=+@- are allowed")
+    str,
+    matching(
+        rf"(?!aws:|(?:{'|'.join(OWN_TAGS)})$){TAG_TEXT}{{1,128}}",
+        "1 to 128 letters, digits, spaces and any of _.:/=+@- are allowed, but not what begins with aws:, nor "
+        f"{' or '.join(OWN_TAGS)}, which the platform sets itself",
+    ),
 ]
 TagValue = Annotated[
     str, matching(rf"{TAG_TEXT}{{0,256}}", "up to 256 letters, digits, spaces and any of _.:/=+@- are allowed")
 ]
 Tags = dict[TagKey, TagValue]
+
+
+def _different(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(addresses)) != len(addresses):
+        raise ValueError("each address once is allowed")
+    return addresses
+
+
 BucketName = Annotated[
     str,
     matching(
@@ -79,7 +104,7 @@ class Settings(SettingsModel):
     """Where Terraform's state is kept."""
     tags: Tags = Field(default_factory=dict)
     """On every resource that takes tags, beside the platform's own (platform, environment_suffix)."""
-    alarm_email_addresses: Annotated[tuple[EmailAddress, ...], Field(strict=False)] = ()
+    alarm_email_addresses: Annotated[tuple[EmailAddress, ...], Field(strict=False), AfterValidator(_different)] = ()
     """Who is told of alarms, in both regions; AWS asks each address to confirm first."""
     network: NetworkSettings = NetworkSettings()
     """What the networks of both regions have in common."""

@@ -10,6 +10,8 @@ from settings.base import SettingsModel
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
 EARLIEST_INFREQUENT_ACCESS_DAYS = 30
+# An object in STANDARD_IA is charged for this long, whenever it is removed. https://aws.amazon.com/s3/storage-classes/
+SHORTEST_INFREQUENT_ACCESS_DAYS = 30
 
 Days = Annotated[int, Field(ge=1, le=3650)]
 
@@ -33,7 +35,7 @@ class StorageSettings(SettingsModel):
     backup_infrequent_access_days: Annotated[int, Field(ge=EARLIEST_INFREQUENT_ACCESS_DAYS, le=3650)] = 30
     """Days after which backups move to STANDARD_IA, which S3 does no earlier than after 30."""
     backup_expiration_days: Days = 365
-    """Days that backups are kept; more than backup_infrequent_access_days, or nothing is ever moved."""
+    """Days that backups are kept: at least 30 more than backup_infrequent_access_days, as those are charged anyway."""
     log_expiration_days: Days = 365
     """Days that logs are kept in the logs bucket; those in CloudWatch are kept for exactly 30 days."""
     replication_time_control: bool = True
@@ -47,10 +49,12 @@ class StorageSettings(SettingsModel):
     """Seconds that the replicas may be behind before there is an alarm."""
 
     @model_validator(mode="after")
-    def _backups_live_past_their_transition(self) -> StorageSettings:
-        if self.backup_expiration_days <= self.backup_infrequent_access_days:
+    def _moving_backups_pays(self) -> StorageSettings:
+        earliest = self.backup_infrequent_access_days + SHORTEST_INFREQUENT_ACCESS_DAYS
+        if self.backup_expiration_days < earliest:
             raise ValueError(
-                f"backup_expiration_days: {self.backup_expiration_days} is not allowed; more than "
-                f"backup_infrequent_access_days ({self.backup_infrequent_access_days}) is, or nothing is ever moved"
+                f"backup_expiration_days: {self.backup_expiration_days} is not allowed; {earliest} or more is: "
+                f"STANDARD_IA, from backup_infrequent_access_days ({self.backup_infrequent_access_days}) on, charges "
+                f"for at least {SHORTEST_INFREQUENT_ACCESS_DAYS} days"
             )
         return self

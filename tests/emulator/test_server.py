@@ -82,6 +82,29 @@ def test_a_server_ends_although_clients_hold_connections_and_requests_wait(tmp_p
     assert not waiting.is_alive()
 
 
+def test_a_server_ends_although_a_thread_of_moto_goes_on(tmp_path: Path) -> None:
+    code = f"""
+import threading, time
+from pathlib import Path
+from emulator.server import serve
+
+def leave_a_thread_behind(url):
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    print(url, flush=True)
+
+serve({process.free_port()}, Path({str(tmp_path)!r}), ready=leave_a_thread_behind)
+"""
+    server = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    assert server.stdout
+    server.stdout.readline()
+    server.terminate()
+    try:
+        assert server.wait(timeout=30) == 0
+    finally:
+        server.kill()
+        server.communicate()
+
+
 def open_connections(server: Server) -> list[str]:
     """Sockets of the server: the one that listens, and one a connection."""
     descriptors = Path(f"/proc/{server.pid}/fd")

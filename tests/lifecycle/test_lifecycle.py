@@ -34,7 +34,7 @@ LISTINGS: list[tuple[str, str, dict[str, Any], Callable[[dict[str, Any]], list[A
     ("ec2", "describe_vpcs", {}, lambda answer: [vpc for vpc in answer["Vpcs"] if not vpc["IsDefault"]]),
     ("ec2", "describe_nat_gateways", {}, lambda a: [n for n in a["NatGateways"] if n["State"] != "deleted"]),
     ("ec2", "describe_addresses", {}, lambda answer: answer["Addresses"]),
-    ("ec2", "describe_vpc_endpoints", {}, lambda answer: answer["VpcEndpoints"]),
+    ("ec2", "describe_vpc_endpoints", {}, lambda a: [e for e in a["VpcEndpoints"] if e["State"] != "deleted"]),
     ("ec2", "describe_flow_logs", {}, lambda answer: answer["FlowLogs"]),
     (
         "ec2",

@@ -84,10 +84,10 @@ def test_log_delivery_writes_for_own_buckets_only(all_policies: list[Policy]) ->
             policy, Request(action="s3:PutObject", resource=f"{bucket}/{key}", principal=name, context=context)
         )
 
-    assert deliver("s3-access/backups/2026", source, ACCOUNT) is Decision.ALLOW
+    assert deliver("s3-access/us-east-2/backups/2026", source, ACCOUNT) is Decision.ALLOW
     assert deliver("elsewhere/2026", source, ACCOUNT) is Decision.SILENT
-    assert deliver("s3-access/x", "arn:aws:s3:::a-strangers-bucket", ACCOUNT) is Decision.SILENT
-    assert deliver("s3-access/x", source, "999999999999") is Decision.SILENT
+    assert deliver("s3-access/us-east-2/x", "arn:aws:s3:::a-strangers-bucket", ACCOUNT) is Decision.SILENT
+    assert deliver("s3-access/us-east-2/x", source, "999999999999") is Decision.SILENT
 
 
 def through(service: str, **context: str) -> dict[str, str]:
@@ -102,7 +102,7 @@ def through(service: str, **context: str) -> dict[str, str]:
         ("objects", "Decrypt", ROLE, through("s3"), Decision.SILENT),  # not without a bucket of ours
         ("objects", "GenerateDataKey", ROLE, "backups", Decision.ALLOW),
         ("objects", "GenerateDataKey", STRANGER, "backups", Decision.SILENT),
-        ("objects", "Decrypt", ROLE, "another-platform", Decision.SILENT),
+        ("objects", "Decrypt", ROLE, "another-environment", Decision.SILENT),
         ("database", "Decrypt", ROLE, through("rds"), Decision.ALLOW),
         ("database", "Decrypt", ROLE, through("s3"), Decision.SILENT),
         ("database", "CreateGrant", ROLE, through("rds"), Decision.SILENT),  # only for RDS itself
@@ -125,7 +125,7 @@ def test_keys_are_used_through_their_service(
     if isinstance(context, str):
         bucket = {
             "backups": f"arn:aws:s3:::payments-backups-local-{ACCOUNT}-us-east-2",
-            "another-platform": f"arn:aws:s3:::payments-backups-staging-{ACCOUNT}-us-east-2",
+            "another-environment": f"arn:aws:s3:::payments-backups-pr-local-{ACCOUNT}-us-east-2",
         }[context]
         context = through("s3", **{"kms:EncryptionContext:aws:s3:arn": bucket})
     policy = document(all_policies, f"aws_kms_key.primary_keys_{key}_")
@@ -188,9 +188,9 @@ def test_own_alarms_publish_and_nobody_without_tls(all_policies: list[Policy]) -
         name = "cloudwatch.amazonaws.com"
         return evaluate(policy, Request(action="sns:Publish", resource=topic, principal=name, context=keys))
 
-    assert publish("payments-backups-replication-lag-local") is Decision.ALLOW
-    assert publish("payments-backups-replication-lag-staging") is Decision.SILENT
-    assert publish("payments-backups-replication-lag-local", **{"aws:SecureTransport": "false"}) is Decision.DENY
+    assert publish("payments/local/backups-replication-lag") is Decision.ALLOW
+    assert publish("payments/pr-local/backups-replication-lag") is Decision.SILENT
+    assert publish("payments/local/backups-replication-lag", **{"aws:SecureTransport": "false"}) is Decision.DENY
 
 
 @pytest.mark.parametrize(

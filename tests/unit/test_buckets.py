@@ -118,8 +118,9 @@ def test_logs_bucket_is_the_one_exception_and_takes_access_logs_of_its_neighbour
     for purpose in ("static-assets", "backups"):
         logging = part(platform, "aws_s3_bucket_logging", region, purpose)
         assert path_of(platform.by_id("${" + logging["target_bucket"].strip("${}") + "}")).endswith("/logs/bucket")
-        assert delivery["resources"][0].endswith("/s3-access/*")
-        assert logging["target_prefix"].startswith("s3-access/")
+        name = {"primary": "us-east-2", "recovery": "us-west-2"}[region]
+        assert delivery["resources"][0].endswith(f"/s3-access/{name}/*")
+        assert logging["target_prefix"] == f"s3-access/{name}/{purpose}/"
         assert any("policy" in dependency for dependency in logging["depends_on"])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modules.keys import ADMINISTRATION
+from modules.keys import ADMINISTRATION, ENCRYPTED_BUCKETS
 from tests.synthesized import Block, Synthesized, path_of, region_of
 
 pytestmark = pytest.mark.requirement("W4.4")
@@ -74,8 +74,20 @@ def test_objects_key_is_used_through_s3_for_this_environments_buckets(platform: 
         region = REGION_NAMES[region_of(key)]
         use = conditions(platform.statements(key["policy"])["UseThroughS3"])
         assert use["kms:ViaService"] == ("StringEquals", [f"s3.{region}.amazonaws.com"])
-        pattern = f"arn:aws:s3:::payments-*-local-123456789012-{region}"
-        assert use["kms:EncryptionContext:aws:s3:arn"] == ("ArnLike", [pattern, pattern + "/*"])
+        buckets = [
+            f"arn:aws:s3:::payments-{purpose}-local-123456789012-{region}" for purpose in ("static-assets", "backups")
+        ]
+        objects = [f"{bucket}/*" for bucket in buckets]
+        assert use["kms:EncryptionContext:aws:s3:arn"] == ("ArnLike", buckets + objects)
+
+
+def test_buckets_under_the_objects_key_are_those_that_it_serves(platform: Synthesized) -> None:
+    encrypted = [
+        path_of(platform.by_id(block["bucket"])).split("/")[3]
+        for block in platform.resources("aws_s3_bucket_server_side_encryption_configuration").values()
+        if "kms" in block["rule"][0]["apply_server_side_encryption_by_default"]["sse_algorithm"]
+    ]
+    assert set(encrypted) == set(ENCRYPTED_BUCKETS)
 
 
 def test_logs_key_is_used_for_this_environments_log_groups(platform: Synthesized) -> None:
@@ -94,10 +106,11 @@ def test_alarms_may_publish_under_the_logs_key(platform: Synthesized) -> None:
     for key in keys_of(platform, "logs"):
         use = conditions(platform.statements(key["policy"])["UseByCloudWatchAlarms"])
         region = REGION_NAMES[region_of(key)]
-        assert use["aws:SourceArn"] == ("ArnLike", [f"arn:aws:cloudwatch:{region}:123456789012:alarm:payments-*-local"])
+        assert use["aws:SourceArn"] == ("ArnLike", [f"arn:aws:cloudwatch:{region}:123456789012:alarm:payments/local/*"])
         assert use["aws:SourceAccount"] == ("StringEquals", ["123456789012"])
     alarms = platform.resources("aws_cloudwatch_metric_alarm").values()
-    assert all(a["alarm_name"].startswith("payments-") and a["alarm_name"].endswith("-local") for a in alarms)
+    assert alarms
+    assert all(alarm["alarm_name"].startswith("payments/local/") for alarm in alarms)
 
 
 @pytest.mark.parametrize(

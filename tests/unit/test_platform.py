@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from cdktf import Testing
 from cdktf_cdktf_provider_aws.vpc import Vpc
@@ -100,7 +102,7 @@ def test_names_and_default_tags_carry_the_suffix(platform: Synthesized) -> None:
         if attribute in block
     ]
     assert len(named) >= len(own_name)
-    assert all("local" in name.replace("/", "-").split("-") for name in named), named
+    assert all("local" in re.split("[-/]", name) for name in named), named
     for provider in platform.configuration["provider"]["aws"]:
         assert provider["default_tags"][0]["tags"]["environment_suffix"] == "local"
 
