@@ -47,6 +47,10 @@ def exit_codes() -> Iterator[None]:
     except KeyboardInterrupt:
         _say("interrupted")
         sys.exit(EXIT_INTERRUPTED)
+    except SystemExit as end:
+        if end.code == EXIT_INTERRUPTED:  # typer has turned the interruption into it
+            _say("interrupted")
+        raise
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

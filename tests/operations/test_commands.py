@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,28 @@ def test_nothing_is_changed_unasked_where_there_is_no_terminal(run: Commands, na
 
     assert result.returncode == 2
     assert result.stderr == "--approve: needed where there is no terminal to ask on\n"
+
+
+@pytest.mark.lifecycle
+@pytest.mark.requirement("W8.2")
+def test_diff_through_cdktf_reaches_the_local_aws_by_the_environment_alone(run: Commands, tmp_path: Path) -> None:
+    path = environment_file(tmp_path, "mine", environment_suffix='"difftest"', bucket='"payments-state-of-a-diff"')
+    assert run("bootstrap", str(path)).returncode == 0
+
+    result = run("diff", str(path))
+
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"Plan: \d+ to add, 0 to change, 0 to destroy", result.stdout)
+    assert "payments-backups-difftest-123456789012-us-east-2" in result.stdout
+    assert "\x1b[" not in result.stdout
+
+
+@pytest.mark.lifecycle
+def test_diff_says_what_cdktf_said_where_it_fails(run: Commands, tmp_path: Path) -> None:
+    path = environment_file(tmp_path, "mine", environment_suffix='"nobucket"', bucket='"payments-never-bootstrapped"')
+
+    result = run("diff", str(path))
+
+    assert result.returncode == 1
+    assert "payments-never-bootstrapped" in result.stdout + result.stderr
+    assert result.stderr.endswith("cdktf diff failed with exit code 1\n")
