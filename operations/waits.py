@@ -1,8 +1,8 @@
 """Where the time of a deployment goes: the longest chain of resources that wait for each other.
 
 Most of a deployment is the provider's own waiting (a bucket's lifecycle is looked at for nearly a minute until it is
-stable). What depends on it waits with it, what does not goes on beside it: so the chain whose waits add up to the most is
-the least time that a deployment can take, however many resources go at once.
+stable). What depends on it waits with it, what does not goes on beside it: so the chain whose waits add up to the most
+is the least time that a deployment can take, however many resources go at once.
 """
 
 from __future__ import annotations
