@@ -11,12 +11,10 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import BotoCoreError
 
 from emulator import process
 from emulator.process import EmulatorError, Server
@@ -61,25 +59,25 @@ def test_a_server_says_that_it_is_ready_and_ends_cleanly_on_a_signal(sent: signa
 
 def test_a_server_ends_although_clients_hold_connections_and_requests_wait(tmp_path: Path) -> None:
     server = process.start(tmp_path)
-    sqs = client_for(server)("sqs")
-    url = sqs.create_queue(QueueName="slow")["QueueUrl"]
-
-    def wait_for_a_message() -> None:
-        with pytest.raises(BotoCoreError):
-            sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)
-
-    waiting = threading.Thread(target=wait_for_a_message)
-    waiting.start()
-    with socket.create_connection(("127.0.0.1", int(port_of(server.url)))):
-        while len(open_connections(server)) < 3:
-            time.sleep(0.05)
+    url = client_for(server)("sqs").create_queue(QueueName="slow")["QueueUrl"]
+    body = json.dumps({"QueueUrl": url, "WaitTimeSeconds": 20})
+    lines = [
+        "POST / HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Authorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-2/sqs/aws4_request",
+        "Content-Type: application/x-amz-json-1.0",
+        "X-Amz-Target: AmazonSQS.ReceiveMessage",
+        f"Content-Length: {len(body)}",
+    ]
+    address = ("127.0.0.1", int(port_of(server.url)))
+    with socket.create_connection(address), socket.create_connection(address, timeout=60) as waiting:
+        waiting.sendall("\r\n".join([*lines, "", body]).encode())
         # Others are answered while one waits.
         assert client_for(server)("sts").get_caller_identity()["Account"] == process.ACCOUNT_ID
         os.kill(server.pid, signal.SIGTERM)
         _, status = os.waitpid(server.pid, 0)
-    waiting.join(timeout=30)
+        assert waiting.recv(100) == b""
     assert os.waitstatus_to_exitcode(status) == 0
-    assert not waiting.is_alive()
 
 
 def test_a_server_ends_although_a_thread_of_moto_goes_on(tmp_path: Path) -> None:
@@ -103,13 +101,6 @@ serve({process.free_port()}, Path({str(tmp_path)!r}), ready=leave_a_thread_behin
     finally:
         server.kill()
         server.communicate()
-
-
-def open_connections(server: Server) -> list[str]:
-    """Sockets of the server: the one that listens, and one a connection."""
-    descriptors = Path(f"/proc/{server.pid}/fd")
-    links = [str(entry.readlink()) for entry in descriptors.iterdir()]
-    return [link for link in links if link.startswith("socket:")]
 
 
 def test_only_this_machine_reaches_it(aws: Server) -> None:
@@ -186,7 +177,8 @@ def test_a_process_that_took_the_id_of_a_dead_server_is_left_alone(tmp_path: Pat
     (tmp_path / "server.json").write_text(json.dumps({"pid": bystander.pid, "url": "http://127.0.0.1:1"}))
     assert process.find(tmp_path) is None
     process.stop(Server(tmp_path, bystander.pid, "http://127.0.0.1:1"))
-    assert bystander.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        bystander.wait(timeout=1)
     bystander.kill()
     bystander.wait()
 
