@@ -92,8 +92,9 @@ def run_tests(rows: Collection[str]) -> None:
         raise Failed(f"the tests could not be run:\n{ended.stdout}{ended.stderr}")
 
 
-def as_markdown(rows: Iterable[Row]) -> str:
+def as_markdown(rows: Sequence[Row]) -> str:
     """The whole table as a page."""
+    of_whole_stack = max((row.resources for row in rows), key=Counter.total)
     lines = [
         "# Requirements, what keeps them, and what would notice their loss",
         "",
@@ -104,7 +105,9 @@ def as_markdown(rows: Iterable[Row]) -> str:
     ]
     for row in rows:
         resources = "<br>".join(f"{count} {type_}" for type_, count in sorted(row.resources.items()))
-        functions = sorted({re.sub(r"\[.*", "", test.test) for test in row.tests})
+        if row.resources == of_whole_stack:
+            resources = f"the whole stack: {of_whole_stack.total()}"
+        functions = sorted({test.test.partition("[")[0].removeprefix("tests/") for test in row.tests})
         lines.append(f"| {row.id} | {row.promise} | {row.state} | {resources} | {'<br>'.join(functions)} |")
     return "\n".join(lines) + "\n"
 
