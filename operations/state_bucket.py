@@ -294,6 +294,6 @@ class StateBucket:
             # NoSuchBucketPolicy, NoSuchLifecycleConfiguration, NoSuchTagSet, ...ConfigurationNotFoundError:
             # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
             code = error.response["Error"]["Code"]
-            if code != "NoSuchBucket" and (code.startswith("NoSuch") or code.endswith("NotFoundError")):
+            if code.startswith("NoSuch") or code.endswith("NotFoundError"):
                 return absent
             raise

@@ -208,5 +208,13 @@ def test_without_a_mirror_the_users_configuration_stays(home: Path, tmp_path: Pa
     assert installation.variables == {"TF_CLI_CONFIG_FILE": str(home / ".terraformrc")}
 
 
+def test_the_name_of_a_configuration_that_does_not_exist_is_taken_away(home: Path, tmp_path: Path) -> None:
+    variables = {"TF_CLI_CONFIG_FILE": str(tmp_path / "absent.tfrc"), "OTHER": "stays"}
+
+    environment = find(tmp_path, variables).environment(variables)
+
+    assert environment == {"OTHER": "stays", "CHECKPOINT_DISABLE": "1"}
+
+
 def test_terraform_never_asks_whether_it_is_out_of_date(home: Path, tmp_path: Path) -> None:
     assert find(tmp_path).environment({})["CHECKPOINT_DISABLE"] == "1"

@@ -246,14 +246,20 @@ def test_keeps_a_customer_managed_key_that_the_bucket_has_and_makes_it_rotate(wo
     assert own in json.dumps(world.statements())
 
 
-def test_replaces_the_key_that_aws_manages(world: World) -> None:
+def test_replaces_the_key_that_aws_manages(world: World, intercepted: Callable[..., None]) -> None:
+    managed = world.kms.create_key()["KeyMetadata"]["Arn"]
     world.create_bucket()
-    world.encrypt_with("alias/aws/s3")
+    world.encrypt_with(managed)
 
+    def managed_by_aws(parsed: dict[str, Any], **_: object) -> None:
+        if parsed.get("KeyMetadata", {}).get("Arn") == managed:
+            parsed["KeyMetadata"]["KeyManager"] = "AWS"
+
+    intercepted(world.kms, "after-call.kms.DescribeKey", managed_by_aws)
     world.bootstrap()
 
-    named = world.key_arn()
-    assert world.kms.describe_key(KeyId=named)["KeyMetadata"]["KeyManager"] == "CUSTOMER"
+    assert world.key_arn() != managed
+    assert world.kms.get_key_rotation_status(KeyId=world.key_arn())["KeyRotationEnabled"] is True
 
 
 def test_keeps_two_layers_of_encryption(world: World) -> None:

@@ -94,19 +94,22 @@ def test_a_change_of_an_output_alone_is_a_change(terraform: Callable[..., Terraf
     assert terraform(configuration(output={"place": {"value": "there"}})).plan() == ["update output place"]
 
 
-def test_a_data_source_is_not_counted_as_a_resource(terraform: Callable[..., Terraform]) -> None:
-    content = configuration(
-        resource={"terraform_data": {"one": thing("1")}},
-        data={"terraform_remote_state": {"none": {"backend": "local", "config": {"path": "${terraform_data.one.id}"}}}},
+def test_a_data_source_is_not_counted_as_a_resource(terraform: Callable[..., Terraform], tmp_path: Path) -> None:
+    other = tmp_path / "other.tfstate"
+    other.write_text(json.dumps({"version": 4, "terraform_version": "1.11.0", "serial": 1, "lineage": "x"}))
+    # Its path is known only once the resource is made, so it is read during the apply.
+    remote_state = {"backend": "local", "config": {"path": "${terraform_data.one.output}"}}
+    runner = terraform(
+        configuration(
+            resource={"terraform_data": {"one": thing(str(other))}},
+            data={"terraform_remote_state": {"it": remote_state}},
+        )
     )
-    content["data"]["terraform_remote_state"]["none"]["defaults"] = {"a": "b"}
-    runner = terraform(content)
     runner.init()
 
-    with pytest.raises(Failed):  # there is no such state; what counts is what was counted before that
-        runner.apply()
+    applied = runner.apply()
 
-    assert "apply 1/1 resources" in said(runner)
+    assert (applied.done, applied.total) == (1, 1)
 
 
 def test_the_value_of_a_sensitive_output_is_not_shown(terraform: Callable[..., Terraform]) -> None:
@@ -152,6 +155,56 @@ def test_output_that_is_no_event_is_kept_for_the_message() -> None:
 
     assert len(progress.other_output) == 40
     assert progress.other_output[-3:] == ["panic 99", '{"no": "type"}', "[1]"]
+
+
+def fake(folder: Path, script: str) -> dict[str, str]:
+    """An environment in which `terraform` is a shell script, for what the real one cannot be brought to do in time."""
+    program = folder / "programs" / "terraform"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/bash\n{script}\n")
+    program.chmod(0o755)
+    return {**os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def test_a_plan_is_empty_only_if_terraform_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = fake(tmp_path, "exit 2")
+    monkeypatch.setenv("PATH", environment["PATH"])
+
+    changes = Terraform(tmp_path, environment, Console(file=io.StringIO())).plan()
+
+    assert changes == ["changes that Terraform does not name"]
+
+
+def test_terraform_is_asked_to_stop_once_however_often_the_person_asks(tmp_path: Path) -> None:
+    """Ctrl-C goes to the whole group of the terminal; Terraform takes a second request as the order to drop all."""
+    trap = f"trap 'echo asked >> {tmp_path}/asked' INT TERM"
+    environment = fake(tmp_path, f"{trap}; touch {tmp_path}/begun; for i in {{1..20}}; do sleep 0.1; done")
+    running = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)],
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for(tmp_path / "begun", running)
+
+    for _ in range(3):
+        os.killpg(running.pid, signal.SIGINT)
+        time.sleep(0.2)
+    output, _ = running.communicate(timeout=SECONDS_TO_WAIT)
+
+    assert (tmp_path / "asked").read_text().split() == ["asked"]
+    assert running.returncode == EXIT_INTERRUPTED
+    assert "still stopping (process " in output
+
+
+def wait_for(path: Path, running: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + SECONDS_TO_WAIT
+    while not path.exists():
+        assert time.monotonic() < deadline, "Terraform did not begin"
+        assert running.poll() is None
+        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -234,15 +287,9 @@ def test_an_interrupted_run_writes_the_state_releases_its_lock_and_ends_with_130
         stdout=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + SECONDS_TO_WAIT
-    while not begun.exists():
-        assert time.monotonic() < deadline, "Terraform did not begin"
-        assert running.poll() is None
-        time.sleep(0.05)
+    wait_for(begun, running)
     assert f"{BUCKET}/state.tflock" in keys(bucket)
     running.send_signal(number)
-    time.sleep(0.5)
-    running.send_signal(number)  # an impatient second one must not reach Terraform, which would drop its lock's release
     output, _ = running.communicate(timeout=SECONDS_TO_WAIT)
 
     assert running.returncode == EXIT_INTERRUPTED
