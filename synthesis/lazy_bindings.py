@@ -57,7 +57,7 @@ def _tell_jsii_where_types_are(package: str, assembly: str, submodules: set[str]
     The map is private to jsii (it exists from 1.133 on), so its absence is not an error: it only serves types whose
     submodule nothing has imported.
     """
-    from jsii import _reference_map  # noqa: PLC0415  # importing jsii starts Node
+    from jsii import _reference_map  # importing jsii starts Node
 
     types: dict[str, str] | None = getattr(_reference_map, "_submodule_fqn_map", None)
     if types is not None:

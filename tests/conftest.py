@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 
+import hypothesis
 import pytest
 
 import synthesis
@@ -19,6 +20,9 @@ from operations.synthesized import provider_installation  # noqa: E402
 from settings import Settings, load  # noqa: E402
 from tests.synthesized import Synthesized, synthesize  # noqa: E402
 
+# How long an example takes says nothing about the code on a machine that does other things as well.
+hypothesis.settings.register_profile("project", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("project")
 Testing.__test__ = False  # CDKTF's class, not a class of tests
 
 
