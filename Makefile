@@ -13,6 +13,9 @@ MAKEFLAGS += --no-builtin-rules
 # Assigned, not `?=`: a shell's own ENV variable is something else.
 ENV := $(or $(PLATFORM_ENVIRONMENT),local)
 ARGS :=
+SERVICE :=
+IMAGE :=
+REGION := primary
 export PLATFORM_ENVIRONMENT := $(ENV)
 
 # Without byte code each start compiles the bindings anew, which takes longer than a synthesis.
@@ -90,6 +93,10 @@ diff: setup ## show what deploy would change in ENV
 .PHONY: deploy
 deploy: setup ## deploy ENV
 	@$(RUN) -m operations deploy $(ENV) $(ARGS)
+
+.PHONY: release
+release: .venv/.synced ## release IMAGE of SERVICE in ENV (REGION=recovery; ARGS=--resume or --stop in place of IMAGE)
+	@$(RUN) -m operations release $(SERVICE) $(if $(IMAGE),--image $(IMAGE)) --environment $(ENV) --region $(REGION) $(ARGS)
 
 .PHONY: destroy
 destroy: setup ## destroy ENV, unless it is protected

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from operations.outcome import Refused, console, exit_codes
+from operations.release_request import Region, Request
 from operations.synthesized import absolute
 from settings import Settings, SettingsError, load
 
@@ -82,6 +83,23 @@ def destroy(
     from operations.deploy import Deployment
 
     Deployment(absolute(environment), _settings(environment), console()).destroy(approve=approve)
+
+
+@application.command()
+def release(
+    service: Annotated[str, typer.Argument(help="A blue/green service of the settings.")],
+    *,
+    image: Annotated[str | None, typer.Option(help="What to release, by digest: registry/name@sha256:...")] = None,
+    environment: Annotated[str, typer.Option(help="A name in settings/environments, or a .toml file.")] = "local",
+    region: Annotated[Region, typer.Option(help="Where; each region is released by itself.")] = Region.PRIMARY,
+    resume: Annotated[bool, typer.Option("--resume", help="Watch the deployment that is in progress.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop it and roll it back.")] = False,
+) -> None:
+    """Release an image as a canary, and watch it to its end. Exit code 3 if it was rolled back."""
+    from operations.release import run
+
+    request = Request(service=service, image=image, environment=environment, region=region, resume=resume, stop=stop)
+    raise typer.Exit(run(request, _settings(environment), console()))
 
 
 @application.command("bench-synth")
