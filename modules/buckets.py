@@ -52,6 +52,7 @@ from settings.storage import StorageSettings
 
 OLDEST_TLS_VERSION = "1.2"
 ACCESS_LOGS = "s3-access"
+LOAD_BALANCER_LOGS = "load-balancer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +217,10 @@ class Buckets(Construct):
             specification=BucketSpecification(
                 purpose="logs", storage=storage, protected=protected, expiration_days=storage.log_expiration_days
             ),
-            statements=[_delivery_of_access_logs(names, Region.of(self).name)],
+            statements=[
+                _delivery_of_access_logs(names, Region.of(self).name),
+                _delivery_of_load_balancer_logs(names, Region.of(self).name),
+            ],
         )
         self.static_assets = Bucket(
             self,
@@ -265,6 +269,19 @@ def _delivery_of_access_logs(names: Names, region: str) -> Statement:
             when("StringEquals", "aws:SourceAccount", names.account_id),
             when("ArnEquals", "aws:SourceArn", *sources),
         ],
+    )
+
+
+def _delivery_of_load_balancer_logs(names: Names, region: str) -> Statement:
+    """https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html."""
+    load_balancers = f"arn:aws:elasticloadbalancing:{region}:{names.account_id}:loadbalancer/*"
+    folder = f"{Bucket.arn_of(names, 'logs', region)}/{LOAD_BALANCER_LOGS}/AWSLogs/{names.account_id}"
+    return Statement(
+        sid="DeliveryOfLoadBalancerLogs",
+        actions=["s3:PutObject"],
+        resources=[f"{folder}/*"],
+        principals=[service("logdelivery.elasticloadbalancing.amazonaws.com")],
+        condition=[when("ArnLike", "aws:SourceArn", load_balancers)],
     )
 
 

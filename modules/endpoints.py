@@ -14,10 +14,8 @@ from constructs import Construct
 from modules.network import Network
 from modules.policy_documents import PolicyDocument, Statement, anyone, when
 from modules.region import Region
-from modules.security_groups import End, Flow, Group, PrefixList
+from modules.security_groups import HTTPS_PORT, End, Flow, Group, PrefixList
 from settings.naming import Names
-
-HTTPS_PORT = 443
 
 # What the private tier calls, and what for. https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html
 INTERFACE_SERVICES = {
@@ -30,6 +28,7 @@ INTERFACE_SERVICES = {
     "monitoring": "tasks and functions write metrics",
     "rds": "functions read the state of the database",
     "secretsmanager": "tasks read secrets, the rotation function writes them",
+    "ssmmessages": "operators open sessions in tasks (ECS Exec)",
     "sqs": "tasks and functions exchange messages",
     "sts": "tasks and functions ask who they are",
     "xray": "tasks and functions write traces",

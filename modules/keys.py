@@ -68,8 +68,16 @@ class Keys(Construct):
         self._protected = protected
         self._region = Region.of(self).name
         self.database = self._key("database", "Aurora and its snapshots", self._through_rds())
-        self.objects = self._key("objects", "Objects in buckets", [self._through_s3()])
-        self.logs = self._key("logs", "Log groups and alarm topics", [self._by_log_groups(), self._by_alarms()])
+        self.objects = self._key(
+            "objects",
+            "Objects in buckets, images and messages",
+            [self._through_s3(), self._through_ecr(), self._through_sqs()],
+        )
+        self.logs = self._key(
+            "logs",
+            "Log groups, alarm topics and sessions",
+            [self._by_log_groups(), self._by_alarms(), self._in_sessions()],
+        )
         self.secrets = self._key("secrets", "Secrets", [self._through_secrets_manager()])
 
     def _key(self, purpose: str, description: str, use: list[Statement]) -> KmsKey:
@@ -118,6 +126,36 @@ class Keys(Construct):
             READ_AND_WRITE,
             when("StringEquals", "kms:ViaService", f"s3.{self._region}.amazonaws.com"),
             when("ArnLike", "kms:EncryptionContext:aws:s3:arn", *buckets, *(f"{bucket}/*" for bucket in buckets)),
+        )
+
+    def _through_ecr(self) -> Statement:
+        """ECR works with a grant that whoever makes a repository lets it have.
+
+        https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html
+        """
+        return self._use(
+            "GrantToEcr",
+            ["kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant"],
+            when("StringEquals", "kms:ViaService", f"ecr.{self._region}.amazonaws.com"),
+        )
+
+    def _through_sqs(self) -> Statement:
+        """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html."""
+        return self._use(
+            "UseThroughSqs",
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            when("StringEquals", "kms:ViaService", f"sqs.{self._region}.amazonaws.com"),
+        )
+
+    def _in_sessions(self) -> Statement:
+        """Sessions of ECS Exec: both ends call KMS themselves, and name the session as the encryption context.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
+        """
+        return self._use(
+            "UseInSessions",
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            when("Null", "kms:EncryptionContext:aws:ssm:SessionId", "false"),
         )
 
     def _through_secrets_manager(self) -> Statement:

@@ -20,6 +20,7 @@ from modules.network import ANYWHERE, Network, Tier
 from modules.region import Region
 from settings.naming import Names
 
+HTTPS_PORT = 443
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
 RULE_DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 
@@ -60,7 +61,12 @@ class PrefixList:
     id: str
 
 
-End = Group | Addresses | PrefixList
+@dataclass(frozen=True)
+class Internet:
+    """Everybody, as the destination of a flow on 443: through NAT, and only for whom settings list (W5.4)."""
+
+
+End = Group | Addresses | PrefixList | Internet
 
 
 class Flow(Construct):
@@ -82,6 +88,8 @@ class Flow(Construct):
             raise ValueError(f"flow {id_}: one end must be a group, or there is nothing to write the rule into")
         if Addresses(ANYWHERE) in (source, destination):
             raise ValueError(f"flow {id_}: {ANYWHERE} is not allowed at either end; name who is meant")
+        if isinstance(source, Internet) or (isinstance(destination, Internet) and port != HTTPS_PORT):
+            raise ValueError(f"flow {id_}: the internet may be a destination only, and on {HTTPS_PORT} only")
         if not RULE_DESCRIPTION.fullmatch(reason):
             raise ValueError(f"flow {id_}: reason {reason!r} is not allowed; AWS takes {RULE_DESCRIPTION.pattern}")
         if isinstance(source, Group):
@@ -105,6 +113,8 @@ def _rule(*, own: Group, other: End, port: int, reason: str) -> dict[str, Any]:
     match other:
         case PrefixList(id=prefix_list_id):
             return rule | {"prefix_list_id": prefix_list_id}
+        case Internet():
+            return rule | {"cidr_ipv4": ANYWHERE}
         case Addresses(cidr=cidr):
             return rule | {"cidr_ipv4": cidr}
         case Group() if Region.of(own) is Region.of(other):

@@ -27,7 +27,7 @@ BAD_SETTINGS_EXIT_CODE = 2
 
 def known_environments() -> list[str]:
     """The names of the environments that the project has a file for, in order."""
-    return sorted(path.stem for path in ENVIRONMENTS.glob("*.toml"))
+    return sorted(path.stem for path in ENVIRONMENTS.glob("[!_]*.toml"))
 
 
 def load(environment: str) -> Settings:
@@ -80,16 +80,15 @@ def _path_of(environment: str) -> Path:
     )
 
 
-def _read_with_base(path: Path) -> dict[str, Any]:
+def _read_with_base(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
     values = _read(path)
     base = values.pop("extends", None)
     if base is None:
         return values
-    if base not in known_environments():
-        raise SettingsError(
-            [f"{path.name}: extends: {base!r} is not allowed; one of {', '.join(known_environments())} is"]
-        )
-    return _merged(_read(ENVIRONMENTS / f"{base}.toml"), values)
+    bases = {file.stem: file for file in ENVIRONMENTS.glob("*.toml") if file not in (*extended, path)}
+    if not isinstance(base, str) or base not in bases:
+        raise SettingsError([f"{path.name}: extends: {base!r} is not allowed; one of {', '.join(sorted(bases))} is"])
+    return _merged(_read_with_base(bases[base], (*extended, path)), values)
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,14 @@ ROLE = NameLimit(
 )
 
 
+TARGET_GROUP = NameLimit(
+    kind="target group",
+    characters=32,
+    longest_purpose="(service)-g",
+    source="https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html",
+)
+
+
 @dataclass(frozen=True)
 class Names:
     """Makes the names of one environment from a prefix, the environment's suffix and the account."""
@@ -51,6 +59,10 @@ class Names:
         """The name of a log group; all of an environment's lie below one path, which key policies name."""
         return f"/{self.prefix}/{self.suffix}/{purpose}"
 
+    def repository(self, service: str) -> str:
+        """The name of a service's image repository; all of an environment's lie below one path."""
+        return f"{self.prefix}/{self.suffix}/{service}"
+
     def alarm(self, purpose: str) -> str:
         """The name of an alarm; a path too, as the policies of keys and topics name all alarms of an environment.
 
@@ -58,15 +70,21 @@ class Names:
         """
         return f"{self.prefix}/{self.suffix}/{purpose}"
 
-    def too_long(self, regions: Sequence[str]) -> Iterator[str]:
-        """For each kind of name that these parts make longer than AWS allows: what is wrong and what would be right."""
+    def target_group(self, service: str, colour: str) -> str:
+        """The name of a service's blue or green target group, with the colour's first letter: it may be short only."""
+        return self.of(f"{service}-{colour[0]}")
+
+    def too_long(self, regions: Sequence[str], services: Sequence[str] = ()) -> Iterator[str]:
+        """If these parts make a name longer than AWS allows: what would be right, for the name that fits least."""
         longest_names = {
             BUCKET: max((self.bucket(BUCKET.longest_purpose, region) for region in regions), key=len),
-            ROLE: self.of(ROLE.longest_purpose),
+            ROLE: max((self.of(ROLE.longest_purpose), *(self.of(f"{one}-execution") for one in services)), key=len),
+            TARGET_GROUP: max((self.target_group(one, "green") for one in services), key=len, default=""),
         }
-        for limit, name in longest_names.items():
-            if (excess := len(name) - limit.characters) > 0:
-                yield (
-                    f"one that is {excess} shorter is: the {limit.kind} {name!r} would have {len(name)} characters and "
-                    f"AWS allows {limit.characters}"
-                )
+        tightest = max(longest_names, key=lambda limit: len(longest_names[limit]) - limit.characters)
+        name = longest_names[tightest]
+        if (excess := len(name) - tightest.characters) > 0:
+            yield (
+                f"one that is {excess} shorter is: the {tightest.kind} {name!r} would have {len(name)} characters and "
+                f"AWS allows {tightest.characters}"
+            )

@@ -12,6 +12,7 @@ from settings import rules
 from settings.base import SettingsModel, matching
 from settings.naming import Names
 from settings.network import NetworkSettings, RegionSettings
+from settings.services import DatabaseSettings, DomainSettings, ReleaseSettings, ServiceName, ServiceSettings
 from settings.storage import EncryptionSettings, StorageSettings
 
 # CloudFront certificates and CLOUDFRONT web ACLs are accepted in no other region (W0.2).
@@ -112,6 +113,16 @@ class Settings(SettingsModel):
     """Customer-managed keys."""
     storage: StorageSettings = StorageSettings()
     """The life of objects and their replication."""
+    database: DatabaseSettings = DatabaseSettings()
+    """What services must know of the database."""
+    domain: DomainSettings
+    """The platform's name in DNS."""
+    services: dict[ServiceName, ServiceSettings] = Field(default_factory=dict)
+    """What runs on the platform, by name."""
+    release: ReleaseSettings = ReleaseSettings()
+    """How a new version of a critical service reaches customers."""
+    owns_registry_settings: bool = False
+    """Whether this environment makes the account's one set of settings of the image registry (replication)."""
 
     @property
     def names(self) -> Names:

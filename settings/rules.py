@@ -6,12 +6,18 @@ once.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from settings.naming import Names
+from settings.services import DatabaseSettings, ServiceSettings
+
+CONNECTION_SHARE = 0.8  # W0.4: the rest is for administration, rotation and failover
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +34,9 @@ def problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _region_names(values)
     yield from _region_networks(values)
     yield from _name_lengths(values)
+    yield from _connections(values)
+    yield from _rule_priorities(values)
+    yield from _ways_out(values)
 
 
 def _region_names(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -51,8 +60,55 @@ def _name_lengths(values: Mapping[str, Any]) -> Iterator[Problem]:
     parts = [_text(values, field) for field in ("name_prefix", "environment_suffix", "account_id")]
     regions = [name for field in ("primary", "recovery") if (name := _text(values, field, "name"))]
     if all(parts) and regions:
-        for allowed in Names(*parts).too_long(regions):
+        for allowed in Names(*parts).too_long(regions, services=list(_services(values))):
             yield Problem(field=("environment_suffix",), value=parts[1], allowed=allowed)
+
+
+def _connections(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """All tasks together must leave the database a fifth of its connections, also while a release runs both colours."""
+    services = _services(values)
+    try:
+        allowed = int(DatabaseSettings.model_validate(values.get("database", {})).max_connections * CONNECTION_SHARE)
+    except ValidationError:
+        return
+    held = {name: one.most_tasks * one.connections_per_task for name, one in services.items()}
+    if sum(held.values()) > allowed:
+        listed = ", ".join(f"{name} {number}" for name, number in held.items() if number)
+        yield Problem(
+            field=("database", "max_connections"),
+            value=values.get("database", {}).get("max_connections", DatabaseSettings().max_connections),
+            allowed=f"tasks may hold {CONNECTION_SHARE:.0%} of it, {allowed}, and could hold {sum(held.values())} "
+            f"({listed}, counting both colours of a release): raise it, or lower maximum_tasks or connections_per_task",
+        )
+
+
+def _rule_priorities(values: Mapping[str, Any]) -> Iterator[Problem]:
+    owners: dict[int, str] = {}
+    for name, service in _services(values).items():
+        if service.critical and owners.setdefault(service.priority, name) != name:
+            other = owners[service.priority]
+            allowed = f"one that no other service has is: {other} has it"
+            yield Problem(field=("services", name, "priority"), value=service.priority, allowed=allowed)
+
+
+def _ways_out(values: Mapping[str, Any]) -> Iterator[Problem]:
+    network = values.get("network")
+    if isinstance(network, Mapping) and network.get("nat_gateways", "none") != "none":
+        return
+    for name, service in _services(values).items():
+        if service.reaches_internet:
+            allowed = "the only way out is a NAT gateway, and network.nat_gateways is none: false is, or one"
+            yield Problem(field=("services", name, "reaches_internet"), value=True, allowed=allowed)
+
+
+def _services(values: Mapping[str, Any]) -> dict[str, ServiceSettings]:
+    """The services that are right by themselves."""
+    tables = values.get("services")
+    found: dict[str, ServiceSettings] = {}
+    for name, table in tables.items() if isinstance(tables, Mapping) else ():
+        with contextlib.suppress(ValidationError):
+            found[str(name)] = ServiceSettings.model_validate(table)
+    return found
 
 
 def _text(values: Mapping[str, Any], *path: str) -> str:

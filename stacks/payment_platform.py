@@ -7,7 +7,9 @@ modules/; what differs between environments is in settings/.
 from __future__ import annotations
 
 from cdktf import S3Backend, TerraformOutput, TerraformStack
+from cdktf_cdktf_provider_aws.data_aws_route53_zone import DataAwsRoute53Zone
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
+from cdktf_cdktf_provider_aws.route53_zone import Route53Zone
 from constructs import Construct
 
 from modules.alarm_topic import AlarmTopic
@@ -15,11 +17,13 @@ from modules.buckets import Buckets
 from modules.endpoints import Endpoints
 from modules.flow_logs import FlowLogs
 from modules.keys import Keys
+from modules.load_balancer import LoadBalancer
 from modules.network import Network
 from modules.network_acls import NetworkAcls
 from modules.peering import Peering
 from modules.region import LandsInItsRegion, Region
 from modules.replication import Replication
+from modules.services import Services
 from settings import Settings
 from settings.network import RegionSettings
 from settings.platform import GLOBAL_REGION
@@ -57,10 +61,17 @@ class PaymentPlatform(TerraformStack):
         self.primary_network = self._network(self.primary, settings.primary, self.primary_keys)
         self.recovery_network = self._network(self.recovery, settings.recovery, self.recovery_keys)
         self._join_networks()
+        self.primary_endpoints = self._endpoints(self.primary, self.primary_network)
+        self.recovery_endpoints = self._endpoints(self.recovery, self.recovery_network)
 
         self.primary_buckets = self._buckets(self.primary, self.primary_keys)
         self.recovery_buckets = self._buckets(self.recovery, self.recovery_keys)
         self._replicate_buckets()
+
+        self.zone_id = self._zone_id()
+        self.primary_load_balancer = self._load_balancer(self.primary, self.primary_network, self.primary_buckets)
+        self.recovery_load_balancer = self._load_balancer(self.recovery, self.recovery_network, self.recovery_buckets)
+        self._run_services()
 
         self._show_outputs()
 
@@ -111,9 +122,11 @@ class PaymentPlatform(TerraformStack):
             key=keys.logs,
             aggregation_seconds=settings.flow_log_aggregation_seconds,
         )
-        zone_count = settings.interface_endpoint_zones
-        Endpoints(region, "endpoints", names=self._names, network=network, zone_count=zone_count)
         return network
+
+    def _endpoints(self, region: Region, network: Network) -> Endpoints:
+        zone_count = self._settings.network.interface_endpoint_zones
+        return Endpoints(region, "endpoints", names=self._names, network=network, zone_count=zone_count)
 
     def _join_networks(self) -> None:
         primary, recovery = self.primary_network, self.recovery_network
@@ -149,6 +162,49 @@ class PaymentPlatform(TerraformStack):
             )
             replication.alarm_on_lag(self.recovery_alarm_topic)
             replication.alarm_on_failure(self.primary_alarm_topic)
+
+    def _zone_id(self) -> str:
+        """The hosted zone of the platform's domain: made here, or one that exists."""
+        domain = self._settings.domain
+        if domain.create_zone:
+            return Route53Zone(self.primary, "zone", name=domain.name, comment=self._names.of("zone")).zone_id
+        return DataAwsRoute53Zone(self.primary, "zone", name=domain.name).zone_id
+
+    def _load_balancer(self, region: Region, network: Network, buckets: Buckets) -> LoadBalancer:
+        return LoadBalancer(
+            region,
+            "load-balancer",
+            names=self._names,
+            network=network,
+            logs=buckets.logs,
+            domain_name=f"origin-{region.name}.{self._settings.domain.name}",
+            zone_id=self.zone_id,
+            protected=self._settings.protected,
+        )
+
+    def _run_services(self) -> None:
+        self.primary_services = Services(
+            self.primary,
+            "services",
+            settings=self._settings,
+            keys=self.primary_keys,
+            topic=self.primary_alarm_topic,
+            network=self.primary_network,
+            endpoints=self.primary_endpoints,
+            load_balancer=self.primary_load_balancer,
+        )
+        self.recovery_services = Services(
+            self.recovery,
+            "services",
+            settings=self._settings,
+            keys=self.recovery_keys,
+            topic=self.recovery_alarm_topic,
+            network=self.recovery_network,
+            endpoints=self.recovery_endpoints,
+            load_balancer=self.recovery_load_balancer,
+        )
+        if self._settings.owns_registry_settings:
+            self.primary_services.repositories.replicate_to(self._settings.recovery.name)
 
     def _show_outputs(self) -> None:
         for id_, network, buckets in (

@@ -1,0 +1,110 @@
+"""Scaling of an ECS service (W1.3): up within a minute, down slower, so that a lull does not end what a peak needs.
+
+Creates the scalable target. Each ``keep`` adds a policy that holds a metric near a target; the policy that wants most
+tasks wins.
+https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-target-tracking.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cdktf_cdktf_provider_aws import appautoscaling_policy as policy
+from cdktf_cdktf_provider_aws.appautoscaling_policy import AppautoscalingPolicy
+from cdktf_cdktf_provider_aws.appautoscaling_policy import (
+    AppautoscalingPolicyTargetTrackingScalingPolicyConfiguration as Tracking,
+)
+from cdktf_cdktf_provider_aws.appautoscaling_target import AppautoscalingTarget
+from cdktf_cdktf_provider_aws.ecs_service import EcsService
+from constructs import Construct
+
+from settings.naming import Names
+from settings.services import ServiceSettings
+
+SCALE_OUT_SECONDS, SCALE_IN_SECONDS = 60, 300
+
+# The provider's bindings name a block by its whole path.
+_CUSTOM = "AppautoscalingPolicyTargetTrackingScalingPolicyConfigurationCustomizedMetricSpecification"
+CustomMetric = getattr(policy, _CUSTOM)
+MetricQuery = getattr(policy, f"{_CUSTOM}Metrics")
+MetricStat = getattr(policy, f"{_CUSTOM}MetricsMetricStat")
+CloudWatchMetric = getattr(policy, f"{_CUSTOM}MetricsMetricStatMetric")
+Dimension = getattr(policy, f"{_CUSTOM}MetricsMetricStatMetricDimensions")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of CloudWatch, one statistic of it a minute."""
+
+    namespace: str
+    name: str
+    statistic: str
+    dimensions: Mapping[str, str]
+
+
+class Scaling(Construct):
+    """How many tasks of a service run."""
+
+    requirements = ("W1.3",)
+
+    def __init__(
+        self, scope: Construct, id_: str, *, names: Names, name: str, service: ServiceSettings, ecs_service: EcsService
+    ) -> None:
+        """``name`` is the service's."""
+        super().__init__(scope, id_)
+        self._names = names
+        self._name = name
+        cluster = names.of("cluster")
+        self.running_tasks = Metric(
+            "ECS/ContainerInsights",
+            "RunningTaskCount",
+            "Average",
+            {"ClusterName": cluster, "ServiceName": names.of(name)},
+        )
+        self.target = AppautoscalingTarget(
+            self,
+            "target",
+            service_namespace="ecs",
+            scalable_dimension="ecs:service:DesiredCount",
+            resource_id=f"service/{cluster}/{ecs_service.name}",
+            min_capacity=service.minimum_tasks,
+            max_capacity=service.maximum_tasks,
+        )
+
+    def keep(self, purpose: str, *, target: float, expression: str, metrics: Mapping[str, Metric]) -> None:
+        """Keep an expression over metrics near ``target``.
+
+        https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-target-tracking-metric-math.html
+        """
+        queries = [MetricQuery(id=id_, metric_stat=_stat(metric), return_data=False) for id_, metric in metrics.items()]
+        result = MetricQuery(id="result", expression=expression, label=purpose, return_data=True)
+        self._track(
+            purpose,
+            Tracking(
+                target_value=target,
+                scale_out_cooldown=SCALE_OUT_SECONDS,
+                scale_in_cooldown=SCALE_IN_SECONDS,
+                customized_metric_specification=CustomMetric(metrics=[*queries, result]),
+            ),
+        )
+
+    def _track(self, purpose: str, tracking: Tracking) -> None:
+        AppautoscalingPolicy(
+            self,
+            purpose,
+            name=self._names.of(f"{self._name}-{purpose}"),
+            policy_type="TargetTrackingScaling",
+            service_namespace=self.target.service_namespace,
+            scalable_dimension=self.target.scalable_dimension,
+            resource_id=self.target.resource_id,
+            target_tracking_scaling_policy_configuration=tracking,
+        )
+
+
+def _stat(metric: Metric) -> object:
+    dimensions = [Dimension(name=name, value=value) for name, value in metric.dimensions.items()]
+    return MetricStat(
+        metric=CloudWatchMetric(namespace=metric.namespace, metric_name=metric.name, dimensions=dimensions),
+        stat=metric.statistic,
+    )

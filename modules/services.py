@@ -1,0 +1,124 @@
+"""The services of one region, as settings list them: what they share, and each of them (W1, W2).
+
+Creates the cluster, the image repositories and the canary, and for each service its task: a critical one blue/green
+behind the load balancer, any other as a worker on a queue.
+"""
+
+from __future__ import annotations
+
+from cdktf_cdktf_provider_aws.ecr_repository import EcrRepository
+from constructs import Construct
+
+from modules.alarm_topic import AlarmTopic
+from modules.blue_green_service import BlueGreenService
+from modules.cluster import Cluster
+from modules.endpoints import Endpoints
+from modules.keys import Keys
+from modules.load_balancer import LoadBalancer
+from modules.network import Network
+from modules.queue import Queue
+from modules.release import Canary, Release
+from modules.repositories import Repositories
+from modules.security_groups import HTTPS_PORT, Flow, Internet
+from modules.task import Task
+from modules.worker_service import WorkerService
+from settings import Settings
+from settings.services import ServiceSettings
+
+
+class Services(Construct):
+    """All services of a region."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        settings: Settings,
+        keys: Keys,
+        topic: AlarmTopic,
+        network: Network,
+        endpoints: Endpoints,
+        load_balancer: LoadBalancer,
+    ) -> None:
+        """``endpoints`` gives the group by which tasks may call AWS; ``topic`` takes the alarms."""
+        super().__init__(scope, id_)
+        self._settings = settings
+        self._names = settings.names
+        self._keys = keys
+        self._topic = topic
+        self._network = network
+        self._endpoints = endpoints
+        self._load_balancer = load_balancer
+        self.cluster = Cluster(self, "cluster", names=self._names, key=keys.logs)
+        self.repositories = Repositories(
+            self,
+            "repositories",
+            names=self._names,
+            services=settings.services,
+            key=keys.objects,
+            protected=settings.protected,
+        )
+        self.canary = Canary(self, "canary", names=self._names, release=settings.release)
+        self.blue_green: dict[str, BlueGreenService] = {}
+        self.workers: dict[str, WorkerService] = {}
+        for name, service in settings.services.items():
+            self._run(name, service, self.repositories.of[name])
+
+    def _run(self, name: str, service: ServiceSettings, repository: EcrRepository) -> None:
+        task = Task(
+            self,
+            f"{name}-task",
+            names=self._names,
+            name=name,
+            service=service,
+            network=self._network,
+            cluster=self.cluster,
+            repository=repository,
+            key=self._keys.logs,
+        )
+        if service.reaches_internet:
+            reason = f"{name} calls out, as settings list it"
+            Flow(self, f"{name}-way-out", source=task.group, destination=Internet(), port=HTTPS_PORT, reason=reason)
+        if service.critical:
+            self._run_blue_green(name, service, task)
+        else:
+            self._run_worker(name, service, task)
+
+    def _run_blue_green(self, name: str, service: ServiceSettings, task: Task) -> None:
+        self.blue_green[name] = BlueGreenService(
+            self,
+            name,
+            names=self._names,
+            service=service,
+            task=task,
+            cluster=self.cluster,
+            network=self._network,
+            load_balancer=self._load_balancer,
+            endpoint_clients=self._endpoints.clients,
+        )
+        Release(
+            self,
+            f"{name}-release",
+            names=self._names,
+            release=self._settings.release,
+            service=self.blue_green[name],
+            cluster=self.cluster,
+            load_balancer=self._load_balancer,
+            canary=self.canary,
+            topic=self._topic,
+        )
+
+    def _run_worker(self, name: str, service: ServiceSettings, task: Task) -> None:
+        queue = Queue(self, f"{name}-queue", names=self._names, purpose=name, key=self._keys.objects, topic=self._topic)
+        self.workers[name] = WorkerService(
+            self,
+            name,
+            names=self._names,
+            service=service,
+            task=task,
+            cluster=self.cluster,
+            network=self._network,
+            queue=queue,
+            endpoint_clients=self._endpoints.clients,
+        )

@@ -1,0 +1,189 @@
+"""The services that the platform runs, and how a new version reaches customers (W1, W2)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from settings.base import SettingsModel, matching
+
+ImageByDigest = Annotated[
+    str,
+    matching(
+        r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+@sha256:[0-9a-f]{64}",
+        "an image named by digest is allowed, such as registry/name@sha256:..., as a tag can be moved to another image",
+    ),
+]
+ServiceName = Annotated[
+    str, matching(r"[a-z][a-z0-9]{1,11}", "2 to 12 lower-case letters and digits are allowed, a letter first")
+]
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html#path-conditions
+PathPattern = Annotated[
+    str, matching(r"/[A-Za-z0-9_.$/~\"'@:+&*?-]{0,127}", "a path of up to 128 characters is allowed, such as /api/*")
+]
+UrlPath = Annotated[str, matching(r"/[!-~]{0,1023}", "an absolute path is allowed, such as /health")]
+
+# CPU units: the memory in MiB that Fargate takes with them, as first, last and step.
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
+FARGATE_SIZES = {
+    256: (512, 2048, 512),
+    512: (1024, 4096, 1024),
+    1024: (2048, 8192, 1024),
+    2048: (4096, 16384, 1024),
+    4096: (8192, 30720, 1024),
+}
+
+
+class Architecture(StrEnum):
+    """The processor that a task runs on. Graviton (ARM64) costs less for the same work."""
+
+    ARM64 = "ARM64"
+    X86_64 = "X86_64"
+
+
+class HealthCheckSettings(SettingsModel):
+    """How the load balancer finds out whether a task can take requests (W2.2).
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+    """
+
+    path: UrlPath = "/"
+    """What is asked for, by HTTPS."""
+    matcher: Annotated[str, matching(r"[2-4]\d\d(-[2-4]\d\d)?", "a status or a range is allowed, such as 200-299")] = (
+        "200"
+    )
+    """The statuses that mean healthy."""
+    interval_seconds: Annotated[int, Field(ge=5, le=300)] = 15
+    """Seconds between two checks."""
+    timeout_seconds: Annotated[int, Field(ge=2, le=120)] = 5
+    """Seconds after which no answer counts as a failure; less than interval_seconds."""
+    healthy_threshold: Annotated[int, Field(ge=2, le=10)] = 2
+    """Successes in a row that make a task healthy."""
+    unhealthy_threshold: Annotated[int, Field(ge=2, le=10)] = 3
+    """Failures in a row that make a task unhealthy."""
+    deregistration_delay_seconds: Annotated[int, Field(ge=0, le=3600)] = 30
+    """Seconds that requests under way have to end when a task leaves."""
+    slow_start_seconds: Annotated[int, Field(ge=0, le=900)] = 0
+    """Seconds over which a new task's share grows, from 30; 0 gives it a full share at once."""
+    grace_period_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
+    """Seconds after its start in which a failing check does not stop a task."""
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> HealthCheckSettings:
+        if self.timeout_seconds >= self.interval_seconds:
+            raise ValueError(
+                f"timeout_seconds: {self.timeout_seconds} is not allowed; less than interval_seconds "
+                f"({self.interval_seconds}) is"
+            )
+        if 0 < self.slow_start_seconds < 30:  # noqa: PLR2004  # AWS's own bound
+            raise ValueError(f"slow_start_seconds: {self.slow_start_seconds} is not allowed; 0 or 30 to 900 is")
+        return self
+
+
+class ServiceSettings(SettingsModel):
+    """A service. A critical one is released blue/green behind the load balancer; any other is a worker on a queue."""
+
+    image: ImageByDigest
+    """The image that a new environment starts with; after that `make release` decides."""
+    critical: bool
+    """Whether customers wait for it: blue/green behind the load balancer. If not, it is a worker, on Spot."""
+    path_patterns: Annotated[tuple[PathPattern, ...], Field(strict=False, max_length=4)] = ()
+    """The paths that the load balancer sends to it; only for a critical service."""
+    priority: Annotated[int, Field(ge=1, le=49_000)] = 1000
+    """Its place among the load balancer's rules, the lowest first; no two services share one."""
+    port: Annotated[int, Field(ge=1024, le=65_535)] = 8443
+    """The port on which a task listens by HTTPS; unprivileged, as tasks do not run as root."""
+    cpu_units: Literal[256, 512, 1024, 2048, 4096] = 256
+    """The processor share of a task; 1024 is a whole one."""
+    memory_mib: Annotated[int, Field(ge=512, le=30_720)] = 512
+    """The memory of a task; what goes with cpu_units is Fargate's table."""
+    architecture: Annotated[Architecture, Field(strict=False)] = Architecture.ARM64
+    """The processor that the image is made for."""
+    reaches_internet: bool = False
+    """Whether its tasks may open connections to the internet, by NAT and on 443 alone: for acquirers, say."""
+    user: Annotated[int, Field(ge=1, le=65_535)] = 1000
+    """The user that the container runs as; never root."""
+    minimum_tasks: Annotated[int, Field(ge=0, le=500)] = 2
+    """Tasks that run when nothing happens."""
+    maximum_tasks: Annotated[int, Field(ge=1, le=500)] = 6
+    """Tasks that scaling may reach."""
+    connections_per_task: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Connections to the database that one task may hold: the size of its pool."""
+    requests_per_target: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    """Requests a minute and task that scaling aims at."""
+    messages_per_task: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    """Waiting messages for each running task that a worker's scaling aims at."""
+    on_demand_base: Annotated[int, Field(ge=0, le=100)] = 0
+    """Tasks of a worker that never run on Spot."""
+    spot_weight: Annotated[int, Field(ge=0, le=100)] = 100
+    """Of a hundred tasks beyond the base, how many run on Spot; the others run on demand."""
+    health_check: HealthCheckSettings = HealthCheckSettings()
+    """How the load balancer checks it."""
+
+    @property
+    def most_tasks(self) -> int:
+        """The most tasks that run at once: while a critical service is released, both colours do."""
+        return self.maximum_tasks * (2 if self.critical else 1)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ServiceSettings:
+        first, last, step = FARGATE_SIZES[self.cpu_units]
+        problems = []
+        if self.memory_mib not in range(first, last + 1, step):
+            problems.append(
+                f"memory_mib: {self.memory_mib} is not allowed; with cpu_units {self.cpu_units} Fargate takes "
+                f"{first} to {last} in steps of {step}"
+            )
+        if self.maximum_tasks < self.minimum_tasks:
+            problems.append(
+                f"maximum_tasks: {self.maximum_tasks} is not allowed; minimum_tasks ({self.minimum_tasks}) or more is"
+            )
+        if self.critical and not self.path_patterns:
+            problems.append("path_patterns: () is not allowed; a critical service needs a path that leads to it")
+        if not self.critical and self.path_patterns:
+            problems.append(
+                f"path_patterns: {self.path_patterns} is not allowed; a worker is not behind the load balancer"
+            )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+class ReleaseSettings(SettingsModel):
+    """How a release of a critical service goes (W2.3)."""
+
+    canary_percent: Annotated[int, Field(ge=1, le=99)] = 10
+    """The share of requests that the new version gets first."""
+    canary_minutes: Annotated[int, Field(ge=1, le=2880)] = 5
+    """Minutes that it keeps this share before it gets all."""
+    bake_minutes: Annotated[int, Field(ge=0, le=2880)] = 10
+    """Minutes that the old version stays, to return to, before its tasks are stopped."""
+    most_server_errors_percent: Annotated[int, Field(ge=1, le=100)] = 5
+    """The share of answers with a status of 500 or more, from which a release is rolled back."""
+    slowest_p99_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
+    """The response time that 99 of 100 requests keep; a release that is slower is rolled back."""
+    smoke_test_attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    """How often the new version is asked, before any customer is, until it has answered right once."""
+
+
+class DatabaseSettings(SettingsModel):
+    """The database, as far as services must know it."""
+
+    max_connections: Annotated[int, Field(ge=20, le=5000)] = 400
+    """Connections that the database takes; all tasks together may hold four fifths of them."""
+
+
+class DomainSettings(SettingsModel):
+    """The platform's name in DNS."""
+
+    name: Annotated[
+        str,
+        matching(
+            r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", "a domain name is allowed, such as pay.example.com"
+        ),
+    ]
+    """The domain that customers use; load balancers have names below it."""
+    create_zone: bool = False
+    """Whether the stack makes the hosted zone of this name; if not, it exists. A new one must be delegated to."""
