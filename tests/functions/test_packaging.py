@@ -1,0 +1,186 @@
+"""A function's zip: the same bytes whatever machine, day and umask it is made on, and never from the network twice."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import stat
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from operations import packaging
+from operations.outcome import Failed
+from operations.packaging import FUNCTIONS, package
+
+WHEEL = "greeting-1.0-py3-none-any.whl"
+FILES_OF_THE_WHEEL = {
+    "greeting/__init__.py": "WORD = 'hello'\n",
+    "greeting/py.typed": "",
+    "greeting-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n",
+    "greeting-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: me\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    "greeting-1.0.dist-info/entry_points.txt": "[console_scripts]\ngreet = greeting:main\n",
+}
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one wheel, which is all that pip knows of."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    record = "".join(f"{name},sha256={_encoded(text)},{len(text)}\n" for name, text in FILES_OF_THE_WHEEL.items())
+    with zipfile.ZipFile(folder / WHEEL, "w") as wheel:
+        for name, text in {**FILES_OF_THE_WHEEL, "greeting-1.0.dist-info/RECORD": record}.items():
+            wheel.writestr(name, text)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    return folder
+
+
+@pytest.fixture
+def function(tmp_path: Path, index: Path) -> Path:
+    folder = tmp_path / "greeter"
+    folder.mkdir()
+    (folder / "handler.py").write_text("import greeting\n", encoding="utf-8")
+    (folder / "words.json").write_text("{}", encoding="utf-8")
+    digest = hashlib.sha256((index / WHEEL).read_bytes()).hexdigest()
+    (folder / "requirements.txt").write_text(f"greeting==1.0 --hash=sha256:{digest}\n", encoding="utf-8")
+    return folder
+
+
+def _encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+
+
+def names(archive: Path) -> list[str]:
+    with zipfile.ZipFile(archive) as zipped:
+        return zipped.namelist()
+
+
+def test_holds_the_function_and_its_packages_in_order_and_nothing_of_the_installation(
+    function: Path, tmp_path: Path
+) -> None:
+    archive = package(function, tmp_path / "out" / "greeter.zip", tmp_path / "cache")
+
+    assert names(archive) == [
+        "greeting-1.0.dist-info/METADATA",
+        "greeting-1.0.dist-info/WHEEL",
+        "greeting-1.0.dist-info/entry_points.txt",
+        "greeting/__init__.py",
+        "greeting/py.typed",
+        "handler.py",
+        "words.json",
+    ]
+
+
+def test_two_machines_make_the_same_bytes(function: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = package(function, tmp_path / "one.zip", tmp_path / "cache-of-one")
+    before = os.umask(0o077)
+    try:
+        # Another clock, other permissions, another place, and a Python that has left its byte code and caches there.
+        other = tmp_path / "elsewhere" / "greeter"
+        other.mkdir(parents=True)
+        for path in sorted(function.iterdir(), reverse=True):
+            (other / path.name).write_bytes(path.read_bytes())
+            os.utime(other / path.name, (0, time.time() - 10**8))
+        (other / "handler.py").chmod(0o700)
+        (other / "__pycache__").mkdir()
+        (other / "__pycache__" / "handler.cpython-311.pyc").write_bytes(b"byte code")
+        (other / ".DS_Store").write_bytes(b"finder")
+        second = package(other, tmp_path / "two.zip", tmp_path / "cache-of-two")
+    finally:
+        os.umask(before)
+
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_says_nothing_of_the_machine_in_its_entries(function: Path, tmp_path: Path) -> None:
+    archive = package(function, tmp_path / "greeter.zip", tmp_path / "cache")
+
+    with zipfile.ZipFile(archive) as zipped:
+        for entry in zipped.infolist():
+            assert entry.date_time == (1980, 1, 1, 0, 0, 0)
+            assert stat.S_IMODE(entry.external_attr >> 16) == 0o644
+            assert entry.create_system == 3
+            # zlib's output differs by its version: stored bytes do not.
+            assert entry.compress_type == zipfile.ZIP_STORED
+        assert str(tmp_path).encode() not in archive.read_bytes()
+        assert sys.executable.encode() not in archive.read_bytes()
+
+
+def test_another_word_in_the_handler_makes_other_bytes(function: Path, tmp_path: Path) -> None:
+    first = package(function, tmp_path / "one.zip", tmp_path / "cache").read_bytes()
+    (function / "handler.py").write_text("import greeting  # changed\n", encoding="utf-8")
+
+    assert package(function, tmp_path / "one.zip", tmp_path / "cache").read_bytes() != first
+
+
+def test_what_was_vendored_needs_no_index_again(function: Path, index: Path, tmp_path: Path) -> None:
+    first = package(function, tmp_path / "one.zip", tmp_path / "cache").read_bytes()
+    (index / WHEEL).unlink()
+    (function / "handler.py").write_text("import greeting  # changed\n", encoding="utf-8")
+
+    assert package(function, tmp_path / "two.zip", tmp_path / "cache").read_bytes() != first
+    with pytest.raises(Failed, match="greeter: its packages cannot be had"):
+        package(function, tmp_path / "three.zip", tmp_path / "empty-cache")
+    assert list((tmp_path / "empty-cache").iterdir()) == []  # nothing half-done, to be taken for whole
+
+
+def test_another_lock_is_vendored_anew(function: Path, tmp_path: Path) -> None:
+    package(function, tmp_path / "one.zip", tmp_path / "cache")
+    lock = function / "requirements.txt"
+    lock.write_text(lock.read_text(encoding="utf-8").replace("1.0", "2.0"), encoding="utf-8")
+
+    with pytest.raises(Failed, match=r"greeting==2\.0"):
+        package(function, tmp_path / "two.zip", tmp_path / "cache")
+
+
+@pytest.mark.parametrize("lock", ["greeting==1.0\n", f"greeting==1.0 --hash=sha256:{'0' * 64}\n"])
+def test_a_package_without_its_hash_is_not_taken(function: Path, tmp_path: Path, lock: str) -> None:
+    (function / "requirements.txt").write_text(lock, encoding="utf-8")
+
+    with pytest.raises(Failed, match=r"(?i)hash"):
+        package(function, tmp_path / "greeter.zip", tmp_path / "cache")
+
+
+def test_a_package_must_not_take_the_place_of_the_functions_own_file(function: Path, tmp_path: Path) -> None:
+    (function / "greeting").mkdir()
+    (function / "greeting" / "__init__.py").write_text("", encoding="utf-8")
+
+    with pytest.raises(Failed, match=r"greeting/__init__\.py is a file of a vendored package, too"):
+        package(function, tmp_path / "greeter.zip", tmp_path / "cache")
+
+
+def test_a_folder_without_a_handler_is_no_function(tmp_path: Path) -> None:
+    with pytest.raises(Failed, match=r"no handler\.py"):
+        package(tmp_path, tmp_path / "none.zip")
+
+
+def test_wheels_are_those_of_the_functions_platform(
+    function: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def install(options: list[str], _requirements: Path) -> None:
+        asked.append(options)
+        Path(next(one for one in options if one.startswith("--target=")).partition("=")[2]).mkdir()
+
+    monkeypatch.setattr(packaging, "_install", install)
+    package(function, tmp_path / "greeter.zip", tmp_path / "cache")
+
+    assert {
+        "--python-version=3.13",
+        "--platform=manylinux_2_28_aarch64",
+        "--platform=manylinux2014_aarch64",
+        "--only-binary=:all:",
+        "--require-hashes",
+    } <= set(asked[0])
+
+
+def test_the_smoke_test_is_packaged(tmp_path: Path) -> None:
+    assert names(package(FUNCTIONS / "smoke_test", tmp_path / "smoke.zip", tmp_path / "cache")) == ["handler.py"]
