@@ -120,7 +120,7 @@ class _Release:
                 started.append(self.service.start(running, image))
             self._say(f"{self.place.service}: {running.image}\n  -> {image}")
             look = self._watch(started[0], plan)
-        return self._ending(look, wanted=image)
+        return self._ending(look, plan, wanted=image)
 
     def resume(self) -> int:
         """Watch the deployment that is in progress; if none is, say how the last one ended."""
@@ -146,8 +146,9 @@ class _Release:
 
     def _watch_to_the_end(self, deployment_id: str) -> int:
         with self._explained([deployment_id]):
-            look = self._watch(deployment_id, self.service.plan())
-        return self._ending(look)
+            plan = self.service.plan()
+            look = self._watch(deployment_id, plan)
+        return self._ending(look, plan)
 
     @contextmanager
     def _explained(self, started: list[str]) -> Iterator[None]:
@@ -203,7 +204,7 @@ class _Release:
                 self.alarms_seen.update({alarm.name: alarm for alarm in look.alarms if alarm.is_on})
             return look
 
-    def _ending(self, look: Look, wanted: str | None = None) -> int:
+    def _ending(self, look: Look, plan: Plan, wanted: str | None = None) -> int:
         """Say how it ended, and what runs now."""
         now = self.service.running().image
         took = f"{look.deployment_id}, {clock(look.elapsed(datetime.now(UTC)))}"
@@ -214,7 +215,8 @@ class _Release:
             self._say(f"released ({took}): {runs}", "green")
             return EXIT_RELEASED
         cause = look.cause(self.alarms_seen)
-        if look.rollback_status == SUCCEEDED:
+        # Before green has tasks, there is nothing to roll back, and CodeDeploy makes no deployment for it.
+        if look.rollback_status == SUCCEEDED or (_rollback_may_come(look, plan) and not look.green_percent):
             self._say(f"rolled back ({took}): {cause}\n{runs}", "red")
             return EXIT_ROLLED_BACK
         rollback = f"its rollback {look.rollback_id} {look.rollback_status}" if look.rollback_id else "no rollback"

@@ -1,0 +1,147 @@
+"""Releases against a local AWS that plays CodeDeploy: how they end, and what runs then."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.release.support import NEW, OLD, SIDECAR, Meanwhile, World, until
+
+pytestmark = [pytest.mark.requirement("W2.4")]
+
+
+def test_a_release_ends_with_the_new_image_before_all_customers(world: World) -> None:
+    before = world.running_task_definition()
+
+    ended = world.run(NEW)
+
+    assert ended.code == 0
+    assert world.running_image() == NEW
+    assert world.weights() == {"blue": 0, "green": 100}
+    assert [world.deployment(one)["status"] for one in world.deployments()] == ["Succeeded"]
+    assert ended.text.splitlines()[-1].startswith("released (d-")
+    assert ended.text.splitlines()[-1].endswith(f"web in us-east-2 runs {NEW}")
+    assert "green 10 %" in ended.text
+    assert "\x1b[" not in ended.text
+    after = world.running_task_definition()
+    assert after["tags"] == before["tags"]
+    assert_differ_in_the_image_only(before["taskDefinition"], after["taskDefinition"])
+
+
+def assert_differ_in_the_image_only(before: dict, after: dict) -> None:  # type: ignore[type-arg]
+    own = {"taskDefinitionArn", "revision", "registeredAt", "containerDefinitions"}
+    assert {name: value for name, value in before.items() if name not in own} == {
+        name: value for name, value in after.items() if name not in own
+    }
+    for one, other in zip(before["containerDefinitions"], after["containerDefinitions"], strict=True):
+        assert other == {**one, "image": NEW if one["name"] == "web" else SIDECAR}
+
+
+def test_what_the_deployment_is_told_comes_from_what_runs(world: World) -> None:
+    world.run(NEW)
+
+    (identity,) = world.deployments()
+    deployment = world.deployment(identity)
+    content = json.loads(deployment["revision"]["appSpecContent"]["content"])
+    hook = f"arn:aws:lambda:us-east-2:123456789012:function:{world.settings.names.of('smoke-test')}"
+    assert content["Hooks"] == [{"AfterAllowTestTraffic": hook}]
+    assert content["Resources"][0]["TargetService"]["Properties"] == {
+        "TaskDefinition": world.primary["taskDefinition"],
+        "LoadBalancerInfo": {"ContainerName": "web", "ContainerPort": 8443},
+        "PlatformVersion": "1.4.0",
+        "CapacityProviderStrategy": [{"CapacityProvider": "FARGATE", "Base": 1, "Weight": 1}],
+    }
+    assert NEW in deployment["description"]
+    # It is what CodeDeploy forgets unless it is repeated.
+    assert world.primary["capacityProviderStrategy"] == [{"capacityProvider": "FARGATE", "base": 1, "weight": 1}]
+
+
+def test_the_next_release_starts_from_what_runs_and_not_from_the_latest_revision(world: World) -> None:
+    latest = world.ecs.describe_task_definition(taskDefinition=world.task_definition)["taskDefinition"]
+    world.ecs.register_task_definition(
+        family=world.name,
+        containerDefinitions=[{"name": "web", "image": OLD, "memory": 128}],
+    )
+
+    assert world.run(NEW).code == 0
+
+    assert_differ_in_the_image_only(latest, world.running_task_definition()["taskDefinition"])
+
+
+@pytest.mark.requirement("W2.3", "Q2")
+def test_an_alarm_rolls_a_release_back(slow_world: World) -> None:
+    world = slow_world
+    with Meanwhile(lambda: world.green_percent() == 10, lambda: world.set_alarm("ALARM")):
+        ended = world.run(NEW)
+
+    assert ended.code == 3
+    assert world.running_image() == OLD
+    assert world.weights() == {"blue": 100, "green": 0}
+    said = ended.text.splitlines()
+    assert said[-2].startswith("rolled back (d-")
+    assert f"alarm {world.alarm} (a test says ALARM)" in said[-2]
+    assert said[-1] == f"web in us-east-2 runs {OLD}"
+    assert any(f"in alarm: {world.alarm}" in line for line in said)
+
+
+@pytest.mark.requirement("W2.3")
+def test_an_alarm_that_is_off_again_is_still_named(slow_world: World) -> None:
+    world = slow_world
+
+    def on_and_off() -> None:
+        world.set_alarm("ALARM")
+        until(lambda: len(world.deployments()) == 2, "a rollback")
+        world.set_alarm("OK")
+
+    with Meanwhile(lambda: world.green_percent() == 10, on_and_off):
+        ended = world.run(NEW)
+
+    assert ended.code == 3
+    assert world.alarm in ended.text.splitlines()[-2]
+
+
+@pytest.mark.requirement("W2.3", "Q2")
+def test_a_smoke_test_that_fails_rolls_a_release_back_before_any_customer_sees_it(world: World) -> None:
+    world.answer_hook_with("Failed")
+
+    ended = world.run(NEW)
+
+    assert ended.code == 3
+    assert world.running_image() == OLD
+    assert world.weights() == {"blue": 100, "green": 0}
+    assert "rolled back" in ended.text.splitlines()[-2]
+    assert "the smoke test, AfterAllowTestTraffic, failed" in ended.text.splitlines()[-2]
+    assert "green 10 %" not in ended.text
+
+
+@pytest.mark.requirement("W2.3")
+def test_an_alarm_that_is_on_before_the_start_releases_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("operations.release.SECONDS_UNTIL_ROLLBACK", 0.5)
+    world.set_alarm("ALARM")
+
+    ended = world.run(NEW)
+
+    assert ended.code == 3
+    assert world.running_image() == OLD
+    assert world.alarm in ended.text.splitlines()[-2]
+
+
+def test_the_image_that_runs_already_is_not_released_again(world: World) -> None:
+    before = world.writes()
+
+    ended = world.run(OLD)
+
+    assert ended.code == 0
+    assert ended.text == f"web runs {OLD} already: there is nothing to release\n"
+    assert world.writes() == before
+
+
+def test_a_release_after_a_rolled_back_one_starts_from_the_old_image(world: World) -> None:
+    world.answer_hook_with("Failed")
+    assert world.run(NEW).code == 3
+    world.answer_hook_with("Succeeded")
+
+    assert world.run(NEW).code == 0
+
+    assert world.running_image() == NEW
