@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from emulator.clock import DEFAULT_SECONDS_PER_MINUTE
 from emulator.server import CannotServeError, serve
 
 DEFAULT_PORT = 5566
@@ -32,6 +33,9 @@ def serve_command(
         bool,
         typer.Option(help="Hold every request against AWS's published model. Off only to measure what that costs."),
     ] = True,
+    seconds_per_minute: Annotated[
+        float, typer.Option(min=0.001, help="How long a minute of a release takes; 60 is real time.")
+    ] = DEFAULT_SECONDS_PER_MINUTE,
 ) -> None:
     """Serve the local AWS in the foreground until SIGTERM or Ctrl-C.
 
@@ -44,6 +48,7 @@ def serve_command(
             port,
             directory,
             contract=contract,
+            seconds_per_minute=seconds_per_minute,
             ready=lambda url: console.print(f"local AWS ready at {url}, record in {directory}", highlight=False),
         )
     except CannotServeError as refusal:

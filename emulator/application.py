@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from moto.iam.models import get_account_id_from
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sts.models import sts_backends
 
+from emulator.clock import CLOCK
 from emulator.contract import (
     Check,
     Constraint,
@@ -37,12 +37,16 @@ from emulator.contract import (
     without_leniencies,
 )
 from emulator.record import Call, RecordedViolation, Recorder
+from emulator.turns import turn
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 IDENTITY_PATH = "/_local-aws"
 """Answers with the process id and the directory of the server: no path of an AWS service."""
+
+CLOCK_PATH = "/_local-aws/clock"
+"""Takes ``{"seconds_per_minute": 0.5}`` by PUT: how fast releases go from now on."""
 
 # moto's own interface, and the metadata of an instance: no calls of an AWS API.
 _NO_AWS_API = ("/moto-api", "/latest/", "/favicon.ico")
@@ -72,14 +76,14 @@ class LocalAws:
         self._contract = contract
         self._recorder = Recorder(directory)
         self._moto = DomainDispatcherApplication(create_backend_app)
-        # moto's backends are plain dictionaries, changed without locks; see docs/local-aws.md.
-        self._one_at_a_time = threading.Lock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         path = environ.get("PATH_INFO", "")
         if path == IDENTITY_PATH:
             return _identity(self._directory, start_response)
+        if path == CLOCK_PATH:
+            return _set_clock(environ, start_response)
         if path.startswith(_NO_AWS_API):
             return self._moto(environ, start_response)  # type: ignore[no-any-return]
         try:
@@ -99,7 +103,7 @@ class LocalAws:
                 return _Answer.of(error)
         if exchange.target is not None and exchange.target.operation.name in _WAITING_OPERATIONS:
             return self._forward(exchange)
-        with self._one_at_a_time:
+        with turn():
             return self._forward(exchange)
 
     def _refuse(self, exchange: _Exchange) -> ErrorResponse | None:
@@ -292,6 +296,18 @@ def _error_code(headers: list[tuple[str, str]], body: bytes) -> str:
 
 
 def _identity(directory: Path, start_response: StartResponse) -> Iterable[bytes]:
-    body = json.dumps({"pid": os.getpid(), "directory": str(directory)}).encode()
-    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return _json("200 OK", {"pid": os.getpid(), "directory": str(directory)}, start_response)
+
+
+def _set_clock(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    try:
+        CLOCK.set(json.loads(_read_body(environ))["seconds_per_minute"])
+    except (ValueError, KeyError, TypeError) as flaw:
+        return _json("400 Bad Request", {"error": repr(flaw)}, start_response)
+    return _json("200 OK", {"seconds_per_minute": CLOCK.seconds_per_minute}, start_response)
+
+
+def _json(status: str, content: dict[str, object], start_response: StartResponse) -> Iterable[bytes]:
+    body = json.dumps(content).encode()
+    start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import http.client
 import json
 import os
 import signal
@@ -18,8 +19,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from emulator.clock import DEFAULT_SECONDS_PER_MINUTE
 from emulator.server import HOST, STATE_FILE, identity
 
 ACCOUNT_ID = "123456789012"
@@ -84,7 +88,13 @@ def complete_environment(url: str, base: Mapping[str, str] | None = None, region
     return {**kept, **environment(url, region)}
 
 
-def start(directory: Path | str, *, port: int | None = None, seconds_to_start: float = SECONDS_TO_START) -> Server:
+def start(
+    directory: Path | str,
+    *,
+    port: int | None = None,
+    seconds_per_minute: float = DEFAULT_SECONDS_PER_MINUTE,
+    seconds_to_start: float = SECONDS_TO_START,
+) -> Server:
     """Start a local AWS in the background and return once it answers.
 
     Its output goes to ``server.log`` in ``directory``. It lives until :func:`stop`, also after this process ends.
@@ -92,6 +102,7 @@ def start(directory: Path | str, *, port: int | None = None, seconds_to_start: f
     Args:
         directory: takes its record; made if it does not exist.
         port: TCP port on 127.0.0.1; a free one when not given.
+        seconds_per_minute: how long a minute of a release takes; :func:`set_clock` changes it later.
         seconds_to_start: how long to wait for it to answer.
 
     Raises:
@@ -101,6 +112,7 @@ def start(directory: Path | str, *, port: int | None = None, seconds_to_start: f
     directory.mkdir(parents=True, exist_ok=True)
     chosen = port or free_port()
     command = [sys.executable, "-m", "emulator", "serve", "--port", str(chosen), "--directory", str(directory)]
+    command += ["--seconds-per-minute", str(seconds_per_minute)]
     log_path = directory / LOG_FILE
     with log_path.open("w", encoding="utf-8") as log:
         # A session of its own: Ctrl-C in a terminal is for the command in front, which stops the server itself.
@@ -159,10 +171,31 @@ def stop(server: Server, *, seconds_to_stop: float = SECONDS_TO_STOP) -> None:
     raise EmulatorError(f"the local AWS in {server.directory} (process {server.pid}) did not end")
 
 
+def set_clock(server: Server, seconds_per_minute: float) -> None:
+    """Let a minute of a release take so long from now on, also in one that is going on.
+
+    Raises:
+        EmulatorError: it is not above 0, or the server does not answer.
+    """
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=5.0)
+    try:
+        connection.request("PUT", "/_local-aws/clock", json.dumps({"seconds_per_minute": seconds_per_minute}))
+        answer = connection.getresponse()
+        said = answer.read().decode()
+    except (OSError, http.client.HTTPException) as failure:
+        raise EmulatorError(f"the local AWS at {server.url} does not answer: {failure}") from None
+    finally:
+        connection.close()
+    if answer.status != HTTPStatus.OK:
+        raise EmulatorError(said)
+
+
 @contextlib.contextmanager
-def running(directory: Path | str, *, port: int | None = None) -> Iterator[Server]:
+def running(
+    directory: Path | str, *, port: int | None = None, seconds_per_minute: float = DEFAULT_SECONDS_PER_MINUTE
+) -> Iterator[Server]:
     """A local AWS for the duration of a ``with`` block."""
-    server = start(directory, port=port)
+    server = start(directory, port=port, seconds_per_minute=seconds_per_minute)
     try:
         yield server
     finally:

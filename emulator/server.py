@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from emulator.clock import CLOCK, DEFAULT_SECONDS_PER_MINUTE
+
 HOST = "127.0.0.1"
 STATE_FILE = "server.json"
 """In the server's directory: its process id and URL. Locked for as long as the server lives."""
@@ -44,13 +46,21 @@ class CannotServeError(Exception):
     """The server cannot start; the message is one line for a person."""
 
 
-def serve(port: int, directory: Path, *, contract: bool = True, ready: Callable[[str], None]) -> None:
+def serve(
+    port: int,
+    directory: Path,
+    *,
+    contract: bool = True,
+    seconds_per_minute: float = DEFAULT_SECONDS_PER_MINUTE,
+    ready: Callable[[str], None],
+) -> None:
     """Serve until SIGTERM or SIGINT, then end the process with exit code 0.
 
     Args:
         port: TCP port on 127.0.0.1.
         directory: takes the record and the state of the server; made if it does not exist.
         contract: whether requests are held against AWS's models.
+        seconds_per_minute: how long a minute of a release takes.
         ready: called with the URL once the server answers.
 
     Raises:
@@ -66,6 +76,7 @@ def serve(port: int, directory: Path, *, contract: bool = True, ready: Callable[
     os.environ["MOTO_PORT"] = str(port)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
+    CLOCK.set(seconds_per_minute)
     server = _make_server(port, directory, contract=contract)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     _write_state(state, url)
@@ -75,6 +86,7 @@ def serve(port: int, directory: Path, *, contract: bool = True, ready: Callable[
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     server.shutdown()
     server.server_close()
+    _end_functions()
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -91,6 +103,12 @@ def _make_server(port: int, directory: Path, *, contract: bool) -> BaseWSGIServe
     install()
     application = LocalAws(directory, contract=contract)
     return make_server(HOST, port, application, threaded=True, request_handler=RequestHandler)
+
+
+def _end_functions() -> None:
+    from emulator.functions import end_all
+
+    end_all()
 
 
 def identity(url: str, seconds: float = 5.0) -> dict[str, object] | None:

@@ -11,7 +11,18 @@ from __future__ import annotations
 
 import importlib
 
-SERVICES = ("bucket_policies", "ec2", "kms", "s3")
+SERVICES = (
+    "applicationautoscaling",
+    "awslambda",
+    "bucket_policies",
+    "codedeploy",
+    "ec2",
+    "ecs",
+    "kms",
+    "s3",
+    "secretsmanager",
+    "sqs",
+)
 """The modules here that change moto when they are imported."""
 
 

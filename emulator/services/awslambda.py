@@ -1,0 +1,72 @@
+"""Lambda: what moto drops of a function's configuration, and functions that really run.
+
+moto runs functions in Docker. Here a Python function runs in a process of the local Python (:mod:`emulator.functions`).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from typing import Any
+
+from moto.awslambda.models import LambdaFunction
+
+from emulator import functions
+from emulator.services.extend import Method, override
+
+KEPT = ("DeadLetterConfig", "LoggingConfig", "TracingConfig", "KMSKeyArn", "EphemeralStorage")
+"""Members of a configuration that moto does not store, or not when they change."""
+
+
+@override(LambdaFunction)
+def __init__(original: Method, self: Any, *arguments: Any, **keywords: Any) -> None:  # noqa: N807
+    """Store what moto does not."""
+    original(self, *arguments, **keywords)
+    self.kept = {}
+    _keep(self, keywords["spec"])
+
+
+@override(LambdaFunction)
+def update_configuration(original: Method, self: Any, config_updates: dict[str, Any]) -> dict[str, Any]:
+    """Store what moto does not."""
+    _keep(self, config_updates)
+    return original(self, config_updates)  # type: ignore[no-any-return]
+
+
+@override(LambdaFunction)
+def update_function_code(original: Method, self: Any, updated_spec: dict[str, Any]) -> dict[str, Any]:
+    """Store the architectures, which come with the code."""
+    if "Architectures" in updated_spec:
+        self.architectures = updated_spec["Architectures"]
+    return original(self, updated_spec)  # type: ignore[no-any-return]
+
+
+@override(LambdaFunction)
+def get_configuration(original: Method, self: Any, on_create: bool = False) -> dict[str, Any]:
+    """Answer what is stored."""
+    return {**original(self, on_create), **self.kept}
+
+
+def _keep(self: Any, sent: dict[str, Any]) -> None:
+    for member in KEPT:
+        if member in sent:
+            self.kept[member] = sent[member]
+    logging = self.kept.get("LoggingConfig", {})
+    self.logs_group_name = logging.get("LogGroup") or self.logs_group_name
+
+
+@override(LambdaFunction)
+def invoke(_original: Method, self: Any, body: str, request_headers: Any, response_headers: Any) -> str | bytes:
+    """Run the function, and answer as the invocation type has it."""
+    event = json.loads(body) if body else {}
+    kind = request_headers.get("x-amz-invocation-type", "RequestResponse")
+    if kind == "Event":
+        threading.Thread(target=functions.run, args=(self, event), daemon=True).start()
+    if kind != "RequestResponse":
+        return ""
+    outcome = functions.run(self, event)
+    if outcome.failed:
+        response_headers["x-amz-function-error"] = "Unhandled"
+    response_headers["x-amz-log-result"] = base64.b64encode(outcome.log.encode()[-functions.LOG_TAIL_BYTES :]).decode()
+    return outcome.payload.encode()

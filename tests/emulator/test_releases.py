@@ -1,0 +1,491 @@
+"""Releases of ECS services, as CodeDeploy plays them.
+
+The clock of these tests makes a short wait (the start of the tasks) pass at once and the longest one last for minutes:
+a release stands still where the test wants to look at it, and then goes on when the clock is set to run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from emulator import process
+from emulator.clock import Clock
+from emulator.process import EmulatorError, Server
+from emulator.record import read_violations
+from emulator.services.codedeploy_release import _shares
+from tests.emulator.release_support import (
+    LONGEST_MINUTES,
+    REPORTING_FUNCTION,
+    Make,
+    Platform,
+    canary,
+    eventually,
+    make_function,
+    make_platform,
+)
+from tests.emulator.support import client_for
+
+pytestmark = pytest.mark.requirement("W8.2")
+
+STANDING, RUNNING = 0.05, 0.00005
+"""Seconds a minute: the longest wait takes 144 seconds, or a seventh of one."""
+
+ALL_AT_ONCE = {"type": "AllAtOnce"}
+SUCCEEDING = "Succeeded"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with process.running(tmp_path_factory.mktemp("releases"), seconds_per_minute=STANDING) as running:
+        yield running
+        assert read_violations(running.directory) == []
+
+
+@pytest.fixture
+def client(server: Server) -> Make:
+    process.set_clock(server, STANDING)
+    return client_for(server)
+
+
+@pytest.fixture
+def run(server: Server) -> Callable[[], None]:
+    return lambda: process.set_clock(server, RUNNING)
+
+
+def error_of(call: Callable[[], Any]) -> str:
+    with pytest.raises(ClientError) as raised:
+        call()
+    return str(raised.value.response["Error"]["Code"])
+
+
+def test_a_release_shifts_its_share_waits_and_finishes_and_the_next_goes_the_other_way(
+    client: Make, run: Callable[[], None]
+) -> None:
+    platform = make_platform(client, "shifting", traffic=canary(10))
+    first, second = platform.service()["taskDefinition"], platform.register_task_definition()
+    blue, green = platform.blue, platform.green
+    assert len(platform.targets(blue)) == 2
+    assert platform.targets(green) == []
+
+    released = platform.release(second)
+    eventually(lambda: platform.weights(platform.rules[0]) == {blue: 90, green: 10})
+    assert platform.weights(platform.rules[1]) == {blue: 90, green: 10}
+    assert list(platform.weights(platform.rules[2]).values()) == [7]
+    assert platform.test_weights() == {blue: 0, green: 100}
+    assert platform.traffic(released) == {"Blue": 90, "Green": 10}
+    assert platform.primary() == (first, blue)
+    sets = {tasks["status"]: tasks for tasks in platform.service()["taskSets"]}
+    assert sets.keys() == {"PRIMARY", "ACTIVE"}
+    assert sets["ACTIVE"]["taskDefinition"] == second
+    assert sets["ACTIVE"]["externalId"] == released
+    assert sets["ACTIVE"]["loadBalancers"][0]["targetGroupArn"] == green
+    assert sets["ACTIVE"]["scale"] == {"value": 100.0, "unit": "PERCENT"}
+    assert set(platform.targets(green)).isdisjoint(platform.targets(blue))
+    assert len(platform.targets(green)) == 2
+    assert platform.info(released)["status"] == "InProgress"
+    assert platform.events(released)["AllowTraffic"] == "InProgress"
+    assert platform.events(released)["AfterAllowTraffic"] == "Pending"
+
+    run()
+    info = platform.ended(released)
+    assert (info["status"], info["deploymentOverview"]["Succeeded"]) == ("Succeeded", 1)
+    assert info["startTime"] <= info["completeTime"]
+    assert set(platform.events(released).values()) == {"Succeeded"}
+    assert platform.weights(platform.rules[0]) == platform.weights(platform.rules[1]) == {blue: 0, green: 100}
+    assert platform.test_weights() == {blue: 0, green: 100}
+    assert list(platform.weights(platform.rules[2]).values()) == [7]
+    default = client("elbv2").describe_listeners(ListenerArns=[platform.listener])["Listeners"][0]["DefaultActions"]
+    assert [action["Type"] for action in default] == ["fixed-response"]
+    assert platform.primary() == (second, green)
+    assert len(platform.service()["taskSets"]) == 1
+    assert platform.targets(blue) == []
+    group = client("codedeploy").get_deployment_group(applicationName="shifting", deploymentGroupName="shifting")
+    assert group["deploymentGroupInfo"]["lastSuccessfulDeployment"]["deploymentId"] == released
+    assert group["deploymentGroupInfo"]["lastAttemptedDeployment"]["status"] == "Succeeded"
+
+    third = platform.register_task_definition()
+    assert platform.ended(platform.release(third))["status"] == "Succeeded"
+    assert platform.primary() == (third, blue)
+    assert platform.weights(platform.rules[0]) == platform.test_weights() == {blue: 100, green: 0}
+
+
+def test_a_second_release_of_a_group_is_refused_while_the_first_goes_on(client: Make, run: Callable[[], None]) -> None:
+    platform = make_platform(client, "second", traffic=ALL_AT_ONCE, bake_minutes=LONGEST_MINUTES)
+    first = platform.release(platform.register_task_definition())
+    assert error_of(lambda: platform.release(platform.register_task_definition())) == (
+        "DeploymentLimitExceededException"
+    )
+    eventually(lambda: platform.info(first)["instanceTerminationWaitTimeStarted"])
+    assert error_of(lambda: platform.release(platform.register_task_definition())) == (
+        "DeploymentLimitExceededException"
+    )
+    codedeploy = client("codedeploy")
+    codedeploy.continue_deployment(deploymentId=first, deploymentWaitType="TERMINATION_WAIT")
+    assert platform.ended(first)["status"] == "Succeeded"
+    run()
+    second = platform.release(platform.register_task_definition())
+    assert platform.ended(second)["status"] == "Succeeded"
+    listed = codedeploy.list_deployments(
+        applicationName="second", deploymentGroupName="second", includeOnlyStatuses=["Succeeded"]
+    )
+    assert set(listed["deployments"]) == {first, second}
+
+
+def test_an_alarm_while_the_canary_waits_takes_the_traffic_back(client: Make) -> None:
+    platform = make_platform(client, "alarmed", traffic=canary(25))
+    first = platform.service()["taskDefinition"]
+    platform.set_alarm("alarmed-unwatched", "ALARM")
+    platform.set_alarm("alarmed-watched", "OK")
+    released = platform.release(platform.register_task_definition())
+    eventually(lambda: platform.weights(platform.rules[0])[platform.blue] == 75)
+    platform.set_alarm("alarmed-watched", "ALARM")
+    info = platform.ended(released)
+    assert (info["status"], info["errorInformation"]["code"]) == ("Stopped", "ALARM_ACTIVE")
+    assert "<alarmed-watched>" in info["errorInformation"]["message"]
+    rollback = platform.ended(info["rollbackInfo"]["rollbackDeploymentId"])
+    assert (rollback["status"], rollback["creator"]) == ("Succeeded", "codeDeployRollback")
+    assert rollback["rollbackInfo"]["rollbackTriggeringDeploymentId"] == released
+    assert platform.events(released)["AllowTraffic"] == "Failed"
+    assert platform.events(released)["AfterAllowTraffic"] == "Skipped"
+    as_before = {platform.blue: 100, platform.green: 0}
+    assert platform.weights(platform.rules[0]) == platform.weights(platform.rules[1]) == as_before
+    assert platform.test_weights() == as_before
+    assert platform.primary() == (first, platform.blue)
+    assert len(platform.service()["taskSets"]) == 1
+    assert platform.targets(platform.green) == []
+    assert first in rollback["revision"]["appSpecContent"]["content"]
+
+
+def test_an_alarm_while_the_original_tasks_wait_for_their_end_takes_the_traffic_back(client: Make) -> None:
+    platform = make_platform(client, "baking", traffic=ALL_AT_ONCE, bake_minutes=LONGEST_MINUTES)
+    first, second = platform.service()["taskDefinition"], platform.register_task_definition()
+    released = platform.release(second)
+    eventually(lambda: platform.info(released)["instanceTerminationWaitTimeStarted"])
+    assert platform.info(released)["status"] == "InProgress"
+    assert platform.primary() == (second, platform.green)
+    assert len(platform.service()["taskSets"]) == 2
+    platform.set_alarm("baking-watched", "ALARM")
+    info = platform.ended(released)
+    assert info["status"] == "Stopped"
+    platform.ended(info["rollbackInfo"]["rollbackDeploymentId"])
+    assert platform.primary() == (first, platform.blue)
+    assert platform.weights(platform.rules[0]) == {platform.blue: 100, platform.green: 0}
+
+
+def test_alarms_that_the_release_is_told_to_ignore_do_not_stop_it(client: Make, run: Callable[[], None]) -> None:
+    platform = make_platform(client, "ignoring", traffic=ALL_AT_ONCE)
+    platform.set_alarm("ignoring-watched", "ALARM")
+    definition = platform.register_task_definition()
+    refused = platform.ended(platform.release(definition))
+    assert (refused["status"], "rollbackInfo" in refused) == ("Stopped", False)
+    run()
+    codedeploy = client("codedeploy")
+    codedeploy.update_deployment_group(
+        applicationName="ignoring",
+        currentDeploymentGroupName="ignoring",
+        alarmConfiguration={"enabled": False, "alarms": [{"name": "ignoring-watched"}]},
+    )
+    assert platform.ended(platform.release(definition))["status"] == "Succeeded"
+
+
+@pytest.mark.parametrize("rolls_back", [True, False])
+def test_a_release_that_is_stopped_is_rolled_back_if_so_asked(rolls_back: bool, client: Make) -> None:
+    platform = make_platform(client, f"stopped-{rolls_back}", traffic=canary(10))
+    released = platform.release(platform.register_task_definition())
+    eventually(lambda: platform.weights(platform.rules[0])[platform.blue] == 90)
+    codedeploy = client("codedeploy")
+    codedeploy.stop_deployment(deploymentId=released, autoRollbackEnabled=rolls_back)
+    info = platform.ended(released)
+    assert (info["status"], info["errorInformation"]["code"]) == ("Stopped", "MANUAL_STOP")
+    assert ("rollbackInfo" in info) == rolls_back
+    if rolls_back:
+        platform.ended(info["rollbackInfo"]["rollbackDeploymentId"])
+    assert platform.weights(platform.rules[0])[platform.blue] == (100 if rolls_back else 90)
+    assert len(platform.service()["taskSets"]) == (1 if rolls_back else 2)
+    assert error_of(lambda: codedeploy.stop_deployment(deploymentId=released)) == "DeploymentAlreadyCompletedException"
+
+
+# --- hooks -----------------------------------------------------------------------------------------------------------
+
+
+def hook(client: Make, name: str, answer: str, code: str = REPORTING_FUNCTION) -> str:
+    return make_function(client, name, code, Environment={"Variables": {"ANSWER": answer}})
+
+
+def test_each_function_is_asked_in_its_turn_and_its_words_are_in_its_log(client: Make, run: Callable[[], None]) -> None:
+    platform = make_platform(client, "hooked", traffic=ALL_AT_ONCE)
+    function = hook(client, "hooked", "Succeeded")
+    names = ["BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"]
+    run()
+    released = platform.release(platform.register_task_definition(), dict.fromkeys(names, function))
+    assert platform.ended(released)["status"] == "Succeeded"
+    events = {event["lifecycleEventName"]: event for event in platform.target(released)["lifecycleEvents"]}
+    assert list(events) == [
+        "BeforeInstall", "Install", "AfterInstall", "AllowTestTraffic", "AfterAllowTestTraffic", "BeforeAllowTraffic",
+        "AllowTraffic", "AfterAllowTraffic",
+    ]  # fmt: skip
+    begun = [event["startTime"] for event in events.values()]
+    assert begun == sorted(begun)
+    logged = eventually(lambda: asked(client, "hooked") if len(asked(client, "hooked")) == len(names) else None)
+    assert {event["DeploymentId"] for event in logged} == {released}
+    assert len({event["LifecycleEventHookExecutionId"] for event in logged}) == len(names)
+
+
+def asked(client: Make, function: str) -> list[dict[str, str]]:
+    """The events that a function says it was called with; its log group comes with its first words."""
+    logs = client("logs")
+    group = f"/aws/lambda/{function}"
+    if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+        return []
+    logged = logs.filter_log_events(logGroupName=group)["events"]
+    return [json.loads(event["message"].partition(" ")[2]) for event in logged if event["message"].startswith("asked ")]
+
+
+@pytest.mark.parametrize("event", ["BeforeInstall", "AfterAllowTestTraffic", "AfterAllowTraffic"])
+def test_a_function_that_finds_a_fault_ends_the_release(event: str, client: Make, run: Callable[[], None]) -> None:
+    name = f"faulty-{event.lower()}"[:24]
+    platform = make_platform(client, name, traffic=ALL_AT_ONCE)
+    first = platform.service()["taskDefinition"]
+    run()
+    released = platform.release(platform.register_task_definition(), {event: hook(client, name, "Failed")})
+    info = platform.ended(released)
+    assert (info["status"], info["errorInformation"]["code"]) == ("Failed", "HOOK_EXECUTION_FAILURE")
+    assert event in info["errorInformation"]["message"]
+    assert platform.events(released)[event] == "Failed"
+    if event != "BeforeInstall":
+        platform.ended(info["rollbackInfo"]["rollbackDeploymentId"])
+        assert platform.weights(platform.rules[0]) == {platform.blue: 100, platform.green: 0}
+        assert platform.test_weights() == {platform.blue: 100, platform.green: 0}
+    assert platform.primary() == (first, platform.blue)
+
+
+@pytest.mark.parametrize("code", ["def handle(event, context): pass", "raise ValueError('broken')"])
+def test_a_function_that_says_nothing_for_an_hour_ends_the_release(
+    code: str, client: Make, run: Callable[[], None]
+) -> None:
+    name = f"silent-{len(code)}"
+    platform = make_platform(client, name, traffic=ALL_AT_ONCE)
+    run()
+    released = platform.release(platform.register_task_definition(), {"AfterInstall": hook(client, name, "", code)})
+    info = platform.ended(released)
+    assert (info["status"], info["errorInformation"]["code"]) == ("Failed", "HOOK_EXECUTION_FAILURE")
+    assert "did not report a status" in info["errorInformation"]["message"]
+
+
+def test_an_answer_counts_once_and_only_for_an_execution_there_is(client: Make) -> None:
+    platform = make_platform(client, "answers", traffic=canary(10))
+    function = hook(client, "answers", "Succeeded")
+    released = platform.release(platform.register_task_definition(), {"AfterInstall": function})
+    eventually(lambda: platform.weights(platform.rules[0])[platform.blue] == 90)
+    (event,) = eventually(lambda: asked(client, "answers"))
+    codedeploy = client("codedeploy")
+
+    def answer(deployment_id: str, execution_id: str, status: str = "Succeeded") -> str:
+        return error_of(
+            lambda: codedeploy.put_lifecycle_event_hook_execution_status(
+                deploymentId=deployment_id, lifecycleEventHookExecutionId=execution_id, status=status
+            )
+        )
+
+    execution_id = event["LifecycleEventHookExecutionId"]
+    assert answer(released, execution_id) == "LifecycleEventAlreadyCompletedException"
+    assert answer(released, "unknown") == "InvalidLifecycleEventHookExecutionIdException"
+    assert answer(released, execution_id, "Unknown") == "InvalidLifecycleEventHookExecutionStatusException"
+    assert answer("d-UNKNOWN00", execution_id) == "DeploymentDoesNotExistException"
+
+
+def test_a_function_that_does_not_exist_ends_the_release(client: Make) -> None:
+    platform = make_platform(client, "no-function", traffic=ALL_AT_ONCE)
+    released = platform.release(platform.register_task_definition(), {"BeforeInstall": "nobody"})
+    assert platform.ended(released)["errorInformation"]["code"] == "INVALID_LAMBDA_FUNCTION"
+
+
+# --- waiting to be continued -----------------------------------------------------------------------------------------
+
+
+def test_a_release_waits_to_be_continued_where_its_group_says_so(client: Make) -> None:
+    platform = make_platform(client, "ready", traffic=ALL_AT_ONCE, ready_minutes=LONGEST_MINUTES)
+    released = platform.release(platform.register_task_definition())
+    eventually(lambda: platform.info(released)["status"] == "Ready")
+    assert platform.test_weights() == {platform.blue: 0, platform.green: 100}
+    codedeploy = client("codedeploy")
+    assert error_of(
+        lambda: codedeploy.continue_deployment(deploymentId=released, deploymentWaitType="TERMINATION_WAIT")
+    ) == ("DeploymentIsNotInReadyStateException")
+    codedeploy.continue_deployment(deploymentId=released, deploymentWaitType="READY_WAIT")
+    assert platform.ended(released)["status"] == "Succeeded"
+
+
+def test_a_release_that_is_not_continued_in_time_is_stopped(client: Make, run: Callable[[], None]) -> None:
+    platform = make_platform(client, "not-continued", traffic=ALL_AT_ONCE, ready_minutes=LONGEST_MINUTES)
+    first = platform.service()["taskDefinition"]
+    run()
+    assert platform.ended(platform.release(platform.register_task_definition()))["status"] == "Stopped"
+    assert platform.primary() == (first, platform.blue)
+
+
+# --- what is released ------------------------------------------------------------------------------------------------
+
+
+def appspec(**changes: Any) -> str:
+    properties = {"TaskDefinition": "x", "LoadBalancerInfo": {"ContainerName": "web", "ContainerPort": 8443}, **changes}
+    service = {"Type": "AWS::ECS::Service", "Properties": properties}
+    return json.dumps({"version": 0.0, "Resources": [{"TargetService": service}]})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a: [",
+        "just words",
+        '{"version": 0.0}',
+        '{"Resources": [{"F": {"Type": "AWS::Lambda::Function", "Properties": {"Name": "f"}}}]}',
+        appspec(TaskDefinition=None),
+        appspec(LoadBalancerInfo={"ContainerName": "web"}),
+        appspec(LoadBalancerInfo=None),
+        appspec()[:-1] + ', "Hooks": [{"BeforeBreakfast": "f"}]}',
+        appspec()[:-1] + ', "Hooks": {"AfterInstall": "f"}}',
+    ],
+)
+def test_an_appspec_that_is_none_is_refused_at_once(content: str, client: Make) -> None:
+    platform = refusing_platform(client)
+    assert error_of(lambda: platform.deploy(content)) == "InvalidRevisionException"
+
+
+def refusing_platform(client: Make) -> Platform:
+    """One platform for all that is refused before anything is touched."""
+    applications = client("codedeploy").list_applications()["applications"]
+    if "refusing" in applications:
+        return Platform(client, "refusing", "", "", "", "", [])
+    return make_platform(client, "refusing", traffic=ALL_AT_ONCE)
+
+
+@pytest.mark.parametrize("kind", ["unknown", "container", "port", "inactive"])
+def test_a_task_definition_that_cannot_run_fails_before_anything_changes(kind: str, client: Make) -> None:
+    platform = make_platform(client, f"cannot-run-{kind}", traffic=ALL_AT_ONCE)
+    before = platform.service()
+    definition = platform.register_task_definition(
+        container="other" if kind == "container" else "web", port=1 if kind == "port" else 8443
+    )
+    if kind == "inactive":
+        client("ecs").deregister_task_definition(taskDefinition=definition)
+    info = platform.ended(platform.release("unknown:1" if kind == "unknown" else definition))
+    assert (info["status"], info["errorInformation"]["code"]) == ("Failed", "ECS_UPDATE_ERROR")
+    assert "rollbackInfo" not in info
+    assert platform.service() == before
+
+
+def test_an_appspec_may_be_yaml_and_in_s3(client: Make, run: Callable[[], None]) -> None:
+    platform = make_platform(client, "yaml", traffic=ALL_AT_ONCE)
+    definition = platform.register_task_definition()
+    text = f"""
+version: 0.0
+Resources:
+  - TargetService:
+      Type: AWS::ECS::Service
+      Properties:
+        TaskDefinition: "{definition}"
+        LoadBalancerInfo:
+          ContainerName: web
+          ContainerPort: 8443
+"""
+    s3 = client("s3")
+    s3.create_bucket(Bucket="appspecs", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    s3.put_object(Bucket="appspecs", Key="appspec.yaml", Body=text)
+    run()
+    location = {"bucket": "appspecs", "key": "appspec.yaml", "bundleType": "YAML"}
+    released = client("codedeploy").create_deployment(
+        applicationName="yaml", deploymentGroupName="yaml", revision={"revisionType": "S3", "s3Location": location}
+    )
+    assert platform.ended(released["deploymentId"])["status"] == "Succeeded"
+    assert platform.primary()[0] == definition
+
+
+def test_a_capacity_strategy_is_lost_unless_the_appspec_repeats_it(client: Make, run: Callable[[], None]) -> None:
+    strategy = [{"capacityProvider": "FARGATE_SPOT", "base": 1, "weight": 2}]
+    platform = make_platform(client, "strategy", traffic=ALL_AT_ONCE, capacity_provider_strategy=strategy)
+    assert platform.service()["capacityProviderStrategy"] == strategy
+    run()
+    repeated = [{"CapacityProvider": "FARGATE_SPOT", "Base": 1, "Weight": 2}]
+    definition = platform.register_task_definition()
+    platform.ended(platform.release(definition, CapacityProviderStrategy=repeated))
+    assert platform.service()["capacityProviderStrategy"] == strategy
+    assert "launchType" not in platform.service()
+    platform.ended(platform.release(definition))
+    assert "capacityProviderStrategy" not in platform.service()
+    assert platform.service()["launchType"] == "FARGATE"
+
+
+def test_a_release_needs_its_listeners_to_forward_to_the_primary_task_set(client: Make) -> None:
+    platform = make_platform(client, "detached", traffic=ALL_AT_ONCE)
+    elsewhere = [{"Type": "forward", "TargetGroupArn": platform.green}]
+    client("elbv2").modify_listener(ListenerArn=platform.test_listener, DefaultActions=elsewhere)
+    info = platform.ended(platform.release(platform.register_task_definition()))
+    assert info["errorInformation"]["code"] == "ELASTIC_LOAD_BALANCING_INVALID"
+    assert platform.test_listener in info["errorInformation"]["message"]
+
+
+def test_what_is_unknown_is_codedeploys_own_error(client: Make) -> None:
+    codedeploy = client("codedeploy")
+    unknown = "d-UNKNOWN00"
+    for call in (
+        lambda: codedeploy.get_deployment(deploymentId=unknown),
+        lambda: codedeploy.stop_deployment(deploymentId=unknown),
+        lambda: codedeploy.continue_deployment(deploymentId=unknown),
+        lambda: codedeploy.list_deployment_targets(deploymentId=unknown),
+        lambda: codedeploy.get_deployment_target(deploymentId=unknown, targetId="a:b"),
+    ):
+        assert error_of(call) == "DeploymentDoesNotExistException"
+    platform = make_platform(client, "known", traffic=canary(10))
+    released = platform.release(platform.register_task_definition())
+    eventually(lambda: platform.info(released)["status"] == "InProgress")
+    assert error_of(lambda: codedeploy.get_deployment_target(deploymentId=released, targetId="a:b")) == (
+        "DeploymentTargetDoesNotExistException"
+    )
+    revision = {"revisionType": "AppSpecContent", "appSpecContent": {"content": appspec()}}
+    for name, group, code in (
+        ("nobody", "known", "ApplicationDoesNotExistException"),
+        ("known", "nobody", "DeploymentGroupDoesNotExistException"),
+    ):
+        assert code == error_of(
+            lambda name=name, group=group: codedeploy.create_deployment(  # type: ignore[misc]
+                applicationName=name, deploymentGroupName=group, revision=revision
+            )
+        )
+
+
+# --- the clock -------------------------------------------------------------------------------------------------------
+
+
+def test_the_shares_are_those_of_the_configuration() -> None:
+    linear = {"type": "TimeBasedLinear", "timeBasedLinear": {"linearPercentage": 30, "linearInterval": 2}}
+    expected = {
+        (10, 5): (canary(10, 5), [(10, 5), (100, 0)]),
+        (30, 2): (linear, [(30, 2), (60, 2), (90, 2), (100, 0)]),
+        (100, 0): (ALL_AT_ONCE, [(100, 0)]),
+    }
+    for routing, shares in expected.values():
+        assert list(_shares({"trafficRoutingConfig": routing})) == shares
+
+
+def test_a_clock_can_be_changed_while_somebody_waits() -> None:
+    clock = Clock()
+    clock.set(1e6)
+
+    def faster() -> bool:
+        clock.set(1e-6)
+        return False
+
+    assert clock.wait(1000.0, faster) is False
+    assert clock.wait(1e9, lambda: True) is True
+
+
+@pytest.mark.parametrize("speed", [0, -1])
+def test_a_clock_does_not_stand_still_or_go_back(speed: float, server: Server) -> None:
+    with pytest.raises(EmulatorError, match="seconds_per_minute"):
+        process.set_clock(server, speed)
