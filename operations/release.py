@@ -124,6 +124,7 @@ class _Release:
 
     def resume(self) -> int:
         """Watch the deployment that is in progress; if none is, say how the last one ended."""
+        self.service.running()  # refuses where there is no service
         if found := self.service.in_progress():
             self._say(f"{self.place.service}: watching {found}")
         elif found := self.service.last():
@@ -134,6 +135,7 @@ class _Release:
 
     def stop(self) -> int:
         """Stop the deployment that is in progress, with a rollback, and watch that."""
+        self.service.running()
         if not (found := self.service.in_progress()):
             raise Refused(f"--stop: nothing to stop; no deployment of {self.place.name} is in progress")
         deployment = self.service.triggering(found)

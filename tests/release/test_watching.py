@@ -274,3 +274,18 @@ def test_a_stop_without_a_rollback_is_a_failure_that_says_who_gets_what(
 
     assert "no rollback: it was stopped" in str(failed.value)
     assert f"green 10 %; web in us-east-2 runs {OLD}" in str(failed.value)
+
+
+def test_a_deployment_whose_answer_was_lost_is_found_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As botocore repeats a call that was not answered, the second one meets the deployment of the first."""
+    deploy = BlueGreenService._deploy
+
+    def deploy_twice(self: BlueGreenService, content: str, description: str) -> str:
+        first = deploy(self, content, description)
+        assert deploy(self, content, description) == first
+        return first
+
+    monkeypatch.setattr(BlueGreenService, "_deploy", deploy_twice)
+
+    assert world.run(NEW).code == 0
+    assert len(world.deployments()) == 1
