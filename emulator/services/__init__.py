@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib
 
-SERVICES = ("bucket_policies", "ec2", "kms", "s3")
+SERVICES = ("bucket_policies", "ec2", "kms", "network_acls", "s3")
 """The modules here that change moto when they are imported."""
 
 
