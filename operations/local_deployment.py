@@ -17,17 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import botocore.session
-from botocore.config import Config
 from rich.console import Console
 from rich.table import Table
 
 from emulator import inventory, process
 from emulator.record import read_violations
-from operations import preflight, state_key
+from operations import preflight
 from operations.outcome import EXIT_INTERRUPTED, EXIT_REFUSED, Failed, Refused
 from operations.synthesized import PROJECT, provider_installation, synthesize
-from operations.terraform import Terraform
+from operations.terraform import Progress, Resource, Terraform
+from operations.waits import Chain, longest_chain
 from settings import load
 
 ENVIRONMENT = "local"
@@ -43,6 +42,7 @@ class LocalDeployment:
     directory: Path = DIRECTORY
     environment: str = ENVIRONMENT
     seconds: dict[str, float] = field(default_factory=dict)
+    chains: dict[str, Chain] = field(default_factory=dict)
 
     def deploy(self, port: int) -> None:
         """Deploy everything, prove that a second plan is empty, and leave the local AWS running.
@@ -66,10 +66,12 @@ class LocalDeployment:
         with self._phase("terraform init"):
             terraform.init()
         with self._phase("terraform apply"):
-            terraform.apply()
+            applied = terraform.apply()
         with self._phase("second plan"):
             changes = terraform.plan()
-        self._report(terraform, server)
+        resources = terraform.resources()
+        self._note_chain("terraform apply", applied, resources)
+        self._report(terraform, resources, server)
         if changes:
             raise Failed("the second plan is not empty:\n" + "\n".join(f"  {line}" for line in changes))
         self.console.print("second plan: empty")
@@ -80,7 +82,8 @@ class LocalDeployment:
         """Destroy what ``deploy`` made, show that nothing is left, stop the local AWS and remove its directory.
 
         Raises:
-            Failed: Terraform failed or something is left; the local AWS keeps running then.
+            Failed: Terraform failed, a request broke AWS's contract, or something is left; the local AWS keeps
+                running then.
         """
         server = process.find(self.directory)
         stack = self.directory / "cdktf.out" / "stacks" / "payment-platform"
@@ -89,8 +92,13 @@ class LocalDeployment:
         elif not (self._data_directory / "terraform.tfstate").exists():
             self.console.print("nothing was deployed to the local AWS")
         else:
+            terraform = self._terraform(stack, server)
+            resources = terraform.resources()
             with self._phase("terraform destroy"):
-                self._terraform(stack, server).destroy()
+                destroyed = terraform.destroy()
+            self._note_chain("terraform destroy", destroyed, resources)
+            self.console.print(_seconds_table(self.seconds, self.chains))
+            self._refuse_violations()
             self._refuse_leftovers(server)
         self.abandon()
 
@@ -145,11 +153,14 @@ class LocalDeployment:
         environment["TF_DATA_DIR"] = str(self._data_directory)
         return Terraform(stack, environment, self.console)
 
-    def _report(self, terraform: Terraform, server: process.Server) -> None:
-        types = terraform.resources()
-        self.console.print(f"{len(types)} resources of {len(set(types))} types in {server.url}")
+    def _note_chain(self, phase: str, progress: Progress, resources: list[Resource]) -> None:
+        self.chains[phase] = longest_chain(progress.seconds, {one.address: one.depends_on for one in resources})
+
+    def _report(self, terraform: Terraform, resources: list[Resource], server: process.Server) -> None:
+        types = {one.type for one in resources}
+        self.console.print(f"{len(resources)} resources of {len(types)} types in {server.url}")
         self.console.print(_outputs_table(terraform.outputs()))
-        self.console.print(_seconds_table(self.seconds))
+        self.console.print(_seconds_table(self.seconds, self.chains))
 
     def _refuse_violations(self) -> None:
         violations = read_violations(self.directory)
@@ -158,10 +169,7 @@ class LocalDeployment:
             raise Failed("\n".join(f"{one.service}:{one.operation}: {one.message}" for one in violations))
 
     def _refuse_leftovers(self, server: process.Server) -> None:
-        settings = load(self.environment)
-        alias = f"alias/{settings.state.bucket}"
-        key_ids = _key_ids(server, settings.primary.name, alias)
-        left = inventory.leftovers(server.url, except_for={settings.state.bucket, alias, *key_ids})
+        left = inventory.leftovers(server.url, state_bucket=load(self.environment).state.bucket)
         if left:
             lines = "\n".join(f"  {one.region} {one.kind} {one.id}" for one in left)
             raise Failed(f"left after the destruction:\n{lines}")
@@ -176,20 +184,6 @@ class LocalDeployment:
         self.console.print(f"to end it: {_command('make destroy-local')}")
 
 
-def client(server: process.Server, service: str, region: str) -> Any:
-    """A client of the local AWS, whatever account, profile or proxy the person who runs this has."""
-    variables = process.environment(server.url, region)
-    session = botocore.session.get_session()
-    session.set_credentials(variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"])
-    return session.create_client(service, region, endpoint_url=server.url, config=Config(proxies={}))
-
-
-def _key_ids(server: process.Server, region: str, alias: str) -> set[str]:
-    """The id of the key that ``alias`` stands for."""
-    key = state_key.describe(client(server, "kms", region), alias)
-    return {key.arn.rpartition("/")[2]} if key else set()
-
-
 def _command(text: str) -> str:
     return f"[bold]{text}[/bold]"
 
@@ -201,10 +195,12 @@ def _outputs_table(outputs: dict[str, Any]) -> Table:
     return table
 
 
-def _seconds_table(seconds: dict[str, float]) -> Table:
+def _seconds_table(seconds: dict[str, float], chains: dict[str, Chain]) -> Table:
+    """Each phase's wall time, and beside it the least that its longest chain of waiting resources could take."""
     table = Table("phase", box=None, pad_edge=False)
     table.add_column("wall time", justify="right")
+    table.add_column("longest chain of waits")
     for name, value in seconds.items():
-        table.add_row(name, f"{value:.1f} s")
+        table.add_row(name, f"{value:.1f} s", chains[name].text if name in chains else "")
     table.add_row("together", f"{sum(seconds.values()):.1f} s")
     return table

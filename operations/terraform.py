@@ -37,6 +37,7 @@ class Progress:
     changes: list[str] = field(default_factory=list)
     other_output: list[str] = field(default_factory=list)
     exit_code: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)  # that each resource took, by address
 
     def read(self, line: str) -> None:
         """Take in one line of Terraform's output. What is no event (a panic, say) is kept as it is."""
@@ -50,6 +51,7 @@ class Progress:
             self.total = sum(event["changes"][what] for what in ("add", "change", "remove"))
         elif kind == "apply_complete" and event["hook"]["action"] != "read":  # data sources are not counted in total
             self.done += 1
+            self.seconds[event["hook"]["resource"]["addr"]] = float(event["hook"]["elapsed_seconds"])
         elif kind == "refresh_complete":
             self.refreshed += 1
         elif kind == "planned_change":
@@ -76,6 +78,15 @@ def describe(diagnostic: Mapping[str, Any]) -> str:
         lines.append(f"  at {address}")
     lines += [f"  {line}" for line in diagnostic.get("detail", "").splitlines() if line.strip()]
     return "\n".join(lines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """A resource in the state, and the addresses of what it depends on, data sources included."""
+
+    address: str
+    type: str
+    depends_on: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -124,11 +135,11 @@ class Terraform:
         entries = json.loads(self._read("output", "-json"))
         return {name: "(sensitive)" if entry["sensitive"] else entry["value"] for name, entry in entries.items()}
 
-    def resources(self) -> list[str]:
-        """The type of each managed resource in the state."""
+    def resources(self) -> list[Resource]:
+        """The managed resources in the state."""
         state = json.loads(self._read("show", "-json"))
         return [
-            one["type"]
+            Resource(address=one["address"], type=one["type"], depends_on=tuple(one.get("depends_on", ())))
             for one in _resources(state.get("values", {}).get("root_module", {}))
             if one["mode"] == "managed"
         ]

@@ -19,6 +19,7 @@ SERVICES = (
     "ec2",
     "ecs",
     "kms",
+    "network_acls",
     "s3",
     "secretsmanager",
     "sqs",

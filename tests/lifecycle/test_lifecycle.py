@@ -127,6 +127,15 @@ def test_everything_synthesized_is_deployed_and_the_second_plan_is_empty(
 
 
 @pytest.mark.requirement("W8.2")
+def test_the_longest_chain_of_waits_stands_beside_the_time(rehearsal: Rehearsal) -> None:
+    for phase in ("terraform apply", "terraform destroy"):
+        (line,) = set(re.findall(rf"^ *{phase} +(\S+) s +(\d+) s: (.+?) *$", rehearsal.output, re.MULTILINE))
+        wall_time, chain_time, chain = line
+        assert 0 < float(chain_time) <= float(wall_time) + 1  # Terraform counts a resource's time in whole seconds
+        assert " > " in chain
+
+
+@pytest.mark.requirement("W8.2")
 def test_no_request_breaks_the_published_contract(rehearsal: Rehearsal) -> None:
     assert rehearsal.violations == []
     assert len(rehearsal.calls) > 1000  # there was something to look at

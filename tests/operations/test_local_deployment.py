@@ -12,10 +12,10 @@ from rich.console import Console
 
 from emulator import process
 from emulator.record import RecordedViolation, Recorder
-from operations import local_deployment
 from operations.local_deployment import LocalDeployment
 from operations.outcome import Failed, Refused
-from operations.terraform import Progress, Terraform
+from operations.terraform import Progress, Resource, Terraform
+from tests.emulator.support import client_for
 
 pytestmark = pytest.mark.requirement("W8.2")
 
@@ -29,9 +29,11 @@ def deployment(tmp_path: Path) -> LocalDeployment:
 def without_terraform(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deployment whose Terraform succeeds at once, with nothing in the state."""
     monkeypatch.setattr(Terraform, "init", lambda _: None)
-    monkeypatch.setattr(Terraform, "apply", lambda _: Progress())
+    monkeypatch.setattr(Terraform, "apply", lambda _: Progress(seconds={"aws_vpc.v": 11.0}))
     monkeypatch.setattr(Terraform, "plan", lambda _: [])
-    monkeypatch.setattr(Terraform, "resources", lambda _: ["aws_vpc"])
+    monkeypatch.setattr(
+        Terraform, "resources", lambda _: [Resource(address="aws_vpc.v", type="aws_vpc", depends_on=())]
+    )
     monkeypatch.setattr(Terraform, "outputs", lambda _: {"vpc_id": "vpc-1"})
 
 
@@ -124,7 +126,7 @@ def test_what_a_destruction_leaves_is_named_and_the_local_aws_goes_on(
     monkeypatch.setattr(Terraform, "destroy", lambda _: Progress())
     server = process.find(deployment.directory)
     assert server is not None
-    s3 = local_deployment.client(server, "s3", "us-east-1")
+    s3 = client_for(server)("s3", region="us-east-1")
     s3.create_bucket(Bucket="forgotten")
 
     with pytest.raises(Failed, match=r"left after the destruction:\n.* forgotten$"):

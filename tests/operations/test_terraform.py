@@ -63,7 +63,10 @@ def test_applies_plans_empty_and_destroys(terraform: Callable[..., Terraform]) -
     assert (applied.done, applied.total) == (2, 2)
     assert "apply 2/2 resources, 0 s" in said(runner)
     assert runner.plan() == []
-    assert runner.resources() == ["terraform_data", "terraform_data"]
+    assert {one.address: one.type for one in runner.resources()} == dict.fromkeys(
+        ("terraform_data.one", "terraform_data.two"), "terraform_data"
+    )
+    assert set(applied.seconds) == {"terraform_data.one", "terraform_data.two"}
     assert runner.destroy().done == 2
     assert runner.resources() == []
 
