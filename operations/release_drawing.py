@@ -113,10 +113,10 @@ def picture(place: Place, plan: Plan, look: Look, now: datetime) -> RenderableTy
 
 
 def bar(green_percent: float | None) -> Text:
-    """The shares of both colours, drawn to scale."""
+    """The shares of both colours, drawn to scale; to be told apart without colours, too."""
     percent = green_percent or 0.0
     full = round(percent / 100 * BAR_CHARACTERS)
-    text = Text.assemble(("█" * full, "green"), ("█" * (BAR_CHARACTERS - full), "blue"), "  ")
+    text = Text.assemble(("█" * full, "green"), ("░" * (BAR_CHARACTERS - full), "blue"), "  ")
     text.append(f"green {percent:.0f} %", "green").append("  ").append(f"blue {100 - percent:.0f} %", "blue")
     return text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from operations.outcome import Refused
 from operations.release_progress import RUNNING, Alarm, Event, Look, Plan
@@ -124,7 +125,8 @@ class BlueGreenService:
         try:
             return self._deploy(app_spec(running, arn, self.place.hook_arn), description)
         except BaseException:
-            self._ecs.deregister_task_definition(taskDefinition=arn)
+            with contextlib.suppress(ClientError, BotoCoreError):  # what is raised is why it could not be started
+                self._ecs.deregister_task_definition(taskDefinition=arn)
             raise
 
     def _deploy(self, content: str, description: str) -> str:
