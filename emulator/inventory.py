@@ -164,6 +164,68 @@ def _aliases(clients: Clients) -> Iterator[str]:
     return (name for name in names if not name.startswith("alias/aws/"))
 
 
+def _clusters(clients: Clients) -> list[str]:
+    ecs = clients("ecs")
+    arns = list(_pages(clients, "ecs", "list_clusters", "clusterArns"))
+    clusters = ecs.describe_clusters(clusters=arns)["clusters"] if arns else []
+    return [cluster["clusterArn"] for cluster in clusters if cluster["status"] != "INACTIVE"]
+
+
+def _services(clients: Clients) -> Iterator[str]:
+    for cluster in _clusters(clients):
+        for arn in _pages(clients, "ecs", "list_services", "serviceArns", cluster=cluster):
+            (service,) = clients("ecs").describe_services(cluster=cluster, services=[arn])["services"]
+            if service["status"] != "INACTIVE":
+                yield service["serviceArn"]
+
+
+def _listeners(clients: Clients) -> Iterator[str]:
+    for load_balancer in _pages(clients, "elbv2", "describe_load_balancers", "LoadBalancers"):
+        arn = load_balancer["LoadBalancerArn"]
+        for listener in _pages(clients, "elbv2", "describe_listeners", "Listeners", LoadBalancerArn=arn):
+            yield listener["ListenerArn"]
+
+
+def _rules(clients: Clients) -> Iterator[str]:
+    for listener in _listeners(clients):
+        for rule in _pages(clients, "elbv2", "describe_rules", "Rules", ListenerArn=listener):
+            if not rule["IsDefault"]:
+                yield rule["RuleArn"]
+
+
+def _deployment_groups(clients: Clients) -> Iterator[str]:
+    for application in _pages(clients, "codedeploy", "list_applications", "applications"):
+        groups = _pages(
+            clients, "codedeploy", "list_deployment_groups", "deploymentGroups", applicationName=application
+        )
+        yield from (f"{application}/{group}" for group in groups)
+
+
+def _deployment_configs(clients: Clients) -> Iterator[str]:
+    names = _pages(clients, "codedeploy", "list_deployment_configs", "deploymentConfigsList")
+    return (name for name in names if not name.startswith("CodeDeployDefault."))
+
+
+def _scaling(operation: str, key: str, id_key: str) -> Finder:
+    return _all("application-autoscaling", operation, key, id_key, ServiceNamespace="ecs")
+
+
+def _ecr_replication(clients: Clients) -> Iterator[str]:
+    registry = clients("ecr").describe_registry()
+    if registry["replicationConfiguration"]["rules"]:
+        yield registry["registryId"]
+
+
+def _secrets(clients: Clients) -> Iterator[str]:
+    secrets = _pages(clients, "secretsmanager", "list_secrets", "SecretList")
+    return (secret["Name"] for secret in secrets if "DeletedDate" not in secret)
+
+
+def _names(service: str, operation: str, key: str) -> Finder:
+    """Everything that ``operation`` lists under ``key``, where it lists names or ARNs alone."""
+    return lambda clients: _pages(clients, service, operation, key)
+
+
 def _roles(clients: Clients) -> Iterator[str]:
     roles = _pages(clients, "iam", "list_roles", "Roles")
     return (role["RoleName"] for role in roles if not role["Path"].startswith("/aws-service-role/"))
@@ -204,6 +266,25 @@ REGIONAL: dict[str, Finder] = {
     "topic": _all("sns", "list_topics", "Topics", "TopicArn"),
     "subscription": _all("sns", "list_subscriptions", "Subscriptions", "SubscriptionArn"),
     "alarm": _all("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    "repository": _all("ecr", "describe_repositories", "repositories", "repositoryName"),
+    "image replication": _ecr_replication,
+    "cluster": _clusters,
+    "service": _services,
+    "task definition": _names("ecs", "list_task_definitions", "taskDefinitionArns"),
+    "load balancer": _all("elbv2", "describe_load_balancers", "LoadBalancers", "LoadBalancerArn"),
+    "listener": _listeners,
+    "listener rule": _rules,
+    "target group": _all("elbv2", "describe_target_groups", "TargetGroups", "TargetGroupArn"),
+    "certificate": _all("acm", "list_certificates", "CertificateSummaryList", "CertificateArn"),
+    "codedeploy application": _names("codedeploy", "list_applications", "applications"),
+    "deployment group": _deployment_groups,
+    "deployment configuration": _deployment_configs,
+    "scalable target": _scaling("describe_scalable_targets", "ScalableTargets", "ScalableTargetARN"),
+    "scaling policy": _scaling("describe_scaling_policies", "ScalingPolicies", "PolicyARN"),
+    "scheduled action": _scaling("describe_scheduled_actions", "ScheduledActions", "ScheduledActionARN"),
+    "queue": _names("sqs", "list_queues", "QueueUrls"),
+    "function": _all("lambda", "list_functions", "Functions", "FunctionName"),
+    "secret": _secrets,
 }
 """What to look for in every region; it grows with the stack."""
 
@@ -211,5 +292,6 @@ GLOBAL: dict[str, Finder] = {
     "bucket": _all("s3", "list_buckets", "Buckets", "Name"),
     "role": _roles,
     "policy": _all("iam", "list_policies", "Policies", "PolicyName", Scope="Local"),
+    "hosted zone": _all("route53", "list_hosted_zones", "HostedZones", "Id"),
 }
 """What to look for once: S3 lists the buckets of all regions, and IAM has no region."""

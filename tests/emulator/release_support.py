@@ -90,11 +90,13 @@ class Platform:
         )  # fmt: skip
         return str(answer["taskDefinition"]["taskDefinitionArn"])
 
-    def release(self, task_definition: str, hooks: dict[str, str] | None = None, **parameters: Any) -> str:
+    def release(
+        self, task_definition: str, hooks: dict[str, str] | None = None, container: str = "web", **parameters: Any
+    ) -> str:
         """Begin a release; returns its id."""
         properties = {
             "TaskDefinition": task_definition,
-            "LoadBalancerInfo": {"ContainerName": "web", "ContainerPort": 8443},
+            "LoadBalancerInfo": {"ContainerName": container, "ContainerPort": 8443},
             **parameters,
         }
         service = {"TargetService": {"Type": "AWS::ECS::Service", "Properties": properties}}

@@ -8,6 +8,7 @@ import pytest
 
 from emulator.inventory import GLOBAL, REGIONAL, Leftover, leftovers
 from emulator.process import Server
+from tests.emulator.release_support import zipped
 from tests.emulator.support import Client, client_for
 
 pytestmark = pytest.mark.requirement("W8.2")
@@ -47,6 +48,8 @@ def make_everything(client: Callable[..., Client]) -> set[tuple[str, str, str]]:
         AlarmName="alarm", ComparisonOperator="GreaterThanThreshold", EvaluationPeriods=1, Threshold=1,
         MetricName="m", Namespace="n", Period=60, Statistic="Sum",
     )  # fmt: skip
+    served = make_services(client, subnet, vpc)
+    zone = client("route53").create_hosted_zone(Name="example.com", CallerReference="once")["HostedZone"]["Id"]
     configuration = {"LocationConstraint": "us-west-2"}
     client("s3", "us-west-2").create_bucket(Bucket="a-bucket", CreateBucketConfiguration=configuration)
     regional = {
@@ -68,15 +71,96 @@ def make_everything(client: Callable[..., Client]) -> set[tuple[str, str, str]]:
         "topic": topic,
         "subscription": subscription["SubscriptionArn"],
         "alarm": "alarm",
+        **served,
     }
     assert regional.keys() == REGIONAL.keys()
-    without_region = {"bucket": "a-bucket", "role": "role", "policy": "policy"}
+    without_region = {"bucket": "a-bucket", "role": "role", "policy": "policy", "hosted zone": zone}
     assert without_region.keys() == GLOBAL.keys()
     return {
         *(("us-west-2", kind, identifier) for kind, identifier in regional.items()),
         *(("global", kind, identifier) for kind, identifier in without_region.items()),
         ("us-east-2", "vpc", other),
         ("us-east-2", "peering connection", regional["peering connection"]),
+    }
+
+
+def make_services(client: Callable[..., Client], subnet: str, vpc: str) -> dict[str, str]:
+    """One of each kind that serves, releases or scales: kind and id."""
+    ecr, ecs, elbv2 = client("ecr", "us-west-2"), client("ecs", "us-west-2"), client("elbv2", "us-west-2")
+    ecr.create_repository(repositoryName="repository")
+    destination = {"region": "us-east-1", "registryId": "123456789012"}
+    ecr.put_replication_configuration(replicationConfiguration={"rules": [{"destinations": [destination]}]})
+    load_balancer = elbv2.create_load_balancer(Name="balancer", Subnets=[subnet], Type="network")["LoadBalancers"][0]
+    group = elbv2.create_target_group(Name="group", VpcId=vpc, Protocol="TCP", Port=80)["TargetGroups"][0]
+    forward = [{"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}]
+    listener = elbv2.create_listener(
+        LoadBalancerArn=load_balancer["LoadBalancerArn"], Protocol="TCP", Port=80, DefaultActions=forward
+    )["Listeners"][0]["ListenerArn"]
+    path = {"Field": "path-pattern", "Values": ["/*"]}
+    rule = elbv2.create_rule(ListenerArn=listener, Priority=1, Conditions=[path], Actions=forward)["Rules"][0]
+    cluster = ecs.create_cluster(clusterName="cluster")["cluster"]["clusterArn"]
+    container = {"name": "web", "image": "registry.example.com/web", "memory": 128}
+    definition = ecs.register_task_definition(family="family", containerDefinitions=[container])["taskDefinition"]
+    service = ecs.create_service(cluster="cluster", serviceName="service", taskDefinition="family", desiredCount=1)
+    codedeploy = client("codedeploy", "us-west-2")
+    codedeploy.create_application(applicationName="application", computePlatform="Server")
+    codedeploy.create_deployment_group(
+        applicationName="application", deploymentGroupName="group", serviceRoleArn="arn:aws:iam::123456789012:role/role"
+    )
+    codedeploy.create_deployment_config(deploymentConfigName="configuration")
+    role = "arn:aws:iam::123456789012:role/role"
+    client("lambda", "us-west-2").create_function(
+        FunctionName="function", Runtime="python3.13", Handler="handler.handle", Role=role, Code={"ZipFile": zipped("")}
+    )
+    client("secretsmanager", "us-west-2").create_secret(Name="secret", SecretString="s")
+    return {
+        "repository": "repository",
+        "image replication": "123456789012",
+        "cluster": cluster,
+        "service": service["service"]["serviceArn"],
+        "task definition": definition["taskDefinitionArn"],
+        "load balancer": load_balancer["LoadBalancerArn"],
+        "listener": listener,
+        "listener rule": rule["RuleArn"],
+        "target group": group["TargetGroupArn"],
+        "certificate": client("acm", "us-west-2").request_certificate(DomainName="example.com")["CertificateArn"],
+        "codedeploy application": "application",
+        "deployment group": "application/group",
+        "deployment configuration": "configuration",
+        "queue": client("sqs", "us-west-2").create_queue(QueueName="queue")["QueueUrl"],
+        "function": "function",
+        "secret": "secret",
+        **make_scaling(client),
+    }
+
+
+def make_scaling(client: Callable[..., Client]) -> dict[str, str]:
+    """One of each kind that scales the service: kind and id."""
+    scaling = client("application-autoscaling", "us-west-2")
+    named = {
+        "ServiceNamespace": "ecs",
+        "ScalableDimension": "ecs:service:DesiredCount",
+        "ResourceId": "service/cluster/service",
+    }
+    target = scaling.register_scalable_target(**named, MinCapacity=1, MaxCapacity=2)["ScalableTargetARN"]
+    step = {
+        "AdjustmentType": "ChangeInCapacity",
+        "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
+    }
+    policy = scaling.put_scaling_policy(
+        **named, PolicyName="policy", PolicyType="StepScaling", StepScalingPolicyConfiguration=step
+    )
+    scaling.put_scheduled_action(
+        **named,
+        ScheduledActionName="action",
+        Schedule="cron(0 0 * * ? *)",
+        ScalableTargetAction={"MinCapacity": 1, "MaxCapacity": 2},
+    )
+    action = scaling.describe_scheduled_actions(ServiceNamespace="ecs")["ScheduledActions"][0]
+    return {
+        "scalable target": target,
+        "scaling policy": policy["PolicyARN"],
+        "scheduled action": action["ScheduledActionARN"],
     }
 
 
@@ -93,6 +177,23 @@ def test_a_key_that_waits_for_its_deletion_is_gone(own_aws: Server) -> None:
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     assert leftovers(own_aws.url) == [Leftover("us-east-2", "kms key", key)]
     kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    assert leftovers(own_aws.url) == []
+
+
+def test_what_is_inactive_is_gone(own_aws: Server) -> None:
+    client = client_for(own_aws)
+    ecs = client("ecs")
+    ecs.create_cluster(clusterName="c")
+    container = {"name": "web", "image": "registry.example.com/web", "memory": 128}
+    ecs.register_task_definition(family="f", containerDefinitions=[container])
+    ecs.create_service(cluster="c", serviceName="s", taskDefinition="f", desiredCount=0)
+    assert [leftover.kind for leftover in leftovers(own_aws.url)] == ["cluster", "service", "task definition"]
+    ecs.delete_service(cluster="c", service="s")
+    ecs.deregister_task_definition(taskDefinition="f:1")
+    ecs.delete_cluster(cluster="c")
+    secrets = client("secretsmanager")
+    secrets.create_secret(Name="secret", SecretString="s")
+    secrets.delete_secret(SecretId="secret", RecoveryWindowInDays=7)
     assert leftovers(own_aws.url) == []
 
 

@@ -11,16 +11,23 @@ import pytest
 from emulator.inventory import leftovers
 from emulator.process import Server
 from emulator.record import read_calls, read_violations
-from tests.emulator.support import Terraform, client_for
+from tests.emulator.release_support import Platform, zipped
+from tests.emulator.support import Client, Terraform, client_for
 
 pytestmark = pytest.mark.requirement("W8.2")
 
 Configure = Callable[[str, Server], Terraform]
 STATE_BUCKET = "rehearsal-state"
+CHANGED = ("-var", "first=false")
+REGISTERED = (
+    "family", "containerDefinitions", "cpu", "memory", "networkMode", "requiresCompatibilities", "runtimePlatform",
+    "executionRoleArn", "taskRoleArn", "volumes",
+)  # fmt: skip
+"""What a task definition is registered with, of what is said of it."""
 
 
 # The rules of the network are modified in test_services.py: the provider's waits make a second apply expensive.
-@pytest.mark.parametrize(("configuration", "changes"), [("network", []), ("storage", [("-var", "first=false")])])
+@pytest.mark.parametrize(("configuration", "changes"), [("network", []), ("storage", [CHANGED])])
 def test_a_configuration_is_applied_stays_as_it_is_changes_and_is_destroyed_without_a_rest(
     configuration: str, changes: list[tuple[str, ...]], terraform: Configure, own_aws: Server
 ) -> None:
@@ -28,11 +35,48 @@ def test_a_configuration_is_applied_stays_as_it_is_changes_and_is_destroyed_with
     for arguments in [(), *changes]:
         rehearsed.apply(*arguments)
         rehearsed.assert_nothing_to_do(*arguments)
-    assert leftovers(own_aws.url)
+    _destroy_without_a_rest(rehearsed, own_aws)
+
+
+# One configuration for all of it: the provider waits a minute for a load balancer, and half of one for a queue.
+def test_services_are_applied_released_changed_and_destroyed_without_a_rest(
+    terraform: Configure, own_aws: Server
+) -> None:
+    rehearsed = terraform("services", own_aws)
+    (rehearsed.directory / "function.zip").write_bytes(zipped("def handle(event, context): return event"))
+    rehearsed.apply()
+    rehearsed.assert_nothing_to_do()
+    released = _release(client_for(own_aws))
+    rehearsed.assert_nothing_to_do()
+    rehearsed.apply(*CHANGED)
+    rehearsed.assert_nothing_to_do(*CHANGED)
+    client_for(own_aws)("ecs").deregister_task_definition(taskDefinition=released)
+    _destroy_without_a_rest(rehearsed, own_aws)
+
+
+def _release(client: Callable[..., Client]) -> str:
+    """Release the service of that configuration; returns the new task definition, which is no one's of Terraform."""
+    ecs = client("ecs")
+    (service,) = ecs.describe_services(cluster="main", services=["payments"])["services"]
+    running = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+    kept = {name: running[name] for name in REGISTERED}
+    definition = str(ecs.register_task_definition(**kept)["taskDefinition"]["taskDefinitionArn"])
+    (load_balancer,) = service["loadBalancers"]
+    platform = Platform(client, "payments", "", "", "", "", [])
+    info = platform.ended(platform.release(definition, container=load_balancer["containerName"]))
+    assert info["status"] == "Succeeded", info
+    (service,) = ecs.describe_services(cluster="main", services=["payments"])["services"]
+    assert service["taskDefinition"] == definition
+    assert service["loadBalancers"] != [load_balancer]
+    return definition
+
+
+def _destroy_without_a_rest(rehearsed: Terraform, aws: Server) -> None:
+    assert leftovers(aws.url)
     rehearsed.destroy()
-    assert leftovers(own_aws.url) == []
-    assert read_violations(own_aws.directory) == []
-    calls = read_calls(own_aws.directory)
+    assert leftovers(aws.url) == []
+    assert read_violations(aws.directory) == []
+    calls = read_calls(aws.directory)
     assert [call for call in calls if call.status >= 500] == []
     # A create that an SDK sends again, because its answer was lost, fails the second time.
     assert [call for call in calls if call.attempt > 1] == []

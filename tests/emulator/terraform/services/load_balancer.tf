@@ -126,6 +126,7 @@ resource "aws_lb_listener" "test" {
     type             = "forward"
     target_group_arn = aws_lb_target_group.payments["blue"].arn
   }
+  lifecycle { ignore_changes = [default_action] }
 }
 
 resource "aws_lb_listener_rule" "payments" {
@@ -153,6 +154,7 @@ resource "aws_lb_listener_rule" "payments" {
       }
     }
   }
+  lifecycle { ignore_changes = [action] }
 }
 
 resource "aws_lb_listener_rule" "single" {
@@ -165,4 +167,5 @@ resource "aws_lb_listener_rule" "single" {
     type             = "forward"
     target_group_arn = aws_lb_target_group.payments["blue"].arn
   }
+  lifecycle { ignore_changes = [action] }
 }
