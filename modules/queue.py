@@ -6,7 +6,8 @@ in it.
 
 from __future__ import annotations
 
-from cdktf import Fn
+import json
+
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
@@ -16,6 +17,7 @@ from constructs import Construct
 
 from modules.alarm_topic import AlarmTopic
 from modules.policy_documents import PolicyDocument, Statement, anyone, when
+from modules.region import Region
 from settings.naming import Names
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -42,10 +44,11 @@ class Queue(Construct):
     ) -> None:
         """A message is given up after ``attempts``; one under way is hidden for ``visibility_timeout_seconds``."""
         super().__init__(scope, id_)
+        dead_letters = names.of(f"{purpose}-dead-letters")
         self.dead_letters = SqsQueue(
             self,
             "dead-letters",
-            name=names.of(f"{purpose}-dead-letters"),
+            name=dead_letters,
             kms_master_key_id=key.arn,
             message_retention_seconds=LONGEST_RETENTION_SECONDS,
         )
@@ -57,17 +60,27 @@ class Queue(Construct):
             message_retention_seconds=LONGEST_RETENTION_SECONDS,
             receive_wait_time_seconds=LONGEST_POLL_SECONDS,
             visibility_timeout_seconds=visibility_timeout_seconds,
-            redrive_policy=Fn.jsonencode({"deadLetterTargetArn": self.dead_letters.arn, "maxReceiveCount": attempts}),
+            redrive_policy=json.dumps(
+                {"deadLetterTargetArn": self._arn(names, dead_letters), "maxReceiveCount": attempts}
+            ),
+            depends_on=[self.dead_letters],
         )
         SqsQueueRedriveAllowPolicy(
             self,
             "redrive-allow-policy",
             queue_url=self.dead_letters.url,
-            redrive_allow_policy=Fn.jsonencode({"redrivePermission": "byQueue", "sourceQueueArns": [self.queue.arn]}),
+            redrive_allow_policy=json.dumps(
+                {"redrivePermission": "byQueue", "sourceQueueArns": [self._arn(names, names.of(purpose))]}
+            ),
+            depends_on=[self.queue],
         )
         self._refuse_plain_http("queue-policy", self.queue)
         self._refuse_plain_http("dead-letters-policy", self.dead_letters)
         self._alarm(names, purpose, topic)
+
+    def _arn(self, names: Names, name: str) -> str:
+        """The ARN of a queue by its name: CDKTF writes a JSON string with references in it wrongly in HCL."""
+        return f"arn:aws:sqs:{Region.of(self).name}:{names.account_id}:{name}"
 
     def _refuse_plain_http(self, id_: str, queue: SqsQueue) -> None:
         document = PolicyDocument(

@@ -269,15 +269,16 @@ class Release(Construct):
                     "elasticloadbalancing:DescribeListeners",
                     "elasticloadbalancing:DescribeRules",
                     "elasticloadbalancing:DescribeTargetGroups",
-                    "cloudwatch:DescribeAlarms",
                 ],
-                resources=["*"],  # none of them knows a resource but DescribeAlarms, which lists by name
+                resources=["*"],  # they know no resource
             ),
             Statement(
-                sid="MoveTraffic",
-                actions=["elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"],
-                resources=[*listeners, *rules],
+                sid="LookAtAlarms",
+                actions=["cloudwatch:DescribeAlarms"],
+                resources=[f"arn:aws:cloudwatch:{place}:alarm:{self._names.alarm(f'{self._service.name}-*')}"],
             ),
+            Statement(sid="MoveTraffic", actions=["elasticloadbalancing:ModifyListener"], resources=listeners),
+            Statement(sid="MoveTrafficByRules", actions=["elasticloadbalancing:ModifyRule"], resources=rules),
             Statement(
                 sid="HandTasksTheirRoles",
                 actions=["iam:PassRole"],

@@ -7,10 +7,10 @@ scratch volume; its logs never hold it up.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from cdktf import Fn
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.ecr_repository import EcrRepository
 from cdktf_cdktf_provider_aws.ecs_task_definition import (
@@ -92,7 +92,9 @@ class Task(Construct):
             task_role_arn=self.role.arn,
             execution_role_arn=self.execution_role.arn,
             volume=[EcsTaskDefinitionVolume(name=volume) for volume in WRITABLE],
-            container_definitions=Fn.jsonencode([self._container(service)]),
+            # Without references: CDKTF writes a string with both quotes and references wrongly in HCL.
+            container_definitions=json.dumps([self._container(service)]),
+            depends_on=[self.log_group],
             # A revision that a release replaced must stay to return to.
             skip_destroy=False,
         )
@@ -136,7 +138,7 @@ class Task(Construct):
             "logConfiguration": {
                 "logDriver": "awslogs",
                 "options": {
-                    "awslogs-group": self.log_group.name,
+                    "awslogs-group": self._names.log_group(self.name),
                     "awslogs-region": self._region,
                     "awslogs-stream-prefix": self.name,
                     "mode": "non-blocking",

@@ -22,9 +22,14 @@ REFERENCE = re.compile(r"\$\{(?:data\.)?(aws_\w+)\.([\w-]+)\.(\w+)\}")
 # https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 ARNS = {
     "aws_cloudwatch_log_group": "arn:aws:logs:{region}:{account}:log-group:{name}",
+    "aws_ecr_repository": "arn:aws:ecr:{region}:{account}:repository/{name}",
+    "aws_iam_role": "arn:aws:iam::{account}:role/{name}",
     "aws_kms_key": "arn:aws:kms:{region}:{account}:key/{key_id}",
+    "aws_lb_listener": "arn:aws:elasticloadbalancing:{region}:{account}:listener/app/lb/{key_id}/{key_id}",
+    "aws_lb_listener_rule": "arn:aws:elasticloadbalancing:{region}:{account}:listener-rule/app/lb/1/2/{key_id}",
     "aws_s3_bucket": "arn:aws:s3:::{bucket}",
     "aws_sns_topic": "arn:aws:sns:{region}:{account}:{name}",
+    "aws_sqs_queue": "arn:aws:sqs:{region}:{account}:{name}",
 }
 
 # Where a document is used, and what it is there. A key policy's "*" is the key; the others say what they mean.
@@ -36,6 +41,7 @@ USES = {
     ("aws_kms_key", "policy"): RESOURCE,
     ("aws_s3_bucket_policy", "policy"): RESOURCE,
     ("aws_sns_topic_policy", "policy"): RESOURCE,
+    ("aws_sqs_queue_policy", "policy"): RESOURCE,
     ("aws_vpc_endpoint", "policy"): ENDPOINT,
 }
 

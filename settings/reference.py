@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -46,23 +46,33 @@ def reference() -> str:
     sections = [_section("Of the environment itself", Settings, "Fields that stand before the first table.")]
     sections += [
         _section(" and ".join(f"[{name}]" for name in names), model, _sentence(model.__doc__ or ""))
-        for model, names in groups().items()
+        for model, names in groups(Settings).items()
     ]
     return "\n".join([HEAD, *sections])
 
 
-def groups() -> dict[type[SettingsModel], list[str]]:
-    """The models of the settings' tables, each with the names of the tables that have its form."""
+def groups(model: type[SettingsModel], prefix: str = "") -> dict[type[SettingsModel], list[str]]:
+    """The models of the tables below a model, however deep, each with the names of the tables that have its form."""
     found: dict[type[SettingsModel], list[str]] = {}
-    for name, field in Settings.model_fields.items():
-        if (model := _model_of(field)) is not None:
-            found.setdefault(model, []).append(name)
+    for name, field in model.model_fields.items():
+        if (inner := _model_of(field)) is not None:
+            path = f"{prefix}{_table(name, field)}"
+            found.setdefault(inner, []).append(path)
+            for deeper, names in groups(inner, f"{path}.").items():
+                found.setdefault(deeper, []).extend(names)
     return found
 
 
 def _model_of(field: FieldInfo) -> type[SettingsModel] | None:
-    annotation = field.annotation
-    return annotation if isinstance(annotation, type) and issubclass(annotation, SettingsModel) else None
+    """The model of a field that is a table, or of the tables in it."""
+    annotations = (field.annotation, *get_args(field.annotation))
+    models = (one for one in annotations if isinstance(one, type) and issubclass(one, SettingsModel))
+    return next(models, None)
+
+
+def _table(name: str, field: FieldInfo) -> str:
+    """The name of a field's table; NAME stands for a name that whoever fills in the file chooses."""
+    return f"{name}.NAME" if get_origin(field.annotation) is dict else name
 
 
 def _section(title: str, model: type[SettingsModel], about: str) -> str:
@@ -73,7 +83,7 @@ def _rows(model: type[SettingsModel]) -> Iterator[str]:
     schema = model.model_json_schema()
     for name, field in model.model_fields.items():
         inner = _model_of(field)
-        allowed = f"a table, `[{name}]` below" if inner else _allowed(schema["properties"][name], schema)
+        allowed = f"a table, `[{_table(name, field)}]` below" if inner else _allowed(schema["properties"][name], schema)
         cells = (f"`{name}`", allowed, _default(field, inner), _meaning(field))
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
@@ -97,13 +107,15 @@ def _allowed_of_one(schema: dict[str, Any]) -> str:
         return ", ".join(f"`{json.dumps(choice)}`" for choice in choices)
     if "minimum" in schema:
         return f"{schema['minimum']} to {schema['maximum']}"
+    if "exclusiveMinimum" in schema:
+        return f"more than {schema['exclusiveMinimum']}, up to {schema['maximum']}"
     return JSON_TYPES[schema["type"]]
 
 
 def _number_of(schema: dict[str, Any]) -> str:
     least, most = schema.get("minItems"), schema.get("maxItems")
     if least is None:
-        return "a list"
+        return f"a list of up to {most}" if most else "a list"
     return f"a list of exactly {least}" if least == most else f"a list of {least} to {most}"
 
 
@@ -111,7 +123,7 @@ def _default(field: FieldInfo, inner: type[SettingsModel] | None) -> str:
     if field.is_required():
         return "required"
     if inner:
-        return "as below"
+        return "none" if get_origin(field.annotation) is dict else "as below"
     default = field.get_default(call_default_factory=True)
     if isinstance(default, Enum):
         default = default.value

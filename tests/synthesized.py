@@ -53,7 +53,7 @@ class Synthesized:
 
     def by_id(self, reference: str) -> Block:
         """The resource or data source that a reference such as ``${aws_vpc.x.id}`` points into."""
-        match = re.fullmatch(r"\$\{(data\.)?(\w+)\.([\w-]+)\..+\}", reference)
+        match = re.fullmatch(r"\$\{(?:tolist\()?(data\.)?(\w+)\.([\w-]+)\..+\}", reference)
         assert match, f"{reference} is not a reference"
         section = self.configuration["data" if match[1] else "resource"]
         block: Block = section[match[2]][match[3]]

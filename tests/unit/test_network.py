@@ -182,25 +182,31 @@ def test_public_tier_takes_connections_from_outside_on_web_ports_only() -> None:
 
 
 @pytest.mark.requirement("W5.4")
-def test_no_security_group_has_inline_rules_or_knows_everywhere(platform: Synthesized) -> None:
+def test_no_security_group_has_inline_rules_or_knows_everywhere_but_whom_settings_list(
+    platform: Synthesized, local_settings: Settings
+) -> None:
     groups = platform.resources("aws_security_group")
     assert groups
     for group in groups.values():
         assert "ingress" not in group
         assert "egress" not in group
+    ways_out: list[tuple[str, int, str]] = []
     for direction in ("ingress", "egress"):
         for rule in platform.resources(f"aws_vpc_security_group_{direction}_rule").values():
-            assert not {rule.get("cidr_ipv4"), rule.get("cidr_ipv6")} & ANYWHERE
+            if {rule.get("cidr_ipv4"), rule.get("cidr_ipv6")} & ANYWHERE:
+                ways_out.append((direction, rule["from_port"], path_of(rule).split("/")[3]))
             assert rule["from_port"] == rule["to_port"]
             assert rule["description"]
+    listed = [name for name, service in local_settings.services.items() if service.reaches_internet]
+    assert sorted(ways_out) == sorted(("egress", 443, f"{name}-task") for name in listed for _ in REGIONS)
 
 
 @pytest.mark.requirement("W5.4")
 @pytest.mark.requirement("W6.2")
 @pytest.mark.parametrize("region", REGIONS)
 def test_endpoint_clients_reach_endpoints_and_nothing_else(platform: Synthesized, region: str) -> None:
-    egress = in_region(platform.resources("aws_vpc_security_group_egress_rule"), region)
-    ingress = in_region(platform.resources("aws_vpc_security_group_ingress_rule"), region)
+    egress = in_region(platform.resources("aws_vpc_security_group_egress_rule"), region, "/endpoints/")
+    ingress = in_region(platform.resources("aws_vpc_security_group_ingress_rule"), region, "/endpoints/")
     assert {rule["from_port"] for rule in egress + ingress} == {443}
     assert sorted(
         path_of(platform.by_id(rule.get("referenced_security_group_id") or rule["prefix_list_id"])).split("/")[-1]

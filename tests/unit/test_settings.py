@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from settings import Settings, SettingsError, chosen_environment, known_environments, load
+from settings import Settings, SettingsError, chosen_environment, known_environments, load, loading
 from settings.errors import describe
 from settings.loading import ENVIRONMENTS
 
@@ -35,6 +35,7 @@ def lines_of(tmp_path: Path, text: str) -> tuple[str, ...]:
 def test_shipped_environments_are_valid(environment: str) -> None:
     settings = load(environment)
     assert settings.environment_suffix == environment
+    assert list(settings.services) == ["web", "payments", "reports"]
     assert settings.protected == (environment == "production")
 
 
@@ -55,7 +56,7 @@ def test_shipped_environments_are_valid(environment: str) -> None:
         ('[network]\nnat_gateways = "two"', "network.nat_gateways", "'two'", "'none', 'one' or 'one_per_zone'"),
         ("[network]\nflow_log_aggregation_seconds = 61", "flow_log_aggregation_seconds", "61", "60 or 600"),
         ("[network]\ninterface_endpoint_zones = 4", "interface_endpoint_zones", "4", "1, 2 or 3"),
-        ('environment_suffix = "a-suffix-too-long-for-aws"', "environment_suffix", "too-long", "AWS allows 63"),
+        ('environment_suffix = "a-suffix-too-long-for-aws"', "environment_suffix", "too-long", "AWS allows 32"),
         ('environment_suffix = "Upper"', "environment_suffix", "'Upper'", "lower-case"),
         ('account_id = "12345"', "account_id", "'12345'", "12 digits"),
         ("account_id = 123456789012", "account_id", "123456789012", "string"),
@@ -76,6 +77,20 @@ def test_shipped_environments_are_valid(environment: str) -> None:
         ('[tags]\n"aws:mine" = "x"', "tags.aws:mine", "'aws:mine'", "letters"),
         ('alarm_email_addresses = ["nobody"]', "alarm_email_addresses.0", "'nobody'", "e-mail"),
         ('[state]\nbucket = "Not_A_Bucket"', "state.bucket", "'Not_A_Bucket'", "bucket name"),
+        ('[services.web]\nimage = "nginx:latest"', "services.web.image", "'nginx:latest'", "named by digest"),
+        ("[services.web]\nmemory_mib = 4096", "services.web.memory_mib", "4096", "512 to 2048 in steps of 512"),
+        ("[services.web]\nmaximum_tasks = 1", "services.web.maximum_tasks", "1", "minimum_tasks (2) or more"),
+        ("[services.web]\npath_patterns = []", "services.web.path_patterns", "()", "needs a path"),
+        ('[services.reports]\npath_patterns = ["/r/*"]', "services.reports.path_patterns", "/r/*", "a worker"),
+        ("[services.web]\npriority = 1000", "services.payments.priority", "1000", "web has it"),
+        ("[services.web]\nport = 443", "services.web.port", "443", "1024"),
+        ("[services.web]\nuser = 0", "services.web.user", "0", "1"),
+        ("[services.web.health_check]\ntimeout_seconds = 15", "health_check.timeout_seconds", "15", "less than"),
+        ("[services.web.health_check]\nslow_start_seconds = 5", "health_check.slow_start_seconds", "5", "30 to 900"),
+        ("[database]\nmax_connections = 100", "database.max_connections", "100", "payments 120"),
+        ("[services.web]\nconnections_per_task = 30", "database.max_connections", "400", "web 360"),
+        ('[domain]\nname = "no domain"', "domain.name", "'no domain'", "pay.example.com"),
+        ("[release]\ncanary_percent = 100", "release.canary_percent", "100", "99"),
         ('extends = "nowhere"', "extends", "'nowhere'", "local, production, staging"),
     ],
 )
@@ -111,6 +126,20 @@ def test_missing_field_is_named(tmp_path: Path) -> None:
     assert any(line == "pull-request.toml: account_id: not set; it is required" for line in lines_of(tmp_path, ""))
 
 
+def test_a_way_out_needs_a_nat_gateway(tmp_path: Path) -> None:
+    lines = lines_of(tmp_path, 'extends = "local"\n[network]\nnat_gateways = "none"\n')
+    assert len(lines) == len(load("local").services)
+    assert all("reaches_internet: True is not allowed" in line for line in lines)
+
+
+def test_files_that_extend_each_other_in_a_circle_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "ENVIRONMENTS", tmp_path)
+    (tmp_path / "one.toml").write_text('extends = "two"')
+    (tmp_path / "two.toml").write_text('extends = "one"')
+    with pytest.raises(SettingsError, match="extends: 'one' is not allowed"):
+        load("one")
+
+
 @pytest.mark.parametrize("text", ["= 1", "[primary", "a = 1\na = 2", "\x00"])
 def test_what_is_not_toml_is_one_line(tmp_path: Path, text: str) -> None:
     lines = lines_of(tmp_path, text)
@@ -120,10 +149,12 @@ def test_what_is_not_toml_is_one_line(tmp_path: Path, text: str) -> None:
 
 def test_a_file_that_extends_another_holds_only_the_difference(tmp_path: Path) -> None:
     file = tmp_path / "pr-123.toml"
-    file.write_text('extends = "staging"\nenvironment_suffix = "pr-123"\n[network]\nnat_gateways = "none"\n')
+    file.write_text(
+        'extends = "staging"\nenvironment_suffix = "pr-123"\n[network]\nflow_log_aggregation_seconds = 60\n'
+    )
     settings, staging = load(str(file)), load("staging")
     assert settings.environment_suffix == "pr-123"
-    assert settings.network.nat_gateways == "none"
+    assert settings.network.flow_log_aggregation_seconds == 60
     assert settings.network.interface_endpoint_zones == staging.network.interface_endpoint_zones
     assert settings.account_id == staging.account_id
 
@@ -169,7 +200,8 @@ toml_values = st.recursive(
 )
 FIELDS = [
     "name_prefix", "environment_suffix", "account_id", "protected", "primary", "recovery", "state", "tags",
-    "alarm_email_addresses", "network", "encryption", "storage", "surprise",
+    "alarm_email_addresses", "network", "encryption", "storage", "surprise", "services", "release", "domain",
+    "database",
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from settings.reference import REFERENCE, groups, reference
 
 pytestmark = pytest.mark.requirement("W0.4")
 
-MODELS: list[type[SettingsModel]] = [Settings, *groups()]
+MODELS: list[type[SettingsModel]] = [Settings, *groups(Settings)]
 
 
 def test_the_committed_reference_is_what_the_models_say() -> None:
