@@ -78,7 +78,7 @@ def _run(function: Any, event: Any, request_id: str, folder: Path) -> Outcome:
     process = subprocess.Popen(
         command,
         cwd=folder / "code",
-        env=_environment(function, request_id),
+        env=_environment(function, request_id, folder / "code"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -119,7 +119,7 @@ def _no_answer(function: Any, status: int, request_id: str) -> dict[str, str]:
     }
 
 
-def _environment(function: Any, request_id: str) -> dict[str, str]:
+def _environment(function: Any, request_id: str, code: Path) -> dict[str, str]:
     url = f"http://{HOST}:{os.environ['MOTO_PORT']}"
     of_aws = {name: value for name, value in environment(url, function.region).items() if name.startswith("AWS_")}
     return {
@@ -134,7 +134,9 @@ def _environment(function: Any, request_id: str) -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_VERSION": str(function.version),
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
         "AWS_LAMBDA_LOG_GROUP_NAME": function.logs_group_name,
-        "LAMBDA_TASK_ROOT": ".",
+        "LAMBDA_TASK_ROOT": str(code),
+        # Not sampled: there is nobody to send a trace to.
+        "_X_AMZN_TRACE_ID": f"Root=1-{request_id[:8]}-{uuid.uuid4().hex[:24]};Sampled=0",
         "_HANDLER": function.handler,
         "_REQUEST_ID": request_id,
         "_FUNCTION_ARN": function.function_arn,

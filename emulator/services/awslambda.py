@@ -11,9 +11,10 @@ import threading
 from typing import Any
 
 from moto.awslambda.models import LambdaFunction
+from moto.utilities.docker_utilities import DockerModel
 
 from emulator import functions
-from emulator.services.extend import Method, override
+from emulator.services.extend import Method, override, override_property
 
 KEPT = ("DeadLetterConfig", "LoggingConfig", "TracingConfig", "KMSKeyArn", "EphemeralStorage")
 """Members of a configuration that moto does not store, or not when they change."""
@@ -48,12 +49,17 @@ def get_configuration(original: Method, self: Any, on_create: bool = False) -> d
     return {**original(self, on_create), **self.kept}
 
 
+@override_property(DockerModel)
+def docker_client(self: Any) -> Any:
+    """Nothing here runs in Docker: moto's own view of all models must not look for it."""
+    raise AttributeError(f"{type(self).__name__} has no docker_client")
+
+
 def _keep(self: Any, sent: dict[str, Any]) -> None:
-    for member in KEPT:
-        if member in sent:
-            self.kept[member] = sent[member]
-    logging = self.kept.get("LoggingConfig", {})
-    self.logs_group_name = logging.get("LogGroup") or self.logs_group_name
+    # Another dictionary: a published version keeps the one it has.
+    self.kept = {**self.kept, **{member: sent[member] for member in KEPT if member in sent}}
+    if "LoggingConfig" in self.kept:
+        self.logs_group_name = self.kept["LoggingConfig"].setdefault("LogGroup", f"/aws/lambda/{self.function_name}")
 
 
 @override(LambdaFunction)

@@ -1,6 +1,6 @@
 """CodeDeploy: deployment configurations, deployment groups as they were sent, and blue/green releases of ECS services.
 
-What a release does is in ``codedeploy_release.py``; here is how it is asked for and looked at.
+What a release does is in :mod:`emulator.releases`; here is how it is asked for and looked at.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from moto.core.utils import utcnow
 from moto.ecs.models import ecs_backends
 from moto.s3.models import s3_backends
 
-from emulator.services.codedeploy_appspec import AppSpec, InvalidAppSpecError, parse
-from emulator.services.codedeploy_deployment import EcsDeployment, Status
-from emulator.services.codedeploy_release import READY_WAIT, TERMINATION_WAIT, lifecycle_events, start
+from emulator.releases.appspec import AppSpec, InvalidAppSpecError, parse
+from emulator.releases.deployment import EcsDeployment, Status
+from emulator.releases.lifecycle import READY_WAIT, TERMINATION_WAIT, lifecycle_events, start
 from emulator.services.ecs import is_released_by_codedeploy
 from emulator.services.extend import Method, add, override
 
@@ -272,6 +272,12 @@ def batch_get_deployments(original: Method, self: Any) -> ActionResult:
     if all(isinstance(deployment, EcsDeployment) for deployment in deployments):
         return ActionResult({"deploymentsInfo": [deployment.info() for deployment in deployments]})
     return original(self)
+
+
+@override(CodeDeployBackend)
+def list_deployments(original: Method, self: Any, **parameters: Any) -> list[str]:
+    """The newest first."""
+    return list(reversed(original(self, **parameters)))
 
 
 @add(CodeDeployResponse)

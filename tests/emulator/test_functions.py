@@ -167,6 +167,25 @@ def test_a_configuration_is_kept_and_changed(member: str, first: Any, second: An
     assert lambda_.get_function(FunctionName=name)["Configuration"][member] == second
 
 
+def test_a_published_version_keeps_its_configuration(client: Make) -> None:
+    lambda_ = client("lambda")
+    make_function(client, "versioned", TELLING, TracingConfig={"Mode": "Active"})
+    lambda_.publish_version(FunctionName="versioned")
+    lambda_.update_function_configuration(FunctionName="versioned", TracingConfig={"Mode": "PassThrough"})
+    version = lambda_.get_function_configuration(FunctionName="versioned", Qualifier="1")
+    assert version["TracingConfig"] == {"Mode": "Active"}
+
+
+def test_the_log_group_is_the_functions_own_where_none_is_named(client: Make) -> None:
+    make_function(client, "unnamed", TELLING, LoggingConfig={"LogGroup": "/somewhere", "LogFormat": "Text"})
+    lambda_ = client("lambda")
+    changed = lambda_.update_function_configuration(FunctionName="unnamed", LoggingConfig={"LogFormat": "JSON"})
+    assert changed["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": "/aws/lambda/unnamed"}
+    invoke(client, "unnamed")
+    assert log_of(client, "/aws/lambda/unnamed")
+    assert log_of(client, "/somewhere") == []
+
+
 def test_architectures_change_with_the_code(client: Make) -> None:
     lambda_ = client("lambda")
     make_function(client, "architectures", TELLING, Architectures=["arm64"])

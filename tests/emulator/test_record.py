@@ -121,8 +121,8 @@ def test_what_a_request_says_beyond_names_is_not_recorded(client: Callable[..., 
 
 
 def test_a_gap_of_moto_is_an_error_that_no_sdk_repeats(client: Callable[..., Client], aws: Server) -> None:
-    with pytest.raises(ClientError, match="the local AWS lacks codedeploy GetDeploymentConfig"):
-        client("codedeploy").get_deployment_config(deploymentConfigName="x")
+    with pytest.raises(ClientError, match="the local AWS lacks codedeploy ListOnPremisesInstances"):
+        client("codedeploy").list_on_premises_instances()
     assert (last(aws).status, last(aws).error) == (501, "LocalAwsNotImplemented")
     with pytest.raises(ClientError, match="the local AWS lacks cloudfront ListConnectionFunctions"):
         client("cloudfront").list_connection_functions()

@@ -17,7 +17,7 @@ from emulator import process
 from emulator.clock import Clock
 from emulator.process import EmulatorError, Server
 from emulator.record import read_violations
-from emulator.services.codedeploy_release import _shares
+from emulator.releases.lifecycle import _shares
 from tests.emulator.release_support import (
     LONGEST_MINUTES,
     REPORTING_FUNCTION,
@@ -133,7 +133,7 @@ def test_a_second_release_of_a_group_is_refused_while_the_first_goes_on(client: 
     listed = codedeploy.list_deployments(
         applicationName="second", deploymentGroupName="second", includeOnlyStatuses=["Succeeded"]
     )
-    assert set(listed["deployments"]) == {first, second}
+    assert listed["deployments"] == [second, first]
 
 
 def test_an_alarm_while_the_canary_waits_takes_the_traffic_back(client: Make) -> None:

@@ -21,10 +21,10 @@ from moto.elbv2.models import elbv2_backends
 
 from emulator import functions
 from emulator.clock import CLOCK
-from emulator.services import codedeploy_appspec as appspecs
-from emulator.services import codedeploy_traffic as traffic
+from emulator.releases import appspec as appspecs
+from emulator.releases import traffic
+from emulator.releases.deployment import EcsDeployment, LifecycleEvent, Status
 from emulator.services import ecs
-from emulator.services.codedeploy_deployment import EcsDeployment, LifecycleEvent, Status
 from emulator.turns import turn
 
 MINUTES_TO_INSTALL = 1.0
@@ -76,6 +76,11 @@ class Release:
         self._alarms = cloudwatch_backends[account_id][region].alarms
         self._functions = lambda_backends[account_id][region]
         self._codedeploy = codedeploy_backends[account_id][region]
+        # What it begins with: the service, the two target groups, and the listeners that lead to them.
+        self._service: Any = None
+        self._task_definition = self._blue = self._green = ""
+        self._listeners: list[str] = []
+        self._test_listeners: list[str] = []
 
     def play(self) -> None:
         """Play it to its end."""
@@ -120,20 +125,20 @@ class Release:
         with turn():
             self._deployment.status, self._deployment.start_time = Status.IN_PROGRESS, utcnow()
             self._group.lastAttemptedDeployment = self._deployment.last_deployment_info()
-            self._deployment.blue = self._primary()
-            self._refuse_task_definition()
-            self._refuse_listeners()
+            self._find_service()
+            self._find_task_definition()
+            self._find_listeners()
         self._check()
 
-    def _primary(self) -> Any:
+    def _find_service(self) -> None:
         named = self._deployment.service
         service = self._ecs.services.get(f"{named['clusterName']}:{named['serviceName']}")
         if service is None or service.status != "ACTIVE":
             raise _failed("INVALID_ECS_SERVICE", f"The Amazon ECS service {named['serviceName']} is not active.")
         self._service = service
-        return next(tasks for tasks in service.task_sets if tasks.status == "PRIMARY")
+        self._deployment.blue = next(tasks for tasks in service.task_sets if tasks.status == "PRIMARY")
 
-    def _refuse_task_definition(self) -> None:
+    def _find_task_definition(self) -> None:
         spec = self._deployment.appspec
         try:
             definition = self._ecs.describe_task_definition(spec.task_definition)
@@ -153,7 +158,7 @@ class Release:
             )
         self._task_definition = definition.arn
 
-    def _refuse_listeners(self) -> None:
+    def _find_listeners(self) -> None:
         pair = _pair(self._group)
         arns = {group.name: arn for arn, group in self._elbv2.target_groups.items()}
         self._blue = self._deployment.blue.load_balancers[0]["targetGroupArn"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from moto.core.utils import utcnow
 
-from emulator.services.codedeploy_appspec import AppSpec
+from emulator.releases.appspec import AppSpec
 
 
 class Status(StrEnum):
