@@ -323,13 +323,14 @@ def test_a_certificate_that_nobody_vouches_for_gets_no_secret(world: World) -> N
     assert world.green.requests == []
 
 
-def test_an_unencrypted_listener_gets_no_secret(world: World) -> None:
+def test_an_unencrypted_listener_gets_no_secret(world: World, log: Callable[[], list[dict[str, Any]]]) -> None:
     world.set(TEST_LISTENER_URL=f"http://127.0.0.1:{world.servers[1].server_port}")
 
     world.run()
 
     assert world.reported == ["Failed"]
     assert not any("x-origin-verify" in headers for _, headers in world.codedeploy.requests)
+    assert cause(log()) == "TEST_LISTENER_URL is not the address of an https listener"
 
 
 @pytest.mark.parametrize("seconds", [2.0, 0.2])
@@ -349,12 +350,15 @@ def test_an_answer_that_never_ends_is_a_failure_in_time(
 
 
 def test_no_check_begins_in_the_time_that_is_kept_for_the_report(
-    world: World, log: Callable[[], list[dict[str, Any]]]
+    world: World, log: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(world.function, "_check", begun.append)
+
     world.run(seconds=world.function.SECONDS_KEPT_FOR_THE_REPORT - 1)
 
     assert world.reported == ["Failed"]
-    assert world.green.requests == []
+    assert begun == []
     assert cause(log()) == "no result within 0 s"
 
 
