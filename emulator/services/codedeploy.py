@@ -24,6 +24,7 @@ from emulator.services.extend import Method, add, override
 
 ECS = "ECS"
 ECS_DEFAULT = "CodeDeployDefault.ECSAllAtOnce"
+PAIR = 2
 
 GROUP_ATTRIBUTES = {
     "deploymentConfigName": "deployment_config_name",
@@ -158,6 +159,7 @@ def create_deployment_group(original: Method, self: Any) -> ActionResult:
     if application.compute_platform == ECS:
         config_named(backend, self._get_param("deploymentConfigName") or ECS_DEFAULT)
         _refuse_services(self)
+        _refuse_incomplete(self)
     answer: ActionResult = original(self)
     if application.compute_platform == ECS and not self._get_param("deploymentConfigName"):
         _group(self, self._get_param("deploymentGroupName")).deployment_config_name = ECS_DEFAULT
@@ -208,6 +210,22 @@ def delete_deployment_group(self: Any) -> ActionResult:
 
 def _group(self: Any, name: str) -> Any:
     return self.codedeploy_backend.get_deployment_group(self._get_param("applicationName"), name)
+
+
+def _refuse_incomplete(self: Any) -> None:
+    """As CodeDeploy does: a group of ECS says what is released, between which target groups, and how."""
+    if not self._get_param("ecsServices"):
+        raise error("InvalidECSServiceException", "A deployment group for ECS needs an Amazon ECS service.")
+    pairs = (self._get_param("loadBalancerInfo") or {}).get("targetGroupPairInfoList") or [{}]
+    if len(pairs[0].get("targetGroups", [])) != PAIR or "prodTrafficRoute" not in pairs[0]:
+        raise error("InvalidLoadBalancerInfoException", "A deployment group for ECS needs a pair of target groups.")
+    if (self._get_param("deploymentStyle") or {}).get("deploymentType") != "BLUE_GREEN":
+        raise error("InvalidDeploymentStyleException", "A deployment group for ECS needs the type BLUE_GREEN.")
+    if not self._get_param("blueGreenDeploymentConfiguration"):
+        raise error(
+            "InvalidBlueGreenDeploymentConfigurationException",
+            "A deployment group for ECS needs a blue/green deployment configuration.",
+        )
 
 
 def _refuse_services(self: Any) -> None:

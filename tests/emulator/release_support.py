@@ -20,6 +20,8 @@ SECONDS_TO_HAPPEN = 60.0
 LONGEST_MINUTES = 2880
 """The longest that CodeDeploy waits anywhere. On the clock of these tests it is minutes: as good as for ever."""
 
+STICKINESS = {"Enabled": True, "DurationSeconds": 60}
+
 REPORTING_FUNCTION = """
 import json, os
 import boto3
@@ -225,7 +227,14 @@ def make_platform(
     )
     forwards = [
         {"Type": "forward", "TargetGroupArn": blue},
-        {"Type": "forward", "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": blue, "Weight": 100}]}},
+        {
+            "Type": "forward",
+            "Order": 1,
+            "ForwardConfig": {
+                "TargetGroups": [{"TargetGroupArn": blue, "Weight": 100}],
+                "TargetGroupStickinessConfig": STICKINESS,
+            },
+        },
         {"Type": "forward", "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": other, "Weight": 7}]}},
     ]
     rules = [

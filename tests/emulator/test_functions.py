@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from emulator import process
 from emulator.process import Server
 from emulator.record import read_calls
 from tests.emulator.release_support import Make, eventually, make_function, zipped
@@ -134,6 +137,31 @@ def test_only_python_is_run(own_aws: Server) -> None:
     with pytest.raises(ClientError, match="node is no Python function"):
         invoke(client, "node")
     assert [call.status for call in read_calls(own_aws.directory) if call.operation == "Invoke"] == [501]
+
+
+def test_functions_end_with_the_local_aws(tmp_path: Path) -> None:
+    noted = tmp_path / "process-id"
+    code = f"""
+import os, pathlib, time
+
+def handle(event, context):
+    pathlib.Path({str(noted) + ".new"!r}).write_text(str(os.getpid()))
+    os.rename({str(noted) + ".new"!r}, {str(noted)!r})
+    time.sleep(600)
+"""
+    with process.running(tmp_path / "aws") as server:
+        make_function(client_for(server), "sleeping", code, Timeout=600)
+        invoke(client_for(server), "sleeping", InvocationType="Event")
+        eventually(noted.exists)
+        process_id = int(noted.read_text())
+        assert _lives(process_id)
+    eventually(lambda: not _lives(process_id))
+
+
+def _lives(process_id: int) -> bool:
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(process_id)], capture_output=True, text=True, check=False)
+    # One that has ended may still be listed, where nobody has taken note of its end.
+    return state.stdout.strip()[:1] not in ("", "Z")
 
 
 def test_an_unknown_function_is_lambdas_own_error(client: Make) -> None:

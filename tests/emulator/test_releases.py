@@ -21,6 +21,7 @@ from emulator.releases.lifecycle import _shares
 from tests.emulator.release_support import (
     LONGEST_MINUTES,
     REPORTING_FUNCTION,
+    STICKINESS,
     Make,
     Platform,
     canary,
@@ -101,6 +102,11 @@ def test_a_release_shifts_its_share_waits_and_finishes_and_the_next_goes_the_oth
     assert list(platform.weights(platform.rules[2]).values()) == [7]
     default = client("elbv2").describe_listeners(ListenerArns=[platform.listener])["Listeners"][0]["DefaultActions"]
     assert [action["Type"] for action in default] == ["fixed-response"]
+    (rule,) = client("elbv2").describe_rules(RuleArns=[platform.rules[1]])["Rules"]
+    (action,) = rule["Actions"]
+    assert (action["Order"], action["ForwardConfig"]["TargetGroupStickinessConfig"]) == (1, STICKINESS)
+    (group,) = client("elbv2").describe_target_groups(TargetGroupArns=[green])["TargetGroups"]
+    assert len(group["LoadBalancerArns"]) == 1
     assert platform.primary() == (second, green)
     assert len(platform.service()["taskSets"]) == 1
     assert platform.targets(blue) == []
@@ -177,20 +183,33 @@ def test_an_alarm_while_the_original_tasks_wait_for_their_end_takes_the_traffic_
     assert platform.weights(platform.rules[0]) == {platform.blue: 100, platform.green: 0}
 
 
-def test_alarms_that_the_release_is_told_to_ignore_do_not_stop_it(client: Make, run: Callable[[], None]) -> None:
-    platform = make_platform(client, "ignoring", traffic=ALL_AT_ONCE)
-    platform.set_alarm("ignoring-watched", "ALARM")
+def test_an_alarm_that_is_on_lets_no_release_begin(client: Make) -> None:
+    platform = make_platform(client, "alarm-on", traffic=ALL_AT_ONCE)
+    before = platform.service()
+    platform.set_alarm("alarm-on-watched", "ALARM")
+    refused = platform.ended(platform.release(platform.register_task_definition()))
+    assert (refused["status"], refused["errorInformation"]["code"]) == ("Stopped", "ALARM_ACTIVE")
+    assert "rollbackInfo" not in refused
+    assert platform.service() == before
+
+
+def test_what_is_said_to_the_deployment_comes_before_what_the_group_says(client: Make) -> None:
+    platform = make_platform(client, "told", traffic=canary(10), bake_minutes=LONGEST_MINUTES)
+    platform.set_alarm("told-watched", "ALARM")
     definition = platform.register_task_definition()
-    refused = platform.ended(platform.release(definition))
-    assert (refused["status"], "rollbackInfo" in refused) == ("Stopped", False)
-    run()
-    codedeploy = client("codedeploy")
-    codedeploy.update_deployment_group(
-        applicationName="ignoring",
-        currentDeploymentGroupName="ignoring",
-        alarmConfiguration={"enabled": False, "alarms": [{"name": "ignoring-watched"}]},
+    released = platform.deploy(
+        appspec(TaskDefinition=definition),
+        deploymentConfigName="CodeDeployDefault.ECSAllAtOnce",
+        overrideAlarmConfiguration={"enabled": False},
+        autoRollbackConfiguration={"enabled": False, "events": []},
+        description="told",
     )
-    assert platform.ended(platform.release(definition))["status"] == "Succeeded"
+    eventually(lambda: platform.info(released)["instanceTerminationWaitTimeStarted"])
+    client("codedeploy").stop_deployment(deploymentId=released)
+    info = platform.ended(released)
+    assert (info["status"], info["description"], "rollbackInfo" in info) == ("Stopped", "told", False)
+    assert info["deploymentConfigName"] == "CodeDeployDefault.ECSAllAtOnce"
+    assert platform.weights(platform.rules[0]) == {platform.blue: 0, platform.green: 100}
 
 
 @pytest.mark.parametrize("rolls_back", [True, False])

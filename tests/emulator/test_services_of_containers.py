@@ -279,6 +279,28 @@ def test_a_deployment_group_needs_a_service_that_codedeploy_may_release_and_a_co
     assert create("unreleasable", "nothing") == "DeploymentConfigDoesNotExistException"
 
 
+def test_a_deployment_group_of_ecs_says_what_is_released_between_what_and_how(client: Make) -> None:
+    make_platform(client, "complete", traffic=canary(10))
+    codedeploy = client("codedeploy")
+    made = codedeploy.get_deployment_group(applicationName="complete", deploymentGroupName="complete")
+    required = {
+        "ecsServices": "InvalidECSServiceException",
+        "loadBalancerInfo": "InvalidLoadBalancerInfoException",
+        "deploymentStyle": "InvalidDeploymentStyleException",
+        "blueGreenDeploymentConfiguration": "InvalidBlueGreenDeploymentConfigurationException",
+    }
+    complete = {name: made["deploymentGroupInfo"][name] for name in ("applicationName", "serviceRoleArn", *required)}
+    for missing, code in required.items():
+        sent = {name: value for name, value in complete.items() if name != missing}
+        assert (
+            error_of(lambda sent=sent: codedeploy.create_deployment_group(deploymentGroupName="other", **sent))  # type: ignore[misc]
+            == code
+        )
+    codedeploy.create_deployment_group(deploymentGroupName="other", **complete)
+    made = codedeploy.get_deployment_group(applicationName="complete", deploymentGroupName="other")
+    assert made["deploymentGroupInfo"]["deploymentConfigName"] == "CodeDeployDefault.ECSAllAtOnce"
+
+
 # --- SQS -------------------------------------------------------------------------------------------------------------
 
 
