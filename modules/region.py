@@ -1,15 +1,15 @@
 """A place: what is built below a Region lands in that AWS region (W0.2).
 
-Creates nothing in AWS. An aspect gives every resource and data source the provider of the region it stands under, so
-that modules pass no providers about. What stands under no region fails synthesis.
+Creates nothing in AWS. When the stack is complete, every resource and data source gets the provider of the region that
+it stands under, so that modules pass no providers about. What stands under no region fails synthesis.
 """
 
 from __future__ import annotations
 
 import jsii
-from cdktf import Annotations, Aspects, IAspect, TerraformDataSource, TerraformResource, TerraformStack
+from cdktf import TerraformDataSource, TerraformResource, TerraformStack
 from cdktf_cdktf_provider_aws.provider import AwsProvider
-from constructs import Construct, IConstruct
+from constructs import Construct, IConstruct, IValidation
 
 AWS = "cdktf_cdktf_provider_aws."
 
@@ -36,20 +36,34 @@ class Region(Construct):
         raise LookupError(f"{construct.node.path} stands under no Region, so it would land in one by accident")
 
 
-@jsii.implements(IAspect)
+@jsii.implements(IValidation)
 class LandsInItsRegion:
-    """Sets the provider of each of AWS's resources and data sources to that of its region."""
+    """Gives AWS's resources and data sources the provider of their region, and refuses those that stand in none.
 
-    @staticmethod
-    def apply_to(stack: TerraformStack) -> None:
-        """Make the rule hold for everything in ``stack``."""
-        Aspects.of(stack).add(LandsInItsRegion())
+    Not an aspect: that would be called for each construct, over the bridge between Python and Node, which takes as long
+    as making it. This asks each region once for what is below it.
+    """
 
-    def visit(self, node: IConstruct) -> None:
-        """Called by CDKTF for each construct of the stack."""
-        if not isinstance(node, TerraformResource | TerraformDataSource) or not type(node).__module__.startswith(AWS):
-            return
-        try:
-            node.provider = Region.of(node).provider
-        except LookupError as error:
-            Annotations.of(node).add_error(str(error))
+    def __init__(self, stack: TerraformStack) -> None:
+        """To be made last in the stack's constructor, when everything is there."""
+        self._stack = stack
+        self._landed: set[int] = set()
+        regions = [child for child in stack.node.children if isinstance(child, Region)]
+        for region in regions:
+            for node in _of_aws(region):
+                node.provider = region.provider
+                self._landed.add(id(node))
+        stack.node.add_validation(self)
+
+    def validate(self) -> list[str]:
+        """Called by CDKTF before it writes the configuration: what stands in no region, or came too late."""
+        strays = (node.node.path for node in _of_aws(self._stack) if id(node) not in self._landed)
+        return [f"{path} stands under no Region, so it would land in one by accident" for path in strays]
+
+
+def _of_aws(scope: Construct) -> list[TerraformResource | TerraformDataSource]:
+    return [
+        node
+        for node in scope.node.find_all()
+        if isinstance(node, TerraformResource | TerraformDataSource) and type(node).__module__.startswith(AWS)
+    ]
