@@ -91,6 +91,7 @@ def test_two_machines_make_the_same_bytes(function: Path, tmp_path: Path, monkey
         (other / "handler.py").chmod(0o700)
         (other / "__pycache__").mkdir()
         (other / "__pycache__" / "handler.cpython-311.pyc").write_bytes(b"byte code")
+        (other / "handler.pyc").write_bytes(b"byte code")
         (other / ".DS_Store").write_bytes(b"finder")
         second = package(other, tmp_path / "two.zip", tmp_path / "cache-of-two")
     finally:

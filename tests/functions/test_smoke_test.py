@@ -288,8 +288,9 @@ def test_a_service_without_checks_is_not_tested_and_fails(world: World, checks: 
 
 
 def test_the_checks_are_those_of_the_service_that_is_deployed(world: World) -> None:
-    others = {"payments-payments-local": [{"path": "/api/other", "status": 500}]}
-    world.set(CHECKS=json.dumps({**others, APPLICATION: [{"path": "/mine", "status": 200}]}))
+    other = [{"path": "/api/other", "status": 500}]
+    mine = [{"path": "/mine", "status": 200}]
+    world.set(CHECKS=json.dumps({"payments-a-local": other, APPLICATION: mine, "payments-z-local": other}))
 
     world.run()
 
