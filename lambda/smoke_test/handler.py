@@ -4,7 +4,7 @@ Calls green through the load balancer's test listener, before any customer does,
 answers were right. CodeDeploy waits for that word, so it is always given, and in time: the checks run beside the thread
 that gives it, and whatever they do, a part of the time that Lambda grants is kept for it.
 
-The environment says what to check (all required but HOST_NAME and LOAD_BALANCER_ARN):
+The environment says what to check (CHECKS and TEST_LISTENER_URL are required):
 
 - CHECKS: JSON, by CodeDeploy application the list of its checks: {"payments-web-prod": [{"path": "/", "status": 200,
   "contains": "text", "attempts": 5}]}; "contains" may be left out, "attempts" is 1 then;
@@ -13,8 +13,8 @@ The environment says what to check (all required but HOST_NAME and LOAD_BALANCER
 - LOAD_BALANCER_ARN: where given, the load balancer's private addresses are called. The name of one that faces the
   internet stands for public addresses inside the VPC too: a request to those leaves through the NAT gateway, and is
   not known again by a rule that admits this function's security group;
-- ORIGIN_VERIFY_HEADER and ORIGIN_VERIFY_SECRET_ARN: the header without which the load balancer answers 403, and the
-  secret whose string is its value.
+- ORIGIN_VERIFY_HEADER and ORIGIN_VERIFY_SECRET_ARN: where given, a header without which the load balancer answers 403,
+  and the secret whose string is its value.
 """
 
 from __future__ import annotations
@@ -132,15 +132,22 @@ def _green() -> Green:
     url = urlsplit(os.environ["TEST_LISTENER_URL"])
     if url.scheme != "https" or not url.hostname:
         raise CheckFailed("TEST_LISTENER_URL is not the address of an https listener")
-    secret = _client("secretsmanager").get_secret_value(SecretId=os.environ["ORIGIN_VERIFY_SECRET_ARN"])["SecretString"]
-    if not (secret.isascii() and secret.isprintable()):
-        raise CheckFailed("the secret cannot be the value of a header")
     return Green(
         addresses=_private_addresses() or (url.hostname,),
         port=url.port or http.client.HTTPS_PORT,
         host_name=os.environ.get("HOST_NAME") or url.hostname,
-        headers={os.environ["ORIGIN_VERIFY_HEADER"]: secret},
+        headers=_origin_verification(),
     )
+
+
+def _origin_verification() -> dict[str, str]:
+    header = os.environ.get("ORIGIN_VERIFY_HEADER")
+    if not header:
+        return {}
+    secret = _client("secretsmanager").get_secret_value(SecretId=os.environ["ORIGIN_VERIFY_SECRET_ARN"])["SecretString"]
+    if not (secret.isascii() and secret.isprintable()):
+        raise CheckFailed("the secret cannot be the value of a header")
+    return {header: secret}
 
 
 def _private_addresses() -> tuple[str, ...]:

@@ -398,13 +398,25 @@ def test_an_error_that_quotes_the_secret_does_not_take_it_into_the_log(
     assert cause(log()) == "ValueError"
 
 
-@pytest.mark.parametrize("name", ["CHECKS", "TEST_LISTENER_URL", "ORIGIN_VERIFY_SECRET_ARN", "ORIGIN_VERIFY_HEADER"])
+@pytest.mark.parametrize("name", ["CHECKS", "TEST_LISTENER_URL", "ORIGIN_VERIFY_SECRET_ARN"])
 def test_a_missing_variable_is_a_failure(world: World, name: str) -> None:
     world.unset(name)
 
     world.run()
 
     assert world.reported == ["Failed"]
+
+
+def test_without_a_header_to_verify_no_secret_is_read(world: World) -> None:
+    world.unset("ORIGIN_VERIFY_HEADER")
+    world.unset("ORIGIN_VERIFY_SECRET_ARN")
+
+    world.run()
+
+    assert world.reported == ["Succeeded"]
+    ((_, headers),) = world.green.requests
+    assert "x-origin-verify" not in headers
+    assert SECRET not in headers.values()
 
 
 def test_a_server_that_is_not_there_is_a_failure(world: World) -> None:
