@@ -19,6 +19,8 @@ from settings.naming import Names
 
 # What the private tier calls, and what for. https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html
 INTERFACE_SERVICES = {
+    "codedeploy": "the smoke test judges releases",
+    "ec2": "the smoke test finds the load balancer's addresses",
     "ecr.api": "Fargate asks for the image manifest and a login",
     "ecr.dkr": "Fargate pulls the image (its layers come from S3)",
     "ecs": "release checks read the state of services",

@@ -53,6 +53,7 @@ class LoadBalancer(Construct):
     ) -> None:
         """``domain_name`` is the load balancer's own; ``protected`` refuses to be deleted."""
         super().__init__(scope, id_)
+        self.domain_name = domain_name
         self._names = names
         self._network = network
         self.certificate = Certificate(self, "certificate", domain_name=domain_name, zone_id=zone_id)

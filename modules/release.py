@@ -264,6 +264,11 @@ class Release(Construct):
                 ],
             ),
             Statement(
+                sid="AskTheSmokeTest",
+                actions=["lambda:InvokeFunction"],
+                resources=[f"arn:aws:lambda:{place}:function:{self._names.of('smoke-test')}"],
+            ),
+            Statement(
                 sid="LookAtTraffic",
                 actions=[
                     "elasticloadbalancing:DescribeListeners",

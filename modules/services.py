@@ -20,6 +20,7 @@ from modules.queue import Queue
 from modules.release import Canary, Release
 from modules.repositories import Repositories
 from modules.security_groups import HTTPS_PORT, Flow, Internet
+from modules.smoke_test import SmokeTest
 from modules.task import Task
 from modules.worker_service import WorkerService
 from settings import Settings
@@ -62,6 +63,17 @@ class Services(Construct):
         self.canary = Canary(self, "canary", names=self._names, release=settings.release)
         self.blue_green: dict[str, BlueGreenService] = {}
         self.workers: dict[str, WorkerService] = {}
+        self.smoke_test = SmokeTest(
+            self,
+            "smoke-test",
+            names=self._names,
+            services={name: service for name, service in settings.services.items() if service.critical},
+            release=settings.release,
+            network=network,
+            load_balancer=load_balancer,
+            endpoint_clients=endpoints.clients,
+            key=keys.logs,
+        )
         for name, service in settings.services.items():
             self._run(name, service, self.repositories.of[name])
 

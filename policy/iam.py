@@ -29,6 +29,7 @@ ARNS = {
     "aws_lb_listener_rule": "arn:aws:elasticloadbalancing:{region}:{account}:listener-rule/app/lb/1/2/{key_id}",
     "aws_s3_bucket": "arn:aws:s3:::{bucket}",
     "aws_sns_topic": "arn:aws:sns:{region}:{account}:{name}",
+    "aws_subnet": "arn:aws:ec2:{region}:{account}:subnet/subnet-0123456789abcdef0",
     "aws_sqs_queue": "arn:aws:sqs:{region}:{account}:{name}",
 }
 

@@ -30,7 +30,7 @@ MISTAKEN = [
     ("RESOURCE_MISMATCH", "kms:CreateAlias", "an alias needs the permission on the key as well"),
 ]
 # Services that document no key for whom they act; their roles can touch nothing but what is named in them.
-WITHOUT_SOURCE = {"s3.amazonaws.com", "codedeploy.amazonaws.com"}
+WITHOUT_SOURCE = {"s3.amazonaws.com", "codedeploy.amazonaws.com", "lambda.amazonaws.com"}
 # What cloudsplaining counts as a risk and a role must have: risk, action, and why.
 NEEDED = [("credentials_exposure", "ecr:GetAuthorizationToken", "Fargate logs in to the registry before it pulls")]
 RISKS = [

@@ -223,6 +223,10 @@ def test_only_cloudfront_reaches_the_load_balancer_and_its_list_once_in_a_group(
         for rule in platform.resources("aws_vpc_security_group_ingress_rule").values()
         if path_of(rule).startswith(f"payment-platform/{region}/load-balancer/")
     ]
+    (tested,) = [rule for rule in rules if "prefix_list_id" not in rule]
+    assert tested["from_port"] == 8443
+    assert path_of(platform.by_id(tested["referenced_security_group_id"])).split("/")[3] == "smoke-test"
+    rules.remove(tested)
     assert sorted(rule["from_port"] for rule in rules) == [80, 443]
     assert len({rule["security_group_id"] for rule in rules}) == len(rules)
     for rule in rules:
@@ -329,3 +333,30 @@ def test_zone_is_made_or_looked_up_as_settings_say(platform: Synthesized) -> Non
     assert not staging.resources("aws_route53_zone")
     (zone,) = staging.configuration["data"]["aws_route53_zone"].values()
     assert zone["name"] == "staging.pay.example.com"
+
+
+@pytest.mark.requirement("W2.3")
+@pytest.mark.requirement("Q2")
+@pytest.mark.parametrize("region", REGIONS)
+def test_smoke_test_knows_the_checks_of_every_critical_service(
+    platform: Synthesized, local_settings: Settings, region: str
+) -> None:
+    function = platform.resource("aws_lambda_function", f"{region}/services/smoke-test/function")
+    variables = function["environment"]["variables"]
+    checks = json.loads(variables["CHECKS"])
+    assert set(checks) == {local_settings.names.of(name) for name in CRITICAL}
+    for name in CRITICAL:
+        (check,) = checks[local_settings.names.of(name)]
+        assert check["path"] == local_settings.services[name].health_check.path
+    name = {"primary": "us-east-2", "recovery": "us-west-2"}[region]
+    assert variables["TEST_LISTENER_URL"] == f"https://origin-{name}.pay.example.com:8443"
+    assert function["architectures"] == ["arm64"]
+    assert all("private-subnet" in path_of(platform.by_id(s)) for s in function["vpc_config"]["subnet_ids"])
+
+
+@pytest.mark.requirement("W2.3")
+def test_codedeploy_may_ask_the_smoke_test_and_nothing_else(platform: Synthesized) -> None:
+    policy = platform.resource("aws_iam_role_policy", "primary/services/web-release/policy")
+    ask = platform.statements(policy["policy"])["AskTheSmokeTest"]
+    function = platform.resource("aws_lambda_function", "primary/services/smoke-test/function")
+    assert ask["resources"] == [f"arn:aws:lambda:us-east-2:123456789012:function:{function['function_name']}"]
