@@ -9,7 +9,7 @@ import pytest
 
 from tests.operations.support import REPOSITORY, Commands, environment_file
 
-COMMANDS = ("deploy-local", "destroy-local", "bootstrap", "diff", "deploy", "destroy", "bench-synth")
+COMMANDS = ("deploy-local", "destroy-local", "bootstrap", "diff", "deploy", "destroy", "release", "bench-synth")
 ON_AWS = ("bootstrap", "diff", "deploy", "destroy")
 
 
