@@ -69,7 +69,7 @@ scan: setup .venv-checkov/.synced ## hold the synthesized configuration against 
 
 .PHONY: synth
 synth: .venv/.synced preflight ## write the Terraform configuration of ENV to cdktf.out
-	@$(RUN) main.py
+	@$(RUN) -O main.py
 	@echo "cdktf.out/stacks/payment-platform/cdk.tf.json"
 
 .PHONY: bench-synth

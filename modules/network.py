@@ -10,6 +10,7 @@ Needs to stand under a Region. Its network ACLs, flow logs, endpoints and peerin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.default_network_acl import DefaultNetworkAcl
@@ -41,7 +42,7 @@ class Tier:
     subnets: list[Subnet]
     route_tables: list[RouteTable]
 
-    @property
+    @cached_property
     def subnet_ids(self) -> list[str]:
         """The ids of the tier's subnets, in the order of the zones."""
         return [subnet.id for subnet in self.subnets]

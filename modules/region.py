@@ -1,7 +1,7 @@
 """A place: what is built below a Region lands in that AWS region (W0.2).
 
-Creates nothing in AWS. When the stack is complete, every resource and data source gets the provider of the region that
-it stands under, so that modules pass no providers about. What stands under no region fails synthesis.
+Creates nothing in AWS. Before the configuration is written, every resource and data source gets the provider of the
+region that it stands under, so that modules pass no providers about. What stands under no region fails synthesis.
 """
 
 from __future__ import annotations
@@ -40,24 +40,26 @@ class Region(Construct):
 class LandsInItsRegion:
     """Gives AWS's resources and data sources the provider of their region, and refuses those that stand in none.
 
-    Not an aspect: that would be called for each construct, over the bridge between Python and Node, which takes as long
-    as making it. This asks each region once for what is below it.
+    CDKTF asks it once, before the configuration is written. An aspect would be asked for each construct, over the
+    bridge between Python and Node, which takes as long as making it.
     """
 
     def __init__(self, stack: TerraformStack) -> None:
-        """To be made last in the stack's constructor, when everything is there."""
         self._stack = stack
-        self._landed: set[int] = set()
-        regions = [child for child in stack.node.children if isinstance(child, Region)]
-        for region in regions:
-            for node in _of_aws(region):
-                node.provider = region.provider
-                self._landed.add(id(node))
-        stack.node.add_validation(self)
+
+    @staticmethod
+    def apply_to(stack: TerraformStack) -> None:
+        """Make the rule hold for everything in ``stack``."""
+        stack.node.add_validation(LandsInItsRegion(stack))
 
     def validate(self) -> list[str]:
-        """Called by CDKTF before it writes the configuration: what stands in no region, or came too late."""
-        strays = (node.node.path for node in _of_aws(self._stack) if id(node) not in self._landed)
+        """Called by CDKTF; the strays, a line each."""
+        landed = set()
+        for region in (child for child in self._stack.node.children if isinstance(child, Region)):
+            for node in _of_aws(region):
+                node.provider = region.provider
+                landed.add(id(node))
+        strays = (node.node.path for node in _of_aws(self._stack) if id(node) not in landed)
         return [f"{path} stands under no Region, so it would land in one by accident" for path in strays]
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+import synthesis
 from operations.outcome import Failed
 from operations.synthesized import PROJECT, STACK
 from settings.loading import ENVIRONMENT_VARIABLE
@@ -114,7 +115,8 @@ def measure(way: str, extra: int, environment: str) -> Run:
         output = Path(folder) / "cdktf.out"
         # What prepare() sets must come from it alone, not from the shell that measures.
         variables = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"}
-        command = [sys.executable, "-m", "operations.bench_app", way, str(extra)]
+        options = synthesis.INTERPRETER_OPTIONS if way == "lazy" else ()
+        command = [sys.executable, *options, "-m", "operations.bench_app", way, str(extra)]
         with tempfile.TemporaryFile("w+") as said:
             began = time.monotonic()
             process = subprocess.Popen(

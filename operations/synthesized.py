@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import synthesis
 from operations import preflight
 from operations.outcome import EXIT_REFUSED, Failed, Refused
 from operations.provider_mirror import Installation, find_installation, required_providers
@@ -26,7 +27,7 @@ def synthesize(environment: str, output: Path, variables: Mapping[str, str] | No
     """
     output.mkdir(parents=True, exist_ok=True)
     result = subprocess.run(
-        [sys.executable, str(PROJECT / "main.py"), "--environment", environment],
+        [sys.executable, *synthesis.INTERPRETER_OPTIONS, str(PROJECT / "main.py"), "--environment", environment],
         cwd=PROJECT,
         env={**(os.environ if variables is None else variables), "CDKTF_OUTDIR": str(output)},
         check=False,

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import synthesis
+
 REPOSITORY = Path(__file__).parents[1]
 STACK = Path("stacks") / "payment-platform" / "cdk.tf"
 NULL_ATTRIBUTE = re.compile(r"^\s*\w+ = null\n", re.MULTILINE)
@@ -28,7 +30,7 @@ def synthesize(environment: str, directory: Path) -> Path:
         SynthesisFailedError: with the program's own message, for bad settings say.
     """
     variables = os.environ | {"SYNTH_HCL_OUTPUT": "true", "CDKTF_OUTDIR": str(directory)}
-    command = [sys.executable, "main.py", "--environment", environment]
+    command = [sys.executable, *synthesis.INTERPRETER_OPTIONS, "main.py", "--environment", environment]
     ended = subprocess.run(command, cwd=REPOSITORY, env=variables, capture_output=True, text=True, check=False)
     if ended.returncode:
         raise SynthesisFailedError(ended.stderr.strip())

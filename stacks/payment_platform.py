@@ -46,6 +46,7 @@ class PaymentPlatform(TerraformStack):
         self._settings = settings
         self._names = settings.names
         self._keep_state()
+        LandsInItsRegion.apply_to(self)
 
         self.primary = self._region("primary", settings.primary.name)
         self.recovery = self._region("recovery", settings.recovery.name, alias="recovery")
@@ -73,7 +74,6 @@ class PaymentPlatform(TerraformStack):
         self._run_services()
 
         self._show_outputs()
-        LandsInItsRegion(self)
 
     def _keep_state(self) -> None:
         """State lives in the bucket that `make bootstrap` makes (W0.3)."""

@@ -22,6 +22,7 @@ class Ends:
 
     def __init__(self, settings: Settings) -> None:
         self.stack = TerraformStack(Testing.app(), "stack")
+        LandsInItsRegion.apply_to(self.stack)
         self._settings = settings
         here = self._region("here", None)
         there = self._region("there", "there")
@@ -50,8 +51,9 @@ class Ends:
         )
 
     def rules(self, direction: str) -> list[dict[str, Any]]:
-        LandsInItsRegion(self.stack)
-        found = json.loads(Testing.synth(self.stack))["resource"].get(f"aws_vpc_security_group_{direction}_rule", {})
+        found = json.loads(Testing.synth(self.stack, run_validations=True))["resource"].get(
+            f"aws_vpc_security_group_{direction}_rule", {}
+        )
         return [{key: value for key, value in rule.items() if key != "//"} for rule in found.values()]
 
 
