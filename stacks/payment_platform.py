@@ -177,7 +177,8 @@ class PaymentPlatform(TerraformStack):
             names=self._names,
             network=network,
             logs=buckets.logs,
-            domain_name=f"origin-{region.name}.{self._settings.domain.name}",
+            # With the suffix, as environments may share a domain.
+            domain_name=f"origin-{self._settings.environment_suffix}-{region.name}.{self._settings.domain.name}",
             zone_id=self.zone_id,
             protected=self._settings.protected,
         )

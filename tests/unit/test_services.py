@@ -349,7 +349,7 @@ def test_smoke_test_knows_the_checks_of_every_critical_service(
         (check,) = checks[local_settings.names.of(name)]
         assert check["path"] == local_settings.services[name].health_check.path
     name = {"primary": "us-east-2", "recovery": "us-west-2"}[region]
-    assert variables["TEST_LISTENER_URL"] == f"https://origin-{name}.pay.example.com:8443"
+    assert variables["TEST_LISTENER_URL"] == f"https://origin-local-{name}.pay.example.com:8443"
     assert function["architectures"] == ["arm64"]
     assert all("private-subnet" in path_of(platform.by_id(s)) for s in function["vpc_config"]["subnet_ids"])
 
