@@ -8,6 +8,7 @@ one.
 
 from __future__ import annotations
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import (
     CloudwatchMetricAlarm,
     CloudwatchMetricAlarmMetricQuery,
@@ -68,6 +69,8 @@ class Canary(Construct):
                 f"canary-{release.canary_percent}-percent-{release.canary_minutes}-minutes"
             ),
             compute_platform="ECS",
+            # The groups must use the new one before the old one can go.
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
             traffic_routing_config=CodedeployDeploymentConfigTrafficRoutingConfig(
                 type="TimeBasedCanary",
                 time_based_canary=CodedeployDeploymentConfigTrafficRoutingConfigTimeBasedCanary(

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -17,6 +18,8 @@ from rich.console import Console
 from emulator import process
 from emulator.record import Call, read_calls, read_violations
 from operations.local_deployment import LocalDeployment
+from operations.synthesized import provider_installation, synthesize
+from operations.terraform import Terraform
 from settings import Settings
 from tests.synthesized import Synthesized
 
@@ -49,6 +52,26 @@ LISTINGS: list[tuple[str, str, dict[str, Any], Callable[[dict[str, Any]], list[A
 ]
 
 
+DIGEST = "0" * 64
+# What a running platform is asked for, as settings over those that were deployed.
+CHANGES = {
+    "image": f'[services.web]\nimage = "registry.example.com/web@sha256:{DIGEST}"\n',
+    "size": "[services.payments]\ncpu_units = 1024\nmemory_mib = 2048\n",
+    "bounds": "[services.web]\nminimum_tasks = 3\nmaximum_tasks = 9\n",
+    "path": '[services.payments]\npath_patterns = ["/api/*", "/v2/*"]\n',
+    "priority": "[services.payments]\npriority = 900\n",
+    "health-check": '[services.web.health_check]\npath = "/health"\ninterval_seconds = 20\n',
+    "canary": "[release]\ncanary_percent = 20\nbake_minutes = 5\n",
+    "nat": '[network]\nnat_gateways = "one"\n',
+    "new-service": (
+        f'[services.cards]\nimage = "registry.example.com/cards@sha256:{DIGEST}"\ncritical = true\n'
+        'path_patterns = ["/cards/*"]\npriority = 2000\n'
+    ),
+}
+# A revision of a task definition and a canary cannot be changed: a new one is made, and the old one goes after it.
+NEW_BY_NATURE = {"aws_ecs_task_definition", "aws_codedeploy_deployment_config"}
+
+
 @dataclass(kw_only=True)
 class Rehearsal:
     """What was seen while the platform lived and after it was gone."""
@@ -60,6 +83,7 @@ class Rehearsal:
     violations: list[Any]
     left: dict[str, list[Any]]
     buckets_left: list[str]
+    plans: dict[str, list[str]]
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +99,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
         state = client(server, "s3").get_object(
             Bucket=local_settings.state.bucket, Key="payments/local/terraform.tfstate"
         )
+        plans = {name: planned(deployment, server, directory / name, text) for name, text in CHANGES.items()}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(LocalDeployment, "abandon", lambda _: None)  # to look around before it is gone
             deployment.destroy()
@@ -86,10 +111,22 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
             violations=list(read_violations(directory)),
             left=listed(server, (local_settings.primary.name, local_settings.recovery.name, "us-east-1")),
             buckets_left=[bucket["Name"] for bucket in client(server, "s3").list_buckets()["Buckets"]],
+            plans=plans,
         )
     finally:
         print(said.getvalue(), file=sys.stderr)  # shown where a test fails, with the times of the phases
         deployment.abandon()
+
+
+def planned(deployment: LocalDeployment, server: process.Server, directory: Path, change: str) -> list[str]:
+    """What Terraform would do to the deployed platform if settings said so: action and address, a line each."""
+    directory.mkdir()
+    (directory / "changed.toml").write_text(f'extends = "local"\n{change}')
+    stack = synthesize(str(directory / "changed.toml"), directory / "cdktf.out")
+    environment = provider_installation(stack).environment(process.complete_environment(server.url))
+    terraform = Terraform(stack, environment, deployment.console)
+    terraform.init()
+    return terraform.plan()
 
 
 def client(server: process.Server, service: str, region: str = "us-east-2") -> Any:
@@ -174,3 +211,30 @@ def test_each_region_was_sent_what_stands_in_it(rehearsal: Rehearsal, platform: 
 
 def _subnets(platform: Synthesized) -> list[dict[str, Any]]:
     return list(platform.resources("aws_subnet").values())
+
+
+@pytest.mark.requirement("W7.1")
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_settings_replaces_nothing_that_is_in_use(rehearsal: Rehearsal, change: str) -> None:
+    plan = [line.split(" ", 1) for line in rehearsal.plans[change]]
+    assert plan, "the change changes nothing"
+    undone = [(action, address) for action, address in plan if action in {"replace", "delete"}]
+    expected = {"nat": {"aws_nat_gateway", "aws_eip", "aws_route", "aws_route_table"}}.get(change, NEW_BY_NATURE)
+    assert [one for one in undone if one[1].split(".")[0] not in expected] == []
+
+
+@pytest.mark.requirement("W7.1")
+@pytest.mark.parametrize(
+    ("change", "type_"),
+    [("path", "aws_lb_listener_rule"), ("priority", "aws_lb_listener_rule"), ("health-check", "aws_lb_target_group")],
+)
+def test_rules_and_target_groups_are_changed_in_place(rehearsal: Rehearsal, change: str, type_: str) -> None:
+    assert {line.split(" ")[0] for line in rehearsal.plans[change] if f" {type_}." in line} == {"update"}
+
+
+@pytest.mark.requirement("W1.2")
+@pytest.mark.parametrize("change", ["image", "size"])
+def test_a_running_blue_green_service_is_left_to_its_release(rehearsal: Rehearsal, change: str) -> None:
+    """CodeDeploy owns its task definition: Terraform makes a revision and does not touch the service."""
+    assert any(" aws_ecs_task_definition." in line for line in rehearsal.plans[change])
+    assert not [line for line in rehearsal.plans[change] if " aws_ecs_service." in line]
