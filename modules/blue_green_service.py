@@ -42,7 +42,7 @@ BLUE, GREEN = "blue", "green"
 class BlueGreenService(Construct):
     """The service, its target groups by colour, and its rules."""
 
-    requirements = ("W1.2", "W2.2")
+    requirements = ("W1.2", "W2.2", "W7.1")
 
     def __init__(
         self,

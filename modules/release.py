@@ -83,7 +83,7 @@ class Canary(Construct):
 class Release(Construct):
     """What CodeDeploy needs to release one service."""
 
-    requirements = ("W1.2", "W2.3")
+    requirements = ("W1.2", "W2.3", "W2.4")
 
     def __init__(
         self,
