@@ -44,6 +44,7 @@ class Queue(Construct):
     ) -> None:
         """A message is given up after ``attempts``; one under way is hidden for ``visibility_timeout_seconds``."""
         super().__init__(scope, id_)
+        self.key = key
         dead_letters = names.of(f"{purpose}-dead-letters")
         self.dead_letters = SqsQueue(
             self,

@@ -360,3 +360,16 @@ def test_codedeploy_may_ask_the_smoke_test_and_nothing_else(platform: Synthesize
     ask = platform.statements(policy["policy"])["AskTheSmokeTest"]
     function = platform.resource("aws_lambda_function", "primary/services/smoke-test/function")
     assert ask["resources"] == [f"arn:aws:lambda:us-east-2:123456789012:function:{function['function_name']}"]
+
+
+@pytest.mark.requirement("W1.4")
+@pytest.mark.requirement("W4.4")
+@pytest.mark.parametrize(("region", "name"), [("primary", "us-east-2"), ("recovery", "us-west-2")])
+def test_worker_may_decrypt_what_it_receives(platform: Synthesized, region: str, name: str) -> None:
+    """A queue under a key of ours gives its messages only to who may use the key through SQS."""
+    policy = platform.resource("aws_iam_role_policy", f"{region}/services/reports-task/queue-policy")
+    decrypt = platform.statements(policy["policy"])["DecryptMessages"]
+    queue = platform.resource("aws_sqs_queue", f"{region}/services/reports-queue/queue")
+    assert decrypt["actions"] == ["kms:Decrypt"]
+    assert decrypt["resources"] == [queue["kms_master_key_id"]]
+    assert decrypt["condition"][0]["values"] == [f"sqs.{name}.amazonaws.com"]
