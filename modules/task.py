@@ -95,8 +95,6 @@ class Task(Construct):
             # Without references: CDKTF writes a string with both quotes and references wrongly in HCL.
             container_definitions=json.dumps([self._container(service)]),
             depends_on=[self.log_group],
-            # A revision that a release replaced must stay to return to.
-            skip_destroy=False,
         )
 
     def let(self, purpose: str, statements: Sequence[Statement]) -> None:
