@@ -113,12 +113,18 @@ def as_markdown(rows: Sequence[Row]) -> str:
 
 
 def look_at(rows: Sequence[Row], resources: Mapping[str, Counter[str]], outcomes: Iterable[Outcome]) -> None:
-    """Give each row its resources and the outcomes of its tests."""
+    """Give each row its resources and the outcomes of its tests.
+
+    Raises:
+        Failed: a test says that it proves a row that does not exist.
+    """
     by_id = {row.id: row for row in rows}
     for id_, counted in resources.items():
         by_id[id_].resources = counted
     for outcome in outcomes:
         for id_ in outcome.rows:
+            if id_ not in by_id:
+                raise Failed(f"{outcome.test} proves {id_!r}, which is no row of docs/requirements.md")
             by_id[id_].tests.append(outcome)
 
 

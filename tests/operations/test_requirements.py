@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from operations import evidence, requirements
 from operations.evidence import Outcome, is_below
+from operations.outcome import Failed
 from operations.requirements import Row, as_markdown, look_at, read_rows
 
 ROWS = "## W\n- W1.1 First.\n- W1.2 Second: with `code`.\n- W10.1 Tenth.\n- not a row\n"
@@ -66,6 +67,11 @@ def test_resources_and_tests_come_to_the_rows_that_they_name() -> None:
     page = as_markdown(rows)
     assert "| W1.1 | First. | ok |" in page
     assert "| W1.2 | Second: with `code`. | no resource |" in page
+
+
+def test_a_test_of_no_row_is_named() -> None:
+    with pytest.raises(Failed, match="t proves 'W99', which is no row"):
+        look_at(read_rows(ROWS), {}, [outcome("t", "W99")])
 
 
 def test_outcomes_are_kept_over_runs_but_not_those_of_tests_that_are_gone(tmp_path: Path) -> None:

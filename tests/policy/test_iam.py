@@ -26,7 +26,7 @@ MISTAKEN = [
     ("UNKNOWN_CONDITION_FOR_ACTION", "s3:TlsVersion", "every request to S3 has one, also those without an object"),
     ("RESOURCE_MISMATCH", "ecs:CreateTaskSet", "it knows task sets by now; parliament's list is older"),
     ("RESOURCE_MISMATCH", "ecs:DeleteTaskSet", "as CreateTaskSet"),
-    ("RESOURCE_MISMATCH", "listener", "of the forms that an ARN may have, one is enough"),
+    ("RESOURCE_MISMATCH", "elasticloadbalancing:Modify", "of the forms that an ARN may have, one is enough"),
     ("RESOURCE_MISMATCH", "kms:CreateAlias", "an alias needs the permission on the key as well"),
 ]
 # Services that document no key for whom they act; their roles can touch nothing but what is named in them.
