@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Synthesizes the payment platform of one environment: `python main.py --environment staging`."""
 
+import sys
+
 import synthesis
 from settings import chosen_environment, load_or_exit
 
@@ -10,7 +12,11 @@ synthesis.prepare()
 from cdktf import App  # noqa: E402
 
 from stacks.payment_platform import PaymentPlatform  # noqa: E402
+from synthesis.packaging import PackagingFailed  # noqa: E402
 
 app = App()
-PaymentPlatform(app, "payment-platform", settings=settings)
+try:
+    PaymentPlatform(app, "payment-platform", settings=settings)
+except PackagingFailed as failure:
+    sys.exit(str(failure))
 app.synth()

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from operations import packaging
-from operations.outcome import Failed
-from operations.packaging import FUNCTIONS, package
+from synthesis import packaging
+from synthesis.packaging import FUNCTIONS, PackagingFailed, package
 
 WHEEL = "greeting-1.0-py3-none-any.whl"
 FILES_OF_THE_WHEEL = {
@@ -127,7 +126,7 @@ def test_what_was_vendored_needs_no_index_again(function: Path, index: Path, tmp
     (function / "handler.py").write_text("import greeting  # changed\n", encoding="utf-8")
 
     assert package(function, tmp_path / "two.zip", tmp_path / "cache").read_bytes() != first
-    with pytest.raises(Failed, match="greeter: its packages cannot be had"):
+    with pytest.raises(PackagingFailed, match="greeter: its packages cannot be had"):
         package(function, tmp_path / "three.zip", tmp_path / "empty-cache")
     assert list((tmp_path / "empty-cache").iterdir()) == []  # nothing half-done, to be taken for whole
 
@@ -137,7 +136,7 @@ def test_another_lock_is_vendored_anew(function: Path, tmp_path: Path) -> None:
     lock = function / "requirements.txt"
     lock.write_text(lock.read_text(encoding="utf-8").replace("1.0", "2.0"), encoding="utf-8")
 
-    with pytest.raises(Failed, match=r"greeting==2\.0"):
+    with pytest.raises(PackagingFailed, match=r"greeting==2\.0"):
         package(function, tmp_path / "two.zip", tmp_path / "cache")
 
 
@@ -145,7 +144,7 @@ def test_another_lock_is_vendored_anew(function: Path, tmp_path: Path) -> None:
 def test_a_package_without_its_hash_is_not_taken(function: Path, tmp_path: Path, lock: str) -> None:
     (function / "requirements.txt").write_text(lock, encoding="utf-8")
 
-    with pytest.raises(Failed, match=r"(?i)hash"):
+    with pytest.raises(PackagingFailed, match=r"(?i)hash"):
         package(function, tmp_path / "greeter.zip", tmp_path / "cache")
 
 
@@ -153,12 +152,76 @@ def test_a_package_must_not_take_the_place_of_the_functions_own_file(function: P
     (function / "greeting").mkdir()
     (function / "greeting" / "__init__.py").write_text("", encoding="utf-8")
 
-    with pytest.raises(Failed, match=r"greeting/__init__\.py is a file of a vendored package, too"):
+    with pytest.raises(PackagingFailed, match=r"greeting/__init__\.py is a file of a vendored package, too"):
         package(function, tmp_path / "greeter.zip", tmp_path / "cache")
 
 
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with a package of two modules, one of them within another, and a module by itself."""
+    root = tmp_path / "repository"
+    (root / "services" / "money" / "codes").mkdir(parents=True)
+    (root / "services" / "money" / "__init__.py").write_text("", encoding="utf-8")
+    (root / "services" / "money" / "codes" / "iso.py").write_text("CODES = ['USD']\n", encoding="utf-8")
+    (root / "services" / "money" / "__pycache__").mkdir()
+    (root / "services" / "money" / "__pycache__" / "__init__.cpython-311.pyc").write_bytes(b"byte code")
+    (root / "services" / "metric_names.py").write_text("STARTED = 'started'\n", encoding="utf-8")
+    return root
+
+
+def test_holds_what_the_function_shares_with_others_of_the_repository(
+    function: Path, repository: Path, tmp_path: Path
+) -> None:
+    listed = "# what the service has, too\nservices/money  # amounts\n\nservices/metric_names.py\n"
+    (function / "packages.txt").write_text(listed, encoding="utf-8")
+
+    archive = package(function, tmp_path / "greeter.zip", tmp_path / "cache", repository)
+
+    assert {"money/__init__.py", "money/codes/iso.py", "metric_names.py"} <= set(names(archive))
+    assert not [name for name in names(archive) if name.endswith((".txt", ".pyc")) and "dist-info" not in name]
+    with zipfile.ZipFile(archive) as zipped:
+        assert zipped.read("money/codes/iso.py") == b"CODES = ['USD']\n"
+
+
+def test_another_word_in_what_is_shared_makes_other_bytes(function: Path, repository: Path, tmp_path: Path) -> None:
+    (function / "packages.txt").write_text("services/money\n", encoding="utf-8")
+    first = package(function, tmp_path / "one.zip", tmp_path / "cache", repository).read_bytes()
+    (repository / "services" / "money" / "codes" / "iso.py").write_text("CODES = []\n", encoding="utf-8")
+
+    assert package(function, tmp_path / "one.zip", tmp_path / "cache", repository).read_bytes() != first
+
+
+@pytest.mark.parametrize("line", ["services/honey", "../repository-of-another", "/etc/hostname", "."])
+def test_what_is_shared_must_be_of_the_repository(function: Path, repository: Path, tmp_path: Path, line: str) -> None:
+    (tmp_path / "repository-of-another").mkdir()
+    (function / "packages.txt").write_text(f"{line}\n", encoding="utf-8")
+
+    with pytest.raises(PackagingFailed, match=r"greeter: packages\.txt: .* is no folder or file of this repository"):
+        package(function, tmp_path / "greeter.zip", tmp_path / "cache", repository)
+
+
+@pytest.mark.parametrize(
+    ("line", "file", "message"),
+    [
+        ("services/money", "money/__init__.py", r"money/__init__\.py is a file of the repository's packages, too"),
+        ("other/greeting", "other/greeting/__init__.py", r"greeting/__init__\.py is a file of a vendored package, too"),
+        ("services/money\nother/money", "other/money/__init__.py", r"is a file of another line of packages\.txt, too"),
+    ],
+)
+def test_what_is_shared_takes_the_place_of_nothing(
+    function: Path, repository: Path, tmp_path: Path, line: str, file: str, message: str
+) -> None:
+    place = (function if file.startswith("money") else repository) / file
+    place.parent.mkdir(parents=True)
+    place.write_text("", encoding="utf-8")
+    (function / "packages.txt").write_text(f"{line}\n", encoding="utf-8")
+
+    with pytest.raises(PackagingFailed, match=message):
+        package(function, tmp_path / "greeter.zip", tmp_path / "cache", repository)
+
+
 def test_a_folder_without_a_handler_is_no_function(tmp_path: Path) -> None:
-    with pytest.raises(Failed, match=r"no handler\.py"):
+    with pytest.raises(PackagingFailed, match=r"no handler\.py"):
         package(tmp_path, tmp_path / "none.zip")
 
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from moto import mock_aws
 
-from operations.packaging import FUNCTIONS
+from synthesis.packaging import FUNCTIONS
 
 pytestmark = [pytest.mark.requirement("W2.3")]
 

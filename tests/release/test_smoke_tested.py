@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from operations.packaging import FUNCTIONS, package
+from synthesis.packaging import FUNCTIONS, package
 from tests.release.support import NEW, OLD, World
 
 pytestmark = [pytest.mark.requirement("W2.3", "W2.4")]

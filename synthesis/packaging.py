@@ -1,8 +1,13 @@
 """Makes a Lambda function's zip from its folder: the same bytes on every machine, so that no plan changes by itself.
 
-A folder holds handler.py, what else the function reads, and requirements.txt if it needs packages: each locked by
-version and hash (`--hash=sha256:...`), with all that it needs itself. Wheels are unpacked for the function's own
-platform, never built. What was vendored once is kept in .cache/functions by its lock's hash.
+A folder holds handler.py and what else the function reads. Two files name what comes from elsewhere:
+
+- requirements.txt, the packages of an index: each locked by version and hash (`--hash=sha256:...`), with all that it
+  needs itself. Wheels are unpacked for the function's own platform, never built. What was vendored once is kept in
+  .cache/functions by its lock's hash, and needs no network again.
+- packages.txt, what the function shares with other programs of this repository: a line for each folder or file, by its
+  path from the root, which goes into the zip under its last name. With the line `services/payments/money` the handler
+  says `import money`. Empty lines and what follows a `#` are not read.
 """
 
 from __future__ import annotations
@@ -17,11 +22,11 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from operations.outcome import Failed
-
-FUNCTIONS = Path(__file__).parents[1] / "lambda"
-CACHE = Path(__file__).parents[1] / ".cache" / "functions"
+REPOSITORY = Path(__file__).parents[1]
+FUNCTIONS = REPOSITORY / "lambda"
+CACHE = REPOSITORY / ".cache" / "functions"
 REQUIREMENTS = "requirements.txt"
+PACKAGES = "packages.txt"
 PYTHON_VERSION = "3.13"
 # The runtime has glibc 2.34 (Amazon Linux 2023); a wheel is named after the oldest that it runs with. pip takes the
 # names literally, and no single one is used by all packages.
@@ -33,27 +38,58 @@ UNIX = 3
 ABOUT_THE_INSTALLATION = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 
 
-def package(folder: Path, archive: Path, cache: Path = CACHE) -> Path:
+class PackagingFailed(Exception):
+    """A function's zip cannot be made. The message says whose, and why."""
+
+
+def package(folder: Path, archive: Path, cache: Path = CACHE, repository: Path = REPOSITORY) -> Path:
     """Write the zip of the function in ``folder`` to ``archive``, and return it.
 
     Args:
         folder: such as ``FUNCTIONS / "smoke_test"``.
         archive: its folder is made if it does not exist; a file that is there is replaced.
         cache: where vendored packages are kept.
+        repository: what the paths of packages.txt start from.
 
     Raises:
-        Failed: there is no handler, the packages cannot be had, or one has a file of the function's own name.
+        PackagingFailed: there is no handler, the packages cannot be had, packages.txt names what is not in the
+            repository, or a file comes from two places.
     """
     if not (folder / "handler.py").is_file():
-        raise Failed(f"{folder.name}: no handler.py")
+        raise PackagingFailed(f"{folder.name}: no handler.py")
     own = dict(_files(folder))
     requirements = own.pop(REQUIREMENTS, None)
-    vendored = dict(_of_packages(_vendored(requirements, cache))) if requirements else {}
-    if both := sorted(own.keys() & vendored.keys()):
-        raise Failed(f"{folder.name}: {', '.join(both)} is a file of a vendored package, too")
+    packages = own.pop(PACKAGES, None)
+    files = own
+    if packages:
+        files = _together(folder, files, _of_the_repository(packages, repository), "of the repository's packages")
+    if requirements:
+        files = _together(folder, files, dict(_of_packages(_vendored(requirements, cache))), "of a vendored package")
     archive.parent.mkdir(parents=True, exist_ok=True)
-    _write({**vendored, **own}, archive)
+    _write(files, archive)
     return archive
+
+
+def _together(folder: Path, files: Mapping[str, Path], more: Mapping[str, Path], whose: str) -> dict[str, Path]:
+    if both := sorted(files.keys() & more.keys()):
+        raise PackagingFailed(f"{folder.name}: {', '.join(both)} is a file {whose}, too")
+    return {**files, **more}
+
+
+def _of_the_repository(packages: Path, repository: Path) -> dict[str, Path]:
+    """The files of what packages.txt names, by their names in the zip."""
+    function = packages.parent
+    found: dict[str, Path] = {}
+    for line in packages.read_text(encoding="utf-8").splitlines():
+        name = line.partition("#")[0].strip()
+        if not name:
+            continue
+        path = (repository / name).resolve()
+        if not path.exists() or repository.resolve() not in path.parents:
+            raise PackagingFailed(f"{function.name}: {PACKAGES}: {name!r} is no folder or file of this repository")
+        named = {f"{path.name}/{file}": at for file, at in _files(path)} if path.is_dir() else {path.name: path}
+        found = _together(function, found, named, f"of another line of {PACKAGES}")
+    return found
 
 
 def _write(files: Mapping[str, Path], archive: Path) -> None:
@@ -114,7 +150,7 @@ def _install(options: list[str], requirements: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *options]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
-        raise Failed(f"{requirements.parent.name}: its packages cannot be had:\n{result.stderr.strip()}")
+        raise PackagingFailed(f"{requirements.parent.name}: its packages cannot be had:\n{result.stderr.strip()}")
 
 
 def _move(target: Path, kept: Path) -> None:

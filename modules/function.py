@@ -1,0 +1,224 @@
+"""A Lambda function of the platform (Q2): its code, who it is, where it stands and what becomes of it when it fails.
+
+Creates the function from its folder of lambda/, its log group, a role that may write to it and do what the caller
+states, and as far as they are asked for its security group in the private tier, tracing, and the queue that takes the
+events of asynchronous calls that failed.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cdktf import AssetType, TerraformAsset
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.kms_key import KmsKey
+from cdktf_cdktf_provider_aws.lambda_function import (
+    LambdaFunction,
+    LambdaFunctionEnvironment,
+    LambdaFunctionLoggingConfig,
+    LambdaFunctionTracingConfig,
+    LambdaFunctionVpcConfig,
+)
+from cdktf_cdktf_provider_aws.lambda_function_event_invoke_config import (
+    LambdaFunctionEventInvokeConfig,
+    LambdaFunctionEventInvokeConfigDestinationConfig,
+    LambdaFunctionEventInvokeConfigDestinationConfigOnFailure,
+)
+from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
+from constructs import Construct
+
+from modules.logs import RETENTION_DAYS
+from modules.network import Network
+from modules.policy_documents import PolicyDocument, Statement, trust
+from modules.region import Region
+from modules.security_groups import Group
+from settings.naming import Names
+from synthesis.packaging import CACHE, FUNCTIONS, package
+
+RUNTIME = "python3.13"
+ARCHITECTURE = "arm64"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionSpecification:
+    """What a function is, wherever it stands.
+
+    ``purpose`` goes into the names of what it has, and its folder of lambda/ is called so, with underscores. ``title``
+    names it in sentences: "smoke test of releases". ``reserved_concurrency`` is taken from the account's concurrency
+    and kept for it: it never has less, and never more. ``attempts`` is how often an asynchronous call is made.
+    """
+
+    purpose: str
+    title: str
+    description: str
+    timeout_seconds: int
+    memory_mib: int = 256
+    reserved_concurrency: int | None = None
+    traced: bool = False
+    attempts: int = 3
+    oldest_event_seconds: int = 6 * 3600
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+class Function(Construct):
+    """A function, its log group and its role; in the network also its security group."""
+
+    requirements: tuple[str, ...] = ("Q2",)
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        names: Names,
+        specification: FunctionSpecification,
+        key: KmsKey,
+        statements: Sequence[Statement] = (),
+        network: Network | None = None,
+        groups: Sequence[Group] = (),
+        failed_events: SqsQueue | None = None,
+    ) -> None:
+        """``key`` encrypts the log; ``statements`` say what the function may do beside writing it.
+
+        With a ``network`` it stands in the private tier, in a security group of its own and in ``groups``, such as that
+        of the clients of the VPC endpoints. ``failed_events`` takes the events of asynchronous calls that failed for
+        the last time; use of the queue's key is for the caller to state.
+        """
+        super().__init__(scope, id_)
+        self._names = names
+        self._specification = specification
+        self._network = network
+        self._failed_events = failed_events
+        self._group = self._own_group(network) if network else None
+        self.log_group = CloudwatchLogGroup(
+            self,
+            "log-group",
+            name=names.log_group(specification.purpose),
+            retention_in_days=RETENTION_DAYS,
+            kms_key_id=key.arn,
+        )
+        self.role = self._role([*statements, *self._own_statements()])
+        self.function = self._function([*([self._group] if self._group else []), *groups])
+        if failed_events:
+            self._keep_failed_events(failed_events)
+
+    @property
+    def group(self) -> Group:
+        """The function's own security group.
+
+        Raises:
+            LookupError: the function stands in no network.
+        """
+        if self._group is None:
+            raise LookupError(f"{self.node.path} stands in no network, so it has no security group")
+        return self._group
+
+    def _own_group(self, network: Network) -> Group:
+        title = self._specification.title
+        return Group(
+            self,
+            "group",
+            names=self._names,
+            purpose=self._specification.purpose,
+            network=network,
+            tier=network.private,
+            description=title[0].upper() + title[1:],
+        )
+
+    def _function(self, groups: Sequence[Group]) -> LambdaFunction:
+        specification = self._specification
+        folder = specification.purpose.replace("-", "_")
+        archive = package(FUNCTIONS / folder, CACHE / f"{folder}.zip")
+        code = TerraformAsset(self, "code", path=str(archive), type=AssetType.FILE)
+        return LambdaFunction(
+            self,
+            "function",
+            function_name=self._names.of(specification.purpose),
+            description=specification.description,
+            filename=code.path,
+            source_code_hash=base64.b64encode(hashlib.sha256(archive.read_bytes()).digest()).decode(),
+            handler="handler.handler",
+            runtime=RUNTIME,
+            architectures=[ARCHITECTURE],
+            role=self.role.arn,
+            timeout=specification.timeout_seconds,
+            memory_size=specification.memory_mib,
+            reserved_concurrent_executions=specification.reserved_concurrency,
+            environment=LambdaFunctionEnvironment(variables=dict(specification.variables)),
+            logging_config=LambdaFunctionLoggingConfig(log_format="JSON", log_group=self.log_group.name),
+            tracing_config=LambdaFunctionTracingConfig(mode="Active" if specification.traced else "PassThrough"),
+            vpc_config=self._place(groups),
+        )
+
+    def _place(self, groups: Sequence[Group]) -> LambdaFunctionVpcConfig | None:
+        if self._network is None:
+            return None
+        return LambdaFunctionVpcConfig(
+            subnet_ids=self._network.private.subnet_ids,
+            security_group_ids=[group.security_group.id for group in groups],
+        )
+
+    def _role(self, statements: Sequence[Statement]) -> IamRole:
+        purpose = self._specification.purpose
+        role = IamRole(
+            self,
+            "role",
+            name=self._names.of(f"{purpose}-{Region.of(self).name}"),
+            description=f"What the {self._specification.title} may do",
+            assume_role_policy=trust(self, "trust", service_name="lambda.amazonaws.com").json,
+        )
+        permissions = PolicyDocument(self, "permissions", statement=list(statements))
+        IamRolePolicy(self, "policy", name=purpose, role=role.id, policy=permissions.json)
+        return role
+
+    def _own_statements(self) -> Iterator[Statement]:
+        yield Statement(
+            sid="WriteOwnLogs",
+            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+            resources=[f"{self.log_group.arn}:*"],
+        )
+        if self._network:
+            yield from self._standing_in(self._network)
+        if self._specification.traced:
+            yield Statement(
+                sid="WriteTraces",
+                actions=["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+                resources=["*"],  # they know no resource
+            )
+        if self._failed_events:
+            yield Statement(sid="KeepFailedEvents", actions=["sqs:SendMessage"], resources=[self._failed_events.arn])
+
+    def _standing_in(self, network: Network) -> Iterator[Statement]:
+        """https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions."""
+        place = f"{Region.of(self).name}:{self._names.account_id}"
+        yield Statement(
+            sid="StandInTheNetwork",
+            actions=["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"],
+            resources=[
+                f"arn:aws:ec2:{place}:network-interface/*",
+                f"arn:aws:ec2:{place}:security-group/*",
+                *(subnet.arn for subnet in network.private.subnets),
+            ],
+        )
+        yield Statement(
+            sid="LookAtNetworkInterfaces",
+            actions=["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"],
+            resources=["*"],  # they know no resource
+        )
+
+    def _keep_failed_events(self, queue: SqsQueue) -> None:
+        LambdaFunctionEventInvokeConfig(
+            self,
+            "asynchronous-calls",
+            function_name=self.function.function_name,
+            maximum_retry_attempts=self._specification.attempts - 1,
+            maximum_event_age_in_seconds=self._specification.oldest_event_seconds,
+            destination_config=LambdaFunctionEventInvokeConfigDestinationConfig(
+                on_failure=LambdaFunctionEventInvokeConfigDestinationConfigOnFailure(destination=queue.arn)
+            ),
+        )

@@ -1,0 +1,130 @@
+"""What a function of the platform gets: no more than what is stated for it (Q2)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from cdktf import TerraformStack, Testing
+from cdktf_cdktf_provider_aws.kms_key import KmsKey
+from cdktf_cdktf_provider_aws.provider import AwsProvider
+from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
+
+from modules.function import Function, FunctionSpecification
+from modules.network import Network
+from modules.policy_documents import Statement
+from modules.region import Region
+from modules.security_groups import Group
+from settings import Settings
+
+pytestmark = pytest.mark.requirement("Q2")
+
+
+class Place:
+    """A stack with a region, in which a function is made from the code of the smoke test."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.stack = TerraformStack(Testing.app(), "stack")
+        provider = AwsProvider(self.stack, "aws", region="us-east-2")
+        self.region = Region(self.stack, "here", name="us-east-2", provider=provider)
+        self.key = KmsKey(self.region, "key")
+        self._settings = settings
+
+    def network(self) -> tuple[Network, Group]:
+        settings, names = self._settings, self._settings.names
+        gateways = settings.network.nat_gateways
+        network = Network(self.region, "network", names=names, region=settings.primary, nat_gateways=gateways)
+        group = Group(
+            self.region,
+            "clients",
+            names=names,
+            purpose="clients",
+            network=network,
+            tier=network.private,
+            description="Clients",
+        )
+        return network, group
+
+    def function(self, specification: dict[str, Any] | None = None, **more: Any) -> Function:
+        made = FunctionSpecification(
+            purpose="smoke-test",
+            title="test of functions",
+            description="Tests",
+            timeout_seconds=30,
+            **(specification or {}),
+        )
+        names = self._settings.names
+        return Function(self.region, "function", names=names, specification=made, key=self.key, **more)
+
+    def synthesized(self, type_: str) -> dict[str, Any]:
+        """The only resource of a type."""
+        (found,) = json.loads(Testing.synth(self.stack))["resource"][type_].values()
+        return dict(found)
+
+    def types(self) -> set[str]:
+        return set(json.loads(Testing.synth(self.stack))["resource"])
+
+    def statements(self) -> dict[str, Any]:
+        documents = json.loads(Testing.synth(self.stack))["data"]["aws_iam_policy_document"]
+        (found,) = (block for id_, block in documents.items() if "permissions" in id_)
+        return {statement["sid"]: statement for statement in found["statement"]}
+
+
+@pytest.fixture
+def place(local_settings: Settings) -> Place:
+    return Place(local_settings)
+
+
+def test_may_write_its_log_and_nothing_else(place: Place, local_settings: Settings) -> None:
+    place.function()
+    function = place.synthesized("aws_lambda_function")
+
+    assert set(place.statements()) == {"WriteOwnLogs"}
+    assert place.synthesized("aws_cloudwatch_log_group")["retention_in_days"] == 30
+    assert function["function_name"] == local_settings.names.of("smoke-test")
+    assert (function["timeout"], function["memory_size"]) == (30, 256)
+    assert function["tracing_config"] == {"mode": "PassThrough"}
+    assert not {"vpc_config", "reserved_concurrent_executions"} & function.keys()
+    assert not {"aws_security_group", "aws_lambda_function_event_invoke_config"} & place.types()
+
+
+def test_outside_the_network_there_is_no_group_to_ask_for(place: Place) -> None:
+    with pytest.raises(LookupError, match="function stands in no network"):
+        _ = place.function().group
+
+
+def test_in_the_network_stands_in_its_own_group_and_in_those_given(place: Place) -> None:
+    network, clients = place.network()
+    place.function(network=network, groups=[clients])
+
+    assert len(place.synthesized("aws_lambda_function")["vpc_config"]["subnet_ids"]) == len(network.private.subnets)
+    own, other = place.synthesized("aws_lambda_function")["vpc_config"]["security_group_ids"]
+    assert own.startswith("${aws_security_group.here_function_group")
+    assert other.startswith("${aws_security_group.here_clients")
+    assert set(place.statements()) == {"WriteOwnLogs", "StandInTheNetwork", "LookAtNetworkInterfaces"}
+
+
+def test_may_do_what_is_stated_for_it(place: Place) -> None:
+    place.function(statements=[Statement(sid="Read", actions=["s3:GetObject"], resources=["arn:aws:s3:::bucket/*"])])
+    assert set(place.statements()) == {"Read", "WriteOwnLogs"}
+
+
+def test_specification_reaches_the_function(place: Place) -> None:
+    place.function({"memory_mib": 512, "reserved_concurrency": 1, "traced": True, "variables": {"NAME": "value"}})
+    function = place.synthesized("aws_lambda_function")
+
+    assert (function["memory_size"], function["reserved_concurrent_executions"]) == (512, 1)
+    assert function["environment"] == {"variables": {"NAME": "value"}}
+    assert function["tracing_config"] == {"mode": "Active"}
+    assert set(place.statements()["WriteTraces"]["actions"]) == {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+
+
+def test_events_that_failed_for_the_last_time_are_kept(place: Place) -> None:
+    queue = SqsQueue(place.region, "queue", name="failed")
+    place.function({"attempts": 2, "oldest_event_seconds": 600}, failed_events=queue)
+    calls = place.synthesized("aws_lambda_function_event_invoke_config")
+
+    assert (calls["maximum_retry_attempts"], calls["maximum_event_age_in_seconds"]) == (1, 600)
+    assert calls["destination_config"] == {"on_failure": {"destination": "${aws_sqs_queue.here_queue_CB9761FB.arn}"}}
+    assert place.statements()["KeepFailedEvents"]["resources"] == ["${aws_sqs_queue.here_queue_CB9761FB.arn}"]
