@@ -15,6 +15,7 @@ ENV := $(or $(PLATFORM_ENVIRONMENT),local)
 ARGS :=
 SERVICE :=
 IMAGE :=
+PLAN :=
 REGION := primary
 export PLATFORM_ENVIRONMENT := $(ENV)
 
@@ -89,6 +90,10 @@ bootstrap: .venv/.synced ## create or verify the bucket that holds the state of 
 .PHONY: diff
 diff: setup ## show what deploy would change in ENV
 	@$(RUN) -m operations diff $(ENV) $(ARGS)
+
+.PHONY: review
+review: setup ## show what deploy would change in ENV as a reviewer wants to see it (PLAN=plan.json for a plan made before)
+	@$(RUN) -m operations review $(PLAN) --environment $(ENV) $(ARGS)
 
 .PHONY: deploy
 deploy: setup ## deploy ENV

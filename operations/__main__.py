@@ -64,6 +64,28 @@ def diff(environment: Environment) -> None:
 
 
 @application.command()
+def review(
+    plan: Annotated[
+        str | None,
+        typer.Argument(help="A file that terraform show -json wrote, - for standard input, or none: plan now."),
+    ] = None,
+    *,
+    environment: Annotated[str, typer.Option(help="What is planned where no PLAN is given.")] = "local",
+    most_characters: Annotated[
+        int, typer.Option(min=1000, help="The longest page: details are left out from its end.")
+    ] = 60_000,
+    refuse_loss: Annotated[
+        bool, typer.Option("--refuse-loss", help="Exit code 3 if something that holds data would be lost.")
+    ] = False,
+) -> None:
+    """Show what a plan would change as a reviewer wants to see it: what loses data first, and in Markdown."""
+    from operations.review import Request, run
+
+    request = Request(plan=plan, environment=environment, most_characters=most_characters, refuse_loss=refuse_loss)
+    raise typer.Exit(run(request, console()))
+
+
+@application.command()
 def deploy(
     environment: Environment,
     approve: Annotated[bool, typer.Option("--approve", help="Do not ask before changing anything.")] = False,

@@ -20,6 +20,7 @@ from operations.account import aws_errors_in_words, refuse_other_account
 from operations.interruption import IN_ITS_OWN_GROUP, passed_on
 from operations.outcome import Failed, Refused
 from operations.synthesized import CACHE, PROJECT, STACK, provider_installation, synthesize
+from operations.terraform import Terraform
 from settings import Settings
 
 PARALLELISM = 30
@@ -41,6 +42,12 @@ class Deployment:
             Failed: cdktf failed; what it said has been printed.
         """
         self._cdktf("diff", self._prepared(), f"--terraform-parallelism={PARALLELISM}")
+
+    def planned(self) -> str:
+        """What would change, as `terraform show -json` writes it. Raises as ``diff`` does."""
+        terraform = Terraform(PROJECT / "cdktf.out" / "stacks" / STACK, self._prepared(), self.console)
+        terraform.init()
+        return terraform.planned()
 
     def deploy(self, *, approve: bool) -> None:
         """Show what would change, ask (unless ``approve``), and change it. Raises as ``diff`` does."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -129,6 +130,17 @@ class Terraform:
         if progress.exit_code == 0:
             return []
         return progress.changes or ["changes that Terraform does not name"]
+
+    def planned(self) -> str:
+        """The plan as `terraform show -json` writes it. Its file, which may hold secrets, is gone afterwards.
+
+        Raises:
+            Failed: with Terraform's errors.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "plan"
+            self._with_progress("plan", f"-parallelism={self.parallelism}", f"-out={file}")
+            return self._read("show", "-json", str(file))
 
     def outputs(self) -> dict[str, Any]:
         """The outputs by name. A sensitive one's value is not in it."""
