@@ -16,7 +16,7 @@ from operations.outcome import Refused
 
 UNKNOWN = "(known after apply)"
 SENSITIVE = "(sensitive)"
-EMPTY = (None, "", [], {})
+EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 class Action(StrEnum):
