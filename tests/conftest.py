@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import hypothesis
 import pytest
@@ -18,6 +18,7 @@ from operations import evidence  # noqa: E402
 from operations.evidence import Outcome, is_below  # noqa: E402
 from operations.synthesized import provider_installation  # noqa: E402
 from settings import Settings, load  # noqa: E402
+from tests.postgresql import Postgresql, running  # noqa: E402
 from tests.synthesized import Synthesized, synthesize  # noqa: E402
 
 # How long an example takes says nothing about the code on a machine that does other things as well.
@@ -42,6 +43,13 @@ def platform(local_settings: Settings) -> Synthesized:
 def terraform_environment(platform: Synthesized) -> dict[str, str]:
     """The environment in which Terraform finds the platform's provider, from a mirror or the registry."""
     return provider_installation(platform.directory).environment(os.environ)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgresql]:
+    """A PostgreSQL with TLS for the whole run. Whoever uses it makes databases and roles of its own."""
+    with running() as server:
+        yield server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
