@@ -1,0 +1,69 @@
+"""The platform's own metrics: their names, once, for those who write them and for the dashboards and alarms.
+
+They are written to standard output in CloudWatch's embedded metric format: no call to AWS, no agent.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+NAMESPACE = "Payments"
+SERVICE_DIMENSION = "Service"
+ENVIRONMENT_DIMENSION = "Environment"
+DIMENSIONS = (ENVIRONMENT_DIMENSION, SERVICE_DIMENSION)
+
+
+class Metric(NamedTuple):
+    """A metric's name, and its unit as CloudWatch knows it."""
+
+    name: str
+    unit: str
+
+
+STARTED = Metric("PaymentsStarted", "Count")
+"""Payments that were accepted."""
+SUCCEEDED = Metric("PaymentsSucceeded", "Count")
+"""Payments that the acquirer has authorized, or taken."""
+FAILED = Metric("PaymentsFailed", "Count")
+"""Payments that the acquirer has refused, or that were given up."""
+PROCESSING_TIME = Metric("PaymentProcessingTime", "Milliseconds")
+"""From the acceptance of a payment to the acquirer's answer."""
+ATTEMPTS_FAILED = Metric("AcquirerAttemptsFailed", "Count")
+"""Calls of the acquirer without an answer."""
+REFUSED_REQUESTS = Metric("RequestsShed", "Count")
+"""Requests that were answered 429 or 503 as there was no room for them."""
+OUTBOX_AGE = Metric("OutboxAge", "Milliseconds")
+"""From the acceptance of an operation until its message was sent."""
+
+METRICS = (STARTED, SUCCEEDED, FAILED, PROCESSING_TIME, ATTEMPTS_FAILED, REFUSED_REQUESTS, OUTBOX_AGE)
+
+
+def embedded(environment: str, service: str, values: Mapping[Metric, float | list[float]]) -> str:
+    """A line that CloudWatch Logs makes metrics of.
+
+    Args:
+        environment: the environment's suffix.
+        service: who measured: payments, process_payment.
+        values: by metric its value, or up to a hundred of them.
+    """
+    return json.dumps(
+        {
+            "_aws": {
+                "Timestamp": int(time.time() * 1000),
+                "CloudWatchMetrics": [
+                    {
+                        "Namespace": NAMESPACE,
+                        "Dimensions": [list(DIMENSIONS)],
+                        "Metrics": [{"Name": metric.name, "Unit": metric.unit} for metric in values],
+                    }
+                ],
+            },
+            ENVIRONMENT_DIMENSION: environment,
+            SERVICE_DIMENSION: service,
+            **{metric.name: value for metric, value in values.items()},
+        }
+    )

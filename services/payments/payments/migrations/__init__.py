@@ -1,0 +1,1 @@
+"""The database's schema, forward only: each step works under the version of the service before it and after it."""
