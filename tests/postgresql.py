@@ -1,8 +1,8 @@
-"""A real PostgreSQL for tests, which takes encrypted connections only and whose certificate a CA of its own has signed.
+"""A real PostgreSQL for tests, which takes encrypted connections only; a CA of its own has signed its certificate.
 
-``running()`` makes a cluster in a new folder, starts it on a free port of localhost and removes both at the end. It writes
-nothing to disk for good, so it is quick and survives no power cut. Started by root, it runs as ``postgres`` or
-``nobody``: PostgreSQL refuses to be root.
+``running()`` makes a cluster in a new folder, starts it on a free port of localhost and removes both at the end. It is
+quick, as nothing is synced to disk, and survives no power cut. Started by root, it runs as ``postgres`` or ``nobody``:
+PostgreSQL refuses to be root.
 """
 
 from __future__ import annotations
