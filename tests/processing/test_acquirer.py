@@ -1,0 +1,338 @@
+"""The adapter against a real server: what was done is told from what was not, and nothing is asked twice in vain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from payments.acquirer.breaker import CircuitState
+from payments.acquirer.over_http import HttpAcquirer
+from payments.acquirer.port import Approved, Declined, NotDone, Unknown
+from payments.states import Kind
+from rehearsal.acquirer import Simulator
+from tests.processing.support import KEY, demand, reached, settings, simulated
+
+pytestmark = [pytest.mark.requirement("P3.2")]
+
+Scenario = Callable[[Simulator, HttpAcquirer], Awaitable[None]]
+
+
+def run(scenario: Scenario, adapter: dict[str, Any] | None = None, **behaviour: Any) -> None:
+    async def main() -> None:
+        async with simulated(**behaviour) as (simulator, url), reached(url, **(adapter or {})) as acquirer:
+            await scenario(simulator, acquirer)
+
+    asyncio.run(main())
+
+
+@asynccontextmanager
+async def answering(*answers: bytes | float) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A server that says literally this, one after the other, and the last again; a number is silence in seconds."""
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+                heard.append(head + (await reader.readexactly(int(length[0].split(b":")[1])) if length else b""))
+                said = answers[min(len(heard), len(answers)) - 1]
+                if isinstance(said, float):
+                    await asyncio.sleep(said)
+                    break
+                writer.write(said)
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", heard
+
+
+def answer(status: int, body: str = "{}", headers: str = "") -> bytes:
+    return f"HTTP/1.1 {status} -\r\n{headers}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+APPROVED = (
+    f'{{"key": "{KEY}", "kind": "sale", "amount": 1250, "currency": "EUR", "status": "approved", "reference": "r"}}'
+)
+
+
+def perform(*answers: bytes | float, **adapter: Any) -> tuple[Any, list[bytes]]:
+    """The outcome of a demand that is answered so, and what the server heard."""
+
+    async def main() -> tuple[Any, list[bytes]]:
+        async with answering(*answers) as (url, heard), reached(url, **adapter) as acquirer:
+            return await acquirer.perform(demand(), 5.0), heard
+
+    return asyncio.run(main())
+
+
+def test_approval_carries_the_acquirers_reference() -> None:
+    async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
+        assert await acquirer.perform(demand(), 5.0) == Approved(f"ref-{KEY}")
+        assert simulator.book.accounts[f"ref-{KEY}"].taken == 1250
+
+    run(scenario)
+
+
+def test_a_decline_is_an_answer_and_not_asked_again() -> None:
+    async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
+        outcome = await acquirer.perform(demand(), 5.0)
+        assert isinstance(outcome, Declined)
+        assert outcome.reason in {"insufficient_funds", "do_not_honor", "expired_card"}
+        assert simulator.book.asked[str(KEY)] == 1
+        assert await acquirer.look_up(demand(), 5.0) == outcome
+
+    run(scenario, declined_percent=100)
+
+
+def test_the_life_of_a_payment_at_the_acquirer() -> None:
+    async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
+        reference = f"ref-{KEY}"
+        assert await acquirer.perform(demand(kind=Kind.AUTHORIZATION), 5.0) == Approved(reference)
+        later = {"token": None, "reference": reference}
+        for kind, amount in ((Kind.CAPTURE, 1000), (Kind.REFUND, 400), (Kind.REFUND, 600)):
+            outcome = await acquirer.perform(demand(key=uuid4(), kind=kind, amount=amount, **later), 5.0)
+            assert outcome == Approved(reference)
+        too_much = await acquirer.perform(demand(key=uuid4(), kind=Kind.REFUND, amount=1, **later), 5.0)
+        assert too_much == Declined("not_possible")
+        account = simulator.book.accounts[reference]
+        assert (account.reserved, account.taken, account.given_back) == (0, 1000, 1000)
+
+    run(scenario)
+
+
+def test_what_was_done_although_the_answer_broke_off_is_found() -> None:
+    async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
+        assert await acquirer.perform(demand(), 5.0) == Approved(f"ref-{KEY}")
+        assert simulator.book.asked[str(KEY)] == 1  # looked up, not asked again
+
+    run(scenario, lost_percent=100)
+
+
+def test_what_was_done_although_no_answer_came_is_found() -> None:
+    async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
+        assert await acquirer.perform(demand(), 5.0) == Approved(f"ref-{KEY}")
+        assert simulator.book.asked[str(KEY)] == 1
+
+    run(scenario, silent_percent=100)
+
+
+def test_a_failing_acquirer_is_asked_again_a_few_times() -> None:
+    async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
+        outcome = await acquirer.perform(demand(), 5.0)
+        assert isinstance(outcome, NotDone)
+        assert outcome.cause.startswith("status 50")
+        assert simulator.book.asked[str(KEY)] == 3
+        assert not simulator.book.entries
+
+    run(scenario, failing_percent=100)
+
+
+def test_a_second_answer_on_the_connection_is_not_taken_for_the_next() -> None:
+    async def scenario(_: Simulator, acquirer: HttpAcquirer) -> None:
+        for _number in range(20):
+            one = demand(key=uuid4())
+            assert await acquirer.perform(one, 5.0) == Approved(f"ref-{one.key}")
+
+    run(scenario, twice_percent=100)
+
+
+def test_an_answer_about_something_else_is_none() -> None:
+    other = APPROVED.replace(str(KEY), str(uuid4()))
+    outcome, heard = perform(answer(200, other), answer(404))
+    assert outcome == Unknown("answer about something else")
+    assert [one.split()[0] for one in heard] == [b"POST", b"GET"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        APPROVED.replace("1250", "1251"),
+        APPROVED.replace("EUR", "USD"),
+        APPROVED.replace("sale", "refund"),
+        APPROVED.replace("approved", "processing"),
+        APPROVED.replace('"reference": "r"', '"reference": null'),
+        APPROVED.replace('"r"', f'"{"r" * 129}"'),
+        "[]",
+        "",
+        "<html>",
+    ],
+)
+def test_an_answer_that_is_not_right_leaves_the_outcome_unknown(wrong: str) -> None:
+    outcome, _ = perform(answer(200, wrong), answer(404))
+    assert isinstance(outcome, Unknown)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_honoured(status: int) -> None:
+    began = time.monotonic()
+    outcome, heard = perform(answer(status, headers="Retry-After: 1\r\n"), answer(200, APPROVED))
+    assert outcome == Approved("r")
+    assert time.monotonic() - began >= 1
+    assert len(heard) == 2
+
+
+def test_a_longer_retry_after_than_there_is_time_is_passed_on() -> None:
+    outcome, heard = perform(answer(503, headers="Retry-After: 600\r\n"))
+    assert outcome == NotDone("status 503", 600.0)
+    assert len(heard) == 1
+
+
+def test_retry_after_may_be_a_date() -> None:
+    outcome, _ = perform(answer(503, headers="Retry-After: Fri, 31 Dec 2999 23:59:59 GMT\r\n"))
+    assert outcome == NotDone("status 503", 3600.0)
+
+
+@pytest.mark.parametrize("headers", ["", "Retry-After: soon\r\n", "Retry-After: -5\r\n"])
+def test_without_a_right_retry_after_our_own_pause_holds(headers: str) -> None:
+    outcome, _ = perform(answer(503, headers=headers), answer(200, APPROVED))
+    assert outcome == Approved("r")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+def test_a_refused_request_was_not_done_and_is_not_worth_a_look_up(status: int) -> None:
+    outcome, heard = perform(answer(status), tries=1)
+    assert outcome == NotDone(f"status {status}")
+    assert len(heard) == 1
+
+
+@pytest.mark.parametrize("status", [408, 409, 302, 204])
+def test_an_answer_that_decides_nothing_leaves_the_outcome_unknown(status: int) -> None:
+    headers = "Location: http://127.0.0.1:9/\r\n" if status == 302 else ""
+    outcome, _ = perform(answer(status, "", headers), answer(404))
+    assert outcome == Unknown(f"status {status}")
+
+
+def test_no_answer_and_nothing_in_the_book_may_still_come() -> None:
+    outcome, heard = perform(5.0, answer(404))
+    assert outcome == Unknown("TimeoutError")
+    assert [one.split()[0] for one in heard] == [b"POST", b"GET"]
+
+
+def test_when_the_book_cannot_be_read_either_the_outcome_is_unknown() -> None:
+    outcome, heard = perform(answer(500), answer(500))
+    assert outcome == Unknown("status 500")
+    assert [one.split()[0] for one in heard] == [b"POST", b"GET", b"GET", b"GET"]
+
+
+def test_nobody_listens() -> None:
+    async def main() -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            async with reached(f"http://127.0.0.1:{taken.getsockname()[1]}") as acquirer:
+                assert await acquirer.perform(demand(), 5.0) == NotDone("ConnectError")
+                assert await acquirer.look_up(demand(), 5.0) == Unknown("look-up: ConnectError")
+
+    asyncio.run(main())
+
+
+def test_an_answer_that_trickles_ends_with_the_time_for_it() -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        with contextlib.suppress(OSError):
+            for byte in answer(200, APPROVED):
+                writer.write(bytes([byte]))
+                await asyncio.sleep(0.05)
+        writer.close()
+
+    async def main() -> None:
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with reached(url, total_seconds=0.6) as acquirer:
+                began = time.monotonic()
+                assert await acquirer.perform(demand(), 5.0) == Unknown("TimeoutError")
+                assert time.monotonic() - began < 2.0  # the whole answer takes eight
+
+    asyncio.run(main())
+
+
+def test_an_endless_answer_is_not_kept() -> None:
+    outcome, _ = perform(answer(200, "x" * 100_000), answer(404))
+    assert outcome == Unknown("_TooLarge")
+
+
+def test_never_longer_than_the_caller_has() -> None:
+    async def scenario(_: Simulator, acquirer: HttpAcquirer) -> None:
+        began = time.monotonic()
+        outcome = await acquirer.perform(demand(), 0.2)
+        assert isinstance(outcome, Unknown)
+        assert time.monotonic() - began < 1.0
+
+    run(scenario, adapter={"read_seconds": 30.0, "total_seconds": 60.0}, silent_percent=100)
+
+
+def test_without_time_nothing_is_asked() -> None:
+    async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
+        assert await acquirer.perform(demand(), 0.0) == NotDone("no time left")
+        assert not simulator.book.asked
+
+    run(scenario)
+
+
+def test_who_does_not_answer_is_left_alone() -> None:
+    breaker = {"window_calls": 4, "least_calls": 4, "open_seconds": 30}
+
+    async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
+        for _ in range(2):
+            await acquirer.perform(demand(key=uuid4()), 5.0)
+        assert acquirer.closed_for_seconds() > 15
+        asked = sum(simulator.book.asked.values())
+        outcome = await acquirer.perform(demand(key=uuid4()), 5.0)
+        assert isinstance(outcome, NotDone)
+        assert outcome.cause == "circuit open"
+        assert outcome.retry_after_seconds > 15
+        assert sum(simulator.book.asked.values()) == asked
+
+    run(scenario, adapter={"breaker": breaker, "tries": 2}, silent_percent=0, failing_percent=100)
+
+
+def test_a_call_that_is_cancelled_says_nothing_of_the_acquirer() -> None:
+    breaker = {"window_calls": 1, "least_calls": 1}
+
+    async def scenario(_: Simulator, acquirer: HttpAcquirer) -> None:
+        task = asyncio.create_task(acquirer.perform(demand(), 5.0))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert acquirer._breaker.state is CircuitState.CLOSED
+
+    run(scenario, adapter={"breaker": breaker}, silent_percent=100)
+
+
+def test_the_request_carries_key_and_credential_and_no_representation_the_token() -> None:
+    async def main() -> None:
+        async with answering(answer(200, APPROVED)) as (url, heard):
+            acquirer = HttpAcquirer(settings(url), authorization=lambda: "Bearer secret")
+            assert await acquirer.perform(demand(), 5.0) == Approved("r")
+            await acquirer.close()
+        head = heard[0].lower()
+        assert b"\r\nidempotency-key: " + str(KEY).encode() in head
+        assert b"\r\nauthorization: bearer secret" in head
+
+    asyncio.run(main())
+    assert "tok_1" not in repr(demand())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("base_url", "acquirer"),
+        ("base_url", "ftp://a"),
+        ("base_url", "https://user@a"),
+        ("tries", 0),
+        ("read_seconds", 0),
+    ],
+)
+def test_wrong_settings_are_refused(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=name):
+        settings(**{"url": "http://a", name: value} if name != "base_url" else {"url": value})  # type: ignore[arg-type]
