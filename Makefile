@@ -54,6 +54,14 @@ deploy-local: .venv/.synced ## deploy everything to a local AWS and prove that a
 destroy-local: .venv/.synced ## destroy what deploy-local made, and stop the local AWS
 	@$(RUN) -m operations destroy-local $(ARGS)
 
+.PHONY: deploy-api-local
+deploy-api-local: setup ## deploy the payment API to a local AWS and prove that a second deployment is empty
+	@$(RUN) -m operations deploy-api-local $(ARGS)
+
+.PHONY: destroy-api-local
+destroy-api-local: setup ## destroy what deploy-api-local made, and stop its local AWS
+	@$(RUN) -m operations destroy-api-local $(ARGS)
+
 .PHONY: test
 test: setup ## run all tests (ARGS="-k network" for some)
 	@$(RUN) -m pytest $(ARGS)
@@ -106,6 +114,18 @@ release: .venv/.synced ## release IMAGE of SERVICE in ENV (REGION=recovery; ARGS
 .PHONY: destroy
 destroy: setup ## destroy ENV, unless it is protected
 	@$(RUN) -m operations destroy $(ENV) $(ARGS)
+
+.PHONY: diff-api
+diff-api: setup ## show what deploy-api would change in ENV
+	@$(RUN) -m operations diff-api $(ENV) $(ARGS)
+
+.PHONY: deploy-api
+deploy-api: setup ## deploy the payment API's ENV, and write cfn-outputs/flat-outputs.json
+	@$(RUN) -m operations deploy-api $(ENV) $(ARGS)
+
+.PHONY: destroy-api
+destroy-api: setup ## destroy the payment API's ENV, unless it is protected
+	@$(RUN) -m operations destroy-api $(ENV) $(ARGS)
 
 ## the project itself
 

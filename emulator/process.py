@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -108,11 +108,22 @@ def start(
     Raises:
         EmulatorError: it did not start; the message is the server's own.
     """
+    arguments = ["emulator", "serve", "--seconds-per-minute", str(seconds_per_minute)]
+    return launch(arguments, directory, port=port, seconds_to_start=seconds_to_start)
+
+
+def launch(
+    arguments: Sequence[str],
+    directory: Path | str,
+    *,
+    port: int | None = None,
+    seconds_to_start: float = SECONDS_TO_START,
+) -> Server:
+    """As ``start``, of any module that serves a local AWS: ``python -m ARGUMENTS --port ... --directory ...``."""
     directory = Path(directory).resolve()
     directory.mkdir(parents=True, exist_ok=True)
     chosen = port or free_port()
-    command = [sys.executable, "-m", "emulator", "serve", "--port", str(chosen), "--directory", str(directory)]
-    command += ["--seconds-per-minute", str(seconds_per_minute)]
+    command = [sys.executable, "-m", *arguments, "--port", str(chosen), "--directory", str(directory)]
     log_path = directory / LOG_FILE
     with log_path.open("w", encoding="utf-8") as log:
         # A session of its own: Ctrl-C in a terminal is for the command in front, which stops the server itself.

@@ -67,9 +67,9 @@ def serve(
         CannotServeError: the port is in use, or the directory belongs to a server that runs.
     """
     url = f"http://{HOST}:{port}"
-    _refuse_port_in_use(port)
+    refuse_port_in_use(port)
     directory = directory.resolve()
-    state = _lock_state(directory)
+    state = lock_state(directory)
     # Blocked in every thread (threads inherit the mask), so that only sigwait below receives them.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     os.environ.update(MOTO_ENVIRONMENT)
@@ -79,7 +79,7 @@ def serve(
     CLOCK.set(seconds_per_minute)
     server = _make_server(port, directory, contract=contract)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    _write_state(state, url)
+    write_state(state, url)
     if identity(url) != {"pid": os.getpid(), "directory": str(directory)}:
         raise CannotServeError(f"port {port} is answered by another program")
     ready(url)
@@ -125,7 +125,8 @@ def identity(url: str, seconds: float = 5.0) -> dict[str, object] | None:
     return answer if isinstance(answer, dict) and answer.keys() == {"pid", "directory"} else None
 
 
-def _refuse_port_in_use(port: int) -> None:
+def refuse_port_in_use(port: int) -> None:
+    """Raise CannotServeError if something listens on the port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
         if probe.connect_ex((HOST, port)) != 0:
@@ -135,7 +136,12 @@ def _refuse_port_in_use(port: int) -> None:
     raise CannotServeError(f"port {port} is in use by {who}")
 
 
-def _lock_state(directory: Path) -> TextIO:
+def lock_state(directory: Path) -> TextIO:
+    """The state file of a server's directory, locked for as long as it is open.
+
+    Raises:
+        CannotServeError: the directory belongs to a server that runs.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     state = (directory / STATE_FILE).open("a+", encoding="utf-8")
     deadline = time.monotonic() + SECONDS_TO_LOCK
@@ -150,7 +156,8 @@ def _lock_state(directory: Path) -> TextIO:
             time.sleep(0.05)
 
 
-def _write_state(state: TextIO, url: str) -> None:
+def write_state(state: TextIO, url: str) -> None:
+    """Say in a locked state file where this process serves."""
     state.truncate(0)
     state.write(json.dumps({"pid": os.getpid(), "url": url}))
     state.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from operations.outcome import Refused, console, exit_codes
 from operations.release_request import Region, Request
 from operations.synthesized import absolute
 from settings import Settings, SettingsError, load
+
+if TYPE_CHECKING:
+    from payment_api.settings import Settings as ApiSettings
 
 application = typer.Typer(
     add_completion=False,
@@ -124,6 +127,64 @@ def release(
     raise typer.Exit(run(request, _settings(environment), console()))
 
 
+@application.command("deploy-api-local")
+def deploy_api_local(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port of the local AWS on 127.0.0.1.")] = 5577,
+) -> None:
+    """Deploy the payment API to a local AWS, prove that a second deployment is empty, and leave it running."""
+    from operations.local_payment_api import LocalPaymentApi
+
+    LocalPaymentApi(console()).deploy(port)
+
+
+@application.command("destroy-api-local")
+def destroy_api_local(
+    abandon: Annotated[
+        bool, typer.Option("--abandon", help="Stop the local AWS without destroying first: it is all in its memory.")
+    ] = False,
+) -> None:
+    """Destroy what deploy-api-local made, show that nothing is left, and stop the local AWS."""
+    from operations.local_payment_api import LocalPaymentApi
+
+    deployment = LocalPaymentApi(console())
+    deployment.abandon() if abandon else deployment.destroy()
+
+
+ApiEnvironment = Annotated[
+    str, typer.Argument(help="A name in payment_api/settings/environments, or the path of a .toml file of that form.")
+]
+
+
+@application.command("diff-api")
+def diff_api(environment: ApiEnvironment) -> None:
+    """Show what deploy-api would change."""
+    from operations.payment_api import Deployment
+
+    Deployment(environment, _api_settings(environment), console()).diff()
+
+
+@application.command("deploy-api")
+def deploy_api(
+    environment: ApiEnvironment,
+    approve: Annotated[bool, typer.Option("--approve", help="Do not ask before changing anything.")] = False,
+) -> None:
+    """Deploy an environment of the payment API to AWS, and write cfn-outputs/flat-outputs.json."""
+    from operations.payment_api import Deployment
+
+    Deployment(environment, _api_settings(environment), console()).deploy(approve=approve)
+
+
+@application.command("destroy-api")
+def destroy_api(
+    environment: ApiEnvironment,
+    approve: Annotated[bool, typer.Option("--approve", help="Do not ask before destroying anything.")] = False,
+) -> None:
+    """Destroy an environment of the payment API on AWS, unless its settings say that it is protected."""
+    from operations.payment_api import Deployment
+
+    Deployment(environment, _api_settings(environment), console()).destroy(approve=approve)
+
+
 @application.command("bench-synth")
 def bench_synth(
     rounds: Annotated[int, typer.Option(min=5, max=100, help="Rounds of both ways, one after the other.")] = 5,
@@ -139,6 +200,15 @@ def bench_synth(
 def _settings(environment: str) -> Settings:
     try:
         return load(environment)
+    except SettingsError as error:
+        raise Refused(str(error)) from error
+
+
+def _api_settings(environment: str) -> ApiSettings:
+    from payment_api.settings import load as load_api
+
+    try:
+        return load_api(environment)
     except SettingsError as error:
         raise Refused(str(error)) from error
 

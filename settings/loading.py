@@ -12,9 +12,9 @@ import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from settings.errors import SettingsError, describe
 from settings.platform import Settings
@@ -24,10 +24,12 @@ ENVIRONMENT_VARIABLE = "PLATFORM_ENVIRONMENT"
 DEFAULT_ENVIRONMENT = "local"
 BAD_SETTINGS_EXIT_CODE = 2
 
+Model = TypeVar("Model", bound=BaseModel)
 
-def known_environments() -> list[str]:
-    """The names of the environments that the project has a file for, in order."""
-    return sorted(path.stem for path in ENVIRONMENTS.glob("[!_]*.toml"))
+
+def known_environments(folder: Path = ENVIRONMENTS) -> list[str]:
+    """The names of the environments that the project has a file for in a folder, in order."""
+    return sorted(path.stem for path in folder.glob("[!_]*.toml"))
 
 
 def load(environment: str) -> Settings:
@@ -36,10 +38,15 @@ def load(environment: str) -> Settings:
     Raises:
         SettingsError: with all problems, one line each.
     """
-    path = _path_of(environment)
-    values = _read_with_base(path)
+    return load_as(Settings, environment, ENVIRONMENTS)
+
+
+def load_as(model: type[Model], environment: str, folder: Path) -> Model:
+    """As ``load``, of settings of another form, whose files are in ``folder``."""
+    path = _path_of(environment, folder)
+    values = _read_with_base(path, folder)
     try:
-        return Settings.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         raise describe(error, path.name) from error
 
@@ -49,7 +56,7 @@ def load_or_exit(environment: str) -> Settings:
     try:
         return load(environment)
     except SettingsError as error:
-        _exit_with(error)
+        exit_with(error)
 
 
 def chosen_environment(arguments: Sequence[str] | None = None, variables: Mapping[str, str] | None = None) -> str:
@@ -63,32 +70,32 @@ def chosen_environment(arguments: Sequence[str] | None = None, variables: Mappin
     return variables.get(ENVIRONMENT_VARIABLE) or DEFAULT_ENVIRONMENT
 
 
-def _exit_with(error: SettingsError) -> NoReturn:
+def exit_with(error: SettingsError) -> NoReturn:
+    """End the program with the lines of bad settings on standard error and exit code 2."""
     for line in error.lines:
         print(line, file=sys.stderr)
     raise SystemExit(BAD_SETTINGS_EXIT_CODE)
 
 
-def _path_of(environment: str) -> Path:
-    if environment in known_environments():
-        return ENVIRONMENTS / f"{environment}.toml"
+def _path_of(environment: str, folder: Path) -> Path:
+    if environment in known_environments(folder):
+        return folder / f"{environment}.toml"
     path = Path(environment)
     if path.suffix == ".toml" and path.is_file():
         return path
-    raise SettingsError(
-        [f"environment: {environment!r} is not allowed; {', '.join(known_environments())} or a .toml file's path is"]
-    )
+    known = ", ".join(known_environments(folder))
+    raise SettingsError([f"environment: {environment!r} is not allowed; {known} or a .toml file's path is"])
 
 
-def _read_with_base(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
+def _read_with_base(path: Path, folder: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
     values = _read(path)
     base = values.pop("extends", None)
     if base is None:
         return values
-    bases = {file.stem: file for file in ENVIRONMENTS.glob("*.toml") if file not in (*extended, path)}
+    bases = {file.stem: file for file in folder.glob("*.toml") if file not in (*extended, path)}
     if not isinstance(base, str) or base not in bases:
         raise SettingsError([f"{path.name}: extends: {base!r} is not allowed; one of {', '.join(sorted(bases))} is"])
-    return _merged(_read_with_base(bases[base], (*extended, path)), values)
+    return _merged(_read_with_base(bases[base], folder, (*extended, path)), values)
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,128 @@
+"""VPC endpoints: every AWS service that tasks and functions call is reached inside the network (P1.2, P1.3).
+
+Creates gateways for S3 and DynamoDB, interface endpoints for the others, each with a policy that lets only this
+account's principals in, and a group for all interface endpoints. ``clients`` is the group of whoever may call them: a
+task or function that is in it and in no other group reaches AWS's services, and nothing else.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Stack
+from aws_cdk.aws_ec2 import (
+    GatewayVpcEndpointAwsService,
+    InterfaceVpcEndpoint,
+    InterfaceVpcEndpointAwsService,
+    Peer,
+    Port,
+    SecurityGroup,
+)
+from aws_cdk.aws_iam import AnyPrincipal, Effect, PolicyStatement
+from constructs import Construct
+
+from payment_api.network import Network
+from payment_api.settings.network import NetworkSettings
+from settings.naming import Names
+
+HTTPS = 443
+# Whom each serves: image pulls (ecr, s3), logs and metrics, keys, secrets, sessions by IAM (sts), the queue, the
+# database's tokens and rotation, API keys that rotate, deployments, and Systems Manager on the NAT instances.
+SERVICES = {
+    "ecr-api": InterfaceVpcEndpointAwsService.ECR,
+    "ecr-dkr": InterfaceVpcEndpointAwsService.ECR_DOCKER,
+    "ecs": InterfaceVpcEndpointAwsService.ECS,
+    "ecs-agent": InterfaceVpcEndpointAwsService.ECS_AGENT,
+    "ecs-telemetry": InterfaceVpcEndpointAwsService.ECS_TELEMETRY,
+    "logs": InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
+    "monitoring": InterfaceVpcEndpointAwsService.CLOUDWATCH_MONITORING,
+    "xray": InterfaceVpcEndpointAwsService.XRAY,
+    "kms": InterfaceVpcEndpointAwsService.KMS,
+    "secretsmanager": InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+    "sts": InterfaceVpcEndpointAwsService.STS,
+    "sqs": InterfaceVpcEndpointAwsService.SQS,
+    "rds": InterfaceVpcEndpointAwsService.RDS,
+    "ssm": InterfaceVpcEndpointAwsService.SSM,
+    "ssmmessages": InterfaceVpcEndpointAwsService.SSM_MESSAGES,
+    "ec2messages": InterfaceVpcEndpointAwsService.EC2_MESSAGES,
+}
+
+
+class Endpoints(Construct):
+    """The endpoints, by service, and the group of their clients."""
+
+    requirements = ("P1.2", "P1.3")
+
+    def __init__(
+        self, scope: Construct, id_: str, *, names: Names, network: Network, settings: NetworkSettings
+    ) -> None:
+        super().__init__(scope, id_)
+        self._names = names
+        self.group = SecurityGroup(
+            self,
+            "group",
+            vpc=network.vpc,
+            security_group_name=names.of("endpoints"),
+            description="Interface endpoints of AWS services",
+            allow_all_outbound=False,
+        )
+        self.clients = SecurityGroup(
+            self,
+            "clients",
+            vpc=network.vpc,
+            security_group_name=names.of("endpoint-clients"),
+            description="Tasks and functions that call AWS services through endpoints",
+            allow_all_outbound=False,
+        )
+        self.clients.connections.allow_to(self.group, Port.tcp(HTTPS), "AWS services by interface endpoints")
+        for service, id_of_list in (("S3", settings.s3_prefix_list_id), ("DynamoDB", settings.dynamodb_prefix_list_id)):
+            self.clients.add_egress_rule(Peer.prefix_list(id_of_list), Port.tcp(HTTPS), f"{service} by its gateway")
+        tiers = [network.private, network.public]  # the NAT instances update themselves from S3
+        self.s3 = network.vpc.add_gateway_endpoint("s3", service=GatewayVpcEndpointAwsService.S3, subnets=tiers)
+        self.dynamodb = network.vpc.add_gateway_endpoint(
+            "dynamodb", service=GatewayVpcEndpointAwsService.DYNAMODB, subnets=[network.private]
+        )
+        self._limit_gateways()
+        self.interfaces = {name: self._interface(name, service, network) for name, service in SERVICES.items()}
+
+    def _interface(self, name: str, service: InterfaceVpcEndpointAwsService, network: Network) -> InterfaceVpcEndpoint:
+        endpoint = network.vpc.add_interface_endpoint(
+            name,
+            service=service,
+            subnets=network.private,
+            security_groups=[self.group],
+            private_dns_enabled=True,
+            open=False,
+        )
+        endpoint.add_to_policy(self._own_principals())
+        return endpoint
+
+    def _own_principals(self) -> PolicyStatement:
+        """Whoever calls must be of this account: keys of another one, brought in by an intruder, are of no use here."""
+        return PolicyStatement(
+            sid="PrincipalsOfThisAccount",
+            effect=Effect.ALLOW,
+            principals=[AnyPrincipal()],
+            actions=["*"],
+            resources=["*"],
+            conditions={"StringEquals": {"aws:PrincipalAccount": self._names.account_id}},
+        )
+
+    def _limit_gateways(self) -> None:
+        """S3 also holds the layers of ECR's images and the packages of Amazon Linux, in buckets of AWS.
+
+        https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
+        https://docs.aws.amazon.com/linux/al2023/ug/managing-repos-os-updates.html
+        """
+        region = Stack.of(self).region
+        self.dynamodb.add_to_policy(self._own_principals())
+        self.s3.add_to_policy(self._own_principals())
+        self.s3.add_to_policy(
+            PolicyStatement(
+                sid="LayersAndPackages",
+                principals=[AnyPrincipal()],
+                actions=["s3:GetObject"],
+                resources=[
+                    f"arn:aws:s3:::prod-{region}-starport-layer-bucket/*",
+                    f"arn:aws:s3:::al2023-repos-{region}-de612dc2/*",
+                ],
+            )
+        )

@@ -1,0 +1,58 @@
+"""Log groups: each made by the stack, with a retention and a key, before anything can write to it (P5.2)."""
+
+from __future__ import annotations
+
+from aws_cdk import RemovalPolicy
+from aws_cdk.aws_kms import IKey
+from aws_cdk.aws_logs import LogGroup, RetentionDays
+from constructs import Construct
+
+AUDIT_RETENTION = RetentionDays.SEVEN_YEARS
+AUDIT_DAYS = 2557
+"""Seven years with their two leap days: what CloudWatch Logs knows as seven years."""
+
+RETENTIONS = {
+    30: RetentionDays.ONE_MONTH,
+    60: RetentionDays.TWO_MONTHS,
+    90: RetentionDays.THREE_MONTHS,
+    180: RetentionDays.SIX_MONTHS,
+    365: RetentionDays.ONE_YEAR,
+    400: RetentionDays.THIRTEEN_MONTHS,
+}
+
+
+def removal(*, protected: bool) -> RemovalPolicy:
+    """What becomes of a resource with its stack: it stays only where the environment is protected (P6.4)."""
+    return RemovalPolicy.RETAIN if protected else RemovalPolicy.DESTROY
+
+
+class AuditLog(LogGroup):
+    """A log group that is kept for exactly seven years, and outlives the stack where the environment is protected."""
+
+    requirements = ("P5.2", "P4.4")
+
+    def __init__(self, scope: Construct, id_: str, *, name: str, key: IKey, protected: bool) -> None:
+        super().__init__(
+            scope,
+            id_,
+            log_group_name=name,
+            retention=AUDIT_RETENTION,
+            encryption_key=key,
+            removal_policy=removal(protected=protected),
+        )
+
+
+class ServiceLog(LogGroup):
+    """A log group of what runs, that is no audit log."""
+
+    requirements = ("P4.4",)
+
+    def __init__(self, scope: Construct, id_: str, *, name: str, key: IKey, days: int) -> None:
+        super().__init__(
+            scope,
+            id_,
+            log_group_name=name,
+            retention=RETENTIONS[days],
+            encryption_key=key,
+            removal_policy=RemovalPolicy.DESTROY,
+        )

@@ -1,0 +1,58 @@
+"""The payment API's network and its ways out (P1)."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from settings.base import Rule, SettingsModel, matching
+from settings.network import ZONES_PER_REGION, PrivateNetwork
+
+WIDEST_ACQUIRER_PREFIX = 24  # a payment acquirer names a few addresses, never a provider's whole range
+
+
+def _public_network(block: str) -> str:
+    try:
+        network = ipaddress.IPv4Network(block)
+    except ValueError as error:
+        raise ValueError("an IPv4 CIDR block is allowed, such as 203.0.113.0/28, with no address bit set") from error
+    if network.prefixlen < WIDEST_ACQUIRER_PREFIX or any(network.subnet_of(own) for own in PRIVATE):
+        raise ValueError(f"a block of public addresses from /{WIDEST_ACQUIRER_PREFIX} to /32 is allowed")
+    return str(network)
+
+
+PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")))
+AcquirerNetwork = Annotated[
+    str, Rule(_public_network, f"a block of public addresses from /{WIDEST_ACQUIRER_PREFIX} to /32 is allowed")
+]
+PrefixListId = Annotated[
+    str, matching(r"pl-([0-9a-f]{8}|[0-9a-f]{17})", "the id of a managed prefix list is allowed, such as pl-6fa54006")
+]
+ImageId = Annotated[str, matching(r"ami-([0-9a-f]{8}|[0-9a-f]{17})", "the id of a machine image is allowed")]
+
+
+class NetworkSettings(SettingsModel):
+    """The network: three tiers by three zones, a NAT instance a zone, and endpoints."""
+
+    cidr: PrivateNetwork = "10.20.0.0/16"
+    """The addresses of the VPC."""
+    zones: Annotated[list[str], Field(min_length=ZONES_PER_REGION, max_length=ZONES_PER_REGION)]
+    """Different availability zones of the region, by name, such as ap-southeast-1a."""
+    acquirer_networks: Annotated[tuple[AcquirerNetwork, ...], Field(strict=False, max_length=20)] = ()
+    """The addresses of the acquirer, on 443: the only ones on the internet that a function may reach, by NAT."""
+    nat_image_id: ImageId
+    """The machine image of the NAT instances: Amazon Linux 2023 for arm64 in the API's region."""
+    nat_instance_class: Literal["t4g.nano", "t4g.micro", "t4g.small", "t4g.medium", "c7gn.medium"] = "t4g.micro"
+    """Their size, on Graviton."""
+    s3_prefix_list_id: PrefixListId
+    """The region's prefix list `com.amazonaws.REGION.s3`: `aws ec2 describe-prefix-lists` says its id."""
+    dynamodb_prefix_list_id: PrefixListId
+    """The region's prefix list `com.amazonaws.REGION.dynamodb`."""
+
+    @model_validator(mode="after")
+    def _zones_differ(self) -> NetworkSettings:
+        if len(set(self.zones)) != len(self.zones):
+            raise ValueError(f"zones: {self.zones} is not allowed; {ZONES_PER_REGION} different zones are")
+        return self

@@ -1,0 +1,63 @@
+"""The payment API's templates: one synthesis a run, without CloudFormation's validation, which has its own test."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from payment_api.settings import Settings, load
+from tests.payment_api.support import Template
+
+Synthesize = Callable[[Settings], dict[str, Template]]
+
+APP = Path(__file__).parents[2] / "payment_api"
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    return load("staging")
+
+
+@pytest.fixture(scope="session")
+def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synthesize]:
+    """A function that gives the templates of settings by region: of the API, and of its replica."""
+    os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "20"
+    os.environ["CDK_VALIDATION"] = "false"
+    from aws_cdk import App
+
+    from payment_api.stack import build
+
+    def run(settings: Settings) -> dict[str, Template]:
+        # `python app.py` does not read cdk.json: its flags are given here.
+        context = json.loads((APP / "cdk.json").read_text())["context"]
+        app = App(context=context, outdir=str(tmp_path_factory.mktemp("cdk.out")))
+        stacks = build(app, settings)
+        assembly = app.synth()
+        return {
+            stack.region: Template(
+                json.loads(Path(assembly.get_stack_artifact(stack.artifact_id).template_full_path).read_text())
+            )
+            for stack in stacks
+        }
+
+    yield run
+    del os.environ["CDK_VALIDATION"]
+
+
+@pytest.fixture(scope="session")
+def templates(synthesize: Synthesize, settings: Settings) -> dict[str, Template]:
+    return synthesize(settings)
+
+
+@pytest.fixture(scope="session")
+def api(templates: dict[str, Template], settings: Settings) -> Template:
+    return templates[settings.region]
+
+
+@pytest.fixture(scope="session")
+def replica(templates: dict[str, Template], settings: Settings) -> Template:
+    return templates[settings.replica_region]

@@ -1,0 +1,59 @@
+"""A synthesized template, and how to ask it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+Properties = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Template:
+    """A template as CloudFormation gets it."""
+
+    content: dict[str, Any]
+
+    @property
+    def resources(self) -> dict[str, dict[str, Any]]:
+        return self.content["Resources"]  # type: ignore[no-any-return]
+
+    def of(self, type_: str) -> dict[str, Properties]:
+        """The properties of all resources of a type, by logical id."""
+        return {id_: one.get("Properties", {}) for id_, one in self.resources.items() if one["Type"] == type_}
+
+    def one(self, type_: str, part: str = "") -> Properties:
+        """The properties of the only resource of a type, or the only one whose logical id holds ``part``."""
+        (found,) = (properties for id_, properties in self.of(type_).items() if part in id_)
+        return found
+
+    def id_of(self, type_: str, part: str = "") -> str:
+        """The logical id of the only resource of a type, or the only one whose logical id holds ``part``."""
+        (found,) = (id_ for id_ in self.of(type_) if part in id_)
+        return found
+
+    def statements(self) -> list[tuple[str, dict[str, Any]]]:
+        """Every statement of every identity policy, with the logical id of its resource."""
+        found = []
+        for type_ in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+            for id_, properties in self.of(type_).items():
+                found += [(id_, one) for one in properties["PolicyDocument"]["Statement"]]
+        for id_, properties in self.of("AWS::IAM::Role").items():
+            for policy in properties.get("Policies", []):
+                found += [(id_, one) for one in policy["PolicyDocument"]["Statement"]]
+        return found
+
+    @property
+    def text(self) -> str:
+        return json.dumps(self.content)
+
+
+def as_list(value: Any) -> list[Any]:
+    """IAM's lists of one are often no lists."""
+    return value if isinstance(value, list) else [value]
+
+
+def tags(properties: Properties) -> dict[str, str]:
+    found = properties.get("Tags", [])
+    return found if isinstance(found, dict) else {one["Key"]: one["Value"] for one in found}
