@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
 import psycopg
 import pytest
+from moto.server import ThreadedMotoServer
+from mypy_boto3_sqs import SQSClient
 
+from emulator.process import environment as aws_environment
 from payments.migrate import migrate
 from tests import postgresql
+from tests.payments import support
+from tests.payments.support import REGION, Running
 from tests.postgresql import Postgresql
+
+PASSWORD = "Correct-Horse-4711"
+USER = "payments_app"
 
 
 @dataclass(frozen=True)
@@ -74,3 +84,90 @@ def connection(shared_database: Database) -> Iterator[psycopg.Connection[Any]]:
     """A connection to the shared database."""
     with shared_database.connect() as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[dict[str, str]]:
+    """AWS as far as the service calls it: SQS and Secrets Manager. The variables that point a process at it."""
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    variables = aws_environment(f"http://{host}:{port}", REGION)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield variables
+    server.stop()
+
+
+@pytest.fixture
+def sqs(aws: dict[str, str]) -> SQSClient:
+    """SQS."""
+    return boto3.client("sqs", region_name=REGION)
+
+
+@pytest.fixture
+def queue_url(sqs: SQSClient) -> str:
+    """A queue of its own."""
+    return sqs.create_queue(QueueName=f"payments-{secrets.token_hex(6)}")["QueueUrl"]
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Where the service finds what it needs: a database with the schema and a role for it, and a queue."""
+
+    database: Database
+    queue_url: str
+    secret: str
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def application_user(server: Postgresql) -> str:
+    """Who the service is to the database: it owns nothing there."""
+    with server.connect() as connection:
+        connection.execute(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
+    return USER
+
+
+def platform_of(database: Database, user: str, aws: dict[str, str]) -> Platform:
+    """A queue and a secret beside a database."""
+    name = f"payments-{secrets.token_hex(6)}"
+    queue_url = boto3.client("sqs", region_name=REGION).create_queue(QueueName=name)["QueueUrl"]
+    secret = boto3.client("secretsmanager", region_name=REGION).create_secret(
+        Name=name, SecretString=json.dumps({"username": user, "password": PASSWORD})
+    )["ARN"]
+    environment = {
+        **aws,
+        "ENVIRONMENT_SUFFIX": "test",
+        "QUEUE_URL": queue_url,
+        "DATABASE_HOST": database.server.host,
+        "DATABASE_PORT": str(database.server.port),
+        "DATABASE_NAME": database.name,
+        "DATABASE_LOGIN": "secret",
+        "DATABASE_SECRET_ARN": secret,
+        "DATABASE_CA_FILE": str(database.server.ca),
+        "DATABASE_CONNECTIONS": "6",
+        "DRAIN_SECONDS": "0.3",
+        "STOP_SECONDS": "10",
+    }
+    return Platform(database, queue_url, secret, environment)
+
+
+@pytest.fixture
+def service_platform(database: Database, application_user: str, aws: dict[str, str]) -> Platform:
+    """What a service of a test's own needs."""
+    migrate(database.connect, application_role=application_user)
+    return platform_of(database, application_user, aws)
+
+
+@pytest.fixture(scope="session")
+def service(
+    server: Postgresql, application_user: str, aws: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """A service that tests use together, each with payments of its own."""
+    with database_of(server) as database:
+        migrate(database.connect, application_role=application_user)
+        platform = platform_of(database, application_user, aws)
+        with support.running(tmp_path_factory.mktemp("service"), platform.environment) as running:
+            yield running

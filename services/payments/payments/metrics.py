@@ -6,10 +6,9 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 NAMESPACE = "Payments"
 SERVICE_DIMENSION = "Service"
@@ -34,36 +33,31 @@ PROCESSING_TIME = Metric("PaymentProcessingTime", "Milliseconds")
 """From the acceptance of a payment to the acquirer's answer."""
 ATTEMPTS_FAILED = Metric("AcquirerAttemptsFailed", "Count")
 """Calls of the acquirer without an answer."""
-REFUSED_REQUESTS = Metric("RequestsShed", "Count")
+REQUESTS_SHED = Metric("RequestsShed", "Count")
 """Requests that were answered 429 or 503 as there was no room for them."""
 OUTBOX_AGE = Metric("OutboxAge", "Milliseconds")
 """From the acceptance of an operation until its message was sent."""
 
-METRICS = (STARTED, SUCCEEDED, FAILED, PROCESSING_TIME, ATTEMPTS_FAILED, REFUSED_REQUESTS, OUTBOX_AGE)
+METRICS = (STARTED, SUCCEEDED, FAILED, PROCESSING_TIME, ATTEMPTS_FAILED, REQUESTS_SHED, OUTBOX_AGE)
 
 
-def embedded(environment: str, service: str, values: Mapping[Metric, float | list[float]]) -> str:
-    """A line that CloudWatch Logs makes metrics of.
+def embedded(
+    environment: str, values: Mapping[Metric, float | Sequence[float]], *, service: str = "payments"
+) -> dict[str, Any]:
+    """Members that make CloudWatch Logs read a log line of JSON as metrics.
 
     Args:
         environment: the environment's suffix.
-        service: who measured: payments, process_payment.
         values: by metric its value, or up to a hundred of them.
+        service: who measured, such as payments or process_payment.
     """
-    return json.dumps(
-        {
-            "_aws": {
-                "Timestamp": int(time.time() * 1000),
-                "CloudWatchMetrics": [
-                    {
-                        "Namespace": NAMESPACE,
-                        "Dimensions": [list(DIMENSIONS)],
-                        "Metrics": [{"Name": metric.name, "Unit": metric.unit} for metric in values],
-                    }
-                ],
-            },
-            ENVIRONMENT_DIMENSION: environment,
-            SERVICE_DIMENSION: service,
-            **{metric.name: value for metric, value in values.items()},
-        }
-    )
+    described = [{"Name": metric.name, "Unit": metric.unit} for metric in values]
+    return {
+        "_aws": {
+            "Timestamp": int(time.time() * 1000),
+            "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [list(DIMENSIONS)], "Metrics": described}],
+        },
+        ENVIRONMENT_DIMENSION: environment,
+        SERVICE_DIMENSION: service,
+        **{metric.name: value for metric, value in values.items()},
+    }

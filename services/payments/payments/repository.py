@@ -264,6 +264,14 @@ def payment(connection: Connection, payment_id: UUID) -> Payment | None:
     return _payment(row) if row else None
 
 
+def payment_in_detail(connection: Connection, payment_id: UUID) -> tuple[Payment, list[Operation]] | None:
+    """The payment with all of its operations, as they were in the same moment."""
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        found = payment(connection, payment_id)
+        return (found, operations(connection, payment_id)) if found else None
+
+
 def operations(connection: Connection, payment_id: UUID) -> list[Operation]:
     """All operations of a payment, the oldest first."""
     query = f"SELECT {OPERATION_COLUMNS} FROM payments.operations WHERE payment_id = %s ORDER BY id"  # noqa: S608
@@ -432,6 +440,13 @@ def unsettled(connection: Connection, asked_before: timedelta, limit: int) -> li
 def send_again(connection: Connection, operation_id: UUID) -> None:
     """Put an operation into the outbox once more."""
     connection.execute("INSERT INTO payments.outbox (operation_id, created_at) VALUES (%s, now())", (operation_id,))
+
+
+def check(connection: Connection) -> None:
+    """Raises :class:`psycopg.Error` if payments cannot be stored: nobody is there, or it is no writer's database."""
+    row = connection.execute("SELECT pg_is_in_recovery() FROM payments.transitions LIMIT 1").fetchone()
+    if row != (False,):
+        raise psycopg.errors.ReadOnlySqlTransaction("the database takes no writes")
 
 
 def unpublished(connection: Connection) -> int:
