@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import os
 import stat
+import subprocess
 import sys
 import time
 import zipfile
@@ -248,3 +250,36 @@ def test_wheels_are_those_of_the_functions_platform(
 
 def test_the_smoke_test_is_packaged(tmp_path: Path) -> None:
     assert names(package(FUNCTIONS / "smoke_test", tmp_path / "smoke.zip", tmp_path / "cache")) == ["handler.py"]
+
+
+OF_THE_RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
+IMPORTS = """
+import sys
+code, runtime = sys.argv[1:]
+sys.path[:0] = [code]
+sys.path.append(runtime)
+import handler
+handler.handler
+"""
+
+
+# Functions of pure Python: those with compiled packages have them for another platform than this.
+@pytest.mark.parametrize("name", ["rotate_database_secret", "smoke_test"])
+def test_a_function_has_all_that_it_imports_in_its_zip(name: str, tmp_path: Path) -> None:
+    code, runtime = tmp_path / "code", tmp_path / "runtime"
+    with zipfile.ZipFile(package(FUNCTIONS / name, tmp_path / "function.zip")) as zipped:
+        zipped.extractall(code)
+    runtime.mkdir()
+    for of_boto3 in OF_THE_RUNTIME:
+        found = importlib.util.find_spec(of_boto3)
+        assert found
+        assert found.origin
+        origin = Path(found.origin)
+        installed = origin.parent if origin.name == "__init__.py" else origin
+        (runtime / installed.name).symlink_to(installed)
+
+    # -S: without what else is installed here.
+    command = [sys.executable, "-I", "-S", "-c", IMPORTS, str(code), str(runtime)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 0, ended.stderr
