@@ -185,9 +185,39 @@ def test_what_has_no_answer_is_found_when_it_is_due(connection: Connection) -> N
     assert not found(), "it is being called for"
     repository.postpone(connection, held, "timeout", MINUTE)
     assert not found(), "it is not due"
-    repository.send_again(connection, first.id)
+    connection.execute("UPDATE payments.operations SET next_attempt_at = now() WHERE id = %s", (first.id,))
+    repository.send_again(connection, first.id, MINUTE)
     with connection.transaction():
-        assert first.id in {letter.operation_id for letter in repository.letters(connection, 1000)}
+        letters = repository.letters(connection, 1000)
+        assert first.id in {letter.operation_id for letter in letters}
+        repository.sent(connection, [letter.id for letter in letters])
+    assert not found(), "it was sent again"
+
+
+def test_what_is_answered_is_not_sent_again(connection: Connection) -> None:
+    first = accepted(connection)
+    with connection.transaction():
+        repository.sent(connection, [letter.id for letter in repository.letters(connection, 1000)])
+    repository.settle(connection, first.id, Progress.REFUSED, reason="insufficient_funds")
+
+    repository.send_again(connection, first.id, MINUTE)
+
+    with connection.transaction():
+        assert first.id not in {letter.operation_id for letter in repository.letters(connection, 1000)}
+
+
+def test_how_an_operation_stands(connection: Connection) -> None:
+    assert repository.standing(connection, uuid4()) is None
+    first = accepted(connection)
+    assert repository.standing(connection, first.id) == repository.Standing(Progress.ASKED, 0.0)
+
+    repository.claim(connection, first.id, MINUTE)
+    held = repository.standing(connection, first.id)
+    assert held
+    assert 50 < held.claimed_seconds <= 60
+
+    repository.settle(connection, first.id, Progress.SUCCEEDED, acquirer_reference="acq-1")
+    assert repository.standing(connection, first.id) == repository.Standing(Progress.SUCCEEDED, 0.0)
 
 
 def test_the_database_has_the_table_of_transitions(connection: Connection) -> None:

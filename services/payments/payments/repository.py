@@ -87,6 +87,14 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """Where an operation stands, and for how many seconds more somebody holds the claim to it."""
+
+    progress: Progress
+    claimed_seconds: float
+
+
+@dataclass(frozen=True)
 class Key:
     """An idempotency key with the SHA-256 of the request that it came with."""
 
@@ -437,9 +445,29 @@ def unsettled(connection: Connection, asked_before: timedelta, limit: int) -> li
     return [_operation(row) for row in rows]
 
 
-def send_again(connection: Connection, operation_id: UUID) -> None:
-    """Put an operation into the outbox once more."""
-    connection.execute("INSERT INTO payments.outbox (operation_id, created_at) VALUES (%s, now())", (operation_id,))
+def standing(connection: Connection, operation_id: UUID) -> Standing | None:
+    """How an operation stands, if there is one."""
+    row = connection.execute(
+        """
+        SELECT state, coalesce(extract(epoch FROM claimed_until - now()), 0)::float FROM payments.operations
+        WHERE id = %s
+        """,
+        (operation_id,),
+    ).fetchone()
+    return Standing(Progress(row[0]), max(0.0, row[1])) if row else None
+
+
+def send_again(connection: Connection, operation_id: UUID, delay: timedelta) -> None:
+    """Put an operation into the outbox once more; it is not due again before ``delay`` has passed."""
+    connection.execute(
+        """
+        WITH operation AS (
+            UPDATE payments.operations SET next_attempt_at = now() + %s WHERE id = %s AND state = 'asked' RETURNING id
+        )
+        INSERT INTO payments.outbox (operation_id, created_at) SELECT id, now() FROM operation
+        """,
+        (delay, operation_id),
+    )
 
 
 def check(connection: Connection) -> None:
