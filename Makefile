@@ -15,6 +15,7 @@ ENV := $(or $(PLATFORM_ENVIRONMENT),local)
 ARGS :=
 SERVICE :=
 IMAGE :=
+QUEUE :=
 PLAN :=
 REGION := primary
 export PLATFORM_ENVIRONMENT := $(ENV)
@@ -110,6 +111,10 @@ deploy: setup ## deploy ENV
 .PHONY: release
 release: .venv/.synced ## release IMAGE of SERVICE in ENV (REGION=recovery; ARGS=--resume or --stop in place of IMAGE)
 	@$(RUN) -m operations release $(SERVICE) $(if $(IMAGE),--image $(IMAGE)) --environment $(ENV) --region $(REGION) $(ARGS)
+
+.PHONY: redrive
+redrive: .venv/.synced ## show the dead letters of QUEUE (ARGS="--older-than 1h", --return or --discard "why")
+	@$(RUN) -m operations redrive $(QUEUE) $(ARGS)
 
 .PHONY: destroy
 destroy: setup ## destroy ENV, unless it is protected

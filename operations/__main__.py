@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from operations.outcome import Refused, console, exit_codes
-from operations.release_request import Region, Request
+from operations.release_request import Region
+from operations.release_request import Request as ReleaseRequest
 from operations.synthesized import absolute
 from settings import Settings, SettingsError, load
 
@@ -123,7 +125,9 @@ def release(
     """Release an image as a canary, and watch it to its end. Exit code 3 if it was rolled back."""
     from operations.release import run
 
-    request = Request(service=service, image=image, environment=environment, region=region, resume=resume, stop=stop)
+    request = ReleaseRequest(
+        service=service, image=image, environment=environment, region=region, resume=resume, stop=stop
+    )
     raise typer.Exit(run(request, _settings(environment), console()))
 
 
@@ -183,6 +187,61 @@ def destroy_api(
     from operations.payment_api import Deployment
 
     Deployment(environment, _api_settings(environment), console()).destroy(approve=approve)
+
+
+@application.command()
+def redrive(
+    queue: Annotated[str, typer.Argument(help="Name or URL of the queue whose dead letters are meant.")],
+    *,
+    return_: Annotated[bool, typer.Option("--return", help="Give them back to the queue.")] = False,
+    discard: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Delete them, and keep them in --record.")
+    ] = None,
+    record: Annotated[Path, typer.Option(help="The file that takes what is discarded.")] = Path("discarded.jsonl"),
+    older_than: Annotated[str | None, typer.Option(metavar="AGE", help="Such as 90m, 2h or 3d.")] = None,
+    newer_than: Annotated[str | None, typer.Option(metavar="AGE", help="Such as 90m, 2h or 3d.")] = None,
+    payment: Annotated[str | None, typer.Option(metavar="ID", help="Of one payment.")] = None,
+    database: Annotated[
+        bool,
+        typer.Option("--database", help="Ask the database that DATABASE_HOST ... name; the options below need it."),
+    ] = False,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="A part of why there is no answer.")] = None,
+    currency: Annotated[str | None, typer.Option(metavar="CODE", help="Such as EUR.")] = None,
+    least_amount: Annotated[int | None, typer.Option(min=1, help="In minor units.")] = None,
+    most_amount: Annotated[int | None, typer.Option(min=1, help="In minor units.")] = None,
+    answered: Annotated[
+        bool, typer.Option("--answered", help="Only of operations that have an answer by now.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="The most messages that are looked at.")] = 1000,
+    region: Annotated[str | None, typer.Option(help="Where; AWS_REGION when not given.")] = None,
+) -> None:
+    """Show a queue's dead letters, and return or discard them; without --return or --discard nothing is changed."""
+    from operations.redrive import run
+    from operations.redrive_request import Filter, Request, duration
+
+    wanted = Filter(
+        older_than=duration("--older-than", older_than),
+        newer_than=duration("--newer-than", newer_than),
+        payment=payment,
+        reason=reason,
+        currency=currency,
+        least_amount=least_amount,
+        most_amount=most_amount,
+        answered=answered,
+    )
+    run(
+        Request(
+            queue=queue,
+            region=region,
+            filter=wanted,
+            limit=limit,
+            database=database,
+            return_=return_,
+            discard=discard,
+            record=record,
+        ),
+        console(),
+    )
 
 
 @application.command("bench-synth")

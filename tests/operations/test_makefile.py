@@ -13,7 +13,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 COMMANDS = {
     "setup", "deploy-local", "destroy-local", "test", "check", "scan", "synth", "bench-synth", "requirements", "deploy",
-    "diff", "destroy", "release", "bootstrap", "lock", "clean", "help",
+    "diff", "destroy", "release", "redrive", "bootstrap", "lock", "clean", "help",
 }  # fmt: skip
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")

@@ -309,17 +309,35 @@ def test_a_call_that_is_cancelled_says_nothing_of_the_acquirer() -> None:
     run(scenario, adapter={"breaker": breaker}, silent_percent=100)
 
 
-def test_the_request_carries_key_and_credential_and_no_representation_the_token() -> None:
+class Keys:
+    """A credential that is another one after it was refused."""
+
+    def __init__(self) -> None:
+        self.number = 1
+
+    async def header(self) -> str:
+        return f"Bearer secret-{self.number}"
+
+    def refused(self, header: str) -> None:
+        assert header == f"Bearer secret-{self.number}"
+        self.number += 1
+
+
+def test_the_request_carries_key_and_credential_and_a_rotated_one_is_taken() -> None:
     async def main() -> None:
-        async with answering(answer(200, APPROVED)) as (url, heard):
-            acquirer = HttpAcquirer(settings(url), authorization=lambda: "Bearer secret")
+        async with answering(answer(401), answer(200, APPROVED)) as (url, heard):
+            acquirer = HttpAcquirer(settings(url), credential=Keys())
             assert await acquirer.perform(demand(), 5.0) == Approved("r")
             await acquirer.close()
-        head = heard[0].lower()
-        assert b"\r\nidempotency-key: " + str(KEY).encode() in head
-        assert b"\r\nauthorization: bearer secret" in head
+        for number, one in enumerate(heard, 1):
+            assert b"\r\nidempotency-key: " + str(KEY).encode() in one.lower()
+            assert f"\r\nauthorization: bearer secret-{number}\r\n".encode() in one.lower()
+        assert len(heard) == 2
 
     asyncio.run(main())
+
+
+def test_no_representation_shows_the_token() -> None:
     assert "tok_1" not in repr(demand())
 
 

@@ -37,8 +37,28 @@ REQUESTS_SHED = Metric("RequestsShed", "Count")
 """Requests that were answered 429 or 503 as there was no room for them."""
 OUTBOX_AGE = Metric("OutboxAge", "Milliseconds")
 """From the acceptance of an operation until its message was sent."""
+DEAD_LETTERS = Metric("OperationsGivenUp", "Count")
+"""Messages that were processed in vain for the last time, and go to the dead letters."""
+RECONCILED = Metric("OperationsReconciled", "Count")
+"""Operations whose answer was lost, and found at the acquirer by the reconciler."""
+OLDEST_UNSETTLED = Metric("OldestUnsettledAge", "Seconds")
+"""Age of the oldest operation that is overdue for an answer."""
+CONTRADICTED = Metric("AcquirerContradictions", "Count")
+"""Answers of the acquirer that differ from what is stored: somebody must look at them."""
 
-METRICS = (STARTED, SUCCEEDED, FAILED, PROCESSING_TIME, ATTEMPTS_FAILED, REQUESTS_SHED, OUTBOX_AGE)
+METRICS = (
+    STARTED,
+    SUCCEEDED,
+    FAILED,
+    PROCESSING_TIME,
+    ATTEMPTS_FAILED,
+    REQUESTS_SHED,
+    OUTBOX_AGE,
+    DEAD_LETTERS,
+    RECONCILED,
+    OLDEST_UNSETTLED,
+    CONTRADICTED,
+)
 
 
 def embedded(

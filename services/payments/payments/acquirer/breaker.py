@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class CircuitState(StrEnum):
@@ -35,10 +36,10 @@ class CircuitOpen(Exception):
         self.seconds = seconds
 
 
-class BreakerSettings(BaseModel):
-    """When the circuit opens, and for how long."""
+class BreakerSettings(BaseSettings):
+    """When the circuit opens, and for how long. Variables begin with BREAKER_, such as BREAKER_OPEN_SECONDS."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="breaker_", frozen=True, hide_input_in_errors=True)
 
     window_calls: Annotated[int, Field(ge=1, le=1000)] = 40
     """How many of the last calls are judged."""

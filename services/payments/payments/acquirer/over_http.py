@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -28,22 +29,28 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from payments.acquirer.breaker import Breaker, BreakerSettings, CircuitOpen
+from payments.acquirer.credential import Credential
 from payments.acquirer.port import Answer, Approved, Declined, Demand, Found, NotDone, NotKnown, Outcome, Unknown
 
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log each request
+
 NOT_BEGUN = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+REFUSED_CREDENTIAL = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 LARGEST_ANSWER = 2**16  # bytes
 LONGEST_REASON = 64  # characters, as the database keeps them
 LONGEST_REFERENCE = 128
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 
 
-class AcquirerSettings(BaseModel):
-    """Where the acquirer is, and how patient we are."""
+class AcquirerSettings(BaseSettings):
+    """Where the acquirer is, and how patient we are. Variables begin with ACQUIRER_, such as ACQUIRER_BASE_URL."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="acquirer_", frozen=True, hide_input_in_errors=True)
 
     base_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")]
     """Such as https://acquirer.example.com."""
@@ -59,7 +66,6 @@ class AcquirerSettings(BaseModel):
     """Before the second try; each further pause up to twice as long, by chance."""
     most_connections: Annotated[int, Field(ge=1, le=1000)] = 100
     """Open at the same time."""
-    breaker: BreakerSettings = BreakerSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +83,14 @@ class HttpAcquirer:
         settings: AcquirerSettings,
         *,
         breaker: Breaker | None = None,
-        authorization: Callable[[], str] | None = None,
+        credential: Credential | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """``authorization`` gives the header of that name, each time anew; ``chance`` a number from 0 to 1."""
+        """``chance`` gives a number from 0 to 1, by which pauses differ."""
         self._settings = settings
-        self._breaker = breaker or Breaker(settings.breaker)
-        self._authorization = authorization
+        self._breaker = breaker or Breaker(BreakerSettings())
+        self._credential = credential
         self._chance = chance
         self._client = httpx.AsyncClient(
             base_url=settings.base_url.rstrip("/"),
@@ -174,7 +180,7 @@ class HttpAcquirer:
                     raise
         except CircuitOpen as circuit:
             return NotDone("circuit open", circuit.seconds)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, BotoCoreError, ClientError) as error:
             return NotDone(type(error).__name__)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError, _TooLarge) as error:
             return Unknown(type(error).__name__)
@@ -184,14 +190,16 @@ class HttpAcquirer:
         self, method: str, path: str, body: dict[str, Any] | None, demand: Demand
     ) -> tuple[int, httpx.Headers, bytes]:
         headers = {"Idempotency-Key": str(demand.key), "Accept": "application/json"}
-        if self._authorization:
-            headers["Authorization"] = self._authorization()
+        if self._credential:
+            headers["Authorization"] = await self._credential.header()
         async with self._client.stream(method, path, json=body, headers=headers) as response:
             content = bytearray()
             async for part in response.aiter_bytes():
                 content += part
                 if len(content) > LARGEST_ANSWER:
                     raise _TooLarge
+        if self._credential and response.status_code in REFUSED_CREDENTIAL:
+            self._credential.refused(headers["Authorization"])
         return response.status_code, response.headers, bytes(content)
 
 

@@ -1,0 +1,99 @@
+"""What the command line asks of the redrive command: which dead letters, and what is to become of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from operations.outcome import Refused
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+LEAST_REASON = 10  # characters
+
+
+class Task(StrEnum):
+    """What is to become of the messages."""
+
+    SHOW = "show"
+    RETURN = "return"
+    DISCARD = "discard"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which messages; all of what is given must fit."""
+
+    older_than: timedelta | None = None
+    newer_than: timedelta | None = None
+    payment: str | None = None
+    reason: str | None = None
+    """A part of why the operation has no answer; not of why somebody discards it."""
+    currency: str | None = None
+    least_amount: int | None = None
+    """In minor units of the currency."""
+    most_amount: int | None = None
+    answered: bool = False
+    """Only of operations that have an answer by now: their messages ask for nothing any more."""
+
+    @property
+    def needs_database(self) -> list[str]:
+        """The options whose values only the database knows."""
+        given = {
+            "--reason": self.reason,
+            "--currency": self.currency,
+            "--least-amount": self.least_amount,
+            "--most-amount": self.most_amount,
+            "--answered": self.answered or None,
+        }
+        return [option for option, value in given.items() if value is not None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the command line asks for."""
+
+    queue: str
+    region: str | None = None
+    filter: Filter = Filter()
+    limit: int = 1000
+    database: bool = False
+    return_: bool = False
+    discard: str | None = None
+    """Why; without it nothing is discarded."""
+    record: Path = Path("discarded.jsonl")
+
+    @property
+    def task(self) -> Task:
+        """The one thing that is asked for.
+
+        Raises:
+            Refused: both are, a discard has no reason, or a filter needs the database.
+        """
+        if self.return_ and self.discard is not None:
+            raise Refused("--return: not allowed with --discard; one of them is")
+        if self.discard is not None and len(self.discard.strip()) < LEAST_REASON:
+            raise Refused(
+                f"--discard: {self.discard!r} is not allowed; a reason of {LEAST_REASON} characters or more is"
+            )
+        if (options := self.filter.needs_database) and not self.database:
+            raise Refused(f"{options[0]}: only the database knows it; --database is needed with it")
+        if self.return_:
+            return Task.RETURN
+        return Task.DISCARD if self.discard is not None else Task.SHOW
+
+
+def duration(option: str, text: str | None) -> timedelta | None:
+    """The time that text such as 90m, 2h or 3d says.
+
+    Raises:
+        Refused: it says none.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if not found:
+        raise Refused(f"{option}: {text!r} is not allowed; a number with s, m, h or d is, such as 90m")
+    return timedelta(**{UNITS[found[2]]: int(found[1])})
