@@ -13,7 +13,8 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 COMMANDS = {
     "setup", "deploy-local", "destroy-local", "test", "check", "scan", "synth", "bench-synth", "requirements", "deploy",
-    "diff", "destroy", "release", "redrive", "bootstrap", "lock", "clean", "help",
+    "diff", "destroy", "release", "redrive", "bootstrap", "lock", "clean", "help", "review", "deploy-api-local",
+    "destroy-api-local", "diff-api", "deploy-api", "destroy-api",
 }  # fmt: skip
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
