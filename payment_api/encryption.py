@@ -75,7 +75,12 @@ class Encryption(Construct):
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
         """
         stack = Stack.of(self)
-        groups = f"arn:aws:logs:{stack.region}:{names.account_id}:log-group:*{names.prefix}*{names.suffix}*"
+        place = f"arn:aws:logs:{stack.region}:{names.account_id}:log-group"
+        groups = [
+            f"{place}:{names.log_group('*')}",
+            f"{place}:/aws/rds/cluster/{names.of('database')}/*",
+            *(f"{place}:aws-waf-logs-{names.of(place_)}" for place_ in ("load-balancer", "gateway")),
+        ]
         self.logs.add_to_resource_policy(
             PolicyStatement(
                 sid="LogGroupsOfThisEnvironment",

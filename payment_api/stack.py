@@ -5,12 +5,22 @@ from __future__ import annotations
 from aws_cdk import App, CfnOutput, Environment, Stack, Tags
 from constructs import Construct
 
+from payment_api.api_service import ApiService
+from payment_api.audit import Audit
+from payment_api.database import Database
 from payment_api.documents import AccessLogs, Documents
 from payment_api.encryption import Encryption
 from payment_api.endpoints import Endpoints
+from payment_api.firewall import EdgeFirewall
+from payment_api.gateway import Gateway
+from payment_api.load_balancer import LoadBalancer
+from payment_api.logs import ServiceLog
 from payment_api.nat import Nat
 from payment_api.network import Network
+from payment_api.observability import Observability, Watched
+from payment_api.queues import Queues
 from payment_api.replica import DocumentReplica
+from payment_api.secrets import ImportedSecrets
 from payment_api.settings import Settings
 
 
@@ -60,7 +70,119 @@ class PaymentApi(Stack):
             access_logs=access_logs,
             protected=protected,
         )
-        CfnOutput(self, "DocumentsBucketName", value=self.documents.bucket.bucket_name)
+        self.queues = Queues(
+            self, "queues", names=names, processing=settings.processing, key=self.encryption.messages
+        )
+        self.secrets = ImportedSecrets(self, "secrets", secrets=settings.secrets)
+        self.database = Database(
+            self,
+            "database",
+            names=names,
+            network=self.network,
+            database=settings.database,
+            master=self.secrets.database,
+            encryption=self.encryption,
+            protected=protected,
+        )
+        self.load_balancer = LoadBalancer(
+            self,
+            "load-balancer",
+            names=names,
+            network=self.network,
+            domain=settings.domain,
+            gateway=settings.gateway,
+            access_logs=access_logs,
+            protected=protected,
+        )
+        self.service = ApiService(
+            self,
+            "service",
+            names=names,
+            service=settings.service,
+            network=self.network,
+            endpoints=self.endpoints,
+            load_balancer=self.load_balancer,
+            database=self.database,
+            queue=self.queues.payments,
+            log_group=ServiceLog(
+                self,
+                "service-log",
+                name=names.log_group("payments"),
+                key=self.encryption.logs,
+                days=settings.observability.log_retention_days,
+            ),
+        )
+        self.gateway = Gateway(
+            self,
+            "gateway",
+            names=names,
+            gateway=settings.gateway,
+            domain=settings.domain,
+            network=self.network,
+            load_balancer=self.load_balancer,
+            api_key=self.secrets.api_key,
+            logs_key=self.encryption.logs,
+            protected=protected,
+        )
+        self.firewall = EdgeFirewall(
+            self, "firewall", names=names, logs_key=self.encryption.logs, protected=protected
+        )
+        self.firewall.protect_load_balancer(self.load_balancer.load_balancer.load_balancer_arn)
+        self.firewall.protect_gateway(self.gateway.api.deployment_stage.stage_arn)
+        self.audit = Audit(
+            self,
+            "audit",
+            names=names,
+            documents=self.documents.bucket,
+            access_logs=access_logs,
+            key=self.encryption.logs,
+            protected=protected,
+        )
+        self.observability = Observability(
+            self,
+            "observability",
+            names=names,
+            settings=settings.observability,
+            database=settings.database,
+            watched=Watched(
+                api=self.gateway.api,
+                load_balancer=self.load_balancer.load_balancer,
+                service=self.service.service,
+                database=self.database.cluster,
+                queue=self.queues.payments,
+                dead_letters=self.queues.dead_letters,
+            ),
+            key=self.encryption.messages,
+            email_addresses=settings.alarm_email_addresses,
+        )
+        self._put_out(settings)
+
+    def _put_out(self, settings: Settings) -> None:
+        """What people and tests need to find what was deployed (P6.1)."""
+        outputs = {
+            "AlbDnsName": self.load_balancer.load_balancer.load_balancer_dns_name,
+            "ApiEndpoint": f"https://{settings.domain.api_name}",
+            "DashboardUrl": self.observability.dashboard_url,
+            "LoadBalancerEndpoint": f"https://{settings.domain.load_balancer_name}",
+            "DashboardName": self.observability.dashboard.dashboard_name,
+            "RestApiId": self.gateway.api.rest_api_id,
+            "StageName": self.gateway.api.deployment_stage.stage_name,
+            "UsagePlanId": self.gateway.usage_plan.usage_plan_id,
+            "VpcId": self.network.vpc.vpc_id,
+            "ClusterName": self.service.cluster.cluster_name,
+            "ServiceName": self.service.service.service_name,
+            "DatabaseClusterId": self.database.cluster.cluster_identifier,
+            "DocumentsBucketName": self.documents.bucket.bucket_name,
+            "QueueUrl": self.queues.payments.queue_url,
+            "DeadLetterQueueUrl": self.queues.dead_letters.queue_url,
+            "LoadBalancerWebAclArn": self.firewall.load_balancer_acl.attr_arn,
+            "GatewayWebAclArn": self.firewall.gateway_acl.attr_arn,
+            "TrailName": settings.names.of("audit"),
+            "EnvironmentSuffix": settings.environment_suffix,
+            "Region": self.region,
+        }
+        for name, value in outputs.items():
+            CfnOutput(self, name, value=value or "")
 
 
 def build(app: App, settings: Settings) -> tuple[PaymentApi, DocumentReplica]:

@@ -104,6 +104,7 @@ def leftovers(url: str, settings: Settings) -> list[str]:
         settings.secrets.key_arn,
         settings.secrets.database,
         settings.secrets.api_key,
+        settings.secrets.acquirer,
     }
     found = []
     for region in (settings.region, settings.replica_region):

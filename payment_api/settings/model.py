@@ -76,6 +76,8 @@ class GatewaySettings(SettingsModel):
     """Requests that it takes at once, from a full bucket of tokens that fills with requests_per_second."""
     requests_per_day_and_client: Annotated[int, Field(ge=1, le=1_000_000_000)] = 10_000_000
     """Requests a day that one API key is good for."""
+    sets_account_logging_role: bool = False
+    """Whether this environment makes the role by which API Gateway logs: a setting of the account, for one to make."""
 
 
 class SecretSettings(SettingsModel):
@@ -85,6 +87,8 @@ class SecretSettings(SettingsModel):
     """The master user of the database: JSON with `username` and `password`."""
     api_key: SecretName
     """The API key of the first client: JSON with `api_key`, of 20 to 128 characters."""
+    acquirer: SecretName
+    """What the acquirer knows us by: JSON with `api_key`."""
     key_arn: KeyArn
     """The customer-managed key under which these entries are encrypted, in the API's region."""
     rotation_days: Annotated[int, Field(ge=1, le=30)] = 30
@@ -98,6 +102,13 @@ class EncryptionSettings(SettingsModel):
     """Days after which KMS makes new key material; what was encrypted before stays readable."""
     deletion_window_days: Annotated[int, Field(ge=7, le=30)] = 7
     """Days between the destruction of a key and its deletion, in which it can still be saved."""
+
+
+class AcquirerSettings(SettingsModel):
+    """Who settles payments."""
+
+    url: Annotated[str, matching(r"https://[a-z0-9.-]+(/[A-Za-z0-9._~/-]*)?", "an https:// URL is allowed")]
+    """Where it is called, by HTTPS; its addresses are in network.acquirer_networks."""
 
 
 class DocumentSettings(SettingsModel):
@@ -161,6 +172,8 @@ class Settings(SettingsModel):
     """API Gateway."""
     secrets: SecretSettings
     """Existing entries of Secrets Manager."""
+    acquirer: AcquirerSettings
+    """Who settles payments."""
     encryption: EncryptionSettings = EncryptionSettings()
     """Customer-managed keys."""
     documents: DocumentSettings = DocumentSettings()

@@ -1,0 +1,194 @@
+"""The containerized API on Fargate (P3.1): services/payments, on Graviton, in private subnets without a way out.
+
+Creates the cluster, the task definition with its two roles, the service behind the load balancer, and its scaling. A
+task's group reaches the endpoints of AWS's services and the database, and nothing else (P1.3). It logs in to the
+database by IAM (P4.2).
+"""
+
+from __future__ import annotations
+
+import re
+
+from aws_cdk import Duration
+from aws_cdk.aws_ec2 import Port, SecurityGroup
+from aws_cdk.aws_ecr import Repository
+from aws_cdk.aws_ecs import (
+    AvailabilityZoneRebalancing,
+    AwsLogDriverMode,
+    Cluster,
+    ContainerImage,
+    ContainerInsights,
+    CpuArchitecture,
+    DeploymentCircuitBreaker,
+    FargatePlatformVersion,
+    FargateService,
+    FargateTaskDefinition,
+    HealthCheck,
+    LogDrivers,
+    MountPoint,
+    OperatingSystemFamily,
+    PortMapping,
+    PropagatedTagSource,
+    RuntimePlatform,
+    Volume,
+)
+from aws_cdk.aws_logs import ILogGroup
+from aws_cdk.aws_sqs import Queue
+from constructs import Construct
+
+from payment_api.database import Database
+from payment_api.endpoints import Endpoints
+from payment_api.load_balancer import TASK_PORT, LoadBalancer
+from payment_api.network import Network
+from payment_api.settings.runtime import ServiceSettings
+from settings.naming import Names
+
+CPU_PERCENT, MEMORY_PERCENT = 70, 80  # P3.1
+SCRATCH = "scratch"  # for the task's own certificate, as its root file system is read-only
+STOP_SECONDS = 75  # as long as services/payments takes to drain and stop
+
+
+class ApiService(Construct):
+    """The service as ``service``, its group as ``group``, its cluster as ``cluster``."""
+
+    requirements = ("P3.1", "P3.3", "P1.3", "P4.2")
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        names: Names,
+        service: ServiceSettings,
+        network: Network,
+        endpoints: Endpoints,
+        load_balancer: LoadBalancer,
+        database: Database,
+        queue: Queue,
+        log_group: ILogGroup,
+    ) -> None:
+        super().__init__(scope, id_)
+        self._names, self._settings = names, service
+        self.cluster = Cluster(
+            self,
+            "cluster",
+            cluster_name=names.of("payments"),
+            vpc=network.vpc,
+            container_insights_v2=ContainerInsights.ENHANCED,
+        )
+        self.group = SecurityGroup(
+            self,
+            "group",
+            vpc=network.vpc,
+            security_group_name=names.of("payments"),
+            description="Tasks of the payment API",
+            allow_all_outbound=False,
+        )
+        load_balancer.group.connections.allow_to(self.group, Port.tcp(TASK_PORT), "Requests to the tasks")
+        database.admit(self.group, "Tasks of the payment API to the database")
+        self.task = self._task(database, queue, log_group)
+        queue.grant_send_messages(self.task.task_role)
+        database.grant_login(self.task.task_role, database.settings.service_user)
+        self.service = FargateService(
+            self,
+            "service",
+            service_name=names.of("payments"),
+            cluster=self.cluster,
+            task_definition=self.task,
+            platform_version=FargatePlatformVersion.VERSION1_4,
+            vpc_subnets=network.private,
+            security_groups=[self.group, endpoints.clients],
+            assign_public_ip=False,
+            min_healthy_percent=100,
+            max_healthy_percent=200,
+            circuit_breaker=DeploymentCircuitBreaker(enable=True, rollback=True),
+            health_check_grace_period=Duration.seconds(60),
+            availability_zone_rebalancing=AvailabilityZoneRebalancing.ENABLED,
+            enable_ecs_managed_tags=True,
+            propagate_tags=PropagatedTagSource.SERVICE,
+        )
+        self.service.attach_to_application_target_group(load_balancer.targets)
+        self.service.node.add_dependency(load_balancer.public_listener, load_balancer.gateway_listener)
+        self._scale()
+
+    def _task(self, database: Database, queue: Queue, log_group: ILogGroup) -> FargateTaskDefinition:
+        task = FargateTaskDefinition(
+            self,
+            "task",
+            family=self._names.of("payments"),
+            cpu=self._settings.cpu_units,
+            memory_limit_mib=self._settings.memory_mib,
+            runtime_platform=RuntimePlatform(
+                cpu_architecture=CpuArchitecture.ARM64, operating_system_family=OperatingSystemFamily.LINUX
+            ),
+            volumes=[Volume(name=SCRATCH)],
+        )
+        container = task.add_container(
+            "payments",
+            container_name="payments",
+            image=self._image(),
+            essential=True,
+            user="1000",
+            readonly_root_filesystem=True,
+            stop_timeout=Duration.seconds(STOP_SECONDS),
+            port_mappings=[PortMapping(container_port=TASK_PORT)],
+            environment={
+                **database.variables(database.settings.service_user),
+                "DATABASE_CONNECTIONS": str(self._settings.connections_per_task),
+                "WAITING_REQUESTS": str(
+                    self._settings.requests_in_flight_per_task - self._settings.connections_per_task
+                ),
+                "ENVIRONMENT_SUFFIX": self._names.suffix,
+                "QUEUE_URL": queue.queue_url,
+                "HTTPS_PORT": str(TASK_PORT),
+            },
+            health_check=HealthCheck(
+                command=["CMD", "python", "-m", "payments", "healthy"],
+                interval=Duration.seconds(15),
+                timeout=Duration.seconds(5),
+                retries=3,
+                start_period=Duration.seconds(30),
+            ),
+            # A log that cannot be written must not stop payments.
+            logging=LogDrivers.aws_logs(
+                stream_prefix="payments", log_group=log_group, mode=AwsLogDriverMode.NON_BLOCKING
+            ),
+        )
+        container.add_mount_points(MountPoint(container_path="/tmp", source_volume=SCRATCH, read_only=False))  # noqa: S108
+        return task
+
+    def _image(self) -> ContainerImage:
+        """The image of the settings, by digest; CDK lets the execution role pull from its repository, and no other."""
+        match = re.fullmatch(
+            r"(\d+)\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com/([^@]+)@(sha256:[0-9a-f]+)", self._settings.image
+        )
+        assert match is not None  # noqa: S101  # what the settings allow
+        account, region, name, digest = match.groups()
+        repository = Repository.from_repository_attributes(
+            self,
+            "repository",
+            repository_arn=f"arn:aws:ecr:{region}:{account}:repository/{name}",
+            repository_name=name,
+        )
+        return ContainerImage.from_ecr_repository(repository, digest)
+
+    def _scale(self) -> None:
+        """By processor and by memory; in more slowly than out, as a peak seldom comes alone."""
+        scaling = self.service.auto_scale_task_count(
+            min_capacity=self._settings.minimum_tasks, max_capacity=self._settings.maximum_tasks
+        )
+        scale_in, scale_out = Duration.seconds(300), Duration.seconds(30)
+        scaling.scale_on_cpu_utilization(
+            "cpu",
+            policy_name=self._names.of("cpu"),
+            target_utilization_percent=CPU_PERCENT,
+            scale_in_cooldown=scale_in,
+            scale_out_cooldown=scale_out,
+        )
+        scaling.scale_on_memory_utilization(
+            "memory",
+            policy_name=self._names.of("memory"),
+            target_utilization_percent=MEMORY_PERCENT,
+            scale_in_cooldown=scale_in,
+            scale_out_cooldown=scale_out,
+        )

@@ -1,0 +1,302 @@
+"""What is seen of the API (P5.1): a dashboard with processing time and success rate, alarms, and where they go.
+
+Metrics of our own are those of services/payments (payments/metrics.py), in the namespace that it writes to, by
+environment and service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aws_cdk import Duration, Stack
+from aws_cdk.aws_apigateway import RestApi
+from aws_cdk.aws_cloudwatch import (
+    ComparisonOperator,
+    Dashboard,
+    GraphWidget,
+    IMetric,
+    IWidget,
+    MathExpression,
+    Metric,
+    SingleValueWidget,
+    Stats,
+    TextWidget,
+    TreatMissingData,
+    YAxisProps,
+)
+from aws_cdk.aws_cloudwatch_actions import SnsAction
+from aws_cdk.aws_ecs import FargateService
+from aws_cdk.aws_elasticloadbalancingv2 import ApplicationLoadBalancer, HttpCodeElb, HttpCodeTarget
+from aws_cdk.aws_kms import IKey
+from aws_cdk.aws_rds import DatabaseCluster
+from aws_cdk.aws_sns import Topic
+from aws_cdk.aws_sns_subscriptions import EmailSubscription
+from aws_cdk.aws_sqs import Queue
+from constructs import Construct
+
+from payment_api.settings.model import ObservabilitySettings
+from payment_api.settings.runtime import DatabaseSettings
+from payment_api.settings.sizing import CONNECTION_SHARE
+from settings.naming import Names
+
+NAMESPACE = "Payments"
+ENVIRONMENT, SERVICE = "Environment", "Service"
+API, PROCESSING = "payments", "process_payment"
+PERIOD = Duration.minutes(1)
+RUNBOOK = "docs/runbooks/payment-api.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """What the dashboard and the alarms look at."""
+
+    api: RestApi
+    load_balancer: ApplicationLoadBalancer
+    service: FargateService
+    database: DatabaseCluster
+    queue: Queue
+    dead_letters: Queue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """An alarm: its metric, its bound, for how many periods of how many, and what it means to a person."""
+
+    name: str
+    metric: IMetric
+    threshold: float
+    periods: int
+    of: int
+    meaning: str
+    below: bool = False
+    missing: TreatMissingData = TreatMissingData.NOT_BREACHING
+
+
+class Observability(Construct):
+    """The topic, the dashboard and the alarms."""
+
+    requirements = ("P5.1", "P6.1")
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        names: Names,
+        settings: ObservabilitySettings,
+        database: DatabaseSettings,
+        watched: Watched,
+        key: IKey,
+        email_addresses: Sequence[str],
+    ) -> None:
+        super().__init__(scope, id_)
+        self._names, self._watched = names, watched
+        self.topic = Topic(self, "alarms", topic_name=names.of("alarms"), master_key=key, enforce_ssl=True)
+        for address in email_addresses:
+            self.topic.add_subscription(EmailSubscription(address))
+        limits = self._limits(settings, database)
+        for limit in limits:
+            self._alarm(limit)
+        self.dashboard = Dashboard(
+            self, "dashboard", dashboard_name=names.of("payments"), widgets=self._widgets(settings)
+        )
+
+    @property
+    def dashboard_url(self) -> str:
+        """Where a person sees it."""
+        region = Stack.of(self).region
+        return (
+            f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#dashboards:name="
+            f"{self._names.of('payments')}"
+        )
+
+    def own(self, name: str, statistic: str, service: str) -> Metric:
+        """A metric of our own."""
+        return Metric(
+            namespace=NAMESPACE,
+            metric_name=name,
+            dimensions_map={ENVIRONMENT: self._names.suffix, SERVICE: service},
+            statistic=statistic,
+            period=PERIOD,
+        )
+
+    @property
+    def success_percent(self) -> MathExpression:
+        """Of the transactions that ended, those that succeeded; a minute without any is a good one."""
+        return MathExpression(
+            expression="IF(succeeded + failed > 0, 100 * succeeded / (succeeded + failed), 100)",
+            using_metrics={
+                "succeeded": self.own("PaymentsSucceeded", Stats.SUM, PROCESSING),
+                "failed": self.own("PaymentsFailed", Stats.SUM, PROCESSING),
+            },
+            label="success rate",
+            period=PERIOD,
+        )
+
+    def _processing_time(self, statistic: str) -> Metric:
+        return self.own("PaymentProcessingTime", statistic, PROCESSING)
+
+    def _limits(self, settings: ObservabilitySettings, database: DatabaseSettings) -> list[Limit]:
+        watched, oldest = self._watched, Duration.minutes(5).to_seconds()
+        return [
+            Limit(
+                name="success-rate",
+                metric=self.success_percent,
+                threshold=settings.lowest_success_percent,
+                below=True,
+                periods=5,
+                of=5,
+                meaning="Too many transactions fail",
+            ),
+            Limit(
+                name="processing-time",
+                metric=self._processing_time("p99"),
+                threshold=settings.slowest_p99_seconds * 1000,
+                periods=5,
+                of=5,
+                meaning="Transactions take too long",
+            ),
+            Limit(
+                name="dead-letters",
+                metric=watched.dead_letters.metric_approximate_number_of_messages_visible(period=PERIOD),
+                threshold=0,
+                periods=1,
+                of=1,
+                meaning="Messages were given up and wait to be brought back",
+            ),
+            Limit(
+                name="queue-age",
+                metric=watched.queue.metric_approximate_age_of_oldest_message(period=PERIOD),
+                threshold=oldest,
+                periods=3,
+                of=5,
+                meaning="Payments wait in the queue",
+            ),
+            Limit(
+                name="gateway-errors",
+                metric=watched.api.metric_server_error(period=PERIOD, statistic=Stats.AVERAGE),
+                threshold=0.01,
+                periods=3,
+                of=5,
+                meaning="More than one in a hundred requests to the gateway fails",
+            ),
+            Limit(
+                name="load-balancer-errors",
+                metric=watched.load_balancer.metrics.http_code_elb(HttpCodeElb.ELB_5XX_COUNT, period=PERIOD),
+                threshold=10,
+                periods=3,
+                of=5,
+                meaning="The load balancer finds no task that answers",
+            ),
+            Limit(
+                name="tasks-missing",
+                metric=Metric(
+                    namespace="ECS/ContainerInsights",
+                    metric_name="RunningTaskCount",
+                    dimensions_map={
+                        "ClusterName": watched.service.cluster.cluster_name,
+                        "ServiceName": watched.service.service_name,
+                    },
+                    statistic=Stats.MINIMUM,
+                    period=PERIOD,
+                ),
+                threshold=1,
+                below=True,
+                periods=2,
+                of=2,
+                meaning="No task runs",
+                missing=TreatMissingData.BREACHING,
+            ),
+            Limit(
+                name="database-connections",
+                metric=watched.database.metric_database_connections(period=PERIOD, statistic=Stats.MAXIMUM),
+                threshold=database.max_connections * CONNECTION_SHARE,
+                periods=3,
+                of=5,
+                meaning="The database has few connections left",
+            ),
+            Limit(
+                name="database-processor",
+                metric=watched.database.metric_cpu_utilization(period=PERIOD),
+                threshold=85,
+                periods=10,
+                of=10,
+                meaning="The database is too small",
+            ),
+        ]
+
+    def _alarm(self, limit: Limit) -> None:
+        over, under = ComparisonOperator.GREATER_THAN_THRESHOLD, ComparisonOperator.LESS_THAN_THRESHOLD
+        alarm = limit.metric.create_alarm(  # type: ignore[attr-defined]  # of Metric and of MathExpression
+            self,
+            limit.name,
+            alarm_name=self._names.alarm(limit.name),
+            alarm_description=f"{limit.meaning}. {RUNBOOK}#{limit.name}",
+            threshold=limit.threshold,
+            comparison_operator=under if limit.below else over,
+            datapoints_to_alarm=limit.periods,
+            evaluation_periods=limit.of,
+            treat_missing_data=limit.missing,
+        )
+        alarm.add_alarm_action(SnsAction(self.topic))
+        alarm.add_ok_action(SnsAction(self.topic))
+
+    def _widgets(self, settings: ObservabilitySettings) -> list[list[IWidget]]:
+        return [self._business(settings), self._edge(), self._platform()]
+
+    def _business(self, settings: ObservabilitySettings) -> list[IWidget]:
+        times = [self._processing_time(statistic) for statistic in ("p50", "p95", "p99")]
+        counts = [
+            self.own("PaymentsStarted", Stats.SUM, API),
+            self.own("PaymentsSucceeded", Stats.SUM, PROCESSING),
+            self.own("PaymentsFailed", Stats.SUM, PROCESSING),
+        ]
+        return [
+            TextWidget(
+                markdown=f"## Transactions\nAlarms: below {settings.lowest_success_percent:g} % success, above "
+                f"{settings.slowest_p99_seconds:g} s at p99",
+                width=4,
+                height=6,
+            ),
+            SingleValueWidget(title="success rate", metrics=[self.success_percent], width=4, height=6),
+            GraphWidget(
+                title="transaction success rate (%)",
+                left=[self.success_percent],
+                left_y_axis=YAxisProps(min=0, max=100),
+                width=5,
+            ),
+            GraphWidget(title="transaction processing time (ms)", left=times, width=6),
+            GraphWidget(title="transactions a minute", left=counts, width=5),
+        ]
+
+    def _edge(self) -> list[IWidget]:
+        api, balancer = self._watched.api, self._watched.load_balancer.metrics
+        errors = [api.metric_client_error(period=PERIOD), api.metric_server_error(period=PERIOD)]
+        targets = [
+            balancer.http_code_target(code, period=PERIOD)
+            for code in (HttpCodeTarget.TARGET_4XX_COUNT, HttpCodeTarget.TARGET_5XX_COUNT)
+        ]
+        return [
+            GraphWidget(title="gateway requests", left=[api.metric_count(period=PERIOD)], right=errors, width=8),
+            GraphWidget(title="gateway latency (ms)", left=[api.metric_latency(period=PERIOD, statistic="p99")], width=8),
+            GraphWidget(title="load balancer", left=[balancer.request_count(period=PERIOD)], right=targets, width=8),
+        ]
+
+    def _platform(self) -> list[IWidget]:
+        watched = self._watched
+        service = [
+            watched.service.metric_cpu_utilization(period=PERIOD),
+            watched.service.metric_memory_utilization(period=PERIOD),
+        ]
+        queue = [
+            watched.queue.metric_approximate_number_of_messages_visible(period=PERIOD),
+            watched.dead_letters.metric_approximate_number_of_messages_visible(period=PERIOD),
+        ]
+        database = [watched.database.metric_cpu_utilization(period=PERIOD)]
+        connections = [watched.database.metric_database_connections(period=PERIOD)]
+        return [
+            GraphWidget(title="tasks: processor and memory (%)", left=service, width=8),
+            GraphWidget(title="queue and dead letters", left=queue, width=8),
+            GraphWidget(title="database", left=database, right=connections, width=8),
+        ]

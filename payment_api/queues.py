@@ -1,0 +1,50 @@
+"""The queue of what is to be processed, and its dead letters (P3.2)."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk.aws_kms import IKey
+from aws_cdk.aws_sqs import DeadLetterQueue, Queue, QueueEncryption, RedriveAllowPolicy, RedrivePermission
+from constructs import Construct
+
+from payment_api.settings.runtime import ProcessingSettings
+from settings.naming import Names
+
+LONGEST_RETENTION_DAYS = 14  # the most that SQS keeps
+# The rest of a message's time in the queue must outlast a function's: six times, as Lambda's documentation says.
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+TIMES_THE_TIMEOUT = 6
+
+
+class Queues(Construct):
+    """``payments``, and ``dead_letters``, from which `StartMessageMoveTask` brings messages back."""
+
+    requirements = ("P3.2", "P4.4")
+
+    def __init__(self, scope: Construct, id_: str, *, names: Names, processing: ProcessingSettings, key: IKey) -> None:
+        super().__init__(scope, id_)
+        self.dead_letters = self._queue(names.of("payments-dead-letters"), "dead-letters", key)
+        self.payments = self._queue(
+            names.of("payments"),
+            "payments",
+            key,
+            visibility_timeout=Duration.seconds(processing.timeout_seconds * TIMES_THE_TIMEOUT),
+            dead_letter_queue=DeadLetterQueue(queue=self.dead_letters, max_receive_count=processing.tries),
+            receive_message_wait_time=Duration.seconds(20),
+            # It is no place for another queue's dead letters.
+            redrive_allow_policy=RedriveAllowPolicy(redrive_permission=RedrivePermission.DENY_ALL),
+        )
+
+    def _queue(self, name: str, id_: str, key: IKey, **more: object) -> Queue:
+        return Queue(
+            self,
+            id_,
+            queue_name=name,
+            encryption=QueueEncryption.KMS,
+            encryption_master_key=key,
+            data_key_reuse=Duration.minutes(5),
+            enforce_ssl=True,
+            retention_period=Duration.days(LONGEST_RETENTION_DAYS),
+            removal_policy=RemovalPolicy.DESTROY,
+            **more,  # type: ignore[arg-type]
+        )

@@ -1,0 +1,28 @@
+"""The entries of Secrets Manager that exist (P4.5): named here, never made."""
+
+from __future__ import annotations
+
+from aws_cdk import Stack
+from aws_cdk.aws_kms import Key
+from aws_cdk.aws_secretsmanager import ISecret, Secret
+from constructs import Construct
+
+from payment_api.settings.model import SecretSettings
+
+
+class ImportedSecrets(Construct):
+    """The database's master user, the first client's API key, and what the acquirer knows us by."""
+
+    requirements = ("P4.5",)
+
+    def __init__(self, scope: Construct, id_: str, *, secrets: SecretSettings) -> None:
+        super().__init__(scope, id_)
+        self.key = Key.from_key_arn(self, "key", secrets.key_arn)
+        self.database = self._named("database", secrets.database)
+        self.api_key = self._named("api-key", secrets.api_key)
+        self.acquirer = self._named("acquirer", secrets.acquirer)
+
+    def _named(self, id_: str, name: str) -> ISecret:
+        stack = Stack.of(self)
+        arn = f"arn:aws:secretsmanager:{stack.region}:{stack.account}:secret:{name}"
+        return Secret.from_secret_attributes(self, id_, secret_partial_arn=arn, encryption_key=self.key)
