@@ -13,8 +13,10 @@ settings = load_or_exit(chosen_environment())  # before anything heavy is loaded
 
 from aws_cdk import App  # noqa: E402
 
+from payment_api import checks  # noqa: E402
 from payment_api.stack import build  # noqa: E402
 
 app = App()
 build(app, settings)
+checks.install(app, settings)
 app.synth()

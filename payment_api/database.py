@@ -68,13 +68,9 @@ class Database(Construct):
             description="Aurora PostgreSQL",
             allow_all_outbound=False,
         )
-        log_group = AuditLog(
-            self, "log-group", name=log_group_name(names), key=encryption.logs, protected=protected
-        )
+        log_group = AuditLog(self, "log-group", name=log_group_name(names), key=encryption.logs, protected=protected)
         engine = DatabaseClusterEngine.aurora_postgres(
-            version=AuroraPostgresEngineVersion.of(
-                database.engine_version, database.engine_version.partition(".")[0]
-            )
+            version=AuroraPostgresEngineVersion.of(database.engine_version, database.engine_version.partition(".")[0])
         )
         self.cluster = DatabaseCluster(
             self,
@@ -103,9 +99,7 @@ class Database(Construct):
             removal_policy=RemovalPolicy.SNAPSHOT if protected else RemovalPolicy.DESTROY,
         )
         self.cluster.node.add_dependency(log_group)
-        self.master_with_place = SecretTargetAttachment(
-            self, "master-attachment", secret=master, target=self.cluster
-        )
+        self.master_with_place = SecretTargetAttachment(self, "master-attachment", secret=master, target=self.cluster)
 
     def _instance(self, name: str, key: IKey) -> IClusterInstance:
         return ClusterInstance.provisioned(

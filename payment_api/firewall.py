@@ -192,9 +192,7 @@ def _managed_rules(first: int) -> list[CfnWebACL.RuleProperty]:
             priority=priority,
             override_action=CfnWebACL.OverrideActionProperty(none={}),
             statement=CfnWebACL.StatementProperty(
-                managed_rule_group_statement=CfnWebACL.ManagedRuleGroupStatementProperty(
-                    vendor_name="AWS", name=group
-                )
+                managed_rule_group_statement=CfnWebACL.ManagedRuleGroupStatementProperty(vendor_name="AWS", name=group)
             ),
             visibility_config=_visible(CfnWebACL, group),
         )

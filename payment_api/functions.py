@@ -26,7 +26,7 @@ def packaged(name: str) -> Path:
 
 
 class ManagedFunction(Function):
-    """A function in the private tier. What it may do beyond logging, tracing and the network is granted by the stack."""
+    """A function in the private tier. What it may do beyond logging, tracing and the network, the stack grants."""
 
     requirements = ("P3.3", "P4.4")
 

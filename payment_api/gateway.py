@@ -1,8 +1,8 @@
 """API Gateway (P2.2): the API on its own name, for clients with a certificate and a key.
 
-Creates the REST API with its paths, request models and validators, the stage (throttled, logged, traced), its own domain
-with mutual TLS, the private integration with the load balancer, and the usage plan with the first client's key, whose
-value is in an entry of Secrets Manager that exists. The default endpoint, which knows no mutual TLS, is off.
+Creates the REST API with its paths, request models and validators, the stage (throttled, logged, traced), its own
+domain with mutual TLS, the private integration with the load balancer, and the usage plan with the first client's key,
+whose value is in an entry of Secrets Manager that exists. The default endpoint, which knows no mutual TLS, is off.
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ class Gateway(Construct):
             self, "access-log", name=names.log_group("gateway-access"), key=logs_key, protected=protected
         )
         self.api = self._make_api(gateway)
+        self.api.node.try_remove_child("Endpoint")  # CDK's output of the default endpoint, which is off
         self._add_paths()
         self.domain = self._make_domain(gateway, domain)
         self.usage_plan = self._make_usage_plan(gateway, api_key)
@@ -145,17 +146,19 @@ class Gateway(Construct):
         payments = self.api.root.add_resource("payments")
         payment = payments.add_resource("{payment_id}")
         keyed = {IDEMPOTENCY_KEY: True}
-        self._add_method(payments, "GET", "/payments", validator, {})
-        self._add_method(payments, "POST", "/payments", validator, keyed, self._model("Payment", PAYMENT))
-        self._add_method(payment, "GET", "/payments/{payment_id}", validator, {})
+        self._add_method(payments, "GET", "/payments", validator, parameters={})
+        self._add_method(
+            payments, "POST", "/payments", validator, parameters=keyed, model=self._model("Payment", PAYMENT)
+        )
+        self._add_method(payment, "GET", "/payments/{payment_id}", validator, parameters={})
         for operation, model in (("captures", CAPTURE), ("refunds", REFUND), ("voids", VOID)):
             self._add_method(
                 payment.add_resource(operation),
                 "POST",
                 f"/payments/{{payment_id}}/{operation}",
                 validator,
-                keyed,
-                self._model(operation.capitalize(), model),
+                parameters=keyed,
+                model=self._model(operation.capitalize(), model),
             )
 
     def _model(self, name: str, schema: JsonSchema) -> Model:
@@ -167,6 +170,7 @@ class Gateway(Construct):
         method: str,
         path: str,
         validator: RequestValidator,
+        *,
         parameters: dict[str, bool],
         model: Model | None = None,
     ) -> None:
@@ -194,9 +198,7 @@ class Gateway(Construct):
         assert isinstance(definition, CfnMethod)  # noqa: S101  # what CDK says of every method
         definition.add_property_override("Integration.ConnectionType", "VPC_LINK")
         definition.add_property_override("Integration.ConnectionId", self._link.vpc_link_id)
-        definition.add_property_override(
-            "Integration.IntegrationTarget", self._balancer.gateway_listener.listener_arn
-        )
+        definition.add_property_override("Integration.IntegrationTarget", self._balancer.gateway_listener.listener_arn)
         definition.add_property_override("Integration.TimeoutInMillis", 29_000)
 
     def _make_domain(self, gateway: GatewaySettings, domain: DomainSettings) -> DomainName:
@@ -225,9 +227,7 @@ class Gateway(Construct):
         plan = self.api.add_usage_plan(
             "clients",
             name=self._names.of("clients"),
-            throttle=ThrottleSettings(
-                rate_limit=gateway.requests_per_second, burst_limit=gateway.burst_requests
-            ),
+            throttle=ThrottleSettings(rate_limit=gateway.requests_per_second, burst_limit=gateway.burst_requests),
             quota=QuotaSettings(limit=gateway.requests_per_day_and_client, period=Period.DAY),
         )
         plan.add_api_stage(stage=self.api.deployment_stage)

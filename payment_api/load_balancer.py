@@ -1,4 +1,4 @@
-"""The public load balancer (P2.1): for clients that call it directly, with certificates of their own, and for the gateway.
+"""The public load balancer (P2.1): for clients that call it directly, by mutual TLS too, and for the gateway.
 
 Creates the load balancer in the public subnets, and two listeners of one certificate:
 

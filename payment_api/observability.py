@@ -279,7 +279,9 @@ class Observability(Construct):
         ]
         return [
             GraphWidget(title="gateway requests", left=[api.metric_count(period=PERIOD)], right=errors, width=8),
-            GraphWidget(title="gateway latency (ms)", left=[api.metric_latency(period=PERIOD, statistic="p99")], width=8),
+            GraphWidget(
+                title="gateway latency (ms)", left=[api.metric_latency(period=PERIOD, statistic="p99")], width=8
+            ),
             GraphWidget(title="load balancer", left=[balancer.request_count(period=PERIOD)], right=targets, width=8),
         ]
 

@@ -70,9 +70,7 @@ class PaymentApi(Stack):
             access_logs=access_logs,
             protected=protected,
         )
-        self.queues = Queues(
-            self, "queues", names=names, processing=settings.processing, key=self.encryption.messages
-        )
+        self.queues = Queues(self, "queues", names=names, processing=settings.processing, key=self.encryption.messages)
         self.secrets = ImportedSecrets(self, "secrets", secrets=settings.secrets)
         self.database = Database(
             self,
@@ -124,9 +122,7 @@ class PaymentApi(Stack):
             logs_key=self.encryption.logs,
             protected=protected,
         )
-        self.firewall = EdgeFirewall(
-            self, "firewall", names=names, logs_key=self.encryption.logs, protected=protected
-        )
+        self.firewall = EdgeFirewall(self, "firewall", names=names, logs_key=self.encryption.logs, protected=protected)
         self.firewall.protect_load_balancer(self.load_balancer.load_balancer.load_balancer_arn)
         self.firewall.protect_gateway(self.gateway.api.deployment_stage.stage_arn)
         self.audit = Audit(

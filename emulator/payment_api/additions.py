@@ -4,9 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulator.payment_api import custom_resources, ec2, s3
+from emulator.payment_api import (
+    apigateway,
+    application_autoscaling,
+    cloudtrail,
+    cloudwatch,
+    custom_resources,
+    ec2,
+    elbv2,
+    front,
+    rds,
+    s3,
+    secretsmanager,
+    wafv2,
+)
 
-SERVICES = (ec2, s3, custom_resources)
+SERVICES = (
+    apigateway,
+    application_autoscaling,
+    cloudtrail,
+    cloudwatch,
+    custom_resources,
+    ec2,
+    elbv2,
+    rds,
+    s3,
+    secretsmanager,
+    wafv2,
+)
 
 
 def install() -> None:
@@ -16,5 +41,5 @@ def install() -> None:
 
 
 def wrapped(inner: Any) -> Any:
-    """Ministack's application with the APIs that it lacks in front of it."""
-    return inner
+    """Ministack's application with the operations that it lacks in front of it."""
+    return front.before(inner)

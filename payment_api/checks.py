@@ -1,0 +1,162 @@
+"""cdk-nag's packs as a gate in front of every synthesis (P6.3), and what is acknowledged, each with its reason.
+
+An error finding that no line here names fails the synthesis, and with it every diff and deployment. A line that names
+no finding fails a test (tests/payment_api/test_checks.py): it would let a later one through.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aws_cdk import Acknowledgment, App, Validations
+from cdk_nag import AwsSolutionsChecks, PCIDSS321Checks
+
+from payment_api.settings import Settings
+
+MANAGED = "arn:<AWS::Partition>:iam::aws:policy"
+SOLUTIONS, PCI = "AwsSolutions::AwsSolutions-", "PCI.DSS.321::PCI.DSS.321-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acknowledged:
+    """A finding that is none: its rule, the paths of the constructs it may be of, and why it does not hold of them.
+
+    In a rule {prefix}, {suffix}, {account} and {replica} stand for what the settings say.
+    """
+
+    rule: str
+    paths: str
+    reason: str
+
+
+ACKNOWLEDGED = (
+    Acknowledged(
+        rule=f"{SOLUTIONS}IAM4[Policy::{MANAGED}/AmazonSSMManagedInstanceCore]",
+        paths=r"payment-api/nat/instance-\d/InstanceRole/Resource",
+        reason="Systems Manager's agent needs what AWS says it needs, and that changes with the agent; it takes the "
+        "place of SSH, for which there is no key and no open port.",
+    ),
+    Acknowledged(
+        rule=SOLUTIONS + "EC29",
+        paths=r"payment-api/nat/instance-\d/Resource",
+        reason="A NAT instance keeps nothing: when it is lost another is made from the template, and CI must be "
+        "able to destroy it.",
+    ),
+    Acknowledged(
+        rule=SOLUTIONS + "IAM5[Resource::<documentsbucket7C66A806.Arn>/*]",
+        paths=r"payment-api/documents/replication/DefaultPolicy/Resource",
+        reason="S3 replicates every document of this one bucket, whatever its key.",
+    ),
+    Acknowledged(
+        rule=SOLUTIONS + "IAM5[Resource::arn:aws:s3:::{prefix}-documents-replica-{suffix}-{account}-{replica}/*]",
+        paths=r"payment-api/documents/replication/DefaultPolicy/Resource",
+        reason="S3 writes every document to this one bucket, whatever its key.",
+    ),
+    Acknowledged(
+        rule=SOLUTIONS + "IAM5[Resource::arn:aws:kms:{replica}:{account}:key/*]",
+        paths=r"payment-api/documents/replication/DefaultPolicy/Resource",
+        reason="The replica's key is known by its alias alone, and a policy names keys by id: the condition on "
+        "kms:ResourceAliases leaves that one key.",
+    ),
+    Acknowledged(
+        rule=f"{SOLUTIONS}IAM4[Policy::{MANAGED}/service-role/AmazonRDSEnhancedMonitoringRole]",
+        paths=r"payment-api/database/cluster/MonitoringRole/Resource",
+        reason="RDS assumes the role to write enhanced monitoring, for which AWS keeps this policy: it reaches the log "
+        "groups RDS* and no other.",
+    ),
+    Acknowledged(
+        rule=SOLUTIONS + "RDS10",
+        paths=r"payment-api/database/cluster/Resource",
+        reason="Deletion protection is on where settings say protected; elsewhere CI destroys what it made.",
+    ),
+    Acknowledged(
+        rule=SOLUTIONS + "EC23",
+        paths=r"payment-api/load-balancer/load-balancer-group/Resource",
+        reason="It is the public entry: HTTPS from anywhere, behind the firewall, and only with a certificate that the "
+        "trust store vouches for.",
+    ),
+    Acknowledged(
+        rule=SOLUTIONS + "IAM5[Action::kms:GenerateDataKey*]",
+        paths=r"payment-api/service/task/TaskRole/DefaultPolicy/Resource",
+        reason="Both forms of one action, as CDK's grant has them, on the queue's key alone.",
+    ),
+    Acknowledged(
+        rule=SOLUTIONS + "IAM5[Action::kms:ReEncrypt*]",
+        paths=r"payment-api/service/task/TaskRole/DefaultPolicy/Resource",
+        reason="Both forms of one action, as CDK's grant has them, on the queue's key alone.",
+    ),
+    Acknowledged(
+        rule=SOLUTIONS + "ECS2",
+        paths=r"payment-api/service/task/Resource",
+        reason="The environment holds names and sizes, no secret: the database is logged in to by IAM.",
+    ),
+    Acknowledged(
+        rule=SOLUTIONS + "IAM5[Resource::*]",
+        paths=r"payment-api/service/task/ExecutionRole/DefaultPolicy/Resource",
+        reason="ecr:GetAuthorizationToken takes no resource; what is pulled is one repository.",
+    ),
+    Acknowledged(
+        rule=SOLUTIONS + "APIG4",
+        paths=r"payment-api/gateway/api/Default/.*/Resource",
+        reason="A client is known by its certificate, which mutual TLS asks of every request, and by its API key.",
+    ),
+    Acknowledged(
+        rule=SOLUTIONS + "COG4",
+        paths=r"payment-api/gateway/api/Default/.*/Resource",
+        reason="Clients are programs of merchants, not people: mutual TLS and API keys take the place of a user pool.",
+    ),
+    Acknowledged(
+        rule=PCI + "S3BucketReplicationEnabled",
+        paths=r"(documents-replica|payment-api)/(access-logs|audit/bucket|bucket|documents/bucket)/Resource",
+        reason="Documents are replicated, by a property that CDK's own type does not have and the rule does not see; "
+        "the replica is the other end. The trail is in CloudWatch Logs too; access logs stay in their region.",
+    ),
+    Acknowledged(
+        rule=PCI + "S3DefaultEncryptionKMS",
+        paths=r"(documents-replica|payment-api)/access-logs/Resource",
+        reason="S3 and load balancers deliver access logs only to buckets under S3's own key "
+        "(docs/decisions/0011-logs-bucket-sse-s3.md).",
+    ),
+    Acknowledged(
+        rule=PCI + "VPCNoUnrestrictedRouteToIGW",
+        paths=r"payment-api/network/vpc/publicSubnet\d/DefaultRoute",
+        reason="Public subnets lead to the internet: the load balancer answers from them. Groups say who may be asked; "
+        "private and database subnets have no such route.",
+    ),
+    Acknowledged(
+        rule=PCI + "IAMNoInlinePolicy",
+        paths=r"payment-api/.*/(DefaultPolicy|Policy)/Resource",
+        reason="CDK's grants write a policy of the one role that they are for; a shared one could be attached to "
+        "others.",
+    ),
+    Acknowledged(
+        rule=PCI + "APIGWCacheEnabledAndEncrypted",
+        paths=r"payment-api/gateway/api/DeploymentStage.live/Resource",
+        reason="Nothing is cached: an answer about a payment must be the present one.",
+    ),
+    Acknowledged(
+        rule=PCI + "APIGWSSLEnabled",
+        paths=r"payment-api/gateway/api/DeploymentStage.live/Resource",
+        reason="The stage needs no certificate towards its backend: a listener that only the VPC link's group reaches, "
+        "by TLS.",
+    ),
+)
+
+
+def install(app: App, settings: Settings) -> None:
+    """Hold the app, with its stacks, against both packs when it is synthesized, and acknowledge what is in the table."""
+    places = {
+        "prefix": settings.name_prefix,
+        "suffix": settings.environment_suffix,
+        "account": settings.account_id,
+        "replica": settings.replica_region,
+    }
+    Validations.of(app).add_plugins(AwsSolutionsChecks(), PCIDSS321Checks())
+    for construct in app.node.find_all():
+        for one in ACKNOWLEDGED:
+            if re.fullmatch(one.paths, construct.node.path):
+                rule = one.rule
+                for name, value in places.items():
+                    rule = rule.replace(f"{{{name}}}", value)
+                Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=one.reason))
