@@ -207,7 +207,17 @@ def _deployment_configs(clients: Clients) -> Iterator[str]:
 
 
 def _scaling(operation: str, key: str, id_key: str) -> Finder:
-    return _all("application-autoscaling", operation, key, id_key, ServiceNamespace="ecs")
+    finders = [
+        _all("application-autoscaling", operation, key, id_key, ServiceNamespace=namespace)
+        for namespace in ("ecs", "rds")
+    ]
+    return lambda clients: (found for find in finders for found in find(clients))
+
+
+def _own_parameter_groups(operation: str, key: str, id_key: str) -> Finder:
+    """Those of AWS begin with "default."."""
+    find = _all("rds", operation, key, id_key)
+    return lambda clients: (name for name in find(clients) if not name.startswith("default."))
 
 
 def _ecr_replication(clients: Clients) -> Iterator[str]:
@@ -282,6 +292,18 @@ REGIONAL: dict[str, Finder] = {
     "scalable target": _scaling("describe_scalable_targets", "ScalableTargets", "ScalableTargetARN"),
     "scaling policy": _scaling("describe_scaling_policies", "ScalingPolicies", "PolicyARN"),
     "scheduled action": _scaling("describe_scheduled_actions", "ScheduledActions", "ScheduledActionARN"),
+    "database cluster": _all("rds", "describe_db_clusters", "DBClusters", "DBClusterIdentifier"),
+    "database instance": _all("rds", "describe_db_instances", "DBInstances", "DBInstanceIdentifier"),
+    "database snapshot": _all(
+        "rds", "describe_db_cluster_snapshots", "DBClusterSnapshots", "DBClusterSnapshotIdentifier"
+    ),
+    "database subnets": _all("rds", "describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroupName"),
+    "cluster parameters": _own_parameter_groups(
+        "describe_db_cluster_parameter_groups", "DBClusterParameterGroups", "DBClusterParameterGroupName"
+    ),
+    "instance parameters": _own_parameter_groups(
+        "describe_db_parameter_groups", "DBParameterGroups", "DBParameterGroupName"
+    ),
     "queue": _names("sqs", "list_queues", "QueueUrls"),
     "function": _all("lambda", "list_functions", "Functions", "FunctionName"),
     "secret": _secrets,
@@ -292,6 +314,7 @@ GLOBAL: dict[str, Finder] = {
     "bucket": _all("s3", "list_buckets", "Buckets", "Name"),
     "role": _roles,
     "policy": _all("iam", "list_policies", "Policies", "PolicyName", Scope="Local"),
+    "global database": _all("rds", "describe_global_clusters", "GlobalClusters", "GlobalClusterIdentifier"),
     "hosted zone": _all("route53", "list_hosted_zones", "HostedZones", "Id"),
 }
 """What to look for once: S3 lists the buckets of all regions, and IAM has no region."""

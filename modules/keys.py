@@ -14,7 +14,7 @@ from constructs import Construct
 
 from modules.policy_documents import Condition, PolicyDocument, Statement, account, on_behalf_of, service, when
 from modules.region import Region
-from settings.naming import Names
+from settings.naming import DATABASE, RECOVERY_DATABASE, Names
 from settings.storage import EncryptionSettings
 
 # The buckets whose objects lie under the objects key (modules/buckets.py makes them; a bucket names its key, so the key
@@ -181,13 +181,15 @@ class Keys(Construct):
 
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
         """
-        log_groups = f"arn:aws:logs:{self._region}:{self._names.account_id}:log-group:{self._names.log_group('*')}"
+        database_logs = [f"{self._names.database_logs(cluster)}/*" for cluster in (DATABASE, RECOVERY_DATABASE)]
+        place = f"arn:aws:logs:{self._region}:{self._names.account_id}:log-group"
+        log_groups = [f"{place}:{name}" for name in (self._names.log_group("*"), *database_logs)]
         return Statement(
             sid="UseByCloudWatchLogs",
             actions=READ_AND_WRITE,
             resources=THIS_KEY,
             principals=[service(f"logs.{self._region}.amazonaws.com")],
-            condition=[when("ArnLike", "kms:EncryptionContext:aws:logs:arn", log_groups)],
+            condition=[when("ArnLike", "kms:EncryptionContext:aws:logs:arn", *log_groups)],
         )
 
     def _by_alarms(self) -> Statement:

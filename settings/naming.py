@@ -39,6 +39,11 @@ TARGET_GROUP = NameLimit(
 )
 
 
+# The clusters of the database, by what they are for. A global database wants different names in its regions.
+DATABASE = "database"
+RECOVERY_DATABASE = "recovery-database"
+
+
 @dataclass(frozen=True)
 class Names:
     """Makes the names of one environment from a prefix, the environment's suffix and the account."""
@@ -58,6 +63,17 @@ class Names:
     def log_group(self, purpose: str) -> str:
         """The name of a log group; all of an environment's lie below one path, which key policies name."""
         return f"/{self.prefix}/{self.suffix}/{purpose}"
+
+    def database_logs(self, cluster: str) -> str:
+        """The path below which RDS writes the logs of the cluster of this purpose; it chooses the path itself.
+
+        https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.CloudWatch.html
+        """
+        return f"/aws/rds/cluster/{self.of(cluster)}"
+
+    def secret(self, purpose: str) -> str:
+        """The name of a secret; all of an environment's lie below one path."""
+        return f"{self.prefix}/{self.suffix}/{purpose}"
 
     def repository(self, service: str) -> str:
         """The name of a service's image repository; all of an environment's lie below one path."""

@@ -10,9 +10,10 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from settings import rules
 from settings.base import SettingsModel, matching
+from settings.database import DatabaseSettings
 from settings.naming import Names
 from settings.network import NetworkSettings, RegionSettings
-from settings.services import DatabaseSettings, DomainSettings, ReleaseSettings, ServiceName, ServiceSettings
+from settings.services import DomainSettings, ReleaseSettings, ServiceName, ServiceSettings
 from settings.storage import EncryptionSettings, StorageSettings
 
 # CloudFront certificates and CLOUDFRONT web ACLs are accepted in no other region (W0.2).
@@ -114,7 +115,7 @@ class Settings(SettingsModel):
     storage: StorageSettings = StorageSettings()
     """The life of objects and their replication."""
     database: DatabaseSettings = DatabaseSettings()
-    """What services must know of the database."""
+    """Aurora PostgreSQL, its passwords, and what stands by for it."""
     domain: DomainSettings
     """The platform's name in DNS."""
     services: dict[ServiceName, ServiceSettings] = Field(default_factory=dict)

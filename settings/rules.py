@@ -14,8 +14,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from settings.database import DatabaseSettings
 from settings.naming import Names
-from settings.services import DatabaseSettings, ServiceSettings
+from settings.services import ServiceSettings
 
 CONNECTION_SHARE = 0.8  # W0.4: the rest is for administration, rotation and failover
 
@@ -68,17 +69,19 @@ def _connections(values: Mapping[str, Any]) -> Iterator[Problem]:
     """All tasks together must leave the database a fifth of its connections, also while a release runs both colours."""
     services = _services(values)
     try:
-        allowed = int(DatabaseSettings.model_validate(values.get("database", {})).max_connections * CONNECTION_SHARE)
+        database = DatabaseSettings.model_validate(values.get("database", {}))
     except ValidationError:
         return
+    allowed = int(database.max_connections * CONNECTION_SHARE)
     held = {name: one.most_tasks * one.connections_per_task for name, one in services.items()}
     if sum(held.values()) > allowed:
         listed = ", ".join(f"{name} {number}" for name, number in held.items() if number)
         yield Problem(
-            field=("database", "max_connections"),
-            value=values.get("database", {}).get("max_connections", DatabaseSettings().max_connections),
-            allowed=f"tasks may hold {CONNECTION_SHARE:.0%} of it, {allowed}, and could hold {sum(held.values())} "
-            f"({listed}, counting both colours of a release): raise it, or lower maximum_tasks or connections_per_task",
+            field=("database", "instance_class"),
+            value=database.instance_class,
+            allowed=f"tasks may hold {CONNECTION_SHARE:.0%} of its {database.max_connections} connections, {allowed}, "
+            f"and could hold {sum(held.values())} ({listed}, counting both colours of a release): choose a larger one, "
+            "or lower maximum_tasks or connections_per_task",
         )
 
 

@@ -168,13 +168,6 @@ class ReleaseSettings(SettingsModel):
     """How often the new version is asked, before any customer is, until it has answered right once."""
 
 
-class DatabaseSettings(SettingsModel):
-    """The database, as far as services must know it."""
-
-    max_connections: Annotated[int, Field(ge=20, le=5000)] = 400
-    """Connections that the database takes; all tasks together may hold four fifths of them."""
-
-
 class DomainSettings(SettingsModel):
     """The platform's name in DNS."""
 

@@ -6,6 +6,8 @@ modules/; what differs between environments is in settings/.
 
 from __future__ import annotations
 
+from typing import Any
+
 from cdktf import S3Backend, TerraformOutput, TerraformStack
 from cdktf_cdktf_provider_aws.data_aws_route53_zone import DataAwsRoute53Zone
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
@@ -14,13 +16,17 @@ from constructs import Construct
 
 from modules.alarm_topic import AlarmTopic
 from modules.buckets import Buckets
+from modules.database import Database
+from modules.database_secrets import DatabaseSecrets
 from modules.endpoints import Endpoints
+from modules.ephemeral import as_hcl
 from modules.flow_logs import FlowLogs
 from modules.keys import Keys
 from modules.load_balancer import LoadBalancer
 from modules.network import Network
 from modules.network_acls import NetworkAcls
 from modules.peering import Peering
+from modules.recovery_database import RecoveryDatabase
 from modules.region import LandsInItsRegion, Region
 from modules.replication import Replication
 from modules.services import Services
@@ -67,6 +73,8 @@ class PaymentPlatform(TerraformStack):
         self.primary_buckets = self._buckets(self.primary, self.primary_keys)
         self.recovery_buckets = self._buckets(self.recovery, self.recovery_keys)
         self._replicate_buckets()
+
+        self._keep_data()
 
         self.zone_id = self._zone_id()
         self.primary_load_balancer = self._load_balancer(self.primary, self.primary_network, self.primary_buckets)
@@ -163,6 +171,40 @@ class PaymentPlatform(TerraformStack):
             replication.alarm_on_lag(self.recovery_alarm_topic)
             replication.alarm_on_failure(self.primary_alarm_topic)
 
+    def _keep_data(self) -> None:
+        settings = self._settings
+        self.database = Database(
+            self.primary,
+            "database",
+            names=self._names,
+            settings=settings.database,
+            network=self.primary_network,
+            keys=self.primary_keys,
+            zones=settings.primary.zones,
+            protected=settings.protected,
+        )
+        self.recovery_database = RecoveryDatabase(
+            self.recovery,
+            "database",
+            names=self._names,
+            settings=settings.database,
+            primary=self.database,
+            network=self.recovery_network,
+            keys=self.recovery_keys,
+            zones=settings.recovery.zones,
+            protected=settings.protected,
+        )
+        self.database_secrets = DatabaseSecrets(
+            self.primary,
+            "database-secrets",
+            names=self._names,
+            database=self.database,
+            key=self.primary_keys.secrets,
+            replica_region=settings.recovery.name,
+            replica_key=self.recovery_keys.secrets,
+            protected=settings.protected,
+        )
+
     def _zone_id(self) -> str:
         """The hosted zone of the platform's domain: made here, or one that exists."""
         domain = self._settings.domain
@@ -216,6 +258,11 @@ class PaymentPlatform(TerraformStack):
             self._output(f"{id_}_static_assets_bucket", buckets.static_assets.bucket.id)
             self._output(f"{id_}_backups_bucket", buckets.backups.bucket.id)
             self._output(f"{id_}_logs_bucket", buckets.logs.bucket.id)
+
+    def to_hcl_terraform(self) -> Any:
+        """As CDKTF writes the stack in HCL, with the ephemeral blocks that it leaves out."""
+        written = super().to_hcl_terraform()
+        return {**written, "hcl": written["hcl"] + as_hcl(self.to_terraform()["ephemeral"])}
 
     def _output(self, name: str, value: str) -> None:
         output = TerraformOutput(self, f"output-{name}", value=value)

@@ -20,6 +20,9 @@ from settings import Settings
 from stacks.payment_platform import PaymentPlatform
 
 Block = dict[str, Any]
+# Sections of the configuration by what their addresses begin with.
+SECTIONS = {"": "resource", "data.": "data", "ephemeral.": "ephemeral"}
+ADDRESS = re.compile(r"(?:data\.|ephemeral\.)?aws_\w+\.[\w-]+\.\w+")
 
 
 @dataclass
@@ -43,19 +46,19 @@ class Synthesized:
 
     @cached_property
     def blocks(self) -> list[tuple[str, str, Block]]:
-        """Every resource and data source: address, type, and block."""
+        """Every resource, data source and ephemeral value: address, type, and block."""
         return [
             (f"{prefix}{type_}.{id_}", type_, block)
-            for section, prefix in (("resource", ""), ("data", "data."))
+            for prefix, section in SECTIONS.items()
             for type_, blocks in self.configuration.get(section, {}).items()
             for id_, block in blocks.items()
         ]
 
     def by_id(self, reference: str) -> Block:
         """The resource or data source that a reference such as ``${aws_vpc.x.id}`` points into."""
-        match = re.fullmatch(r"\$\{(?:tolist\()?(data\.)?(\w+)\.([\w-]+)\..+\}", reference)
+        match = re.fullmatch(r"\$\{(?:tolist\()?(data\.|ephemeral\.)?(\w+)\.([\w-]+)\..+\}", reference)
         assert match, f"{reference} is not a reference"
-        section = self.configuration["data" if match[1] else "resource"]
+        section = self.configuration[SECTIONS[match[1] or ""]]
         block: Block = section[match[2]][match[3]]
         return block
 
@@ -85,8 +88,10 @@ def region_of(block: Block) -> str:
 
 
 def references(value: object) -> Iterator[str]:
-    """Every ``${...}`` within a value, however deep."""
-    if isinstance(value, str):
+    """Every ``${...}`` within a value, however deep; of a call of a function those in its arguments."""
+    if isinstance(value, str) and value.startswith("${jsonencode("):
+        yield from (f"${{{address}}}" for address in ADDRESS.findall(value))
+    elif isinstance(value, str):
         yield from re.findall(r"\$\{[^}]+\}", value)
     elif isinstance(value, dict):
         for inner in value.values():

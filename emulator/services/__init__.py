@@ -20,6 +20,7 @@ SERVICES = (
     "ecs",
     "kms",
     "network_acls",
+    "rds",
     "s3",
     "secretsmanager",
     "sqs",

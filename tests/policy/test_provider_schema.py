@@ -22,14 +22,16 @@ META_ARGUMENTS = {"//", "provider", "depends_on", "lifecycle", "count", "for_eac
 def schemas(
     platform: Synthesized, terraform_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Schema]:
-    """The block schema of each resource type, and of data sources with ``data.`` before the type."""
+    """The block schema of each type, with ``data.`` or ``ephemeral.`` before it where it is no resource's."""
     directory = tmp_path_factory.mktemp("schema")
     required = {"required_providers": platform.configuration["terraform"]["required_providers"]}
     (directory / "main.tf.json").write_text(json.dumps({"terraform": required}))
     found = json.loads(_terraform(directory, terraform_environment, "providers", "schema", "-json"))
     (provider,) = found["provider_schemas"].values()
-    return {type_: schema["block"] for type_, schema in provider["resource_schemas"].items()} | {
-        f"data.{type_}": schema["block"] for type_, schema in provider["data_source_schemas"].items()
+    return {
+        f"{prefix}{type_}": schema["block"]
+        for prefix, kind in (("", "resource"), ("data.", "data_source"), ("ephemeral.", "ephemeral_resource"))
+        for type_, schema in provider[f"{kind}_schemas"].items()
     }
 
 
@@ -43,7 +45,7 @@ def _terraform(directory: Path, environment: dict[str, str], *arguments: str) ->
 
 
 def schema_of(schemas: dict[str, Schema], address: str, type_: str) -> Schema:
-    return schemas[f"data.{type_}" if address.startswith("data.") else type_]
+    return schemas[address.partition(type_)[0] + type_]
 
 
 def sensitive_paths(value: Any, schema: Schema, path: str = "") -> Iterator[str]:

@@ -94,11 +94,13 @@ def test_logs_key_is_used_for_this_environments_log_groups(platform: Synthesized
     for key in keys_of(platform, "logs"):
         region = REGION_NAMES[region_of(key)]
         use = conditions(platform.statements(key["policy"])["UseByCloudWatchLogs"])
-        pattern = f"arn:aws:logs:{region}:123456789012:log-group:/payments/local/*"
-        assert use["kms:EncryptionContext:aws:logs:arn"] == ("ArnLike", [pattern])
+        paths = ["/payments/local/", "/aws/rds/cluster/payments-database-local/"]
+        paths += ["/aws/rds/cluster/payments-recovery-database-local/"]
+        patterns = [f"arn:aws:logs:{region}:123456789012:log-group:{path}*" for path in paths]
+        assert use["kms:EncryptionContext:aws:logs:arn"] == ("ArnLike", patterns)
         groups = [g for g in platform.resources("aws_cloudwatch_log_group").values() if region_of(g) == region_of(key)]
         assert groups
-        assert all(group["name"].startswith("/payments/local/") for group in groups)
+        assert all(group["name"].startswith(tuple(paths)) for group in groups)
 
 
 def test_alarms_may_publish_under_the_logs_key(platform: Synthesized) -> None:
