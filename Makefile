@@ -67,6 +67,10 @@ destroy-api-local: setup ## destroy what deploy-api-local made, and stop its loc
 test: setup ## run all tests (ARGS="-k network" for some)
 	@$(RUN) -m pytest $(ARGS)
 
+.PHONY: test-log-forwarding
+test-log-forwarding: .venv/.synced ## forward a million lines of load balancer logs through throttling and a crash, and count
+	@$(RUN) -m tests.functions.measure_log_forwarding $(ARGS)
+
 .PHONY: check
 check: .venv/.synced ## formatting, lint and types
 	@$(RUN) -m ruff format --check .
