@@ -173,7 +173,7 @@ class Function(Construct):
             assume_role_policy=trust(self, "trust", service_name="lambda.amazonaws.com").json,
         )
         permissions = PolicyDocument(self, "permissions", statement=list(statements))
-        IamRolePolicy(self, "policy", name=purpose, role=role.id, policy=permissions.json)
+        self.policy = IamRolePolicy(self, "policy", name=purpose, role=role.id, policy=permissions.json)
         return role
 
     def _own_statements(self) -> Iterator[Statement]:

@@ -75,8 +75,14 @@ class Keys(Construct):
         )
         self.logs = self._key(
             "logs",
-            "Log groups, alarm topics and sessions",
-            [self._by_log_groups(), self._by_alarms(), self._in_sessions()],
+            "Log groups, alarm topics, sessions and messages of new logs",
+            [
+                self._by_log_groups(),
+                self._by_alarms(),
+                self._in_sessions(),
+                self._through_sqs(),
+                self._by_notifications_of_logs(),
+            ],
         )
         self.secrets = self._key("secrets", "Secrets", [self._through_secrets_manager()])
 
@@ -204,4 +210,18 @@ class Keys(Construct):
             resources=THIS_KEY,
             principals=[service("cloudwatch.amazonaws.com")],
             condition=on_behalf_of(self._names.account_id, alarms),
+        )
+
+    def _by_notifications_of_logs(self) -> Statement:
+        """S3, which tells an encrypted queue of new files in the logs bucket.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
+        """
+        logs = f"arn:aws:s3:::{self._names.bucket('logs', self._region)}"
+        return Statement(
+            sid="UseByNotificationsOfLogs",
+            actions=["kms:Decrypt", "kms:GenerateDataKey"],
+            resources=THIS_KEY,
+            principals=[service("s3.amazonaws.com")],
+            condition=on_behalf_of(self._names.account_id, logs),
         )

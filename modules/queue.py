@@ -1,12 +1,14 @@
 """A queue and where its messages go that cannot be processed.
 
-Creates an encrypted queue, its dead-letter queue, which takes from this queue only, and an alarm for the first message
-in it.
+Creates an encrypted queue, its dead-letter queue, which takes from this queue only, an alarm for the first message in
+it, and policies: nobody sends but who has an IAM policy for it and, where there is one, a service of AWS.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
@@ -16,13 +18,24 @@ from cdktf_cdktf_provider_aws.sqs_queue_redrive_allow_policy import SqsQueueRedr
 from constructs import Construct
 
 from modules.alarm_topic import AlarmTopic
-from modules.policy_documents import PolicyDocument, Statement, anyone, when
+from modules.policy_documents import PolicyDocument, Statement, anyone, on_behalf_of, service, when
 from modules.region import Region
 from settings.naming import Names
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 LONGEST_RETENTION_SECONDS = 14 * 24 * 3600
 LONGEST_POLL_SECONDS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    """A service of AWS that sends to a queue, on behalf of one resource of this account.
+
+    Use of the queue's key is for the key's policy to allow.
+    """
+
+    service_name: str
+    source_arn: str
 
 
 class Queue(Construct):
@@ -41,9 +54,11 @@ class Queue(Construct):
         topic: AlarmTopic,
         visibility_timeout_seconds: int = 300,
         attempts: int = 5,
+        sender: Sender | None = None,
     ) -> None:
         """A message is given up after ``attempts``; one under way is hidden for ``visibility_timeout_seconds``."""
         super().__init__(scope, id_)
+        self._names = names
         self.key = key
         dead_letters = names.of(f"{purpose}-dead-letters")
         self.dead_letters = SqsQueue(
@@ -75,30 +90,35 @@ class Queue(Construct):
             ),
             depends_on=[self.queue],
         )
-        self._refuse_plain_http("queue-policy", self.queue)
-        self._refuse_plain_http("dead-letters-policy", self.dead_letters)
+        senders = [self._may_send(sender)] if sender else []
+        self.policy = self._policy("queue-policy", self.queue, senders)
+        self._policy("dead-letters-policy", self.dead_letters)
         self._alarm(names, purpose, topic)
 
     def _arn(self, names: Names, name: str) -> str:
         """The ARN of a queue by its name: CDKTF writes a JSON string with references in it wrongly in HCL."""
         return f"arn:aws:sqs:{Region.of(self).name}:{names.account_id}:{name}"
 
-    def _refuse_plain_http(self, id_: str, queue: SqsQueue) -> None:
-        document = PolicyDocument(
-            self,
-            f"{id_}-document",
-            statement=[
-                Statement(
-                    sid="NothingWithoutTls",
-                    effect="Deny",
-                    actions=["sqs:*"],
-                    resources=[queue.arn],
-                    principals=[anyone()],
-                    condition=[when("Bool", "aws:SecureTransport", "false")],
-                )
-            ],
+    def _may_send(self, sender: Sender) -> Statement:
+        return Statement(
+            sid="SendByService",
+            actions=["sqs:SendMessage"],
+            resources=[self.queue.arn],
+            principals=[service(sender.service_name)],
+            condition=on_behalf_of(self._names.account_id, sender.source_arn),
         )
-        SqsQueuePolicy(self, id_, queue_url=queue.url, policy=document.json)
+
+    def _policy(self, id_: str, queue: SqsQueue, statements: Sequence[Statement] = ()) -> SqsQueuePolicy:
+        refusal = Statement(
+            sid="NothingWithoutTls",
+            effect="Deny",
+            actions=["sqs:*"],
+            resources=[queue.arn],
+            principals=[anyone()],
+            condition=[when("Bool", "aws:SecureTransport", "false")],
+        )
+        document = PolicyDocument(self, f"{id_}-document", statement=[refusal, *statements])
+        return SqsQueuePolicy(self, id_, queue_url=queue.url, policy=document.json)
 
     def _alarm(self, names: Names, purpose: str, topic: AlarmTopic) -> None:
         CloudwatchMetricAlarm(

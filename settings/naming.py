@@ -26,7 +26,7 @@ BUCKET = NameLimit(
 ROLE = NameLimit(
     kind="IAM role",
     characters=64,
-    longest_purpose="static-assets-replication",
+    longest_purpose="forward-load-balancer-logs-us-east-2",
     source="https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html",
 )
 

@@ -23,6 +23,7 @@ from modules.ephemeral import as_hcl
 from modules.flow_logs import FlowLogs
 from modules.keys import Keys
 from modules.load_balancer import LoadBalancer
+from modules.load_balancer_logs import LoadBalancerLogs
 from modules.network import Network
 from modules.network_acls import NetworkAcls
 from modules.peering import Peering
@@ -79,6 +80,8 @@ class PaymentPlatform(TerraformStack):
         self.zone_id = self._zone_id()
         self.primary_load_balancer = self._load_balancer(self.primary, self.primary_network, self.primary_buckets)
         self.recovery_load_balancer = self._load_balancer(self.recovery, self.recovery_network, self.recovery_buckets)
+        self._forward_logs(self.primary, self.primary_buckets, self.primary_keys, self.primary_alarm_topic)
+        self._forward_logs(self.recovery, self.recovery_buckets, self.recovery_keys, self.recovery_alarm_topic)
         self._run_services()
 
         self._show_outputs()
@@ -224,6 +227,9 @@ class PaymentPlatform(TerraformStack):
             zone_id=self.zone_id,
             protected=self._settings.protected,
         )
+
+    def _forward_logs(self, region: Region, buckets: Buckets, keys: Keys, topic: AlarmTopic) -> None:
+        LoadBalancerLogs(region, "load-balancer-logs", names=self._names, logs=buckets.logs, keys=keys, topic=topic)
 
     def _run_services(self) -> None:
         self.primary_services = Services(

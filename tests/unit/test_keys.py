@@ -63,6 +63,7 @@ def test_only_this_account_and_named_services_are_principals(platform: Synthesiz
         "logs.us-east-2.amazonaws.com",
         "logs.us-west-2.amazonaws.com",
         "cloudwatch.amazonaws.com",
+        "s3.amazonaws.com",
     }
     for key in platform.resources("aws_kms_key").values():
         for statement in platform.statements(key["policy"]).values():
