@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -19,7 +20,7 @@ from emulator.process import environment as aws_environment
 from payments.migrate import migrate
 from tests import postgresql
 from tests.payments import support
-from tests.payments.support import REGION, Running
+from tests.payments.support import REGION, SERVICE, Running
 from tests.postgresql import Postgresql
 
 PASSWORD = "Correct-Horse-4711"
@@ -162,12 +163,37 @@ def service_platform(database: Database, application_user: str, aws: dict[str, s
 
 
 @pytest.fixture(scope="session")
-def service(
-    server: Postgresql, application_user: str, aws: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Running]:
-    """A service that tests use together, each with payments of its own."""
+def shared_platform(server: Postgresql, application_user: str, aws: dict[str, str]) -> Iterator[Platform]:
+    """What the service that tests use together needs."""
     with database_of(server) as database:
         migrate(database.connect, application_role=application_user)
-        platform = platform_of(database, application_user, aws)
-        with support.running(tmp_path_factory.mktemp("service"), platform.environment) as running:
-            yield running
+        yield platform_of(database, application_user, aws)
+
+
+@pytest.fixture(scope="session")
+def service(shared_platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service that tests use together, each with payments of its own."""
+    with support.running(tmp_path_factory.mktemp("service"), shared_platform.environment) as running:
+        yield running
+
+
+@pytest.fixture
+def service_database(shared_platform: Platform) -> Iterator[psycopg.Connection[Any]]:
+    """A superuser's connection to the database of the service that tests use together."""
+    with shared_platform.database.connect() as connection:
+        yield connection
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts services that end with the test: ``start(platform, REQUEST_SECONDS="1")``."""
+    with ExitStack() as stack:
+
+        def start(platform: Platform, *, tls: bool = False, python_path: Path = SERVICE, **settings: str) -> Running:
+            environment = {**platform.environment, **settings}
+            return stack.enter_context(support.running(tmp_path, environment, tls=tls, python_path=python_path))
+
+        yield start

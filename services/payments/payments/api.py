@@ -155,8 +155,15 @@ def _service(request: Request) -> Service:
     return request.app.state.service  # type: ignore[no-any-return]
 
 
+def _json_only(request: Request) -> None:
+    """A body of another type is not looked at."""
+    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if request.method == "POST" and sent != JSON:
+        raise Refused("unsupported-media-type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"A body is {JSON}.")
+
+
 Used = Annotated[Service, Depends(_service)]
-api = APIRouter(prefix="/api/v1")
+api = APIRouter(prefix="/api/v1", dependencies=[Depends(_json_only)])
 own = APIRouter(prefix="/api")
 
 

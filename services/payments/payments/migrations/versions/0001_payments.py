@@ -173,7 +173,8 @@ DECLARE
     next_state text;
     free bigint;
 BEGIN
-    SELECT * INTO payment FROM payments.payments WHERE id = NEW.payment_id FOR UPDATE;
+    -- Not FOR UPDATE: the foreign key of the operation holds a lock already that others may hold, too.
+    SELECT * INTO payment FROM payments.payments WHERE id = NEW.payment_id FOR NO KEY UPDATE;
     IF NEW.kind = 'refund' AND NEW.state = 'succeeded'
        AND payment.refunded_amount + NEW.amount = payment.captured_amount THEN
         befallen := 'completed';
