@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 
-# A whole word of 12 to 19 digits, which may stand in groups. https://www.iso.org/standard/70484.html (ISO/IEC 7812-1)
-_NUMBER = re.compile(r"(?<![0-9A-Za-z])\d(?:[ .-]?\d){11,18}(?![0-9A-Za-z])")
+# ISO/IEC 7812-1, of which 13 to 19 digits are in use: in one piece, or in groups and then not as a part of something
+# longer that is grouped, too, as a UUID may be.
+_NUMBER = re.compile(
+    r"(?<![0-9A-Za-z])[0-9]{13,19}(?![0-9A-Za-z])"
+    r"|(?<![0-9A-Za-z .-])[0-9]{4}([ .-])[0-9]{4,6}(?:\1[0-9]{1,5}){1,3}(?![0-9A-Za-z .-])"
+)
+FEWEST_DIGITS = 13
 
 
 def holds_card_number(text: str) -> bool:
     """Whether a text has a number in it that could be a card's: its check digit fits."""
-    # Unicode knows more digits than ten.
     return any(_check_digit_fits(match[0]) for match in _NUMBER.finditer(text))
 
 
@@ -18,4 +22,5 @@ def _check_digit_fits(number: str) -> bool:
     """Luhn's algorithm."""
     digits = [int(character) for character in reversed(number) if character.isdigit()]
     doubled = [digit * 2 for digit in digits[1::2]]
-    return (sum(digits[::2]) + sum(number - 9 if number > 9 else number for number in doubled)) % 10 == 0  # noqa: PLR2004
+    total = sum(digits[::2]) + sum(digit - 9 if digit > 9 else digit for digit in doubled)  # noqa: PLR2004
+    return len(digits) >= FEWEST_DIGITS and total % 10 == 0
