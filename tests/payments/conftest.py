@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,10 +15,10 @@ from typing import Any
 import boto3
 import psycopg
 import pytest
-from moto.server import ThreadedMotoServer
 from mypy_boto3_sqs import SQSClient
 
 from emulator.process import environment as aws_environment
+from emulator.process import free_port
 from payments.migrate import migrate
 from tests import postgresql
 from tests.payments import support
@@ -90,15 +92,21 @@ def connection(shared_database: Database) -> Iterator[psycopg.Connection[Any]]:
 @pytest.fixture(scope="session")
 def aws() -> Iterator[dict[str, str]]:
     """AWS as far as the service calls it: SQS and Secrets Manager. The variables that point a process at it."""
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    variables = aws_environment(f"http://{host}:{port}", REGION)
+    port = free_port()
+    # A process of its own: it would share this one's interpreter with the clients of the tests.
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    variables = aws_environment(f"http://127.0.0.1:{port}", REGION)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
+        support.wait_for_port(port)
         yield variables
-    server.stop()
+    server.kill()
+    server.wait()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -101,3 +102,17 @@ def _wait(process: subprocess.Popen[str], client: httpx.Client, log: Path) -> No
         except httpx.TransportError:
             time.sleep(0.05)
     raise AssertionError(f"the service did not become ready:\n{log.read_text()}")
+
+
+def wait_for_port(port: int) -> None:
+    """Until somebody listens there."""
+    deadline = time.monotonic() + SECONDS_TO_START
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return

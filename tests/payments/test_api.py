@@ -254,7 +254,7 @@ def test_a_write_needs_an_idempotency_key(service: Running, key: str | None) -> 
 @pytest.mark.parametrize("what", ["captures", "refunds", "voids"])
 def test_what_is_not_there_is_not_found(service: Running, what: str) -> None:
     nobody = str(uuid4())
-    values = {"amount": 1} if what == "refunds" else {}
+    values: dict[str, Any] = {"amount": 1} if what == "refunds" else {}
     problem(service.client.get(f"/api/v1/payments/{nobody}"), 404, "not-found")
     problem(service.ask(nobody, what, **values), 404, "not-found")
     problem(service.client.get("/api/v1/nothing"), 404, "not-found")

@@ -17,6 +17,7 @@ import psycopg
 from psycopg import sql
 
 SCHEMA = "payments"
+MIGRATIONS = Path(__file__).parent / "migrations"
 ADVISORY_LOCK = 0x7061796D656E7473  # "payments": one who migrates at a time
 LOCK_TIMEOUT_SECONDS = 2
 ATTEMPTS = 30
@@ -34,13 +35,20 @@ GRANTS = (
 Connect = Callable[[], psycopg.Connection[Any]]
 
 
-def migrate(connect: Connect, *, target: str = "head", application_role: str | None = None) -> str:
+def migrate(
+    connect: Connect,
+    *,
+    application_role: str | None = None,
+    directory: Path = MIGRATIONS,
+    attempts: int = ATTEMPTS,
+) -> str:
     """Run the steps that are missing, one who migrates at a time.
 
     Args:
         connect: opens a connection of the schema's owner.
-        target: the step to end with.
         application_role: who may use the tables afterwards.
+        directory: where the steps are.
+        attempts: how often a step is tried that must wait for a lock.
 
     Returns:
         The step that the schema is at.
@@ -52,12 +60,12 @@ def migrate(connect: Connect, *, target: str = "head", application_role: str | N
         guard.autocommit = True
         guard.execute("SELECT pg_advisory_lock(%s)", (ADVISORY_LOCK,))
         guard.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, attempts + 1):
             try:
-                _upgrade(connect, target)
+                _upgrade(connect, directory)
                 break
             except psycopg.errors.LockNotAvailable:
-                if attempt == ATTEMPTS:
+                if attempt == attempts:
                     raise
                 time.sleep(SECONDS_BETWEEN_ATTEMPTS)
         if application_role:
@@ -67,7 +75,7 @@ def migrate(connect: Connect, *, target: str = "head", application_role: str | N
     return str(row[0]) if row else ""
 
 
-def _upgrade(connect: Connect, target: str) -> None:
+def _upgrade(connect: Connect, directory: Path) -> None:
     # Only here: the service itself does not need them.
     from alembic import command
     from alembic.config import Config
@@ -76,12 +84,12 @@ def _upgrade(connect: Connect, target: str) -> None:
 
     engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
     configuration = Config()
-    configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    configuration.set_main_option("script_location", str(directory))
     with engine.connect() as connection:
         connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
         connection.commit()
         configuration.attributes["connection"] = connection
         try:
-            command.upgrade(configuration, target)
+            command.upgrade(configuration, "head")
         except DBAPIError as error:
             raise error.orig or error from None

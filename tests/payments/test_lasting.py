@@ -1,0 +1,214 @@
+"""No request fails and none is lost while the service stops, passwords rotate, the schema moves and servers go away."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+import pytest
+from mypy_boto3_sqs import SQSClient
+
+from payments import repository
+from payments.messages import ProcessOperation
+from payments.migrate import migrate
+from tests.payments.conftest import PASSWORD, Database, Platform, Start
+from tests.payments.load import Load, load, until
+from tests.payments.support import REGION, SERVICE
+
+pytestmark = [pytest.mark.requirement("Q1")]
+
+PAYMENTS = 100
+
+
+def stored(platform: Platform) -> set[str]:
+    with platform.database.connect() as connection:
+        return {str(id_) for (id_,) in connection.execute("SELECT id FROM payments.payments")}
+
+
+def waiting(platform: Platform) -> set[str]:
+    """The payments that the outbox has letters for."""
+    with platform.database.connect() as connection, connection.transaction():
+        return {str(letter.payment_id) for letter in repository.letters(connection, 100_000)}
+
+
+def sent(sqs: SQSClient, platform: Platform) -> set[str]:
+    """The payments that the queue has messages for."""
+    found = set()
+    while messages := sqs.receive_message(
+        QueueUrl=platform.queue_url, MaxNumberOfMessages=10, VisibilityTimeout=600
+    ).get("Messages"):
+        found |= {str(ProcessOperation.from_json(message["Body"]).payment_id) for message in messages}
+    return found
+
+
+def queued(sqs: SQSClient, platform: Platform) -> int:
+    """How many messages the queue has."""
+    answer = sqs.get_queue_attributes(QueueUrl=platform.queue_url, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+
+def assert_nothing_lost(load: Load, platform: Platform) -> None:
+    assert load.failed == []
+    assert stored(platform) == set(load.accepted)
+
+
+def test_stopping_under_load_loses_nothing(service_platform: Platform, start: Start, sqs: SQSClient) -> None:
+    first, second = start(service_platform), start(service_platform)
+
+    with load(first.url, second.url) as clients:
+        clients.wait_for(PAYMENTS)
+        assert first.stop() == 0
+        clients.wait_for(PAYMENTS)
+    assert second.stop() == 0
+
+    assert_nothing_lost(clients, service_platform)
+    # What the queue could not take in time is still in the outbox, for the next process.
+    assert queued(sqs, service_platform) + len(waiting(service_platform)) >= len(clients.accepted)
+
+
+def test_what_is_left_in_the_outbox_is_sent_before_the_end(
+    service_platform: Platform, start: Start, sqs: SQSClient
+) -> None:
+    running = start(service_platform, PUBLISHES="false")
+    ids = {running.create().json()["id"] for _ in range(30)}
+    other = start(service_platform)
+
+    assert other.stop() == 0
+
+    assert waiting(service_platform) == set()
+    assert sent(sqs, service_platform) == ids
+
+
+def test_what_a_killed_process_has_accepted_is_sent_by_another(
+    service_platform: Platform, start: Start, sqs: SQSClient
+) -> None:
+    first = start(service_platform, PUBLISHES="false")
+    ids = {first.create().json()["id"] for _ in range(25)}
+    first.process.kill()
+    assert waiting(service_platform) == ids
+
+    second = start(service_platform)
+    until(lambda: not waiting(service_platform), "sent letters")
+
+    assert sent(sqs, service_platform) == ids
+    assert second.stop() == 0
+
+
+def rotate(platform: Platform, user: str, password: str) -> None:
+    """As the rotation function does: a second user, the same rights, and then the secret."""
+    with platform.database.connect() as connection:
+        connection.execute(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
+        migrate(platform.database.connect, application_role=user)
+    boto3.client("secretsmanager", region_name=REGION).put_secret_value(
+        SecretId=platform.secret, SecretString=json.dumps({"username": user, "password": password})
+    )
+
+
+def test_a_rotation_under_load_is_not_noticed(service_platform: Platform, start: Start) -> None:
+    before, after = (f"payments_{secrets.token_hex(4)}" for _ in range(2))
+    rotate(service_platform, before, "Password-1")
+    running = start(service_platform)
+
+    with load(running.url) as clients:
+        clients.wait_for(PAYMENTS)
+        rotate(service_platform, after, "Password-2")
+        with service_platform.database.connect() as connection:
+            # The user of before must not get in any more, and its connections are ended one by one, as they are when
+            # their time is over.
+            connection.execute(f"ALTER ROLE {before} PASSWORD 'gone'")
+            sessions = "SELECT pid FROM pg_stat_activity WHERE usename = %s"
+            for (pid,) in connection.execute(sessions, (before,)).fetchall():
+                connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
+                clients.wait_for(10)
+        clients.wait_for(PAYMENTS)
+
+    assert_nothing_lost(clients, service_platform)
+    with service_platform.database.connect() as connection:
+        users = connection.execute(
+            "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = %s AND application_name = 'payments'",
+            (service_platform.database.name,),
+        ).fetchall()
+    assert users == [(after,)]
+    assert "Password-" not in running.log.read_text()
+
+
+def test_a_database_that_starts_anew_is_not_noticed(service_platform: Platform, start: Start) -> None:
+    running = start(service_platform)
+
+    with load(running.url) as clients:
+        clients.wait_for(PAYMENTS)
+        with service_platform.database.connect() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+                (service_platform.database.name,),
+            )
+        clients.wait_for(PAYMENTS)
+
+    assert_nothing_lost(clients, service_platform)
+
+
+EXPANDING = '''
+"""A column for what comes next, an index, and a state that may follow."""
+
+from alembic import op
+
+revision = "9999"
+down_revision = "{head}"
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE payments.payments ADD COLUMN note text")
+    op.execute("INSERT INTO payments.transitions VALUES ('void', 'asked', 'accepted', 'voiding')")
+    with op.get_context().autocommit_block():
+        op.execute("CREATE INDEX CONCURRENTLY payments_of_reference ON payments.payments (reference)")
+'''
+
+
+@pytest.fixture
+def migrations_of_the_next_version(tmp_path: Path) -> Path:
+    """The package as it would be with one step more."""
+    copied = tmp_path / "next" / "payments"
+    shutil.copytree(SERVICE / "payments", copied)
+    heads = sorted(path.name.partition("_")[0] for path in (copied / "migrations" / "versions").glob("[0-9]*.py"))
+    (copied / "migrations" / "versions" / "9999_next.py").write_text(EXPANDING.format(head=heads[-1]))
+    return copied
+
+
+def test_a_migration_while_the_version_before_serves_is_not_noticed(
+    service_platform: Platform, start: Start, migrations_of_the_next_version: Path
+) -> None:
+    running = start(service_platform)
+
+    with load(running.url) as clients:
+        clients.wait_for(PAYMENTS)
+        version = migrate(service_platform.database.connect, directory=migrations_of_the_next_version / "migrations")
+        clients.wait_for(PAYMENTS)
+
+    assert version == "9999"
+    assert_nothing_lost(clients, service_platform)
+
+
+def test_a_migration_gives_way_to_who_holds_a_lock(database: Database, migrations_of_the_next_version: Path) -> None:
+    directory = migrations_of_the_next_version / "migrations"
+    with database.connect() as reader, database.connect() as other, reader.transaction():
+        reader.execute("SELECT count(*) FROM payments.payments")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            migrate(database.connect, directory=directory, attempts=1)
+        # Nobody waits behind the one that gave up.
+        other.execute("SET lock_timeout = '2s'")
+        assert other.execute("SELECT count(*) FROM payments.payments").fetchone() == (0,)
+    assert migrate(database.connect, directory=directory) == "9999"
+
+
+def test_the_service_changes_no_payment_by_itself(service_platform: Platform, start: Start) -> None:
+    payment = start(service_platform).create().json()["id"]
+    database = service_platform.database
+    values: dict[str, Any] = {"user": "payments_app", "password": PASSWORD, "database": database.name}
+
+    with database.server.connect(**values) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("UPDATE payments.payments SET refunded_amount = 0 WHERE id = %s", (payment,))
