@@ -145,7 +145,7 @@ ACKNOWLEDGED = (
 
 
 def install(app: App, settings: Settings) -> None:
-    """Hold the app, with its stacks, against both packs when it is synthesized, and acknowledge what is in the table."""
+    """Hold the app with its stacks against both packs when it is synthesized; acknowledge what is in the table."""
     places = {
         "prefix": settings.name_prefix,
         "suffix": settings.environment_suffix,
