@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from emulator import process, stand_in
 from emulator.clock import DEFAULT_SECONDS_PER_MINUTE
 from emulator.server import CannotServeError, serve
 
@@ -54,6 +56,32 @@ def serve_command(
     except CannotServeError as refusal:
         Console(stderr=True, soft_wrap=True).print(f"emulator: {refusal}", style="red", highlight=False, markup=False)
         raise typer.Exit(EXIT_CANNOT_SERVE) from None
+
+
+@application.command("stand-in")
+def stand_in_command(
+    image: Annotated[str, typer.Argument(help="The image, by digest, for whose tasks it answers.")],
+    *,
+    status: Annotated[int, typer.Option(min=200, max=599, help="The status of every answer.")] = 200,
+    body: Annotated[str, typer.Option(help="The body of every answer.")] = "",
+    directory: Annotated[
+        Path, typer.Option(file_okay=False, help="The directory of the local AWS.")
+    ] = DEFAULT_DIRECTORY,
+) -> None:
+    """Answer in the place of an image's tasks, which do not run here, until SIGTERM or Ctrl-C.
+
+    Exit code 2: no local AWS runs in the directory.
+    """
+    server = process.find(directory)
+    if server is None:
+        Console(stderr=True).print(f"emulator: no local AWS runs in {directory}", style="red", highlight=False)
+        raise typer.Exit(EXIT_CANNOT_SERVE)
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    with stand_in.serving(server, image, status, body.encode()):
+        said = f"{image} answers {status} in the local AWS at {server.url}; Ctrl-C ends that"
+        Console(soft_wrap=True).print(said, highlight=False, markup=False)
+        signal.sigwait(signals)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from moto.iam.models import get_account_id_from
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sts.models import sts_backends
 
+from emulator import images
 from emulator.clock import CLOCK
 from emulator.contract import (
     Check,
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 
 IDENTITY_PATH = "/_local-aws"
 """Answers with the process id and the directory of the server: no path of an AWS service."""
+
+IMAGES_PATH = "/_local-aws/images"
+"""Takes ``{"image": "...@sha256:...", "url": "https://127.0.0.1:8443"}`` by PUT: who stands for the image's tasks."""
 
 CLOCK_PATH = "/_local-aws/clock"
 """Takes ``{"seconds_per_minute": 0.5}`` by PUT: how fast releases go from now on."""
@@ -84,6 +88,8 @@ class LocalAws:
             return _identity(self._directory, start_response)
         if path == CLOCK_PATH:
             return _set_clock(environ, start_response)
+        if path == IMAGES_PATH:
+            return _register_image(environ, start_response)
         if path.startswith(_NO_AWS_API):
             return self._moto(environ, start_response)  # type: ignore[no-any-return]
         try:
@@ -305,6 +311,15 @@ def _set_clock(environ: WSGIEnvironment, start_response: StartResponse) -> Itera
     except (ValueError, KeyError, TypeError) as flaw:
         return _json("400 Bad Request", {"error": repr(flaw)}, start_response)
     return _json("200 OK", {"seconds_per_minute": CLOCK.seconds_per_minute}, start_response)
+
+
+def _register_image(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    try:
+        sent = json.loads(_read_body(environ))
+        images.register(sent["image"], sent["url"])
+    except (ValueError, KeyError, TypeError) as flaw:
+        return _json("400 Bad Request", {"error": str(flaw)}, start_response)
+    return _json("200 OK", sent, start_response)
 
 
 def _json(status: str, content: dict[str, object], start_response: StartResponse) -> Iterable[bytes]:

@@ -1,14 +1,19 @@
-"""Runs one invocation of a Lambda function: ``function_runner.py handler seconds answer-file``, the event on stdin.
+"""Runs one invocation of a Lambda function.
 
-It is run by itself, in the folder of the function's code, and imports nothing of this project.
+``function_runner.py handler seconds answer-file network-file``, the event on stdin; the network is what
+:mod:`emulator.vpc` gives. It is run by itself, in the folder of the function's code, and imports nothing of this
+project.
 """
 
 from __future__ import annotations
 
+import errno
 import importlib
+import ipaddress
 import json
 import os
 import signal
+import socket
 import sys
 import time
 import traceback
@@ -34,10 +39,34 @@ class Context:
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
-def main(handler: str, seconds: float, answer: Path) -> None:
+def stand_in(network: dict[str, Any]) -> None:
+    """Let connections to the function's VPC go where its addresses are, or nowhere; others stay as they are."""
+    blocks = [ipaddress.ip_network(block) for block in network["networks"]]
+    connect = socket.socket.connect
+
+    def connect_there(self: socket.socket, address: Any) -> None:
+        if self.family == socket.AF_INET and _is_in(address[0], blocks):
+            port = network["ports"].get(f"{address[0]}:{address[1]}")
+            if port is None:  # nobody is there, or a security group drops what is sent: both is silence
+                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+            address = ("127.0.0.1", port)
+        connect(self, address)
+
+    socket.socket.connect = connect_there  # type: ignore[assignment,method-assign]
+
+
+def _is_in(host: str, blocks: list[Any]) -> bool:
+    try:
+        return any(ipaddress.ip_address(host) in block for block in blocks)
+    except ValueError:
+        return False  # a name
+
+
+def main(handler: str, seconds: float, answer: Path, network: Path) -> None:
     """Call the handler, and write what came of it."""
     # What the alarm does when nobody handles it: the process ends.
     signal.setitimer(signal.ITIMER_REAL, seconds)
+    stand_in(json.loads(network.read_text(encoding="utf-8")))
     event = json.load(sys.stdin)
     try:
         said = {"failed": False, "payload": _call(handler, event, Context(seconds))}
@@ -61,4 +90,4 @@ def _call(handler: str, event: Any, context: Context) -> Any:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], float(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]))

@@ -1,9 +1,9 @@
 """Lambda functions as processes of the local Python.
 
 A function gets its code in a folder of its own, its environment variables, and the variables that lead any AWS client
-to the local AWS; of the person who runs this it gets nothing but PATH. What it writes goes to its log group. It runs
-on the Python and with the libraries of the local AWS, whatever its runtime and architecture say; layers are not
-supported.
+to the local AWS; of the person who runs this it gets nothing but PATH. In a VPC it reaches the load balancers there
+(:mod:`emulator.vpc`), and trusts the certificates of ACM. What it writes goes to its log group. It runs on the Python
+and with the libraries of the local AWS, whatever its runtime and architecture say; layers are not supported.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from emulator import vpc
+from emulator.authority import write_trusted
 from emulator.process import environment
 from emulator.server import HOST
 from emulator.turns import let_others, turn
@@ -30,6 +32,9 @@ from emulator.turns import let_others, turn
 RUNNER = Path(__file__).parent / "function_runner.py"
 LOG_TAIL_BYTES = 4096
 """How much of its log Invoke answers (Lambda's API reference, LogType)."""
+
+# Beside the code of a function: whom it trusts, and what it reaches in its VPC.
+TRUSTED, NETWORK = "trusted.pem", "network.json"
 
 # The runner ends by itself in time; this is for one that cannot.
 _SECONDS_OF_GRACE = 5.0
@@ -58,6 +63,9 @@ def run(function: Any, event: Any) -> Outcome:
     request_id = str(uuid.uuid4())
     with tempfile.TemporaryDirectory(prefix="function-") as folder:
         zipfile.ZipFile(io.BytesIO(function.code_bytes)).extractall(Path(folder) / "code")
+        write_trusted(Path(folder) / TRUSTED)
+        with turn():
+            (Path(folder) / NETWORK).write_text(json.dumps(vpc.view(function)), encoding="utf-8")
         with let_others():
             outcome = _run(function, event, request_id, Path(folder))
     with turn():
@@ -75,10 +83,11 @@ def end_all() -> None:
 def _run(function: Any, event: Any, request_id: str, folder: Path) -> Outcome:
     answer = folder / "answer.json"
     command = [sys.executable, "-P", str(RUNNER), function.handler, str(function.timeout), str(answer)]
+    command.append(str(folder / NETWORK))
     process = subprocess.Popen(
         command,
         cwd=folder / "code",
-        env=_environment(function, request_id, folder / "code"),
+        env=_environment(function, request_id, folder),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -119,7 +128,7 @@ def _no_answer(function: Any, status: int, request_id: str) -> dict[str, str]:
     }
 
 
-def _environment(function: Any, request_id: str, code: Path) -> dict[str, str]:
+def _environment(function: Any, request_id: str, folder: Path) -> dict[str, str]:
     url = f"http://{HOST}:{os.environ['MOTO_PORT']}"
     of_aws = {name: value for name, value in environment(url, function.region).items() if name.startswith("AWS_")}
     return {
@@ -134,7 +143,8 @@ def _environment(function: Any, request_id: str, code: Path) -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_VERSION": str(function.version),
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
         "AWS_LAMBDA_LOG_GROUP_NAME": function.logs_group_name,
-        "LAMBDA_TASK_ROOT": str(code),
+        "LAMBDA_TASK_ROOT": str(folder / "code"),
+        "SSL_CERT_FILE": str(folder / TRUSTED),
         # Not sampled: there is nobody to send a trace to.
         "_X_AMZN_TRACE_ID": f"Root=1-{request_id[:8]}-{uuid.uuid4().hex[:24]};Sampled=0",
         "_HANDLER": function.handler,

@@ -188,9 +188,22 @@ def set_clock(server: Server, seconds_per_minute: float) -> None:
     Raises:
         EmulatorError: it is not above 0, or the server does not answer.
     """
+    _put(server, "/_local-aws/clock", {"seconds_per_minute": seconds_per_minute})
+
+
+def stand_for(server: Server, image: str, url: str | None) -> None:
+    """Let the server at ``url`` answer for the tasks of ``image`` from now on; with None nobody does any more.
+
+    Raises:
+        EmulatorError: it is no URL, or the server does not answer.
+    """
+    _put(server, "/_local-aws/images", {"image": image, "url": url})
+
+
+def _put(server: Server, path: str, content: dict[str, object]) -> None:
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=5.0)
     try:
-        connection.request("PUT", "/_local-aws/clock", json.dumps({"seconds_per_minute": seconds_per_minute}))
+        connection.request("PUT", path, json.dumps(content))
         answer = connection.getresponse()
         said = answer.read().decode()
     except (OSError, http.client.HTTPException) as failure:

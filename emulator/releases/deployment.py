@@ -94,6 +94,7 @@ class EcsDeployment:
     events: list[LifecycleEvent]
     auto_rollback: dict[str, Any]
     alarms: dict[str, Any]
+    override_alarms: dict[str, Any] | None = None
     description: str = ""
     creator: str = "user"
     deployment_id: str = field(default_factory=lambda: "d-" + "".join(random.choices(_ID_CHARACTERS, k=_ID_LENGTH)))  # noqa: S311
@@ -181,6 +182,7 @@ class EcsDeployment:
             "creator": self.creator,
             "ignoreApplicationStopFailures": False,
             "autoRollbackConfiguration": self.auto_rollback or None,
+            "overrideAlarmConfiguration": self.override_alarms,
             "updateOutdatedInstancesOnly": False,
             "rollbackInfo": self.rollback or None,
             "deploymentStyle": group.deployment_style,

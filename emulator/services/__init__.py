@@ -12,12 +12,14 @@ from __future__ import annotations
 import importlib
 
 SERVICES = (
+    "acm",
     "applicationautoscaling",
     "awslambda",
     "bucket_policies",
     "codedeploy",
     "ec2",
     "ecs",
+    "elbv2",
     "kms",
     "network_acls",
     "rds",

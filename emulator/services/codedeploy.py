@@ -267,6 +267,7 @@ def create_deployment(original: Method, self: Any) -> ActionResult:
         events=lifecycle_events(group),
         auto_rollback=self._get_param("autoRollbackConfiguration") or group.auto_rollback_configuration or {},
         alarms=self._get_param("overrideAlarmConfiguration") or group.alarm_configuration or {},
+        override_alarms=self._get_param("overrideAlarmConfiguration"),
         description=self._get_param("description") or "",
     )
     self.codedeploy_backend.deployments[deployment.deployment_id] = deployment

@@ -13,7 +13,7 @@ from typing import Any
 from moto.core.utils import camelcase_to_underscores
 from moto.ec2 import ec2_backends
 from moto.ecs.exceptions import InvalidParameterException
-from moto.ecs.models import EC2ContainerServiceBackend, TaskSet
+from moto.ecs.models import EC2ContainerServiceBackend, TaskSet, ecs_backends
 from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.elbv2.models import elbv2_backends
 
@@ -148,6 +148,19 @@ def remove(service: Any, tasks: Any) -> None:
     service.task_sets = [other for other in service.task_sets if other is not tasks]
     _resize(tasks, 0)
     tasks.status = "DRAINING"
+
+
+def image_at(account_id: str, region: str, address: str, port: int) -> str | None:
+    """The image of the container that would listen at an address and port; None where there is no such task."""
+    backend = ecs_backends[account_id][region]
+    for service in backend.services.values():
+        for tasks in task_sets(service):
+            if address not in tasks.addresses:
+                continue
+            for container in backend.describe_task_definition(tasks.task_definition).container_definitions:
+                if port in [mapping["containerPort"] for mapping in container["portMappings"]]:
+                    return str(container["image"])
+    return None
 
 
 def register_targets(tasks: Any) -> None:

@@ -1,0 +1,34 @@
+"""What stands for the tasks of an image: no task runs here, and somebody must answer in its place.
+
+Who wants an image to answer says where: at the URL of a server on this machine, registered by PUT to
+``/_local-aws/images``. Nothing answers for an image that nobody has registered.
+"""
+
+from __future__ import annotations
+
+import threading
+from urllib.parse import urlsplit
+
+_urls: dict[str, str] = {}
+_lock = threading.Lock()
+
+
+def register(image: str, url: str | None) -> None:
+    """Let the server at ``url`` answer for the tasks of ``image``; with None nobody does any more.
+
+    Raises:
+        ValueError: the URL is not one of a server (``https://127.0.0.1:8443``).
+    """
+    if url is not None and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname):
+        raise ValueError(f"url: {url!r} is not allowed; that of a server is, such as https://127.0.0.1:8443")
+    with _lock:
+        if url is None:
+            _urls.pop(image, None)
+        else:
+            _urls[image] = url
+
+
+def url_of(image: str) -> str | None:
+    """Where ``image`` answers, if anywhere."""
+    with _lock:
+        return _urls.get(image)
