@@ -113,7 +113,7 @@ deploy: setup ## deploy ENV
 	@$(RUN) -m operations deploy $(ENV) $(ARGS)
 
 .PHONY: release
-release: .venv/.synced ## release IMAGE of SERVICE in ENV (REGION=recovery; ARGS=--resume or --stop in place of IMAGE)
+release: .venv/.synced ## release IMAGE, or what runs as set now, of SERVICE in ENV (REGION=recovery; ARGS=--resume, --stop)
 	@$(RUN) -m operations release $(SERVICE) $(if $(IMAGE),--image $(IMAGE)) --environment $(ENV) --region $(REGION) $(ARGS)
 
 .PHONY: redrive

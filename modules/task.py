@@ -29,7 +29,7 @@ from modules.network import Network
 from modules.policy_documents import PolicyDocument, Statement, on_behalf_of, trust
 from modules.region import Region
 from modules.security_groups import Group
-from settings.naming import Names
+from settings.naming import MADE_BY, SETTINGS, Names
 from settings.services import ServiceSettings
 
 # Where the container may write: scratch space of its own, and what the agent of ECS Exec needs on a read-only root.
@@ -94,6 +94,7 @@ class Task(Construct):
             volume=[EcsTaskDefinitionVolume(name=volume) for volume in WRITABLE],
             # Without references: CDKTF writes a string with both quotes and references wrongly in HCL.
             container_definitions=json.dumps([self._container(service)]),
+            tags={MADE_BY: SETTINGS},
             depends_on=[self.log_group],
         )
 

@@ -116,17 +116,32 @@ def destroy(
 def release(
     service: Annotated[str, typer.Argument(help="A blue/green service of the settings.")],
     *,
-    image: Annotated[str | None, typer.Option(help="What to release, by digest: registry/name@sha256:...")] = None,
+    image: Annotated[
+        str | None,
+        typer.Option(help="What to release, by digest: registry/name@sha256:... If not given, what runs, as set now."),
+    ] = None,
     environment: Annotated[str, typer.Option(help="A name in settings/environments, or a .toml file.")] = "local",
     region: Annotated[Region, typer.Option(help="Where; each region is released by itself.")] = Region.PRIMARY,
     resume: Annotated[bool, typer.Option("--resume", help="Watch the deployment that is in progress.")] = False,
     stop: Annotated[bool, typer.Option("--stop", help="Stop it and roll it back.")] = False,
+    without_running_alarms: Annotated[
+        bool,
+        typer.Option(
+            "--without-running-alarms", help="Mend a version whose alarms are on: only the new version's are watched."
+        ),
+    ] = False,
 ) -> None:
-    """Release an image as a canary, and watch it to its end. Exit code 3 if it was rolled back."""
+    """Release an image, with the settings as deployed, as a canary, and watch it. Exit code 3: rolled back."""
     from operations.release import run
 
     request = ReleaseRequest(
-        service=service, image=image, environment=environment, region=region, resume=resume, stop=stop
+        service=service,
+        image=image,
+        environment=environment,
+        region=region,
+        resume=resume,
+        stop=stop,
+        without_running_alarms=without_running_alarms,
     )
     raise typer.Exit(run(request, _settings(environment), console()))
 

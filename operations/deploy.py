@@ -15,7 +15,7 @@ import boto3
 import typer
 from rich.console import Console
 
-from operations import preflight
+from operations import preflight, released_revisions
 from operations.account import aws_errors_in_words, refuse_other_account
 from operations.interruption import IN_ITS_OWN_GROUP, passed_on
 from operations.outcome import Failed, Refused
@@ -74,6 +74,9 @@ class Deployment:
         if not approve:
             self._ask(f"Destroy all of {self.settings.environment_suffix} in {self.settings.account_id}?")
         self._cdktf("destroy", variables, "--auto-approve", f"--terraform-parallelism={PARALLELISM}")
+        with aws_errors_in_words():
+            session = boto3.Session()
+            released_revisions.deregister(self.settings, lambda region: session.client("ecs", region_name=region))
 
     def _prepared(self) -> dict[str, str]:
         """Check the machine and the account, synthesize, and return the environment that cdktf runs in."""

@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boto3
 from rich.console import Console
 from rich.table import Table
 
 from emulator import inventory, process
 from emulator.record import read_violations
-from operations import preflight
+from operations import preflight, released_revisions
 from operations.outcome import EXIT_INTERRUPTED, EXIT_REFUSED, Failed, Refused
 from operations.synthesized import PROJECT, provider_installation, synthesize
 from operations.terraform import Progress, Resource, Terraform
@@ -97,6 +98,7 @@ class LocalDeployment:
             with self._phase("terraform destroy"):
                 destroyed = terraform.destroy()
             self._note_chain("terraform destroy", destroyed, resources)
+            self._forget_releases(server)
             self.console.print(_seconds_table(self.seconds, self.chains))
             self._refuse_violations()
             self._refuse_leftovers(server)
@@ -168,6 +170,16 @@ class LocalDeployment:
         if violations:
             raise Failed("\n".join(f"{one.service}:{one.operation}: {one.message}" for one in violations))
 
+    def _forget_releases(self, server: process.Server) -> None:
+        variables = process.environment(server.url)
+        session = boto3.Session(
+            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"], aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"]
+        )
+        # Any: the types of this client are not among the locked packages.
+        make: Any = session.client
+        settings = load(self.environment)
+        released_revisions.deregister(settings, lambda region: make("ecs", region, endpoint_url=server.url))
+
     def _refuse_leftovers(self, server: process.Server) -> None:
         left = inventory.leftovers(server.url, state_bucket=load(self.environment).state.bucket)
         if left:
@@ -181,6 +193,7 @@ class LocalDeployment:
         self.console.print("to look around with the AWS CLI:")
         self.console.print(f"  export AWS_ENDPOINT_URL={server.url}", markup=False)
         self.console.print(f"  export {' '.join(f'{name}={variables[name]}' for name in names)}", markup=False)
+        self.console.print(f'to rehearse a release: {_command("docs/runbooks/release.md")}, "On this machine"')
         self.console.print(f"to end it: {_command('make destroy-local')}")
 
 

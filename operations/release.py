@@ -1,7 +1,8 @@
 """The release command: an image reaches customers as a canary, is watched, and comes back by itself if it is bad.
 
 It needs of the environment: the service, its CodeDeploy application and deployment group (all of one name), and the
-smoke-test function. It leaves nothing behind but a revision of the task definition and a deployment.
+smoke-test function. What it releases is an image in the task definition that settings have made last. It leaves nothing
+behind but a revision of that task definition and a deployment.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import boto3
@@ -72,13 +73,18 @@ def place_of(request: Request, settings: Settings) -> Place:
             f"service: {request.service!r} is not allowed; it {known}, and one of {', '.join(critical)} is released"
         )
     region = (settings.primary if request.region is Region.PRIMARY else settings.recovery).name
-    name = settings.names.of(request.service)
+    names = settings.names
+    name = names.of(request.service)
     return Place(
         service=request.service,
         name=name,
-        cluster=settings.names.of("cluster"),
+        cluster=names.of("cluster"),
         region=region,
-        hook_arn=f"arn:aws:lambda:{region}:{settings.account_id}:function:{settings.names.of('smoke-test')}",
+        hook_arn=f"arn:aws:lambda:{region}:{settings.account_id}:function:{names.of('smoke-test')}",
+        alarms_of={
+            names.target_group(request.service, colour): names.alarm(f"{request.service}-{colour}-")
+            for colour in ("blue", "green")
+        },
     )
 
 
@@ -103,24 +109,53 @@ class _Release:
 
     def release(self) -> int:
         """Release the image."""
-        image = str(self.request.image)
         running = self.service.running()
+        image = self.request.image or running.image
         if other := self.service.in_progress():
             raise Refused(already_in_progress(self.place.service, other))
-        if running.image == image:
+        wanted = self.service.as_settings_say(running)
+        changes = self.service.differences(running, wanted)
+        if running.image == image and not changes:
             self._say(f"{self.place.service} runs {image} already: there is nothing to release")
             return EXIT_RELEASED
-        return self._release(running, image)
+        plan = self._watched(self.service.plan(), running)
+        self._say(f"{self.place.service}: {running.image}\n  -> {image}")
+        for line in changes:
+            self._say(f"  settings: {line}")
+        return self._release(wanted, image, plan)
 
-    def _release(self, running: Running, image: str) -> int:
-        plan = self.service.plan()
+    def _release(self, wanted: Running, image: str, plan: Plan) -> int:
+        alarms = plan.alarms if self.request.without_running_alarms else None
         started: list[str] = []
         with self._explained(started):
             with _held_back():  # between two calls nobody would know what has been begun
-                started.append(self.service.start(running, image))
-            self._say(f"{self.place.service}: {running.image}\n  -> {image}")
+                started.append(self.service.start(wanted, image, alarms))
             look = self._watch(started[0], plan)
-        return self._ending(look, plan, wanted=image)
+        code = self._ending(look, plan, wanted=image)
+        if code == EXIT_RELEASED:
+            self.service.forget_older(self.service.running())
+        return code
+
+    def _watched(self, plan: Plan, running: Running) -> Plan:
+        """The plan with the alarms that shall watch the release.
+
+        Raises:
+            Refused: one of them is on, so that CodeDeploy would stop the release at once.
+        """
+        own = self.place.alarms_of.get(running.target_group)
+        of_running = [name for name in plan.alarms if own and name.startswith(own)]
+        if self.request.without_running_alarms:
+            plan = replace(plan, alarms=tuple(name for name in plan.alarms if name not in of_running))
+        if on := [alarm for alarm in self.service.alarms(plan.alarms) if alarm.is_on]:
+            raise Refused(_stopped_at_once(on, of_running))
+        if self.request.without_running_alarms:
+            self._say(
+                f"WITHOUT the alarms of the version that runs, {', '.join(of_running) or 'which has none'}: whatever "
+                "this release does to its customers, they do not take it back\n"
+                f"watched: {', '.join(plan.alarms) or 'no alarm'}, and the smoke test as ever",
+                "bold red",
+            )
+        return plan
 
     def resume(self) -> int:
         """Watch the deployment that is in progress; if none is, say how the last one ended."""
@@ -148,7 +183,7 @@ class _Release:
 
     def _watch_to_the_end(self, deployment_id: str) -> int:
         with self._explained([deployment_id]):
-            plan = self.service.plan()
+            plan = self.service.plan(deployment_id)
             look = self._watch(deployment_id, plan)
         return self._ending(look, plan)
 
@@ -227,6 +262,16 @@ class _Release:
 
     def _say(self, text: str, style: str = "") -> None:
         self.console.print(text, style=style, markup=False)
+
+
+def _stopped_at_once(on: list[Alarm], of_running: list[str]) -> str:
+    """The line that refuses a release that an alarm would end before it has begun, with the way out."""
+    named = ", ".join(f"{alarm.name} ({alarm.reason})" if alarm.reason else alarm.name for alarm in on)
+    if all(alarm.name in of_running for alarm in on):
+        way_out = "if the version that runs is broken and this one mends it, ARGS=--without-running-alarms releases it"
+    else:
+        way_out = "it watches the new version: wait until it is off, which takes minutes after a rollback"
+    return f"alarms: {named} is on, so that CodeDeploy would stop the release at once; {way_out}"
 
 
 def _rollback_may_come(look: Look, plan: Plan) -> bool:

@@ -34,27 +34,25 @@ class Request:
     region: Region = Region.PRIMARY
     resume: bool = False
     stop: bool = False
+    without_running_alarms: bool = False
 
     @property
     def task(self) -> Task:
-        """The one thing that is asked for.
+        """The one thing that is asked for: a release, unless something else is.
 
         Raises:
-            Refused: none is, or more than one.
+            Refused: more than one thing is.
         """
-        asked = [
-            task
-            for task, is_asked in (
-                (Task.RELEASE, self.image is not None),
-                (Task.RESUME, self.resume),
-                (Task.STOP, self.stop),
-            )
-            if is_asked
-        ]
-        if len(asked) != 1:
-            given = " and ".join(f"--{'image' if task is Task.RELEASE else task}" for task in asked) or "none"
-            raise Refused(f"--image: {given} is not allowed; exactly one of --image, --resume and --stop is")
-        return asked[0]
+        options = {
+            "--image": self.image is not None,
+            "--without-running-alarms": self.without_running_alarms,
+            "--resume": self.resume,
+            "--stop": self.stop,
+        }
+        given = [name for name, is_given in options.items() if is_given]
+        if (self.resume or self.stop) and len(given) > 1:
+            raise Refused(f"{given[-1]}: {' and '.join(given)} is not allowed; --resume and --stop stand alone")
+        return Task.RESUME if self.resume else Task.STOP if self.stop else Task.RELEASE
 
     def again(self, option: str) -> str:
         """The command that goes on with the same service's deployment."""

@@ -1,6 +1,7 @@
-"""What a release sends to AWS, made from what runs: the next revision of a task definition, and the AppSpec.
+"""What a release sends to AWS: the next revision of a task definition, and the AppSpec.
 
-Both are pure: what they are made from is what AWS answered.
+Both are pure: what they are made from is what AWS answered, of what runs and of what `make deploy` has made from
+settings.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from operations.outcome import Failed
+from settings.naming import MADE_BY, RELEASE
 
 # Tags that AWS itself sets; it refuses them from anybody else.
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Tag.html
@@ -20,12 +22,16 @@ RESERVED_TAG_PREFIX = "aws:"
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """What a service's primary task set runs, and where the load balancer finds it."""
+    """What a service's primary task set runs, and where the load balancer finds it.
+
+    The same with another task definition is what shall run.
+    """
 
     task_definition: Mapping[str, Any]
     tags: Sequence[Mapping[str, str]]
     container: str
     container_port: int
+    target_group: str = ""
     platform_version: str | None = None
     capacity_provider_strategy: Sequence[Mapping[str, Any]] = field(default=())
 
@@ -34,21 +40,62 @@ class Running:
         """The image of the container that the load balancer sends requests to."""
         return str(_container(self.task_definition, self.container)["image"])
 
+    @property
+    def ports(self) -> list[int]:
+        """The ports of that container."""
+        return [int(one["containerPort"]) for one in _container(self.task_definition, self.container)["portMappings"]]
+
 
 def next_revision(running: Running, image: str, accepted: Collection[str]) -> dict[str, Any]:
-    """The parameters that register the running task definition once more, with another image in one container.
+    """The parameters that register a task definition once more, with another image in one container.
 
     Args:
-        running: what runs.
+        running: what it is made from.
         image: what shall run.
         accepted: the parameters of RegisterTaskDefinition. The rest of what AWS describes is its own (the revision,
             who registered it), and a parameter that it will take one day is kept on the day that botocore knows it.
     """
     parameters = {name: deepcopy(value) for name, value in running.task_definition.items() if name in accepted}
     _container(parameters, running.container)["image"] = image
-    if tags := [dict(tag) for tag in running.tags if not tag["key"].startswith(RESERVED_TAG_PREFIX)]:
-        parameters["tags"] = tags
+    own = [dict(tag) for tag in running.tags if not tag["key"].startswith(RESERVED_TAG_PREFIX)]
+    parameters["tags"] = [*(tag for tag in own if tag["key"] != MADE_BY), {"key": MADE_BY, "value": RELEASE}]
     return parameters
+
+
+def differences(running: Running, wanted: Running, accepted: Collection[str]) -> list[str]:
+    """What another task definition changes beside the image of the service's container, a line each.
+
+    Of texts and numbers both values are told, of anything else only that it differs: there could be a lot.
+    """
+    found = []
+    before, after = _parts(running, accepted), _parts(wanted, accepted)
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if old != new:
+            are_plain = all(isinstance(one, str | int | float | None) for one in (old, new))
+            found.append(f"{name}: {old} -> {new}" if are_plain else name)
+    return found
+
+
+def _parts(running: Running, accepted: Collection[str]) -> dict[str, Any]:
+    """A task definition's parameters and those of its containers, by name, in an order of their own."""
+    parts = {
+        name: _in_order(value)
+        for name, value in running.task_definition.items()
+        if name in accepted and name != "containerDefinitions"
+    }
+    for container in running.task_definition["containerDefinitions"]:
+        for name, value in container.items():
+            if name != "name" and (container["name"], name) != (running.container, "image"):
+                parts[f"{container['name']}.{name}"] = _in_order(value)
+    return parts
+
+
+def _in_order(value: Any) -> Any:
+    """A list of mappings is a set to ECS, which answers it in any order."""
+    if isinstance(value, list) and all(isinstance(one, dict) for one in value):
+        return sorted(value, key=lambda one: json.dumps(one, sort_keys=True))
+    return value
 
 
 def app_spec(running: Running, task_definition_arn: str, hook_arn: str) -> str:

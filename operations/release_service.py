@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from operations.outcome import Refused
 from operations.release_progress import RUNNING, Alarm, Event, Look, Plan
-from operations.release_revision import Running, app_spec, next_revision
+from operations.release_revision import Running, app_spec, differences, next_revision
+from settings.naming import MADE_BY, RELEASE, SETTINGS
 
 # Standard mode repeats what was throttled or not answered, with pauses that grow.
 CONFIG = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
@@ -41,6 +42,8 @@ class Place:
     cluster: str
     region: str
     hook_arn: str
+    alarms_of: Mapping[str, str] = field(default_factory=dict)
+    """By target group, what the names of its colour's alarms begin with."""
 
 
 class BlueGreenService:
@@ -72,9 +75,55 @@ class BlueGreenService:
             tags=answer.get("tags", []),
             container=balancers[0]["containerName"],
             container_port=balancers[0]["containerPort"],
+            target_group=balancers[0]["targetGroupArn"].split("/")[-2],
             platform_version=primary.get("platformVersion") or service.get("platformVersion"),
             capacity_provider_strategy=strategy,
         )
+
+    def as_settings_say(self, running: Running) -> Running:
+        """What runs, with the task definition that `make deploy` has made from settings last.
+
+        Where there is none (an environment that was deployed before there was the tag), it is what runs.
+
+        Raises:
+            Refused: it listens on another port than the one to which the load balancer sends requests.
+        """
+        for described in self._revisions(str(running.task_definition["family"]), SETTINGS):
+            found = replace(running, task_definition=described["taskDefinition"], tags=described["tags"])
+            if running.container_port not in found.ports:
+                raise Refused(
+                    f"port: {found.ports[0]} is not allowed; {self.place.name} serves customers on "
+                    f"{running.container_port}, and with another port it must be a new service"
+                )
+            return found
+        return running
+
+    def differences(self, running: Running, wanted: Running) -> list[str]:
+        """What another task definition changes beside the image, a line each."""
+        return differences(running, wanted, self._parameters)
+
+    def forget_older(self, running: Running) -> None:
+        """Deregister the revisions of earlier releases: nothing runs them. What cannot be, waits for the next time."""
+        with contextlib.suppress(ClientError, BotoCoreError):
+            own = str(running.task_definition["taskDefinitionArn"])
+            for described in self._revisions(str(running.task_definition["family"]), RELEASE):
+                if (arn := described["taskDefinition"]["taskDefinitionArn"]) != own:
+                    self._ecs.deregister_task_definition(taskDefinition=arn)
+
+    def _revisions(self, family: str, made_by: str) -> Iterator[dict[str, Any]]:
+        """The active revisions of a family that Terraform or that releases have made, the latest first."""
+        pages = self._ecs.get_paginator("list_task_definitions").paginate(
+            familyPrefix=family, status="ACTIVE", sort="DESC"
+        )
+        for arn in [arn for page in pages for arn in page["taskDefinitionArns"]]:
+            described = self._ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
+            if {"key": MADE_BY, "value": made_by} in described.get("tags", []):
+                yield described
+
+    @property
+    def _parameters(self) -> frozenset[str]:
+        """What RegisterTaskDefinition takes."""
+        return frozenset(self._ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members)
 
     def in_progress(self) -> str | None:
         """The id of the deployment that is in progress, if one is."""
@@ -95,14 +144,17 @@ class BlueGreenService:
         found = self._codedeploy.get_deployment(deploymentId=deployment_id)["deploymentInfo"]
         return found.get("rollbackInfo", {}).get("rollbackTriggeringDeploymentId") or deployment_id
 
-    def plan(self) -> Plan:
-        """What the deployment group and its configuration say."""
+    def plan(self, deployment_id: str | None = None) -> Plan:
+        """What the deployment group and its configuration say, and where it was told otherwise, a deployment."""
         with self._must_exist():
             group = self._codedeploy.get_deployment_group(**self._group)["deploymentGroupInfo"]
         name = group["deploymentConfigName"]
         config = self._codedeploy.get_deployment_config(deploymentConfigName=name)["deploymentConfigInfo"]
         blue = group.get("blueGreenDeploymentConfiguration", {}).get("terminateBlueInstancesOnDeploymentSuccess", {})
         alarms = group.get("alarmConfiguration", {})
+        if deployment_id:
+            deployment = self._codedeploy.get_deployment(deploymentId=deployment_id)["deploymentInfo"]
+            alarms = deployment.get("overrideAlarmConfiguration") or alarms
         return Plan(
             shift=timedelta(minutes=_shift_minutes(config.get("trafficRoutingConfig", {}))),
             bake=timedelta(minutes=blue.get("terminationWaitTimeInMinutes", 0)),
@@ -110,30 +162,44 @@ class BlueGreenService:
             rolls_back=group.get("autoRollbackConfiguration", {}).get("enabled", False),
         )
 
-    def start(self, running: Running, image: str) -> str:
-        """Register what runs with another image, start its deployment, and return the deployment's id.
+    def alarms(self, names: Sequence[str]) -> tuple[Alarm, ...]:
+        """The alarms of these names as they are now."""
+        return tuple(self._alarms(tuple(names)))
+
+    def start(self, wanted: Running, image: str, alarms: Sequence[str] | None = None) -> str:
+        """Register what shall run with an image, start its deployment, and return the deployment's id.
 
         If the deployment cannot be started, the revision is taken back: nothing is left.
+
+        Args:
+            wanted: what the next revision is made from.
+            image: what it runs.
+            alarms: the names of those that watch this deployment, if they are not those of the group.
 
         Raises:
             Refused: another release was quicker.
         """
-        accepted = self._ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
-        registered = self._ecs.register_task_definition(**next_revision(running, image, accepted))["taskDefinition"]
+        parameters = next_revision(wanted, image, self._parameters)
+        registered = self._ecs.register_task_definition(**parameters)["taskDefinition"]
         arn = registered["taskDefinitionArn"]
         description = f"{registered['family']}:{registered['revision']} runs {image}"[:LONGEST_DESCRIPTION]
         try:
-            return self._deploy(app_spec(running, arn, self.place.hook_arn), description)
+            return self._deploy(app_spec(wanted, arn, self.place.hook_arn), description, alarms)
         except BaseException:
             with contextlib.suppress(ClientError, BotoCoreError):  # what is raised is why it could not be started
                 self._ecs.deregister_task_definition(taskDefinition=arn)
             raise
 
-    def _deploy(self, content: str, description: str) -> str:
+    def _deploy(self, content: str, description: str, alarms: Sequence[str] | None) -> str:
         digest = hashlib.sha256(content.encode()).hexdigest()
         revision = {"revisionType": "AppSpecContent", "appSpecContent": {"content": content, "sha256": digest}}
+        # https://docs.aws.amazon.com/codedeploy/latest/APIReference/API_CreateDeployment.html
+        override = {"enabled": bool(alarms), "alarms": [{"name": name} for name in alarms or ()]}
+        asked = {"overrideAlarmConfiguration": override} if alarms is not None else {}
         try:
-            made = self._codedeploy.create_deployment(**self._group, revision=revision, description=description)
+            made = self._codedeploy.create_deployment(
+                **self._group, revision=revision, description=description, **asked
+            )
         except self._codedeploy.exceptions.DeploymentLimitExceededException:
             other = self.in_progress()
             if other and self._description(other) == description:

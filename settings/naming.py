@@ -43,6 +43,10 @@ TARGET_GROUP = NameLimit(
 DATABASE = "database"
 RECOVERY_DATABASE = "recovery-database"
 
+# The tag that says who has registered a revision of a task definition: Terraform, from settings, or a release, with the
+# image that it releases. By it a release finds what settings say now (operations/release_service.py).
+MADE_BY, SETTINGS, RELEASE = "made-by", "settings", "release"
+
 
 @dataclass(frozen=True)
 class Names:

@@ -92,6 +92,15 @@ def delete_service(original: Method, self: Any, cluster_name: str, service_name:
     return service
 
 
+@override(EC2ContainerServiceResponse)
+def list_task_definitions(original: Method, self: Any) -> Any:
+    """The latest first, where that is asked for."""
+    answer = original(self)
+    if self._get_param("sort") == "DESC":
+        answer.result["taskDefinitionArns"].reverse()
+    return answer
+
+
 def is_released_by_codedeploy(service: Any) -> bool:
     """Whether the service has the deployment controller CODE_DEPLOY."""
     return bool(service.deployment_controller["type"] == CODE_DEPLOY)

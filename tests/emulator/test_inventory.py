@@ -49,6 +49,8 @@ def make_everything(client: Callable[..., Client]) -> set[tuple[str, str, str]]:
         MetricName="m", Namespace="n", Period=60, Statistic="Sum",
     )  # fmt: skip
     served = make_services(client, subnet, vpc)
+    described = [{"Name": "description", "Values": ["ELB " + served["load balancer"].partition("loadbalancer/")[2]]}]
+    (of_balancer,) = ec2.describe_network_interfaces(Filters=described)["NetworkInterfaces"]
     zone = client("route53").create_hosted_zone(Name="example.com", CallerReference="once")["HostedZone"]["Id"]
     configuration = {"LocationConstraint": "us-west-2"}
     client("s3", "us-west-2").create_bucket(Bucket="a-bucket", CreateBucketConfiguration=configuration)
@@ -79,6 +81,7 @@ def make_everything(client: Callable[..., Client]) -> set[tuple[str, str, str]]:
     return {
         *(("us-west-2", kind, identifier) for kind, identifier in regional.items()),
         *(("global", kind, identifier) for kind, identifier in without_region.items()),
+        ("us-west-2", "network interface", of_balancer["NetworkInterfaceId"]),
         ("us-east-2", "vpc", other),
         ("us-east-2", "peering connection", regional["peering connection"]),
     }

@@ -22,12 +22,13 @@ from emulator.record import read_calls
 from operations.release import run
 from operations.release_request import Region, Request
 from settings import load
+from settings.naming import MADE_BY, SETTINGS
 from tests.emulator.support import Client, client_for
 from tests.operations.support import REPOSITORY, environment_file
 
 SECONDS_TO_WAIT = 60.0
 SECONDS_BETWEEN_LOOKS = 0.05
-OLD, NEW = (f"registry.example.com/payments/web@sha256:{digit * 64}" for digit in "12")
+OLD, NEW, NEWER = (f"registry.example.com/payments/web@sha256:{digit * 64}" for digit in "124")
 SIDECAR = f"registry.example.com/proxy@sha256:{'3' * 64}"
 NUMBERS = itertools.count()
 
@@ -63,7 +64,7 @@ class World:
         make = client_for(server)
         self.client: Callable[[str], Client] = lambda service: make(service, region)
         self.ecs, self.codedeploy = self.client("ecs"), self.client("codedeploy")
-        self.alarm = self.settings.names.alarm("web-green-slow")
+        self.running_alarm, self.alarm = (self.settings.names.alarm(f"web-{one}-slow") for one in ("blue", "green"))
         self._make_traffic()
         self._make_service()
         self._make_group(canary_minutes)
@@ -82,7 +83,11 @@ class World:
         balancer = elbv2.create_load_balancer(Name=self.name, Subnets=self.subnets)["LoadBalancers"][0]
         self.target_groups = {
             colour: elbv2.create_target_group(
-                Name=f"{self.name}-{colour[0]}", Protocol="HTTPS", Port=8443, VpcId=vpc, TargetType="ip"
+                Name=self.settings.names.target_group("web", colour),
+                Protocol="HTTPS",
+                Port=8443,
+                VpcId=vpc,
+                TargetType="ip",
             )["TargetGroups"][0]["TargetGroupArn"]
             for colour in ("blue", "green")
         }
@@ -122,9 +127,8 @@ class World:
             memory="1024",
             runtimePlatform={"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"},
             volumes=[{"name": "tmp"}],
-            tags=[{"key": "owner", "value": "platform-engineering"}],
+            tags=[{"key": "owner", "value": "platform-engineering"}, {"key": MADE_BY, "value": SETTINGS}],
         )["taskDefinition"]["taskDefinitionArn"]
-        # Terraform may have registered another revision since, which nobody has released.
         self.ecs.create_service(
             cluster=self.cluster,
             serviceName=self.name,
@@ -149,19 +153,20 @@ class World:
                 "timeBasedCanary": {"canaryPercentage": 10, "canaryInterval": canary_minutes},
             },
         )
-        self.client("cloudwatch").put_metric_alarm(
-            AlarmName=self.alarm,
-            Namespace="AWS/ApplicationELB",
-            MetricName="TargetResponseTime",
-            Statistic="Average",
-            Period=60,
-            EvaluationPeriods=1,
-            Threshold=1.0,
-            ComparisonOperator="GreaterThanThreshold",
-        )
-        self.set_alarm("OK")
+        for name in (self.running_alarm, self.alarm):
+            self.client("cloudwatch").put_metric_alarm(
+                AlarmName=name,
+                Namespace="AWS/ApplicationELB",
+                MetricName="TargetResponseTime",
+                Statistic="Average",
+                Period=60,
+                EvaluationPeriods=1,
+                Threshold=1.0,
+                ComparisonOperator="GreaterThanThreshold",
+            )
+            self.set_alarm("OK", name)
         pair = {
-            "targetGroups": [{"name": f"{self.name}-{letter}"} for letter in "bg"],
+            "targetGroups": [{"name": self.settings.names.target_group("web", one)} for one in self.target_groups],
             "prodTrafficRoute": {"listenerArns": [self.listeners[0]]},
             "testTrafficRoute": {"listenerArns": [self.listeners[1]]},
         }
@@ -181,7 +186,7 @@ class World:
                 "enabled": True,
                 "events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"],
             },
-            alarmConfiguration={"enabled": True, "alarms": [{"name": self.alarm}]},
+            alarmConfiguration={"enabled": True, "alarms": [{"name": self.running_alarm}, {"name": self.alarm}]},
         )
 
     # --- what a test changes ---
@@ -212,10 +217,20 @@ class World:
             Environment={"Variables": variables},
         )
 
-    def set_alarm(self, state: str) -> None:
+    def set_alarm(self, state: str, name: str = "") -> None:
         self.client("cloudwatch").set_alarm_state(
-            AlarmName=self.alarm, StateValue=state, StateReason=f"a test says {state}"
+            AlarmName=name or self.alarm, StateValue=state, StateReason=f"a test says {state}"
         )
+
+    def deploy_settings(self, **changes: Any) -> str:
+        """What Terraform does when settings of the task have changed: a new revision, and the one before goes."""
+        found = self.ecs.describe_task_definition(taskDefinition=self.task_definition, include=["TAGS"])
+        accepted = self.ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
+        kept = {name: value for name, value in found["taskDefinition"].items() if name in accepted}
+        made = self.ecs.register_task_definition(**{**kept, "tags": found["tags"], **changes})
+        self.ecs.deregister_task_definition(taskDefinition=self.task_definition)
+        self.task_definition = made["taskDefinition"]["taskDefinitionArn"]
+        return str(self.task_definition)
 
     # --- the command ---
 
@@ -318,4 +333,4 @@ class Meanwhile:
         assert not self._errors, self._errors
 
 
-__all__ = ["NEW", "OLD", "SIDECAR", "Ended", "Meanwhile", "Region", "World", "until"]
+__all__ = ["NEW", "NEWER", "OLD", "SIDECAR", "Ended", "Meanwhile", "Region", "World", "until"]

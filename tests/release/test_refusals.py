@@ -70,22 +70,51 @@ def test_a_worker(run: Commands) -> None:
 @pytest.mark.parametrize(
     ("options", "given"),
     [
-        ((), "none"),
         (("--resume", "--stop"), "--resume and --stop"),
         (("--image", NEW, "--resume"), "--image and --resume"),
         (("--image", NEW, "--stop"), "--image and --stop"),
+        (("--without-running-alarms", "--resume"), "--without-running-alarms and --resume"),
     ],
 )
-def test_other_than_one_task(run: Commands, options: tuple[str, ...], given: str) -> None:
-    assert refusal(run, "web", *options) == (
-        f"--image: {given} is not allowed; exactly one of --image, --resume and --stop is"
-    )
+def test_more_than_one_task(run: Commands, options: tuple[str, ...], given: str) -> None:
+    assert refusal(run, "web", *options) == (f"{options[-1]}: {given} is not allowed; --resume and --stop stand alone")
 
 
 def test_another_account(run: Commands) -> None:
     line = refusal(run, "web", "--image", NEW, "--environment", "staging")
 
     assert line == "account_id: the credentials belong to 123456789012; the settings say 111122223333"
+
+
+def test_an_alarm_of_the_new_version_that_is_on_says_to_wait(world: World, run: Commands) -> None:
+    """CodeDeploy would stop the release before it has begun."""
+    world.set_alarm("ALARM")
+
+    for options in ((), ("--without-running-alarms",)):
+        line = refusal(run, "web", "--image", NEW, "--environment", str(world.file), *options)
+
+        assert line.startswith(f"alarms: {world.alarm} (a test says ALARM) is on, so that CodeDeploy would stop")
+        assert line.endswith("it watches the new version: wait until it is off, which takes minutes after a rollback")
+
+
+def test_an_alarm_of_the_running_version_that_is_on_says_the_way_out(world: World, run: Commands) -> None:
+    world.set_alarm("ALARM", world.running_alarm)
+
+    line = refusal(run, "web", "--image", NEW, "--environment", str(world.file))
+
+    assert line.startswith(f"alarms: {world.running_alarm} (a test says ALARM) is on")
+    assert line.endswith("ARGS=--without-running-alarms releases it")
+
+
+def test_a_port_on_which_no_customer_is_served(world: World, run: Commands) -> None:
+    (proxy, web) = world.running_task_definition()["taskDefinition"]["containerDefinitions"]
+    moved = {**web, "portMappings": [{"containerPort": 9443, "hostPort": 9443, "protocol": "tcp"}]}
+    world.deploy_settings(containerDefinitions=[proxy, moved])
+
+    line = refusal(run, "web", "--environment", str(world.file))
+
+    assert line.startswith("port: 9443 is not allowed;")
+    assert "serves customers on 8443" in line
 
 
 @pytest.mark.parametrize("options", [("--image", NEW), ("--resume",), ("--stop",)])

@@ -6,9 +6,13 @@ import json
 
 import pytest
 
-from tests.release.support import NEW, OLD, SIDECAR, Meanwhile, World, until
+from operations import released_revisions
+from operations.outcome import Refused
+from settings.naming import MADE_BY, RELEASE, SETTINGS
+from tests.release.support import NEW, NEWER, OLD, SIDECAR, Meanwhile, World, until
 
 pytestmark = [pytest.mark.requirement("W2.4")]
+MADE = [{"key": MADE_BY, "value": RELEASE}]
 
 
 def test_a_release_ends_with_the_new_image_before_all_customers(world: World) -> None:
@@ -25,7 +29,8 @@ def test_a_release_ends_with_the_new_image_before_all_customers(world: World) ->
     assert "green 10 %" in ended.text
     assert "\x1b[" not in ended.text
     after = world.running_task_definition()
-    assert after["tags"] == before["tags"]
+    assert [tag for tag in after["tags"] if tag not in before["tags"]] == MADE
+    assert [tag for tag in before["tags"] if tag not in after["tags"]] == [{"key": MADE_BY, "value": SETTINGS}]
     assert_differ_in_the_image_only(before["taskDefinition"], after["taskDefinition"])
 
 
@@ -57,7 +62,7 @@ def test_what_the_deployment_is_told_comes_from_what_runs(world: World) -> None:
     assert world.primary["capacityProviderStrategy"] == [{"capacityProvider": "FARGATE", "base": 1, "weight": 1}]
 
 
-def test_the_next_release_starts_from_what_runs_and_not_from_the_latest_revision(world: World) -> None:
+def test_a_revision_that_somebody_else_has_registered_is_not_released(world: World) -> None:
     latest = world.ecs.describe_task_definition(taskDefinition=world.task_definition)["taskDefinition"]
     world.ecs.register_task_definition(
         family=world.name,
@@ -115,18 +120,6 @@ def test_a_smoke_test_that_fails_rolls_a_release_back_before_any_customer_sees_i
     assert "green 10 %" not in ended.text
 
 
-@pytest.mark.requirement("W2.3")
-def test_an_alarm_that_is_on_before_the_start_releases_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("operations.release.SECONDS_UNTIL_ROLLBACK", 0.5)
-    world.set_alarm("ALARM")
-
-    ended = world.run(NEW)
-
-    assert ended.code == 3
-    assert world.running_image() == OLD
-    assert world.alarm in ended.text.splitlines()[-2]
-
-
 def test_the_image_that_runs_already_is_not_released_again(world: World) -> None:
     before = world.writes()
 
@@ -145,3 +138,95 @@ def test_a_release_after_a_rolled_back_one_starts_from_the_old_image(world: Worl
     assert world.run(NEW).code == 0
 
     assert world.running_image() == NEW
+
+
+@pytest.mark.requirement("W7.1")
+def test_settings_reach_what_runs_by_a_release_without_an_image(world: World) -> None:
+    assert world.run(NEW).code == 0
+    world.deploy_settings(cpu="1024", memory="2048")
+
+    ended = world.run()
+
+    assert ended.code == 0
+    running = world.running_task_definition()["taskDefinition"]
+    assert (running["cpu"], running["memory"], world.running_image()) == ("1024", "2048", NEW)
+    assert "  settings: cpu: 512 -> 1024\n  settings: memory: 1024 -> 2048\n" in ended.text
+    assert world.run().text == f"web runs {NEW} already: there is nothing to release\n"
+
+
+@pytest.mark.requirement("W7.1")
+def test_settings_go_along_with_an_image_and_the_revision_of_settings_stays(world: World) -> None:
+    """It is Terraform's: without it the next plan would not be empty."""
+    containers = world.running_task_definition()["taskDefinition"]["containerDefinitions"]
+    (proxy, web) = containers
+    web = {**web, "environment": [{"name": "LOG_LEVEL", "value": "not to be shown"}]}
+    of_settings = world.deploy_settings(containerDefinitions=[proxy, web])
+
+    ended = world.run(NEW)
+
+    assert world.running_image() == NEW
+    after = world.running_task_definition()["taskDefinition"]["containerDefinitions"]
+    assert after == [proxy, {**web, "image": NEW}]
+    assert "  settings: web.environment\n" in ended.text
+    assert "not to be shown" not in ended.text
+    assert world.revisions() == [of_settings, world.primary["taskDefinition"]]
+
+
+def test_a_release_leaves_of_earlier_ones_nothing_but_what_runs(world: World) -> None:
+    world.answer_hook_with("Failed")
+    assert world.run(NEWER).code == 3
+    world.answer_hook_with("Succeeded")
+    assert world.run(NEW).code == 0
+    assert world.run(NEWER).code == 0
+
+    assert world.revisions() == [world.task_definition, world.primary["taskDefinition"]]
+
+
+def test_what_releases_have_registered_goes_with_the_environment_and_nothing_else(world: World) -> None:
+    assert world.run(NEW).code == 0
+    own = [{"key": "platform", "value": "payments"}]
+    own.append({"key": "environment_suffix", "value": world.settings.environment_suffix})
+    world.ecs.tag_resource(resourceArn=world.primary["taskDefinition"], tags=own)
+    world.ecs.tag_resource(resourceArn=world.task_definition, tags=own)
+    other = world.ecs.register_task_definition(
+        family=f"payments-other-{world.settings.environment_suffix}",
+        containerDefinitions=[{"name": "web", "image": OLD, "memory": 128}],
+        tags=[own[0], {"key": "environment_suffix", "value": "other"}, *MADE],
+    )["taskDefinition"]["taskDefinitionArn"]
+
+    assert released_revisions.deregister(world.settings, lambda _: world.ecs) > 0
+
+    assert world.revisions() == [world.task_definition]
+    assert world.ecs.describe_task_definition(taskDefinition=other)["taskDefinition"]["status"] == "ACTIVE"
+
+
+@pytest.mark.requirement("W2.3")
+def test_a_version_that_is_broken_does_not_keep_its_fix_out(world: World) -> None:
+    world.set_alarm("ALARM", world.running_alarm)
+    with pytest.raises(Refused, match="without-running-alarms"):
+        world.run(NEW)
+
+    ended = world.run(NEW, without_running_alarms=True)
+
+    assert ended.code == 0
+    assert world.running_image() == NEW
+    loud = " ".join(ended.text.split())
+    assert f"WITHOUT the alarms of the version that runs, {world.running_alarm}:" in loud
+    assert f"watched: {world.alarm}, and the smoke test as ever" in loud
+    told = world.deployment(world.deployments()[0])["overrideAlarmConfiguration"]
+    assert told == {"enabled": True, "alarms": [{"name": world.alarm}]}
+
+
+@pytest.mark.requirement("W2.3")
+def test_the_alarms_of_the_fix_watch_it_also_when_it_is_resumed(slow_world: World) -> None:
+    world = slow_world
+    world.set_alarm("ALARM", world.running_alarm)
+    with Meanwhile(lambda: world.green_percent() == 10, lambda: world.set_alarm("ALARM")):
+        ended = world.run(NEW, without_running_alarms=True)
+
+    assert ended.code == 3
+    assert world.running_image() == OLD
+    resumed = world.run(resume=True)
+    assert resumed.code == 3
+    assert world.alarm in resumed.text.splitlines()[-2]
+    assert world.running_alarm not in resumed.text

@@ -11,12 +11,13 @@ import pytest
 from botocore.validate import ParamValidator
 
 from operations.outcome import Failed
-from operations.release_revision import Running, app_spec, next_revision
+from operations.release_revision import Running, app_spec, differences, next_revision
 from tests.release.support import NEW, OLD, SIDECAR
 
 pytestmark = [pytest.mark.requirement("W2.4")]
 ECS: Any = botocore.session.get_session().get_service_model("ecs")
 REGISTER = ECS.operation_model("RegisterTaskDefinition").input_shape
+MADE = [{"key": "made-by", "value": "release"}]
 HOOK = "arn:aws:lambda:us-east-2:123456789012:function:payments-smoke-test-local"
 
 DESCRIBED: dict[str, Any] = {
@@ -84,6 +85,7 @@ def test_the_next_revision_is_the_running_one_with_another_image() -> None:
     }  # fmt: skip
     expected = {name: value for name, value in before.items() if name not in of_aws}
     expected["containerDefinitions"][0]["image"] = NEW
+    expected["tags"] = MADE
     assert made == expected
     assert ParamValidator().validate(made, REGISTER).generate_report() == ""
     assert DESCRIBED["containerDefinitions"][0]["image"] == OLD, "what was read must not change"
@@ -96,13 +98,53 @@ def test_every_parameter_that_aws_describes_and_takes_is_kept() -> None:
 
     made = revision(task_definition={**both, "containerDefinitions": DESCRIBED["containerDefinitions"]})
 
-    assert made.keys() == both.keys() | {"containerDefinitions"}
+    assert made.keys() == both.keys() | {"containerDefinitions", "tags"}
 
 
 def test_tags_go_along_but_for_those_that_only_aws_may_set() -> None:
     mine = [{"key": "owner", "value": "platform-engineering"}]
-    assert revision(tags=[*mine, {"key": "aws:ecs:clusterName", "value": "main"}])["tags"] == mine
-    assert "tags" not in revision(tags=[])
+    assert revision(tags=[*mine, {"key": "aws:ecs:clusterName", "value": "main"}])["tags"] == mine + MADE
+    assert revision(tags=[*mine, {"key": "made-by", "value": "settings"}])["tags"] == mine + MADE
+
+
+def test_the_order_of_what_is_a_set_is_no_difference() -> None:
+    """ECS answers the environment of a container in any order."""
+    first, second = {"name": "A", "value": "1"}, {"name": "B", "value": "2"}
+
+    def ordered(*variables: dict[str, str]) -> Running:
+        return running(task_definition=with_container(environment=list(variables)))
+
+    assert differences(ordered(first, second), ordered(second, first), REGISTER.members) == []
+    assert differences(ordered(first), ordered(second), REGISTER.members) == ["web.environment"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"cpu": "1024"}, ["cpu: 256 -> 1024"]),
+        ({"taskRoleArn": "arn:other"}, ["taskRoleArn: arn:aws:iam::123456789012:role/web -> arn:other"]),
+        ({"revision": 8, "registeredBy": "x"}, []),
+        ({"volumes": []}, ["volumes"]),
+    ],
+)
+def test_every_difference_beside_the_image_is_told(changed: dict[str, Any], said: list[str]) -> None:
+    wanted = running(task_definition=DESCRIBED | changed)
+
+    assert differences(running(), wanted, REGISTER.members) == said
+
+
+def test_another_image_is_a_difference_in_a_sidecar_alone() -> None:
+    assert differences(running(), running(task_definition=with_container(image=NEW)), REGISTER.members) == []
+    sidecar = running(container="proxy")
+    assert differences(
+        sidecar, running(container="proxy", task_definition=with_container(image=NEW)), REGISTER.members
+    ) == [f"web.image: {OLD} -> {NEW}"]
+
+
+def with_container(**changes: Any) -> dict[str, Any]:
+    """The task definition with another first container."""
+    first, *others = DESCRIBED["containerDefinitions"]
+    return DESCRIBED | {"containerDefinitions": [first | changes, *others]}
 
 
 def test_a_container_that_is_not_there_is_named() -> None:

@@ -280,9 +280,9 @@ def test_a_deployment_whose_answer_was_lost_is_found_again(world: World, monkeyp
     """As botocore repeats a call that was not answered, the second one meets the deployment of the first."""
     deploy = BlueGreenService._deploy
 
-    def deploy_twice(self: BlueGreenService, content: str, description: str) -> str:
-        first = deploy(self, content, description)
-        assert deploy(self, content, description) == first
+    def deploy_twice(self: BlueGreenService, *asked: Any) -> str:
+        first = deploy(self, *asked)
+        assert deploy(self, *asked) == first
         return first
 
     monkeypatch.setattr(BlueGreenService, "_deploy", deploy_twice)

@@ -1,0 +1,41 @@
+"""What releases leave behind: revisions of task definitions, which are not Terraform's and go with the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from settings import Settings
+from settings.naming import MADE_BY, RELEASE
+
+
+def deregister(settings: Settings, ecs_in: Callable[[str], Any]) -> int:
+    """Deregister what releases of this environment have registered in both regions, and return how many there were.
+
+    Also of services that settings have no more. A revision belongs to the environment whose tags it has.
+
+    Args:
+        settings: of the environment.
+        ecs_in: a client of ECS in a region.
+    """
+    own = {
+        MADE_BY: RELEASE,
+        "platform": settings.name_prefix,
+        "environment_suffix": settings.environment_suffix,
+    }
+    count = 0
+    for region in (settings.primary.name, settings.recovery.name):
+        ecs = ecs_in(region)
+        for arn in _active(ecs, f"{settings.name_prefix}-"):
+            tags = ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"]).get("tags", [])
+            if own.items() <= {tag["key"]: tag["value"] for tag in tags}.items():
+                ecs.deregister_task_definition(taskDefinition=arn)
+                count += 1
+    return count
+
+
+def _active(ecs: Any, prefix: str) -> Iterator[str]:
+    for page in ecs.get_paginator("list_task_definition_families").paginate(familyPrefix=prefix, status="ACTIVE"):
+        for family in page["families"]:
+            for revisions in ecs.get_paginator("list_task_definitions").paginate(familyPrefix=family, status="ACTIVE"):
+                yield from revisions["taskDefinitionArns"]
