@@ -57,6 +57,9 @@ class WorkerService(Construct):
             task_definition=task.definition.arn,
             desired_count=service.minimum_tasks,
             capacity_provider_strategy=_strategy(service),
+            # Without it the provider replaces the service, and with it its tasks, when the strategy changes.
+            # https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/ecs_service#capacity_provider_strategy
+            force_new_deployment=True,
             network_configuration=EcsServiceNetworkConfiguration(
                 subnets=network.private.subnet_ids,
                 security_groups=[task.group.security_group.id, endpoint_clients.security_group.id],

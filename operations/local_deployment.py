@@ -79,6 +79,18 @@ class LocalDeployment:
         self._refuse_violations()
         self._explain_exploration(server)
 
+    def plan(self) -> list[str]:
+        """What another deployment would change now: action and address, a line each.
+
+        Raises:
+            Refused: nothing is deployed.
+            Failed: Terraform failed.
+        """
+        server = process.find(self.directory)
+        if server is None:
+            raise Refused("no local AWS runs: run make deploy-local first")
+        return self._terraform(self._stack, server).plan()
+
     def destroy(self) -> None:
         """Destroy what ``deploy`` made, show that nothing is left, stop the local AWS and remove its directory.
 
@@ -87,13 +99,12 @@ class LocalDeployment:
                 running then.
         """
         server = process.find(self.directory)
-        stack = self.directory / "cdktf.out" / "stacks" / "payment-platform"
         if server is None:
             self.console.print("no local AWS runs: what it held is gone with it")
         elif not (self._data_directory / "terraform.tfstate").exists():
             self.console.print("nothing was deployed to the local AWS")
         else:
-            terraform = self._terraform(stack, server)
+            terraform = self._terraform(self._stack, server)
             resources = terraform.resources()
             with self._phase("terraform destroy"):
                 destroyed = terraform.destroy()
@@ -112,6 +123,10 @@ class LocalDeployment:
         if self.directory.exists():
             shutil.rmtree(self.directory)
             self.console.print(f"removed {self.directory.name}")
+
+    @property
+    def _stack(self) -> Path:
+        return self.directory / "cdktf.out" / "stacks" / "payment-platform"
 
     @property
     def _data_directory(self) -> Path:

@@ -90,6 +90,15 @@ def policies(configuration: Block, *, account_id: str) -> Iterator[Policy]:
         raise LookupError(f"policy documents that nothing uses: {', '.join(sorted(unused))}")
 
 
+def arn_of(configuration: Block, reference: str, *, account_id: str) -> str:
+    """What a reference to an ARN (``${aws_sqs_queue.q.arn}``) is in the policies.
+
+    Raises:
+        UnknownReferenceError: naming the type that ``ARNS`` lacks.
+    """
+    return _Arns(configuration, account_id).replace(reference)
+
+
 def _uses(resources: Block) -> Iterator[tuple[str, str, str]]:
     """Address, attribute and document for each attribute that is a policy document."""
     for type_, blocks in resources.items():

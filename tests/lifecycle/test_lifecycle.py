@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,15 @@ import boto3
 import pytest
 from rich.console import Console
 
-from emulator import process
+from emulator import process, stand_in
 from emulator.record import Call, read_calls, read_violations
 from operations.local_deployment import LocalDeployment
+from operations.release import run
+from operations.release_request import Request
 from operations.synthesized import provider_installation, synthesize
 from operations.terraform import Terraform
 from settings import Settings
+from tests.release.support import Meanwhile
 from tests.synthesized import Synthesized
 
 pytestmark = pytest.mark.lifecycle
@@ -53,23 +58,55 @@ LISTINGS: list[tuple[str, str, dict[str, Any], Callable[[dict[str, Any]], list[A
 
 
 DIGEST = "0" * 64
-# What a running platform is asked for, as settings over those that were deployed.
+NEW, BAD = (f"registry.example.com/web@sha256:{digit * 64}" for digit in "12")
+ENVIRONMENTS = Path("settings") / "environments"
+# What a running platform is asked for, as settings over those that were deployed. Each costs a plan: what changes other
+# resources than the rest goes together.
 CHANGES = {
     "image": f'[services.web]\nimage = "registry.example.com/web@sha256:{DIGEST}"\n',
     "size": "[services.payments]\ncpu_units = 1024\nmemory_mib = 2048\n",
-    "bounds": "[services.web]\nminimum_tasks = 3\nmaximum_tasks = 9\n",
-    "path": '[services.payments]\npath_patterns = ["/api/*", "/v2/*"]\n',
-    "priority": "[services.payments]\npriority = 900\n",
+    "rule": '[services.payments]\npath_patterns = ["/api/*", "/v2/*"]\npriority = 900\n',
     "health-check": '[services.web.health_check]\npath = "/health"\ninterval_seconds = 20\n',
-    "canary": "[release]\ncanary_percent = 20\nbake_minutes = 5\n",
-    "nat": '[network]\nnat_gateways = "one"\n',
+    "operation": (
+        'alarm_email_addresses = ["operations@example.com"]\n'
+        "[services.web]\nminimum_tasks = 3\nmaximum_tasks = 9\nconnections_per_task = 4\nrequests_per_target = 500\n"
+        "[services.reports]\non_demand_base = 1\nspot_weight = 50\nmessages_per_task = 50\n"
+        "[release]\ncanary_percent = 20\nbake_minutes = 5\nslowest_p99_seconds = 1.5\n"
+    ),
+    "nat-and-tags": '[network]\nnat_gateways = "one"\n[tags]\nowner = "somebody else"\n',
     "new-service": (
         f'[services.cards]\nimage = "registry.example.com/cards@sha256:{DIGEST}"\ncritical = true\n'
         'path_patterns = ["/cards/*"]\npriority = 2000\n'
     ),
+    "removed-service": "",
 }
 # A revision of a task definition and a canary cannot be changed: a new one is made, and the old one goes after it.
 NEW_BY_NATURE = {"aws_ecs_task_definition", "aws_codedeploy_deployment_config"}
+# What the change of settings must change, beside what the other tests look at.
+CHANGED = {
+    "operation": {
+        "update": {
+            "aws_appautoscaling_target",
+            "aws_appautoscaling_policy",
+            "aws_cloudwatch_metric_alarm",
+            "aws_codedeploy_deployment_group",
+            "aws_ecs_service",
+        },
+        "create": {"aws_sns_topic_subscription"},
+    },
+    "nat-and-tags": {"update": {"aws_lb", "aws_lb_target_group", "aws_lb_listener_rule", "aws_ecs_cluster", "aws_vpc"}},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Released:
+    """What came of a release: its exit code, what runs then, the weights by listener, and what a plan would change."""
+
+    code: int
+    output: str
+    image: str
+    weights: dict[str, dict[str, int]]
+    plan: list[str]
 
 
 @dataclass(kw_only=True)
@@ -84,6 +121,9 @@ class Rehearsal:
     left: dict[str, list[Any]]
     buckets_left: list[str]
     plans: dict[str, list[str]]
+    released: Released
+    rolled_back: Released
+    asked: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +141,12 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
         )
         plans = {name: planned(deployment, server, directory / name, text) for name, text in CHANGES.items()}
         with pytest.MonkeyPatch.context() as patch:
+            for name, value in process.environment(server.url).items():
+                patch.setenv(name, value)
+            with stand_in.serving(server, NEW) as standing, stand_in.serving(server, BAD):
+                released = release(deployment, server, local_settings, NEW)
+                rolled_back = release(deployment, server, local_settings, BAD, alarm="web-blue-slow")
+        with pytest.MonkeyPatch.context() as patch:
             patch.setattr(LocalDeployment, "abandon", lambda _: None)  # to look around before it is gone
             deployment.destroy()
         yield Rehearsal(
@@ -112,6 +158,9 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
             left=listed(server, (local_settings.primary.name, local_settings.recovery.name, "us-east-1")),
             buckets_left=[bucket["Name"] for bucket in client(server, "s3").list_buckets()["Buckets"]],
             plans=plans,
+            released=released,
+            rolled_back=rolled_back,
+            asked=standing.requests,
         )
     finally:
         print(said.getvalue(), file=sys.stderr)  # shown where a test fails, with the times of the phases
@@ -121,12 +170,68 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
 def planned(deployment: LocalDeployment, server: process.Server, directory: Path, change: str) -> list[str]:
     """What Terraform would do to the deployed platform if settings said so: action and address, a line each."""
     directory.mkdir()
-    (directory / "changed.toml").write_text(f'extends = "local"\n{change}')
+    (directory / "changed.toml").write_text(f'extends = "local"\n{change}' if change else without_payments())
     stack = synthesize(str(directory / "changed.toml"), directory / "cdktf.out")
     environment = provider_installation(stack).environment(process.complete_environment(server.url))
     terraform = Terraform(stack, environment, deployment.console)
     terraform.init()
     return terraform.plan()
+
+
+def without_payments() -> str:
+    """The deployed settings less a service: what a file adds to another cannot take anything away."""
+    services = (ENVIRONMENTS / "_services.toml").read_text(encoding="utf-8").split("[services.")[1:]
+    others = "".join(f"[services.{one}" for one in services if not one.startswith("payments]"))
+    local = (ENVIRONMENTS / "local.toml").read_text(encoding="utf-8")
+    return local.replace('extends = "_services"', "") + "\n" + others
+
+
+def release(
+    deployment: LocalDeployment, server: process.Server, settings: Settings, image: str, alarm: str = ""
+) -> Released:
+    """Release an image of web; an alarm goes on once customers see it."""
+    said = io.StringIO()
+    # The canary lasts seconds where something is to happen meanwhile, and else a moment.
+    process.set_clock(server, 2.0 if alarm else 0.05)
+    cloudwatch = client(server, "cloudwatch")
+
+    def green_has_traffic() -> bool:
+        return 10 in weights(server, settings)["production"].values()
+
+    def go_off() -> None:
+        cloudwatch.set_alarm_state(AlarmName=settings.names.alarm(alarm), StateValue="ALARM", StateReason="a test")
+        process.set_clock(server, 0.05)
+
+    with Meanwhile(green_has_traffic, go_off) if alarm else contextlib.nullcontext():
+        request = Request(service="web", image=image, environment="local")
+        code = run(request, settings, Console(file=said, width=200), seconds_between_looks=0.1)
+    name, ecs = settings.names.of("web"), client(server, "ecs")
+    (service,) = ecs.describe_services(cluster=settings.names.of("cluster"), services=[name])["services"]
+    (primary,) = [one for one in service["taskSets"] if one["status"] == "PRIMARY"]
+    definition = ecs.describe_task_definition(taskDefinition=primary["taskDefinition"])["taskDefinition"]
+    return Released(
+        code=code,
+        output=said.getvalue(),
+        image=definition["containerDefinitions"][0]["image"],
+        weights=weights(server, settings),
+        plan=deployment.plan(),
+    )
+
+
+def weights(server: process.Server, settings: Settings) -> dict[str, dict[str, int]]:
+    """The weight of each colour of web, by listener."""
+    elbv2 = client(server, "elbv2")
+    (balancer,) = elbv2.describe_load_balancers(Names=[settings.names.of("lb")])["LoadBalancers"]
+    colours = {settings.names.target_group("web", colour): colour for colour in ("blue", "green")}
+    found: dict[str, dict[str, int]] = {}
+    for listener in elbv2.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]:
+        for rule in elbv2.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"]:
+            groups = rule["Actions"][0].get("ForwardConfig", {}).get("TargetGroups", [])
+            by_name = {one["TargetGroupArn"].split("/")[-2]: one["Weight"] for one in groups}
+            if by_name.keys() & colours.keys():
+                place = {443: "production", 8443: "test"}[listener["Port"]]
+                found[place] = {colours[name]: weight for name, weight in by_name.items()}
+    return found
 
 
 def client(server: process.Server, service: str, region: str = "us-east-2") -> Any:
@@ -219,14 +324,73 @@ def test_a_change_of_settings_replaces_nothing_that_is_in_use(rehearsal: Rehears
     plan = [line.split(" ", 1) for line in rehearsal.plans[change]]
     assert plan, "the change changes nothing"
     undone = [(action, address) for action, address in plan if action in {"replace", "delete"}]
-    expected = {"nat": {"aws_nat_gateway", "aws_eip", "aws_route", "aws_route_table"}}.get(change, NEW_BY_NATURE)
-    assert [one for one in undone if one[1].split(".")[0] not in expected] == []
+    if change == "removed-service":
+        undone = [one for one in undone if one[0] != "delete" or "payments" not in one[1]]
+    expected = {"nat-and-tags": {"aws_nat_gateway", "aws_eip", "aws_route", "aws_route_table"}}
+    assert [one for one in undone if one[1].split(".")[0] not in expected.get(change, NEW_BY_NATURE)] == []
+
+
+@pytest.mark.requirement("W7.1")
+@pytest.mark.parametrize("change", CHANGED)
+def test_each_part_of_a_change_of_settings_changes_what_it_is_about(rehearsal: Rehearsal, change: str) -> None:
+    done: dict[str, set[str]] = {}
+    for line in rehearsal.plans[change]:
+        action, address = line.split(" ", 1)
+        done.setdefault(action, set()).add(address.split(".")[0])
+    for action, types in CHANGED[change].items():
+        assert types <= done[action]
+
+
+@pytest.mark.requirement("W7.1")
+def test_a_service_that_settings_no_longer_have_goes_and_nothing_else(rehearsal: Rehearsal) -> None:
+    plan = [line.split(" ", 1) for line in rehearsal.plans["removed-service"]]
+    gone = {address.split(".")[0] for action, address in plan if action == "delete"}
+    assert gone >= {"aws_ecs_service", "aws_lb_listener_rule", "aws_lb_target_group", "aws_codedeploy_deployment_group"}
+    # The smoke test forgets its checks, the endpoints and the load balancer stay as they are.
+    assert {address.split(".")[0] for action, address in plan if action == "update"} == {
+        "aws_iam_role_policy",
+        "aws_lambda_function",
+    }
+
+
+@pytest.mark.requirement("W7.1")
+def test_a_service_goes_before_what_leads_to_it(rehearsal: Rehearsal, local_settings: Settings) -> None:
+    """By the same dependencies, whether one service goes or all: no more releases, no tasks, no rule, no targets."""
+    order = ["DeleteDeploymentGroup", "DeleteService", "DeleteRule", "DeleteTargetGroup"]
+    for region in (local_settings.primary.name, local_settings.recovery.name):
+        calls = [call for call in rehearsal.calls if call.region == region and call.status == HTTPStatus.OK]
+        moments = {name: [n for n, call in enumerate(calls) if call.operation == name] for name in order}
+        own = {
+            name: [n for n in moments[name] if local_settings.names.of("web") in str(calls[n].resource)]
+            for name in ("DeleteDeploymentGroup", "DeleteService")
+        }
+        assert max(own["DeleteDeploymentGroup"]) < min(own["DeleteService"])
+        assert min(moments["DeleteService"]) < min(moments["DeleteRule"])
+        assert min(moments["DeleteRule"]) < min(moments["DeleteTargetGroup"])
+
+
+@pytest.mark.requirement("W1.2", "W2.3", "W2.4", "Q2")
+def test_a_release_ends_with_the_new_image_and_an_empty_plan(rehearsal: Rehearsal) -> None:
+    released = rehearsal.released
+    assert (released.code, released.image) == (0, NEW), released.output
+    assert released.weights == {"production": {"blue": 0, "green": 100}, "test": {"blue": 0, "green": 100}}
+    assert released.plan == []
+    assert rehearsal.asked == ["/"]  # by the smoke test, through the test listener
+
+
+@pytest.mark.requirement("W1.2", "W2.3", "W2.4", "Q2")
+def test_a_release_that_an_alarm_takes_back_leaves_the_image_the_weights_and_the_plan(rehearsal: Rehearsal) -> None:
+    rolled_back = rehearsal.rolled_back
+    assert (rolled_back.code, rolled_back.image) == (3, NEW), rolled_back.output
+    assert "web-blue-slow" in rolled_back.output
+    assert rolled_back.weights == {"production": {"blue": 0, "green": 100}, "test": {"blue": 0, "green": 100}}
+    assert rolled_back.plan == []
 
 
 @pytest.mark.requirement("W7.1")
 @pytest.mark.parametrize(
     ("change", "type_"),
-    [("path", "aws_lb_listener_rule"), ("priority", "aws_lb_listener_rule"), ("health-check", "aws_lb_target_group")],
+    [("rule", "aws_lb_listener_rule"), ("health-check", "aws_lb_target_group")],
 )
 def test_rules_and_target_groups_are_changed_in_place(rehearsal: Rehearsal, change: str, type_: str) -> None:
     assert {line.split(" ")[0] for line in rehearsal.plans[change] if f" {type_}." in line} == {"update"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import warnings
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ MISTAKEN = [
     ("RESOURCE_MISMATCH", "elasticloadbalancing:Modify", "of the forms that an ARN may have, one is enough"),
     ("RESOURCE_MISMATCH", "kms:CreateAlias", "an alias needs the permission on the key as well"),
 ]
+CRITICAL = ("web", "payments")
 # Services that document no key for whom they act; their roles can touch nothing but what is named in them.
 WITHOUT_SOURCE = {"s3.amazonaws.com", "codedeploy.amazonaws.com", "lambda.amazonaws.com"}
 # What cloudsplaining counts as a risk and a role must have: risk, action, and why.
@@ -41,6 +44,35 @@ RISKS = [
     "allows_data_exfiltration_actions",
     "service_wildcard",
 ]
+# What AWS lets nobody narrow to a resource: action, and what a role needs it for.
+EVERYTHING = {
+    "codedeploy:PutLifecycleEventHookExecutionStatus": "the smoke test judges a release by the id of a hook under way",
+    "ec2:DescribeNetworkInterfaces": "functions in the VPC find network interfaces, their own or the load balancer's",
+    "ec2:DescribeSubnets": "Lambda looks where a function stands",
+    "ecr:GetAuthorizationToken": "Fargate logs in to the registry before it pulls",
+    "elasticloadbalancing:DescribeListeners": "CodeDeploy looks where traffic goes",
+    "elasticloadbalancing:DescribeRules": "likewise",
+    "elasticloadbalancing:DescribeTargetGroups": "likewise",
+    "logs:DescribeLogGroups": "ECS Exec finds the log of sessions",
+    "ssmmessages:CreateControlChannel": "ECS Exec opens a session in a task",
+    "ssmmessages:CreateDataChannel": "likewise",
+    "ssmmessages:OpenControlChannel": "likewise",
+    "ssmmessages:OpenDataChannel": "likewise",
+}
+# All of a kind, where a name does not exist before the action: the pattern, and why.
+ALL_OF_A_KIND = {
+    r"ec2:network-interface/\*": "Lambda makes the network interfaces of a function in the VPC, and deletes them",
+    r"ec2:security-group/\*": "to make a network interface is an action on its groups; the function's own are given",
+}
+KIND = re.compile(r"arn:aws:(?!s3:)(?P<service>[\w-]+):[\w-]*:\d*:(?P<kind>(?:[\w-]+[/:])?\*)")
+# Who may pass which roles, by the ids and names that they have: a release hands tasks the roles of its own service.
+PASSES = [
+    (
+        r"aws_iam_role_policy\.(?P<place>primary|recovery)_services_(?P<service>[\w-]+)-release_policy_\w+",
+        "payments-{service}-(task|execution)-{region}-local",
+    ),
+]
+REGIONS = {"primary": "us-east-2", "recovery": "us-west-2"}
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +107,38 @@ def stars(policy: Policy) -> list[str]:
     ]
 
 
+def allowed(policies: list[Policy]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Whose it is, and the statement, for all that roles are allowed."""
+    for policy in policies:
+        if policy.use == IDENTITY:
+            yield from ((policy.owner, one) for one in policy.statements if one["Effect"] == "Allow")
+
+
+def kinds(policies: list[Policy]) -> set[str]:
+    """The kinds of which a role may act on all there are, as service:kind."""
+    found = (KIND.fullmatch(resource) for _, one in allowed(policies) for resource in one["Resource"])
+    return {f"{match['service']}:{match['kind']}" for match in found if match}
+
+
+def passed(policies: list[Policy]) -> list[str]:
+    """What is wrong with the roles that roles may pass, a line each."""
+    trusts = {str(one.document["Statement"][0]["Principal"]["Service"][0]): one for one in policies if one.use == TRUST}
+    found = []
+    for owner, statement in allowed(policies):
+        if not any(fnmatchcase("iam:PassRole", action) for action in statement["Action"]):
+            continue
+        rules = [(match, roles) for pattern, roles in PASSES if (match := re.fullmatch(pattern, owner))]
+        to = statement.get("Condition", {}).get("StringEquals", {}).get("iam:PassedToService")
+        if to not in trusts:
+            found.append(f"{owner} passes roles to {to}")
+        for resource in statement["Resource"]:
+            name = resource.partition(":role/")[2]
+            own = [roles.format(**match.groupdict(), region=REGIONS[match["place"]]) for match, roles in rules]
+            if not any(re.fullmatch(roles, name) for roles in own):
+                found.append(f"{owner} passes {resource}")
+    return found
+
+
 def identity_policy(statement: dict[str, Any]) -> Policy:
     return Policy(
         owner="aws_iam_role_policy.x", use=IDENTITY, document={"Version": "2012-10-17", "Statement": [statement]}
@@ -100,6 +164,25 @@ def test_no_role_may_escalate_exfiltrate_or_manage_permissions(all_policies: lis
 @pytest.mark.requirement("W6.1")
 def test_no_role_acts_on_everything_where_aws_knows_resources(all_policies: list[Policy]) -> None:
     assert [(p.owner, action) for p in all_policies if p.use == IDENTITY for action in stars(p)] == []
+
+
+@pytest.mark.requirement("W4.5")
+@pytest.mark.requirement("W6.1")
+def test_what_roles_may_do_to_everything_is_listed_with_its_reason(all_policies: list[Policy]) -> None:
+    """What AWS cannot narrow is still a choice: another action of this kind needs a reason here, and none is idle."""
+    everything = {action for _, one in allowed(all_policies) if "*" in one["Resource"] for action in one["Action"]}
+    assert everything == EVERYTHING.keys()
+    patterns = {kind: [one for one in ALL_OF_A_KIND if re.fullmatch(one, kind)] for kind in kinds(all_policies)}
+    assert sorted(kind for kind, matching in patterns.items() if not matching) == []
+    assert {one for matching in patterns.values() for one in matching} == ALL_OF_A_KIND.keys()
+
+
+@pytest.mark.requirement("W4.5")
+@pytest.mark.requirement("W1.5")
+def test_no_role_may_pass_other_roles_than_those_of_its_own_service(all_policies: list[Policy]) -> None:
+    assert passed(all_policies) == []
+    passing = [owner for owner, one in allowed(all_policies) if "iam:PassRole" in one["Action"]]
+    assert len(passing) == len(REGIONS) * len(CRITICAL)
 
 
 @pytest.mark.requirement("W4.5")
@@ -141,6 +224,59 @@ def test_a_document_that_nothing_uses_is_named(platform: Synthesized) -> None:
     configuration |= {"resource": {}}
     with pytest.raises(LookupError, match="lost"):
         list(policies(configuration, account_id="123456789012"))
+
+
+def passing(role: str, to: str = "ecs-tasks.amazonaws.com", action: str = "iam:PassRole") -> Policy:
+    condition = {"StringEquals": {"iam:PassedToService": to}} if to else {}
+    return Policy(
+        owner="aws_iam_role_policy.primary_services_web-release_policy_ABCDEF12",
+        use=IDENTITY,
+        document={
+            "Statement": [
+                {
+                    "Sid": "X",
+                    "Effect": "Allow",
+                    "Action": [action],
+                    "Resource": [f"arn:aws:iam::123456789012:role/{role}"],
+                    "Condition": condition,
+                }
+            ]
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        passing("payments-payments-task-us-east-2-local"),
+        passing("payments-web-task-us-west-2-local"),
+        passing("payments-web-*"),
+        passing("*"),
+        passing("*", action="iam:*"),
+        passing("payments-web-task-us-east-2-local", to=""),
+        passing("payments-web-task-us-east-2-local", to="ec2.amazonaws.com"),
+    ],
+)
+def test_another_role_that_could_be_passed_is_noticed(all_policies: list[Policy], policy: Policy) -> None:
+    trusts = [one for one in all_policies if one.use == TRUST]
+    assert len(passed([*trusts, policy])) == 1
+    assert passed([*trusts, passing("payments-web-task-us-east-2-local")]) == []
+
+
+@pytest.mark.parametrize(
+    ("resource", "kind"),
+    [
+        ("arn:aws:sqs:us-east-2:123456789012:*", "sqs:*"),
+        ("arn:aws:iam::123456789012:role/*", "iam:role/*"),
+        ("arn:aws:secretsmanager:us-east-2:123456789012:secret:*", "secretsmanager:secret:*"),
+        ("arn:aws:sqs:us-east-2:123456789012:payments-*", None),
+        ("arn:aws:logs:us-east-2:123456789012:log-group:/payments/local/web:*", None),
+        ("arn:aws:s3:::payments-logs/*", None),
+    ],
+)
+def test_all_of_a_kind_is_noticed(resource: str, kind: str | None) -> None:
+    statement = {"Sid": "X", "Effect": "Allow", "Action": ["sqs:SendMessage"], "Resource": [resource]}
+    assert kinds([identity_policy(statement)]) == ({kind} if kind else set())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,205 @@
+"""Who reads or writes what is encrypted under a key of ours may use that key, and who may use a key reads or writes.
+
+Two doors lead to an encrypted queue, bucket, topic or secret: the permission on it and the one on its key. A role that
+has the first alone is refused when it matters; one that has the second alone has more than it needs. Both are asked of
+IAM's evaluation (:mod:`policy.evaluation`), for the policies of the role and for the policy of the key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from policy.evaluation import Decision, Request, evaluate
+from policy.iam import IDENTITY, RESOURCE, Block, Policy, arn_of, policies
+
+ROLE = re.compile(r"\$\{aws_iam_role\.([\w-]+)\.(?:id|name)\}")
+REFERENCE = re.compile(r"\$\{(aws_\w+)\.([\w-]+)\.\w+\}")
+
+# Where a type names its key, and which one of its attributes names the thing where that is another resource.
+KEYED = {
+    "aws_dynamodb_table": ("server_side_encryption", "kms_key_arn"),
+    "aws_s3_bucket_server_side_encryption_configuration": ("kms_master_key_id",),
+    "aws_secretsmanager_secret": ("kms_key_id",),
+    "aws_sns_topic": ("kms_master_key_id",),
+    "aws_sqs_queue": ("kms_master_key_id",),
+}
+# What an action asks of the key, and by which service it is asked in the caller's name.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-config-for-kms-objects.html
+# https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+# https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+DECRYPT, GENERATE, ENCRYPT = "kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt"
+NEEDS: dict[str, tuple[str, ...]] = {
+    "s3:GetObject": (DECRYPT,),
+    "s3:GetObjectVersion": (DECRYPT,),
+    "s3:GetObjectVersionForReplication": (DECRYPT,),
+    "s3:PutObject": (GENERATE,),
+    "s3:ReplicateObject": (ENCRYPT,),
+    "secretsmanager:GetSecretValue": (DECRYPT,),
+    "secretsmanager:PutSecretValue": (GENERATE,),
+    "sns:Publish": (DECRYPT, GENERATE),
+    "sqs:ReceiveMessage": (DECRYPT,),
+    "sqs:SendMessage": (DECRYPT, GENERATE),
+}
+# For the evaluation: any encryption context that a service sends holds what it encrypts.
+CONTEXTS = {"s3": "kms:EncryptionContext:aws:s3:arn", "sqs": "kms:EncryptionContext:aws:sqs:arn"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encrypted:
+    """A thing and its key, both by their ARNs in the policies, and the region of both."""
+
+    arn: str
+    key: str
+    region: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who acts: a role with all its policies, or a service that a resource's policy lets in."""
+
+    name: str
+    principal: str
+    documents: Sequence[Mapping[str, Any]]
+    context: Mapping[str, str] | None = None
+    """What a service says of whom it acts for; none for a role."""
+
+
+def missing(configuration: Block, *, account_id: str) -> list[str]:
+    """Every action on something encrypted whose caller may not use the key as the action needs, a line each."""
+    found = []
+    keys = _key_policies(configuration, account_id)
+    for caller, action, thing in _uses(configuration, account_id):
+        for needed in NEEDS[action]:
+            request = _request(needed, action, caller, thing)
+            allowed_by_key = evaluate(keys[thing.key], request) is Decision.ALLOW
+            allowed_by_role = any(evaluate(one, request) is Decision.ALLOW for one in caller.documents)
+            if not allowed_by_key or not (allowed_by_role or caller.context is not None):
+                why = "no policy of its own allows it" if allowed_by_key else "the policy of the key does not allow it"
+                found.append(f"{caller.name}: {action} on {thing.arn} needs {needed}: {why}")
+    return found
+
+
+def idle(configuration: Block, *, account_id: str, other_uses: Mapping[str, str]) -> list[str]:
+    """Every permission of a role to use a key without an action on something that is encrypted under it, a line each.
+
+    Args:
+        configuration: the synthesized one.
+        account_id: of the environment.
+        other_uses: by Sid, statements whose use of a key is another one.
+    """
+    used = {(caller.name, thing.key) for caller, _, thing in _uses(configuration, account_id)}
+    found = []
+    for caller in _roles(configuration, account_id):
+        for statement in (statement for document in caller.documents for statement in document["Statement"]):
+            if statement["Effect"] != "Allow" or statement["Sid"] in other_uses:
+                continue
+            if any(action.startswith("kms:") for action in statement["Action"]):
+                keys = [key for key in statement["Resource"] if (caller.name, key) not in used]
+                found += [
+                    f"{caller.name}: {statement['Sid']} allows {key}, under which it uses nothing" for key in keys
+                ]
+    return found
+
+
+def _request(needed: str, action: str, caller: Caller, thing: Encrypted) -> Request:
+    service = action.partition(":")[0]
+    context = {CONTEXTS[service]: thing.arn} if service in CONTEXTS else {}
+    by = caller.context if caller.context is not None else {"kms:ViaService": f"{service}.{thing.region}.amazonaws.com"}
+    return Request(action=needed, resource=thing.key, principal=caller.principal, context={**context, **by})
+
+
+def _uses(configuration: Block, account_id: str) -> Iterator[tuple[Caller, str, Encrypted]]:
+    """Who may do which action of NEEDS to which encrypted thing, by his own policies."""
+    things = list(_encrypted(configuration, account_id))
+    for caller in [*_roles(configuration, account_id), *_services(configuration, account_id)]:
+        for statement in (statement for document in caller.documents for statement in document["Statement"]):
+            if statement["Effect"] != "Allow":
+                continue
+            for action in (name for name in NEEDS if any(_matches(name, one) for one in statement["Action"])):
+                for thing in things:
+                    if any(_reaches(resource, thing.arn) for resource in statement["Resource"]):
+                        yield caller, action, thing
+
+
+def _matches(action: str, pattern: str) -> bool:
+    return fnmatchcase(action.lower(), pattern.lower())
+
+
+def _reaches(resource: str, arn: str) -> bool:
+    """Whether a resource of a statement is the thing, or lies in it: objects in a bucket."""
+    return fnmatchcase(arn, resource) or fnmatchcase(f"{arn}/x", resource)
+
+
+def _roles(configuration: Block, account_id: str) -> list[Caller]:
+    documents: dict[str, list[Block]] = {}
+    for policy in policies(configuration, account_id=account_id):
+        if policy.use == IDENTITY:
+            documents.setdefault(_role_of(configuration, policy), []).append(policy.document)
+    roles = configuration["resource"]["aws_iam_role"]
+    return [
+        Caller(name=id_, principal=f"arn:aws:iam::{account_id}:role/{roles[id_]['name']}", documents=own)
+        for id_, own in documents.items()
+    ]
+
+
+def _services(configuration: Block, account_id: str) -> Iterator[Caller]:
+    """Services that the policy of a topic, queue or bucket lets in, each with the conditions under which it does."""
+    for policy in policies(configuration, account_id=account_id):
+        if policy.use != RESOURCE or policy.owner.startswith("aws_kms_key."):
+            continue
+        for statement in policy.statements:
+            for name in statement["Principal"].get("Service", []):
+                tests = statement.get("Condition", {}).values()
+                pairs = [(key, value) for test in tests for key, value in test.items()]
+                context = {key: value if isinstance(value, str) else value[0] for key, value in pairs}
+                document = {"Version": "2012-10-17", "Statement": [statement]}
+                yield Caller(name=policy.owner, principal=name, documents=[document], context=context)
+
+
+def _role_of(configuration: Block, policy: Policy) -> str:
+    type_, id_ = policy.owner.split(".", 1)
+    reference = configuration["resource"][type_][id_].get("role", "")
+    if match := ROLE.fullmatch(reference):
+        return match[1]
+    raise LookupError(f"{policy.owner}: whose policy it is, is not known here")
+
+
+def _encrypted(configuration: Block, account_id: str) -> Iterator[Encrypted]:
+    for type_, attributes in KEYED.items():
+        for id_, block in configuration["resource"].get(type_, {}).items():
+            key = next((value for value in _values(block, attributes[-1]) if "aws_kms_key." in str(value)), None)
+            if key is None:
+                continue  # AWS's own key, which asks nothing of the caller
+            owner = str(block["bucket"]) if "bucket" in block else f"${{{type_}.{id_}.arn}}"
+            match = REFERENCE.fullmatch(owner)
+            if match is None:
+                raise LookupError(f"{type_}.{id_}: what is encrypted is not known here: {owner}")
+            arn = arn_of(configuration, f"${{{match[1]}.{match[2]}.arn}}", account_id=account_id)
+            key_arn = arn_of(configuration, re.sub(r"\.\w+\}$", ".arn}", str(key)), account_id=account_id)
+            yield Encrypted(arn=arn, key=key_arn, region=key_arn.split(":")[3])
+
+
+def _values(block: Any, name: str) -> Iterator[Any]:
+    """Every value of an attribute of this name, however deep."""
+    if isinstance(block, dict):
+        for key, value in block.items():
+            if key == name:
+                yield value
+            yield from _values(value, name)
+    elif isinstance(block, list):
+        for one in block:
+            yield from _values(one, name)
+
+
+def _key_policies(configuration: Block, account_id: str) -> dict[str, Block]:
+    found = {}
+    for policy in policies(configuration, account_id=account_id):
+        if policy.use == RESOURCE and policy.owner.startswith("aws_kms_key."):
+            found[arn_of(configuration, f"${{{policy.owner}.arn}}", account_id=account_id)] = policy.document
+    return found
