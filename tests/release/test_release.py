@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 
-from operations import released_revisions
+from operations.deploy import Deployment
 from operations.outcome import Refused
 from settings.naming import MADE_BY, RELEASE, SETTINGS
 from tests.release.support import NEW, NEWER, OLD, SIDECAR, Meanwhile, World, until
@@ -182,7 +184,12 @@ def test_a_release_leaves_of_earlier_ones_nothing_but_what_runs(world: World) ->
     assert world.revisions() == [world.task_definition, world.primary["taskDefinition"]]
 
 
-def test_what_releases_have_registered_goes_with_the_environment_and_nothing_else(world: World) -> None:
+def test_what_releases_have_registered_goes_with_the_environment_and_nothing_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Deployment, "_prepared", lambda _: {})
+    monkeypatch.setattr(Deployment, "_cdktf", lambda _self, command, *_: asked.append(command))
     assert world.run(NEW).code == 0
     own = [{"key": "platform", "value": "payments"}]
     own.append({"key": "environment_suffix", "value": world.settings.environment_suffix})
@@ -194,8 +201,9 @@ def test_what_releases_have_registered_goes_with_the_environment_and_nothing_els
         tags=[own[0], {"key": "environment_suffix", "value": "other"}, *MADE],
     )["taskDefinition"]["taskDefinitionArn"]
 
-    assert released_revisions.deregister(world.settings, lambda _: world.ecs) > 0
+    Deployment(str(world.file), world.settings, Console(file=io.StringIO())).destroy(approve=True)
 
+    assert asked == ["destroy"]
     assert world.revisions() == [world.task_definition]
     assert world.ecs.describe_task_definition(taskDefinition=other)["taskDefinition"]["status"] == "ACTIVE"
 
