@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
+import json
 import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -354,19 +355,30 @@ def test_a_service_that_settings_no_longer_have_goes_and_nothing_else(rehearsal:
 
 
 @pytest.mark.requirement("W7.1")
-def test_a_service_goes_before_what_leads_to_it(rehearsal: Rehearsal, local_settings: Settings) -> None:
-    """By the same dependencies, whether one service goes or all: no more releases, no tasks, no rule, no targets."""
-    order = ["DeleteDeploymentGroup", "DeleteService", "DeleteRule", "DeleteTargetGroup"]
-    for region in (local_settings.primary.name, local_settings.recovery.name):
-        calls = [call for call in rehearsal.calls if call.region == region and call.status == HTTPStatus.OK]
-        moments = {name: [n for n, call in enumerate(calls) if call.operation == name] for name in order}
-        own = {
-            name: [n for n in moments[name] if local_settings.names.of("web") in str(calls[n].resource)]
-            for name in ("DeleteDeploymentGroup", "DeleteService")
-        }
-        assert max(own["DeleteDeploymentGroup"]) < min(own["DeleteService"])
-        assert min(moments["DeleteService"]) < min(moments["DeleteRule"])
-        assert min(moments["DeleteRule"]) < min(moments["DeleteTargetGroup"])
+@pytest.mark.parametrize("region", ["primary", "recovery"])
+@pytest.mark.parametrize("service", ["web", "payments"])
+def test_a_service_goes_before_what_leads_to_it(rehearsal: Rehearsal, region: str, service: str) -> None:
+    """Terraform destroys first what depends on other things: no more releases, then no tasks, no rules, no targets."""
+    needs = {
+        f"{one['type']}.{one['name']}": set(one["instances"][0].get("dependencies", []))
+        for one in json.loads(rehearsal.state)["resources"]
+        if one["mode"] == "managed"
+    }
+
+    def of(type_: str, part: str) -> set[str]:
+        return {address for address in needs if address.startswith(f"{type_}.{region}_services_{service}{part}")}
+
+    order = [
+        of("aws_codedeploy_deployment_group", "-release_group"),
+        of("aws_ecs_service", "_service"),
+        of("aws_lb_listener_rule", "_"),
+        of("aws_lb_target_group", "_"),
+    ]
+    assert [len(one) for one in order] == [1, 1, 2, 2]
+    for first, then in itertools.pairwise(order):
+        assert all(needs[one] & then for one in first)
+    (running,) = order[1]
+    assert order[2] <= needs[running]
 
 
 @pytest.mark.requirement("W1.2", "W2.3", "W2.4", "Q2")
