@@ -99,8 +99,8 @@ class BlueGreenService(Construct):
             enable_execute_command=True,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
-            # A task set that CodeDeploy has made keeps a service from being deleted otherwise, once it has been released.
-            # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/create-blue-green.html, "Clean up"
+            # With the tasks of its task sets, as AWS deletes such a service in its own tutorial ("Clean up"):
+            # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/create-blue-green.html
             force_delete=True,
             lifecycle=TerraformResourceLifecycle(ignore_changes=["task_definition", "load_balancer", "desired_count"]),
             # Terraform cannot infer it: ECS takes a target group only once a listener forwards to it.
