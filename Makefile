@@ -71,6 +71,10 @@ test: setup ## run all tests (ARGS="-k network" for some)
 test-log-forwarding: .venv/.synced ## forward a million lines of load balancer logs through throttling and a crash, and count
 	@$(RUN) -m tests.functions.measure_log_forwarding $(ARGS)
 
+.PHONY: test-rotation
+test-rotation: setup ## rotate secrets 20 times under logins, crash at every call, and print what came of it
+	@ROTATIONS=20 $(RUN) -m pytest tests/rotation $(ARGS)
+
 .PHONY: check
 check: .venv/.synced ## formatting, lint and types
 	@$(RUN) -m ruff format --check .

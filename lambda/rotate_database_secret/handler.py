@@ -23,7 +23,7 @@ The environment may say:
 - APPLICATION_USER: the first of the two users that may be made, with all privileges on its database, if it is not there
   yet, and whose current password may be set if it does not open the database, as after a restore. No other is:
   whoever may write a secret could otherwise take any user's place;
-- PASSWORD_LENGTH and EXCLUDED_CHARACTERS of new passwords: secret_rotation/secret.py.
+- PASSWORD_LENGTH and EXCLUDED_CHARACTERS: of new passwords, in place of those below.
 
 Permissions, beside logs and network: on its secrets secretsmanager:DescribeSecret, GetSecretValue, PutSecretValue,
 UpdateSecretVersionStage and ListSecretVersionIds (of the master secret, where another function rotates it,
@@ -56,6 +56,10 @@ SUFFIX = "_clone"  # as AWS's own rotation functions have it
 LONGEST_NAME = 63  # bytes that PostgreSQL keeps of a name
 ENGINES = {"postgres", "aurora-postgresql"}
 SECONDS_PER_CALL = 10.0
+PASSWORD_LENGTH = 40
+# Beside letters and digits only - . _ and ~ are left, which mean nothing in URLs, connection strings and shells.
+# RDS takes no / @ " or space: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBCluster.html
+EXCLUDED_CHARACTERS = " !\"#$%&'()*+,/:;<=>?@[\\]^`{|}"
 SCRAM_ITERATIONS = 4096  # PostgreSQL's own: each login pays for them
 EXISTING_USERS = "SELECT rolname FROM pg_roles WHERE rolname IN (:first, :second)"
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -159,7 +163,12 @@ def _create(secret: Secret) -> None:
         return
     current = Login.of(secret.current())
     username = current.other_user if current.master_arn else current.username
-    secret.put_pending(current.has(username=username, password=secret.random_password()))
+    secret.put_pending(current.has(username=username, password=_random_password(secret)))
+
+
+def _random_password(secret: Secret) -> str:
+    length = int(os.environ.get("PASSWORD_LENGTH", PASSWORD_LENGTH))
+    return secret.random_password(length, excluded=os.environ.get("EXCLUDED_CHARACTERS", EXCLUDED_CHARACTERS))
 
 
 def _set(secret: Secret) -> None:
@@ -190,17 +199,23 @@ def _set_own_password(secret: Secret, current: Login, pending: Login) -> None:
         return
     # What an earlier rotation has left may be in a version that has no stage any more.
     known = _first_that_opens(
-        itertools.chain([current], (login for login in _readable(secret.others()) if login.enters_as(current)))
+        itertools.chain([current], (login for login in _readable(secret) if login.enters_as(current)))
     )
     with _connected(known) as connection:
-        connection.run(_new_password(pending))
         try:
+            connection.run(_new_password(pending))
             secret.promote()
         except Exception:
-            if secret.reread().is_current:  # done, but the answer was lost
-                return
+            if not secret.reread().is_current:  # otherwise it is done, and only the answer was lost
+                _take_back(current, pending)
+                raise
+
+
+def _take_back(current: Login, pending: Login) -> None:
+    """Let the current secret open the database again. The connection may be what has failed: this is a new one."""
+    if _opens(pending):
+        with _connected(pending) as connection:
             connection.run(_new_password(current))
-            raise
 
 
 def _set_other_user(secret: Secret, current: Login, pending: Login) -> None:
@@ -257,10 +272,10 @@ def _let_be_like(connection: Connection, first: str, second: str) -> None:
     wanted = {("", "role"): first, **_settings(connection, first)}
     found = _settings(connection, second)
     for database, name in found.keys() - wanted.keys():
-        _change_setting(connection, second, database, f"RESET {_name(name)}")
+        _change_setting(connection, second, database, name, None)
     for (database, name), value in wanted.items():
         if found.get((database, name)) != value:
-            _change_setting(connection, second, database, f"SET {_name(name)} TO {_setting(name, value)}")
+            _change_setting(connection, second, database, name, value)
 
 
 def _settings(connection: Connection, user: str) -> dict[tuple[str, str], str]:
@@ -276,9 +291,10 @@ def _settings(connection: Connection, user: str) -> dict[tuple[str, str], str]:
     return {(database, name): value for database, name, _, value in split}
 
 
-def _change_setting(connection: Connection, user: str, database: str, change: str) -> None:
-    """One change of a setting; one that only a superuser may make is said and left."""
+def _change_setting(connection: Connection, user: str, database: str, name: str, value: str | None) -> None:
+    """Change one setting, or take it away; one that only a superuser may change is said and left."""
     where = f" IN DATABASE {identifier(database)}" if database else ""
+    change = f"RESET {_name(name)}" if value is None else f"SET {_name(name)} TO {_setting(name, value)}"
     connection.run("SAVEPOINT setting")
     try:
         connection.run(f"ALTER ROLE {identifier(user)}{where} {change}")
@@ -286,7 +302,7 @@ def _change_setting(connection: Connection, user: str, database: str, change: st
         if _code(error) != INSUFFICIENT_PRIVILEGE:
             raise
         connection.run("ROLLBACK TO SAVEPOINT setting")
-        log("a setting of the first user is not given to the second: the master may not", setting=change.split()[1])
+        log("a setting of the first user is not given to the second: the master may not", setting=name)
     connection.run("RELEASE SAVEPOINT setting")
 
 
@@ -318,9 +334,10 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _readable(values: Iterable[str]) -> Iterator[Login]:
-    """The logins among old values; what was once in the secret need not have been one."""
-    for value in values:
+def _readable(secret: Secret) -> Iterator[Login]:
+    """The logins among the secret's former values; what was once in it need not have been one."""
+    previous = secret.previous()
+    for value in itertools.chain([] if previous is None else [previous], secret.staged_no_more()):
         with suppress(Refused):
             yield Login.of(value)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -11,11 +10,6 @@ from botocore.exceptions import ClientError
 
 NOT_FOUND = "ResourceNotFoundException"
 CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
-
-# Letters and digits are left, and what means nothing in URLs, connection strings, shells and JSON.
-# RDS takes no / @ " or space: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBCluster.html
-EXCLUDED_CHARACTERS = " !\"#$%&'()*+,/:;<=>?@[\\]^`{|}"
-PASSWORD_LENGTH = 40
 
 
 class Refused(Exception):
@@ -63,6 +57,10 @@ class Secret:
         """The value that everybody uses."""
         return self._value(VersionStage=CURRENT)
 
+    def previous(self) -> str | None:
+        """The value that was the current one before, if there was one."""
+        return self.of_another(self.arn, PREVIOUS)
+
     def pending(self) -> str:
         """The value that this rotation brings, also when it is the current one by now.
 
@@ -83,20 +81,24 @@ class Secret:
                 raise
             return None
 
-    def others(self) -> Iterator[str]:
-        """The values of all other versions that there still are, the newest first."""
+    def staged_no_more(self) -> Iterator[str]:
+        """The values of the versions that have no stage any more and are not yet gone, the newest first."""
         found: list[Mapping[str, Any]] = []
-        for page in self._client.get_paginator("list_secret_version_ids").paginate(
-            SecretId=self.arn, IncludeDeprecated=True
-        ):
+        asked = {"SecretId": self.arn, "IncludeDeprecated": True}
+        while True:  # boto3 has no paginator for it
+            page = self._client.list_secret_version_ids(**asked)
             found += page["Versions"]
+            if not page.get("NextToken"):
+                break
+            asked["NextToken"] = page["NextToken"]
         for version in sorted(found, key=lambda one: one["CreatedDate"], reverse=True):
-            if version["VersionId"] != self.token and CURRENT not in version.get("VersionStages", []):
-                try:
-                    yield self._value(VersionId=version["VersionId"])
-                except ClientError as error:
-                    if _code(error) != NOT_FOUND:  # without a value, or gone
-                        raise
+            if version.get("VersionStages"):
+                continue
+            try:
+                yield self._value(VersionId=version["VersionId"])
+            except ClientError as error:
+                if _code(error) != NOT_FOUND:  # without a value, or gone
+                    raise
 
     def of_another(self, arn: str, stage: str) -> str | None:
         """The value of another secret in a stage, if it has one."""
@@ -130,11 +132,12 @@ class Secret:
         """The same secret, as it is now."""
         return Secret(self._client, self.arn, self.token)
 
-    def random_password(self) -> str:
-        """A new password, of PASSWORD_LENGTH characters without EXCLUDED_CHARACTERS, or as the environment says."""
+    def random_password(self, length: int, *, excluded: str = "", punctuation: bool = True) -> str:
+        """A new password of letters, digits and, if it may have any, punctuation, without the ``excluded``."""
         made: str = self._client.get_random_password(
-            PasswordLength=int(os.environ.get("PASSWORD_LENGTH", PASSWORD_LENGTH)),
-            ExcludeCharacters=os.environ.get("EXCLUDED_CHARACTERS", EXCLUDED_CHARACTERS),
+            PasswordLength=length,
+            ExcludeCharacters=excluded,
+            ExcludePunctuation=not punctuation,
             RequireEachIncludedType=True,
         )["RandomPassword"]
         return made

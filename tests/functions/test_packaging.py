@@ -264,7 +264,7 @@ handler.handler
 
 
 # Functions of pure Python: those with compiled packages have them for another platform than this.
-@pytest.mark.parametrize("name", ["rotate_database_secret", "smoke_test"])
+@pytest.mark.parametrize("name", ["rotate_api_key", "rotate_database_secret", "smoke_test"])
 def test_a_function_has_all_that_it_imports_in_its_zip(name: str, tmp_path: Path) -> None:
     code, runtime = tmp_path / "code", tmp_path / "runtime"
     with zipfile.ZipFile(package(FUNCTIONS / name, tmp_path / "function.zip")) as zipped:

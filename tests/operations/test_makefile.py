@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parents[2]
 COMMANDS = {
     "setup", "deploy-local", "destroy-local", "test", "check", "scan", "synth", "bench-synth", "requirements", "deploy",
     "diff", "destroy", "release", "redrive", "bootstrap", "lock", "clean", "help", "review", "deploy-api-local",
-    "destroy-api-local", "diff-api", "deploy-api", "destroy-api",
+    "destroy-api-local", "diff-api", "deploy-api", "destroy-api", "test-log-forwarding", "test-rotation",
 }  # fmt: skip
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")

@@ -2,18 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
+from rich.console import Console
+from rich.table import Table
 
 from tests.postgresql import Postgresql
 from tests.rotation.support import REGION, Database, Outside, Vault, database, load_handler
 
 MASTER_PASSWORD, USER_PASSWORD = "master's-first-4711", "user's-first-0815"
+
+# Of `make test-rotation`; 0 otherwise: a shorter run, and no table.
+ROTATIONS = int(os.environ.get("ROTATIONS") or 0)
+
+
+@dataclass
+class Figures:
+    """What the tests of a run have counted, by strategy or scenario."""
+
+    logins: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    crashes: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+
+    def logged_in(self, strategy: str, **counted: float) -> None:
+        self.logins[strategy] = counted
+
+    def crashed(self, scenario: str, *, works: bool) -> None:
+        self.crashes[scenario]["tried"] += 1
+        self.crashes[scenario]["works"] += works
+
+    def healed(self, scenario: str) -> None:
+        self.crashes[scenario]["healed"] += 1
+
+    def tables(self) -> Iterator[Table]:
+        logins = Table("strategy", "rotations", "logins tried", "logins failed", "longest refusal of AWSCURRENT")
+        for strategy, counted in self.logins.items():
+            window = counted.get("window_seconds")
+            shown = [f"{counted[name]:.0f}" for name in ("rotations", "tried", "failed")]
+            logins.add_row(strategy, *shown, "none" if window is None else f"{window * 1000:.1f} ms")
+        yield logins
+        crashes = Table("rotation", "crash points tried", "AWSCURRENT works at once", "healed by the next rotation")
+        for scenario, counted in self.crashes.items():
+            crashes.add_row(scenario, *(str(counted[name]) for name in ("tried", "works", "healed")))
+        total = [sum(counted[name] for counted in self.crashes.values()) for name in ("tried", "works", "healed")]
+        crashes.add_row("all", *map(str, total))
+        yield crashes
+
+
+FIGURES = Figures()
+
+
+@pytest.fixture(scope="session")
+def figures() -> Figures:
+    """What this run counts."""
+    return FIGURES
+
+
+def pytest_terminal_summary() -> None:
+    """Print the figures of `make test-rotation`."""
+    if ROTATIONS:
+        for table in FIGURES.tables():
+            Console(width=120).print(table)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 import pytest
@@ -73,10 +73,11 @@ class Outside:
         self.calls.append(name)
         if number == self.fails_at and not self.after:
             raise self.how(name)
-        answer = make()
-        if number == self.fails_at:
-            raise self.how(name)
-        return answer
+        try:
+            return make()
+        finally:
+            if number == self.fails_at:
+                raise self.how(name) from None  # also in place of an error, which is an answer as well
 
     def watch(self, monkeypatch: pytest.MonkeyPatch, function: ModuleType | None = None) -> None:
         """Count the calls to AWS, and those to PostgreSQL of a function that has a Connection."""
@@ -135,8 +136,8 @@ class Vault:
         self.client.put_secret_value(SecretId=arn, SecretString=json.dumps(value))
 
     def stages(self, arn: str) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = self.client.describe_secret(SecretId=arn)["VersionIdsToStages"]
-        return found
+        """The stages of each version; no call that anybody counts."""
+        return {id_: list(version["version_stages"]) for id_, version in self._stored(arn).versions.items()}
 
     def version(self, arn: str, stage: str = "AWSCURRENT") -> str:
         """The id of the version in a stage."""
@@ -207,29 +208,47 @@ class Database:
             return False
         return True
 
-    def run(self, statement: str, *names: str) -> None:
-        """Run a statement with names in it as the superuser."""
+    def run(self, statement: LiteralString, *names: str) -> list[tuple[Any, ...]]:
+        """Run a statement with names in it as the superuser, and return its rows."""
         with self.server.connect(database=self.name) as connection:
-            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+            cursor = connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+            return cursor.fetchall() if cursor.description else []
+
+    def set_password(self, user: str, password: str) -> None:
+        """Give a user a password; one that is not there is made."""
+        role = sql.Identifier(user)
+        with self.server.connect(database=self.name) as connection:
+            there = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (user,)).fetchall()
+            verb = sql.SQL("ALTER" if there else "CREATE")
+            connection.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, role, password))
+
+    def forget(self, *users: str) -> None:
+        """Remove users and all that they have in this database."""
+        with self.server.connect(database=self.name) as connection:
+            for user in users:
+                role = sql.Identifier(user)
+                if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (user,)).fetchall():
+                    connection.execute(sql.SQL("DROP OWNED BY {}").format(role))
+                    connection.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
 @contextmanager
-def database(server: Postgresql, master_password: str, user_password: str | None) -> Iterator[Database]:
-    """A new database; without a password for it the application's user is not made."""
+def database(server: Postgresql, master_password: str, user_password: str) -> Iterator[Database]:
+    """A new database, with a master and the application's user."""
     number = next(_numbers)
     made = Database(server, f"database_{number}", f"master_{number}", f"payments_{number}")
+    role, name = sql.Identifier(made.master), sql.Identifier(made.name)
     with server.connect() as connection:
-        run = connection.execute
-        role, name = sql.Identifier(made.master), sql.Identifier(made.name)
         # As rds_superuser is: it makes users and databases, and is no superuser.
-        run(sql.SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB PASSWORD {}").format(role, master_password))
-        run(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 STRATEGY file_copy").format(name, role))
-        if user_password is not None:
-            run(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(made.user), user_password))
+        connection.execute(
+            sql.SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB PASSWORD {}").format(role, master_password)
+        )
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, role))
+    made.set_password(made.user, user_password)
     try:
         yield made
     finally:
+        made.forget(made.clone, made.user)
         with server.connect() as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
-            for one in (made.clone, made.user, made.master):
-                connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(one)))
+            connection.execute(sql.SQL("DROP ROLE {}").format(role))
