@@ -90,6 +90,10 @@ synth: .venv/.synced preflight ## write the Terraform configuration of ENV to cd
 	@$(RUN) -O main.py
 	@echo "cdktf.out/stacks/payment-platform/cdk.tf.json"
 
+.PHONY: estimate
+estimate: .venv/.synced ## show what a month of each environment costs before anything is used
+	@$(RUN) -m operations estimate $(ARGS)
+
 .PHONY: bench-synth
 bench-synth: .venv/.synced preflight ## measure synthesis against stock CDKTF
 	@$(RUN) -m operations bench-synth $(ARGS)

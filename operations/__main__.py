@@ -271,6 +271,24 @@ def bench_synth(
     run(absolute(environment), rounds, console())
 
 
+@application.command()
+def estimate(
+    environments: Annotated[
+        list[str] | None, typer.Argument(help="Names in settings/environments, or .toml files; none: all of them.")
+    ] = None,
+    *,
+    prices: Annotated[Path | None, typer.Option(help="A table like operations/prices.toml.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write docs/cost.md instead.")] = False,
+) -> None:
+    """Show what environments cost a month before anything is used, and what that leaves out."""
+    from operations import estimate as estimates
+
+    if write:
+        estimates.PAGE.write_text(estimates.page(), encoding="utf-8")
+    else:
+        estimates.run(environments or [], prices, console())
+
+
 def _settings(environment: str) -> Settings:
     try:
         return load(environment)

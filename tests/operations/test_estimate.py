@@ -1,0 +1,134 @@
+"""What environments cost before anything is used: arithmetic by hand beside that of the command (W9.1)."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from operations.estimate import Estimate, of_environments, table
+from operations.estimate_items import PRICES, Prices, unknown
+from operations.outcome import Refused
+from tests.operations.support import REPOSITORY, environment_file
+from tests.synthesized import Synthesized
+
+pytestmark = pytest.mark.requirement("W9.1")
+
+HOURS = 730
+
+
+@pytest.fixture(scope="module")
+def estimates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Estimate]:
+    """The shipped local environment, and one like it with other choices."""
+    changed = tmp_path_factory.mktemp("settings") / "frugal.toml"
+    changed.write_text(
+        'extends = "local"\n[network]\nnat_gateways = "one"\ninterface_endpoint_zones = 1\n'
+        '[services.payments]\narchitecture = "X86_64"\nminimum_tasks = 3\n'
+        '[database]\nrecovery = "snapshots"\nrecovery_instances = 0\n'
+        'instance_class = "db.serverless"\nserverless_minimum_units = 2.0\n'
+    )
+    return {one.environment: one for one in of_environments(["local", str(changed)], Prices(PRICES))}
+
+
+def usd(estimate: Estimate, thing: str) -> float:
+    (found,) = [usd for (_, name), (_, usd) in estimate.things().items() if name == thing]
+    return round(found, 2)
+
+
+def count(estimate: Estimate, thing: str) -> float:
+    return sum(count for (_, name), (count, _) in estimate.things().items() if name == thing)
+
+
+def test_tasks_cost_what_their_size_architecture_and_number_say(estimates: dict[str, Estimate]) -> None:
+    # Two regions with two tasks each, of half a vCPU and a gigabyte.
+    assert usd(estimates["local"], "task of 0.5 vCPU, 1 GB, arm64") == round(
+        4 * HOURS * (0.5 * 0.03238 + 1 * 0.00356), 2
+    )
+    assert usd(estimates["frugal"], "task of 0.5 vCPU, 1 GB, x86_64") == round(
+        6 * HOURS * (0.5 * 0.04048 + 1 * 0.004445), 2
+    )
+
+
+def test_the_database_costs_its_instances_in_both_regions_or_its_least_capacity(estimates: dict[str, Estimate]) -> None:
+    instances = count(estimates["local"], "db.r8g.large instance")
+    assert instances >= 3
+    assert usd(estimates["local"], "db.r8g.large instance") == round(instances * HOURS * 0.276, 2)
+    assert usd(estimates["frugal"], "capacity unit (the least)") == round(3 * 2 * HOURS * 0.12, 2)
+
+
+def test_the_network_costs_by_zone(estimates: dict[str, Estimate]) -> None:
+    assert count(estimates["local"], "NAT gateway") == 6
+    assert count(estimates["frugal"], "NAT gateway") == 2
+    endpoints = count(estimates["local"], "interface endpoint in a zone")
+    assert count(estimates["frugal"], "interface endpoint in a zone") == endpoints / 3
+    # A load balancer has an address in each zone, and each NAT gateway one.
+    assert count(estimates["local"], "public address") == 2 * 3 + 6
+
+
+def test_an_alarm_costs_by_the_metrics_that_it_looks_at(estimates: dict[str, Estimate], platform: Synthesized) -> None:
+    expected = sum(
+        max(1, sum("metric" in one for one in alarm.get("metric_query", [])))
+        for alarm in platform.resources("aws_cloudwatch_metric_alarm").values()
+    )
+    assert count(estimates["local"], "metric of an alarm") == expected
+
+
+def test_nothing_of_the_platform_is_passed_over_in_silence(platform: Synthesized) -> None:
+    assert unknown(platform.configuration) == []
+    assert unknown({"resource": {"aws_gamelift_fleet": {}, "aws_vpc": {}}}) == ["aws_gamelift_fleet"]
+
+
+def test_what_costs_by_use_is_named(estimates: dict[str, Estimate]) -> None:
+    named = " ".join(estimates["local"].by_use)
+    for what in ("nat_gateway", "s3_bucket", "cloudwatch_log_group", "rds_cluster"):
+        assert f"{what}:" in named
+
+
+def test_environments_stand_side_by_side_and_their_parts_add_up(estimates: dict[str, Estimate]) -> None:
+    said = io.StringIO()
+    Console(file=said, width=160).print(table(list(estimates.values())))
+    last = next(line for line in said.getvalue().splitlines() if "together" in line)
+    for one in estimates.values():
+        assert f"{one.total:,.2f}" in last
+        assert one.total == pytest.approx(sum(usd for _, usd in one.things().values()))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "'as_of'; a table like operations/prices.toml is allowed"),
+        ("as_of = ", "a table like operations/prices.toml is allowed"),
+        ('as_of = "x"\nregions = []\nhours_per_month = "many"\n', "a table like operations/prices.toml is allowed"),
+    ],
+)
+def test_a_bad_table_of_prices_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "prices.toml"
+    path.write_text(text)
+    with pytest.raises(Refused) as refused:
+        Prices(path)
+    assert str(refused.value).startswith(f"--prices: {path}: ")
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_missing_price_and_a_region_without_prices_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "prices.toml"
+    path.write_text(PRICES.read_text().replace("nat_gateway_hour", "another_hour"))
+    with pytest.raises(Refused, match="nat_gateway_hour is missing"):
+        of_environments(["local"], Prices(path))
+    path.write_text(PRICES.read_text().replace('"us-west-2"', '"eu-west-1"'))
+    with pytest.raises(Refused, match=r"recovery\.name: there are no prices for us-west-2; the table has eu-west-1"):
+        of_environments(["local"], Prices(path))
+
+
+def test_the_command_says_what_is_wrong_with_settings(tmp_path: Path) -> None:
+    path = environment_file(tmp_path, "bad", account_id='"1"')
+    command = [sys.executable, "-m", "operations", "estimate", str(path)]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "account_id" in ended.stderr
+    assert "Traceback" not in ended.stderr
