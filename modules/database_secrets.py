@@ -75,7 +75,7 @@ class DatabaseSecrets(Construct):
         )
 
     def _secret(self, purpose: str, description: str) -> SecretsmanagerSecret:
-        name = self._names.secret(f"database/{purpose}")
+        name = secret_name(self._names, purpose)
         secret = SecretsmanagerSecret(
             self,
             purpose,
@@ -124,6 +124,11 @@ class DatabaseSecrets(Construct):
             secret_string_wo=Fn.jsonencode(value),
             secret_string_wo_version=version,
         )
+
+
+def secret_name(names: Names, purpose: str) -> str:
+    """The name of the secret of this purpose."""
+    return names.secret(f"database/{purpose}")
 
 
 def _forbidden(account_id: str) -> list[Statement]:

@@ -1,7 +1,7 @@
 """Scaling of an ECS service (W1.3): up within a minute, down slower, so that a lull does not end what a peak needs.
 
-Creates the scalable target. Each ``keep`` adds a policy that holds a metric near a target; the policy that wants most
-tasks wins.
+Creates the scalable target and the actions that settings schedule. Each ``keep`` adds a policy that holds a metric near
+a target; the policy that wants most tasks wins.
 https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-target-tracking.html
 """
 
@@ -10,17 +10,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws import appautoscaling_policy as policy
 from cdktf_cdktf_provider_aws.appautoscaling_policy import AppautoscalingPolicy
 from cdktf_cdktf_provider_aws.appautoscaling_policy import (
     AppautoscalingPolicyTargetTrackingScalingPolicyConfiguration as Tracking,
+)
+from cdktf_cdktf_provider_aws.appautoscaling_scheduled_action import (
+    AppautoscalingScheduledAction,
+    AppautoscalingScheduledActionScalableTargetAction,
 )
 from cdktf_cdktf_provider_aws.appautoscaling_target import AppautoscalingTarget
 from cdktf_cdktf_provider_aws.ecs_service import EcsService
 from constructs import Construct
 
 from settings.naming import Names
-from settings.services import ServiceSettings
+from settings.services import ScheduledScalingSettings, ServiceSettings
 
 SCALE_OUT_SECONDS, SCALE_IN_SECONDS = 60, 300
 
@@ -70,7 +75,13 @@ class Scaling(Construct):
             resource_id=f"service/{cluster}/{ecs_service.name}",
             min_capacity=service.minimum_tasks,
             max_capacity=service.maximum_tasks,
+            # What a schedule has set is not for Terraform to undo.
+            lifecycle=TerraformResourceLifecycle(
+                ignore_changes=["min_capacity", "max_capacity"] if service.scheduled_scaling else []
+            ),
         )
+        for schedule, scheduled in service.scheduled_scaling.items():
+            self._schedule(schedule, scheduled)
 
     def keep(self, purpose: str, *, target: float, expression: str, metrics: Mapping[str, Metric]) -> None:
         """Keep an expression over metrics near ``target``.
@@ -86,6 +97,23 @@ class Scaling(Construct):
                 scale_out_cooldown=SCALE_OUT_SECONDS,
                 scale_in_cooldown=SCALE_IN_SECONDS,
                 customized_metric_specification=CustomMetric(metrics=[*queries, result]),
+            ),
+        )
+
+    def _schedule(self, schedule: str, scheduled: ScheduledScalingSettings) -> None:
+        AppautoscalingScheduledAction(
+            self,
+            schedule,
+            name=self._names.of(f"{self._name}-{schedule}"),
+            service_namespace=self.target.service_namespace,
+            scalable_dimension=self.target.scalable_dimension,
+            resource_id=self.target.resource_id,
+            schedule=scheduled.schedule,
+            timezone=scheduled.time_zone,
+            scalable_target_action=AppautoscalingScheduledActionScalableTargetAction(
+                # The provider's arguments are strings, as 0 must differ from none.
+                min_capacity=str(scheduled.minimum_tasks),
+                max_capacity=str(scheduled.maximum_tasks),
             ),
         )
 

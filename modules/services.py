@@ -12,6 +12,8 @@ from constructs import Construct
 from modules.alarm_topic import AlarmTopic
 from modules.blue_green_service import BlueGreenService
 from modules.cluster import Cluster
+from modules.database_access import DatabaseAccess
+from modules.database_surroundings import POSTGRESQL_PORT
 from modules.endpoints import Endpoints
 from modules.keys import Keys
 from modules.load_balancer import LoadBalancer
@@ -19,6 +21,7 @@ from modules.network import Network
 from modules.queue import Queue
 from modules.release import Canary, Release
 from modules.repositories import Repositories
+from modules.scaling import Metric
 from modules.security_groups import HTTPS_PORT, Flow, Internet
 from modules.smoke_test import SmokeTest
 from modules.task import Task
@@ -41,8 +44,12 @@ class Services(Construct):
         network: Network,
         endpoints: Endpoints,
         load_balancer: LoadBalancer,
+        database: DatabaseAccess | None,
     ) -> None:
-        """``endpoints`` gives the group by which tasks may call AWS; ``topic`` takes the alarms."""
+        """``endpoints`` gives the group by which tasks may call AWS; ``topic`` takes the alarms.
+
+        ``database`` is for the services that hold connections, where the region has a cluster.
+        """
         super().__init__(scope, id_)
         self._settings = settings
         self._names = settings.names
@@ -51,6 +58,7 @@ class Services(Construct):
         self._network = network
         self._endpoints = endpoints
         self._load_balancer = load_balancer
+        self._database = database
         self.cluster = Cluster(self, "cluster", names=self._names, key=keys.logs)
         self.repositories = Repositories(
             self,
@@ -76,8 +84,11 @@ class Services(Construct):
         )
         for name, service in settings.services.items():
             self._run(name, service, self.repositories.of[name])
+        if database:
+            self._scale_on_connections(database)
 
     def _run(self, name: str, service: ServiceSettings, repository: EcrRepository) -> None:
+        database = self._database if service.connections_per_task else None
         task = Task(
             self,
             f"{name}-task",
@@ -88,7 +99,17 @@ class Services(Construct):
             cluster=self.cluster,
             repository=repository,
             key=self._keys.logs,
+            database=database,
         )
+        if database:
+            Flow(
+                self,
+                f"{name}-to-database",
+                source=task.group,
+                destination=database.group,
+                port=POSTGRESQL_PORT,
+                reason=f"{name} reads and writes the database",
+            )
         if service.reaches_internet:
             reason = f"{name} calls out, as settings list it"
             Flow(self, f"{name}-way-out", source=task.group, destination=Internet(), port=HTTPS_PORT, reason=reason)
@@ -120,6 +141,28 @@ class Services(Construct):
             canary=self.canary,
             topic=self._topic,
         )
+
+    def _scale_on_connections(self, database: DatabaseAccess) -> None:
+        """Critical services get more tasks while too much of all pools is in use.
+
+        The pools are those of the tasks that run: each task that is added makes them larger, so that the share falls.
+        """
+        scaled = {name: self.blue_green[name].scaling for name in self.blue_green}
+        running = {name: one.running_tasks for name, one in scaled.items()}
+        running |= {name: one.scaling.running_tasks for name, one in self.workers.items()}
+        sizes = {name: self._settings.services[name].connections_per_task for name in running}
+        holding = {name: size for name, size in sizes.items() if size}
+        pools = " + ".join(f"{size} * FILL({name}, 0)" for name, size in holding.items())
+        connections = Metric(
+            "AWS/RDS", "DatabaseConnections", "Sum", {"DBClusterIdentifier": database.cluster.cluster_identifier}
+        )
+        for name in (one for one in scaled if one in holding):
+            scaled[name].keep(
+                "connections-in-use",
+                target=self._settings.services[name].connections_in_use_percent,
+                expression=f"100 * FILL(connections, 0) / IF({pools} < 1, 1, {pools})",
+                metrics={"connections": connections, **{one: running[one] for one in holding}},
+            )
 
     def _run_worker(self, name: str, service: ServiceSettings, task: Task) -> None:
         queue = Queue(self, f"{name}-queue", names=self._names, purpose=name, key=self._keys.objects, topic=self._topic)

@@ -7,10 +7,10 @@ scratch volume; its logs never hold it up.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cdktf import Fn
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.ecr_repository import EcrRepository
 from cdktf_cdktf_provider_aws.ecs_task_definition import (
@@ -24,6 +24,7 @@ from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from constructs import Construct
 
 from modules.cluster import Cluster
+from modules.database_access import DatabaseAccess
 from modules.logs import RETENTION_DAYS
 from modules.network import Network
 from modules.policy_documents import PolicyDocument, Statement, on_behalf_of, trust
@@ -56,8 +57,12 @@ class Task(Construct):
         cluster: Cluster,
         repository: EcrRepository,
         key: KmsKey,
+        database: DatabaseAccess | None = None,
     ) -> None:
-        """``name`` is the service's; ``key`` encrypts its logs and its sessions."""
+        """``name`` is the service's; ``key`` encrypts its logs and its sessions.
+
+        ``database`` is what it reaches, if it holds connections and there is one in its region.
+        """
         super().__init__(scope, id_)
         self._names = names
         self._region = Region.of(self).name
@@ -78,6 +83,9 @@ class Task(Construct):
         self.execution_role = self._role("execution", f"Lets Fargate start {name}")
         self.let("sessions", self._hold_sessions(cluster, key))
         self._let("execution", self.execution_role, self._start(repository))
+        if database:
+            self.let("database", database.statements)
+        variables = database.variables(service.connections_per_task) if database else {}
         self.definition = EcsTaskDefinition(
             self,
             "definition",
@@ -92,8 +100,8 @@ class Task(Construct):
             task_role_arn=self.role.arn,
             execution_role_arn=self.execution_role.arn,
             volume=[EcsTaskDefinitionVolume(name=volume) for volume in WRITABLE],
-            # Without references: CDKTF writes a string with both quotes and references wrongly in HCL.
-            container_definitions=json.dumps([self._container(service)]),
+            # Not json.dumps: CDKTF writes a string with both quotes and references wrongly in HCL.
+            container_definitions=Fn.jsonencode([self._container(service, variables)]),
             tags={MADE_BY: SETTINGS},
             depends_on=[self.log_group],
         )
@@ -118,7 +126,7 @@ class Task(Construct):
             assume_role_policy=assume.json,
         )
 
-    def _container(self, service: ServiceSettings) -> dict[str, Any]:
+    def _container(self, service: ServiceSettings, variables: Mapping[str, str]) -> dict[str, Any]:
         """https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html."""
         return {
             "name": self.name,
@@ -133,7 +141,9 @@ class Task(Construct):
                 {"sourceVolume": volume, "containerPath": path, "readOnly": False} for volume, path in WRITABLE.items()
             ],
             "stopTimeout": STOP_TIMEOUT_SECONDS,
-            "environment": [{"name": "HTTPS_PORT", "value": str(service.port)}],
+            "environment": [
+                {"name": name, "value": value} for name, value in {"HTTPS_PORT": str(service.port), **variables}.items()
+            ],
             "logConfiguration": {
                 "logDriver": "awslogs",
                 "options": {

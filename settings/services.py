@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import zoneinfo
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from settings.base import SettingsModel, matching
+from settings.base import Rule, SettingsModel, matching
 
 ImageByDigest = Annotated[
     str,
@@ -24,6 +28,34 @@ PathPattern = Annotated[
     str, matching(r"/[A-Za-z0-9_.$/~\"'@:+&*?-]{0,127}", "a path of up to 128 characters is allowed, such as /api/*")
 ]
 UrlPath = Annotated[str, matching(r"/[!-~]{0,1023}", "an absolute path is allowed, such as /health")]
+
+ScheduleName = Annotated[
+    str,
+    matching(r"[a-z][a-z0-9-]{0,30}", "up to 31 lower-case letters, digits and hyphens are allowed, a letter first"),
+]
+# The six fields of a cron expression; of day and weekday one is "?". Names of months and weekdays are letters.
+CRON_FIELD = r"[0-9A-Za-z*,/\-?LW#]+"
+
+
+def _schedule(text: str) -> str:
+    if match := re.fullmatch(rf"cron\(({CRON_FIELD}(?: {CRON_FIELD}){{5}})\)", text):
+        _, _, day, _, weekday, _ = match[1].split(" ")
+        if (day == "?") != (weekday == "?"):
+            return text
+    elif match := re.fullmatch(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)", text):
+        with contextlib.suppress(ValueError):
+            datetime.fromisoformat(match[1])
+            return text
+    raise ValueError(
+        "cron(minutes hours day month weekday year) is allowed, with ? for day or weekday, or at(yyyy-mm-ddThh:mm:ss)"
+    )
+
+
+def _time_zone(text: str) -> str:
+    if text not in zoneinfo.available_timezones():
+        raise ValueError("a time zone by its IANA name is allowed, such as Europe/Vienna")
+    return text
+
 
 # CPU units: the memory in MiB that Fargate takes with them, as first, last and step.
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
@@ -82,6 +114,30 @@ class HealthCheckSettings(SettingsModel):
         return self
 
 
+class ScheduledScalingSettings(SettingsModel):
+    """From a moment on, or again and again, a service has other bounds: before a sale, or for the night.
+
+    https://docs.aws.amazon.com/autoscaling/application/userguide/scheduled-scaling-using-cron-expressions.html
+    """
+
+    schedule: Annotated[str, Rule(_schedule, "cron(minutes hours day month weekday year) or at(yyyy-mm-ddThh:mm:ss)")]
+    """When, in the time zone below."""
+    time_zone: Annotated[str, Rule(_time_zone, "a time zone by its IANA name, such as Europe/Vienna")] = "UTC"
+    """Where it is that time; a zone with summer time keeps it."""
+    minimum_tasks: Annotated[int, Field(ge=0, le=500)]
+    """Tasks that run from then on when nothing happens."""
+    maximum_tasks: Annotated[int, Field(ge=1, le=500)]
+    """Tasks that scaling may reach from then on; no more than the service's own maximum_tasks."""
+
+    @model_validator(mode="after")
+    def _bounds_fit(self) -> ScheduledScalingSettings:
+        if self.maximum_tasks < self.minimum_tasks:
+            raise ValueError(
+                f"maximum_tasks: {self.maximum_tasks} is not allowed; minimum_tasks ({self.minimum_tasks}) or more is"
+            )
+        return self
+
+
 class ServiceSettings(SettingsModel):
     """A service. A critical one is released blue/green behind the load balancer; any other is a worker on a queue."""
 
@@ -111,6 +167,8 @@ class ServiceSettings(SettingsModel):
     """Tasks that scaling may reach."""
     connections_per_task: Annotated[int, Field(ge=0, le=1000)] = 0
     """Connections to the database that one task may hold: the size of its pool."""
+    connections_in_use_percent: Annotated[int, Field(ge=10, le=90)] = 70
+    """The share of all running tasks' connections in use that scaling of a critical service aims at."""
     requests_per_target: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """Requests a minute and task that scaling aims at."""
     messages_per_task: Annotated[int, Field(ge=1, le=1_000_000)] = 100
@@ -121,6 +179,8 @@ class ServiceSettings(SettingsModel):
     """Of a hundred tasks beyond the base, how many run on Spot; the others run on demand."""
     health_check: HealthCheckSettings = HealthCheckSettings()
     """How the load balancer checks it."""
+    scheduled_scaling: dict[ScheduleName, ScheduledScalingSettings] = Field(default_factory=dict)
+    """Other bounds at other times. While there are any they decide; the two above hold for a new environment only."""
 
     @property
     def most_tasks(self) -> int:
@@ -146,6 +206,12 @@ class ServiceSettings(SettingsModel):
             problems.append(
                 f"path_patterns: {self.path_patterns} is not allowed; a worker is not behind the load balancer"
             )
+        for name, scheduled in self.scheduled_scaling.items():
+            if scheduled.maximum_tasks > self.maximum_tasks:
+                problems.append(
+                    f"scheduled_scaling.{name}.maximum_tasks: {scheduled.maximum_tasks} is not allowed; up to "
+                    f"maximum_tasks ({self.maximum_tasks}) is, with which the database's connections are counted"
+                )
         if problems:
             raise ValueError("; ".join(problems))
         return self

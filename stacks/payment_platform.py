@@ -17,6 +17,9 @@ from constructs import Construct
 from modules.alarm_topic import AlarmTopic
 from modules.buckets import Buckets
 from modules.database import Database
+from modules.database_access import DatabaseAccess
+from modules.database_alarms import DatabaseAlarms
+from modules.database_rotation import DatabaseRotation
 from modules.database_secrets import DatabaseSecrets
 from modules.endpoints import Endpoints
 from modules.ephemeral import as_hcl
@@ -27,11 +30,13 @@ from modules.load_balancer_logs import LoadBalancerLogs
 from modules.network import Network
 from modules.network_acls import NetworkAcls
 from modules.peering import Peering
+from modules.reader_scaling import ReaderScaling
 from modules.recovery_database import RecoveryDatabase
 from modules.region import LandsInItsRegion, Region
 from modules.replication import Replication
 from modules.services import Services
 from settings import Settings
+from settings.naming import DATABASE, RECOVERY_DATABASE
 from settings.network import RegionSettings
 from settings.platform import GLOBAL_REGION
 
@@ -207,6 +212,55 @@ class PaymentPlatform(TerraformStack):
             replica_key=self.recovery_keys.secrets,
             protected=settings.protected,
         )
+        DatabaseRotation(
+            self.primary,
+            "database-rotation",
+            names=self._names,
+            database=self.database,
+            secrets=self.database_secrets,
+            network=self.primary_network,
+            endpoints=self.primary_endpoints,
+            keys=self.primary_keys,
+            topic=self.primary_alarm_topic,
+        )
+        ReaderScaling(self.primary, "reader-scaling", names=self._names, database=self.database)
+        self._watch_database()
+
+    def _watch_database(self) -> None:
+        DatabaseAlarms(
+            self.primary,
+            "database-alarms",
+            names=self._names,
+            purpose=DATABASE,
+            settings=self._settings.database,
+            cluster=self.database.cluster,
+            topic=self.primary_alarm_topic,
+        )
+        if cluster := self.recovery_database.cluster:
+            DatabaseAlarms(
+                self.recovery,
+                "database-alarms",
+                names=self._names,
+                purpose=RECOVERY_DATABASE,
+                settings=self._settings.database,
+                cluster=cluster,
+                topic=self.recovery_alarm_topic,
+                source_region=self._settings.primary.name,
+            )
+
+    def _database_access(
+        self, region: Region, database: Database | RecoveryDatabase, keys: Keys
+    ) -> DatabaseAccess | None:
+        """How services reach the database of their region, if there is one: not where snapshots would be restored."""
+        if database.cluster is None:
+            return None
+        return DatabaseAccess(
+            names=self._names,
+            region=region.name,
+            cluster=database.cluster,
+            group=database.group,
+            key=keys.secrets,
+        )
 
     def _zone_id(self) -> str:
         """The hosted zone of the platform's domain: made here, or one that exists."""
@@ -241,6 +295,7 @@ class PaymentPlatform(TerraformStack):
             network=self.primary_network,
             endpoints=self.primary_endpoints,
             load_balancer=self.primary_load_balancer,
+            database=self._database_access(self.primary, self.database, self.primary_keys),
         )
         self.recovery_services = Services(
             self.recovery,
@@ -251,6 +306,7 @@ class PaymentPlatform(TerraformStack):
             network=self.recovery_network,
             endpoints=self.recovery_endpoints,
             load_balancer=self.recovery_load_balancer,
+            database=self._database_access(self.recovery, self.recovery_database, self.recovery_keys),
         )
         if self._settings.owns_registry_settings:
             self.primary_services.repositories.replicate_to(self._settings.recovery.name)

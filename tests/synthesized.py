@@ -99,3 +99,12 @@ def references(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from references(inner)
+
+
+def decoded(expression: str) -> Any:
+    """The value that an expression such as ``${jsonencode([{"name" = "web"}])}`` encodes; a reference in it is text."""
+    match = re.fullmatch(r"\$\{jsonencode\((.*)\)\}", expression, re.DOTALL)
+    assert match, f"{expression} encodes nothing"
+    tokens = re.split(r'("(?:[^"\\]|\\.)*")', match[1])
+    tokens[::2] = [ADDRESS.sub(r'"${\g<0>}"', token).replace(" = ", ": ") for token in tokens[::2]]
+    return json.loads("".join(tokens))

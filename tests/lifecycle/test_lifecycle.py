@@ -52,6 +52,11 @@ LISTINGS: list[tuple[str, str, dict[str, Any], Callable[[dict[str, Any]], list[A
         lambda a: [p for p in a["VpcPeeringConnections"] if p["Status"]["Code"] != "deleted"],
     ),
     ("logs", "describe_log_groups", {}, lambda answer: answer["logGroups"]),
+    ("rds", "describe_db_clusters", {}, lambda answer: answer["DBClusters"]),
+    ("rds", "describe_db_instances", {}, lambda answer: answer["DBInstances"]),
+    ("rds", "describe_db_cluster_snapshots", {}, lambda answer: answer["DBClusterSnapshots"]),
+    ("rds", "describe_global_clusters", {}, lambda answer: answer["GlobalClusters"]),
+    ("secretsmanager", "list_secrets", {}, lambda answer: answer["SecretList"]),
     ("sns", "list_topics", {}, lambda answer: answer["Topics"]),
     ("cloudwatch", "describe_alarms", {}, lambda answer: answer["MetricAlarms"]),
     ("iam", "list_roles", {}, lambda a: [r for r in a["Roles"] if not r["Path"].startswith("/aws-service-role/")]),
@@ -75,11 +80,32 @@ CHANGES = {
         "[release]\ncanary_percent = 20\nbake_minutes = 5\nslowest_p99_seconds = 1.5\n"
     ),
     "nat-and-tags": '[network]\nnat_gateways = "one"\n[tags]\nowner = "somebody else"\n',
+    "database-class": '[database]\ninstance_class = "db.r8g.xlarge"\n',
+    "database-readers": "[database]\nreaders = 3\n",
+    "database-windows": (
+        '[database]\nbackup_window = "01:00-02:00"\nmaintenance_window = "mon:05:00-mon:06:00"\n'
+        "backup_retention_days = 14\n"
+    ),
+    "database-version": '[database]\nengine_version = "17.10"\n',
+    "database-password": "[database]\nmaster_password_version = 2\n",
+    "database-recovery": '[database]\nrecovery = "snapshots"\nrecovery_instances = 0\n',
     "new-service": (
         f'[services.cards]\nimage = "registry.example.com/cards@sha256:{DIGEST}"\ncritical = true\n'
         'path_patterns = ["/cards/*"]\npriority = 2000\n'
     ),
     "removed-service": "",
+}
+DATABASE_TYPES = ("aws_rds_cluster.", "aws_rds_cluster_instance.", "aws_secretsmanager_secret")
+# What stands by for the database goes when snapshots are restored instead, with the ways to it.
+STANDING_BY = {
+    "aws_appautoscaling_policy",
+    "aws_cloudwatch_metric_alarm",
+    "aws_iam_role_policy",
+    "aws_rds_cluster",
+    "aws_rds_cluster_instance",
+    "aws_rds_global_cluster",
+    "aws_vpc_security_group_egress_rule",
+    "aws_vpc_security_group_ingress_rule",
 }
 # A revision of a task definition and a canary cannot be changed: a new one is made, and the old one goes after it.
 NEW_BY_NATURE = {"aws_ecs_task_definition", "aws_codedeploy_deployment_config"}
@@ -125,6 +151,8 @@ class Rehearsal:
     released: Released
     rolled_back: Released
     asked: list[str]
+    plan_after_failovers: list[str]
+    passwords_found: dict[str, list[str]]
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +168,12 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
         state = client(server, "s3").get_object(
             Bucket=local_settings.state.bucket, Key="payments/local/terraform.tfstate"
         )
+        state_text = state["Body"].read().decode()
+        failed_over = fail_over(deployment, server, directory / "failed-over")
         plans = {name: planned(deployment, server, directory / name, text) for name, text in CHANGES.items()}
+        passwords = passwords_of(server)
+        searched = {"state": state_text, "screen": said.getvalue(), **files_below(directory)}
+        found = {user: [name for name, text in searched.items() if one in text] for user, one in passwords.items()}
         with pytest.MonkeyPatch.context() as patch:
             for name, value in process.environment(server.url).items():
                 patch.setenv(name, value)
@@ -152,7 +185,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
             deployment.destroy()
         yield Rehearsal(
             output=said.getvalue(),
-            state=state["Body"].read().decode(),
+            state=state_text,
             state_encryption=state["ServerSideEncryption"],
             calls=list(read_calls(directory)),
             violations=list(read_violations(directory)),
@@ -162,6 +195,8 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
             released=released,
             rolled_back=rolled_back,
             asked=standing.requests,
+            plan_after_failovers=failed_over,
+            passwords_found=found,
         )
     finally:
         print(said.getvalue(), file=sys.stderr)  # shown where a test fails, with the times of the phases
@@ -235,6 +270,43 @@ def weights(server: process.Server, settings: Settings) -> dict[str, dict[str, i
     return found
 
 
+def fail_over(deployment: LocalDeployment, server: process.Server, directory: Path) -> list[str]:
+    """What Terraform would do while another instance, in another region, is the writer; then all is as it was."""
+    rds, account = client(server, "rds"), "123456789012"
+    clusters = {
+        region: f"arn:aws:rds:{region}:{account}:cluster:payments-{name}-local"
+        for region, name in (("us-west-2", "recovery-database"), ("us-east-2", "database"))
+    }
+    rds.failover_db_cluster(DBClusterIdentifier="payments-database-local")
+    changes: list[str] = []
+    for target in clusters.values():
+        rds.switchover_global_cluster(
+            GlobalClusterIdentifier="payments-global-database-local", TargetDbClusterIdentifier=target
+        )
+        if "us-west-2" in target:
+            changes = planned(deployment, server, directory, "")
+    return changes
+
+
+def passwords_of(server: process.Server) -> dict[str, str]:
+    """The passwords that the deployment made, by user."""
+    secrets = client(server, "secretsmanager")
+    values = [
+        json.loads(secrets.get_secret_value(SecretId=f"payments/local/database/{name}")["SecretString"])
+        for name in ("master", "application")
+    ]
+    return {value["username"]: value["password"] for value in values}
+
+
+def files_below(directory: Path) -> dict[str, str]:
+    """All that was written on disk: the configuration, Terraform's data and plans, the record, the log."""
+    return {
+        str(path.relative_to(directory)): path.read_bytes().decode(errors="replace")
+        for path in directory.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    }
+
+
 def client(server: process.Server, service: str, region: str = "us-east-2") -> Any:
     """A client of the local AWS."""
     variables = process.environment(server.url, region)
@@ -303,6 +375,18 @@ def test_no_secret_is_in_state_or_on_the_screen(rehearsal: Rehearsal) -> None:
     assert not any(pattern.search(on_screen) for pattern in SECRETS)
 
 
+@pytest.mark.requirement("W0.5")
+@pytest.mark.requirement("W3.3")
+def test_the_passwords_that_were_made_are_nowhere_but_in_their_secrets(rehearsal: Rehearsal) -> None:
+    assert rehearsal.passwords_found == {"administrator": [], "payments": []}
+
+
+@pytest.mark.requirement("W3.5")
+@pytest.mark.requirement("W7.2")
+def test_a_failover_to_another_instance_or_region_leaves_terraform_nothing_to_do(rehearsal: Rehearsal) -> None:
+    assert rehearsal.plan_after_failovers == []
+
+
 @pytest.mark.requirement("W8.2")
 def test_destruction_leaves_nothing(rehearsal: Rehearsal) -> None:
     assert rehearsal.left == {}
@@ -327,7 +411,10 @@ def test_a_change_of_settings_replaces_nothing_that_is_in_use(rehearsal: Rehears
     undone = [(action, address) for action, address in plan if action in {"replace", "delete"}]
     if change == "removed-service":
         undone = [one for one in undone if one[0] != "delete" or "payments" not in one[1]]
-    expected = {"nat-and-tags": {"aws_nat_gateway", "aws_eip", "aws_route", "aws_route_table"}}
+    expected = {
+        "nat-and-tags": {"aws_nat_gateway", "aws_eip", "aws_route", "aws_route_table"},
+        "database-recovery": NEW_BY_NATURE | STANDING_BY,
+    }
     assert [one for one in undone if one[1].split(".")[0] not in expected.get(change, NEW_BY_NATURE)] == []
 
 
@@ -414,3 +501,26 @@ def test_a_running_blue_green_service_is_left_to_its_release(rehearsal: Rehearsa
     """CodeDeploy owns its task definition: Terraform makes a revision and does not touch the service."""
     assert any(" aws_ecs_task_definition." in line for line in rehearsal.plans[change])
     assert not [line for line in rehearsal.plans[change] if " aws_ecs_service." in line]
+
+
+@pytest.mark.requirement("W7.1")
+@pytest.mark.requirement("W3.1")
+@pytest.mark.parametrize("change", [name for name in CHANGES if name.startswith("database-")])
+def test_a_change_of_the_database_is_made_in_place(rehearsal: Rehearsal, change: str) -> None:
+    of_database = [line.split(" ", 1) for line in rehearsal.plans[change]]
+    of_primary = [
+        (action, address)
+        for action, address in of_database
+        if address.startswith(DATABASE_TYPES) and ".primary_" in address
+    ]
+    assert {action for action, _ in of_primary} <= {"create" if change == "database-readers" else "update"}
+    assert bool(of_primary) == (change != "database-recovery")
+
+
+@pytest.mark.requirement("W3.3")
+def test_a_lost_master_password_is_made_anew_in_cluster_and_secret_together(rehearsal: Rehearsal) -> None:
+    changed = {line.rsplit("_", 1)[0] for line in rehearsal.plans["database-password"]}
+    assert changed == {
+        "update aws_rds_cluster.primary_database_cluster",
+        "update aws_secretsmanager_secret_version.primary_database-secrets_master-version",
+    }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from settings import Settings, load
-from tests.synthesized import Block, Synthesized, path_of, region_of, synthesize
+from tests.synthesized import Block, Synthesized, decoded, path_of, region_of, synthesize
 
 REGIONS = ("primary", "recovery")
 CRITICAL = ("web", "payments")
@@ -21,7 +21,7 @@ def with_service(name: str, **changes: Any) -> Synthesized:
 
 
 def container(platform: Synthesized, region: str, name: str) -> Block:
-    (found,) = json.loads(definition(platform, region, name)["container_definitions"])
+    (found,) = decoded(definition(platform, region, name)["container_definitions"])
     return dict(found)
 
 
@@ -373,3 +373,16 @@ def test_worker_may_decrypt_what_it_receives(platform: Synthesized, region: str,
     assert decrypt["actions"] == ["kms:Decrypt"]
     assert decrypt["resources"] == [queue["kms_master_key_id"]]
     assert decrypt["condition"][0]["values"] == [f"sqs.{name}.amazonaws.com"]
+
+
+@pytest.mark.requirement("W1.3")
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_schedule_sets_bounds_that_terraform_then_leaves_alone(platform: Synthesized, region: str) -> None:
+    action = platform.resource("aws_appautoscaling_scheduled_action", f"{region}/services/web/scaling/morning")
+    assert action["schedule"] == "cron(30 6 ? * MON-FRI *)"
+    assert action["timezone"] == "America/New_York"
+    assert action["scalable_target_action"] == {"min_capacity": "4", "max_capacity": "6"}
+    target = platform.by_id(action["resource_id"])
+    assert set(target["lifecycle"]["ignore_changes"]) == {"min_capacity", "max_capacity"}
+    other = platform.resource("aws_appautoscaling_target", f"{region}/services/payments/scaling/target")
+    assert not other["lifecycle"].get("ignore_changes")

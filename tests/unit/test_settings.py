@@ -19,6 +19,9 @@ from settings.loading import ENVIRONMENTS
 
 pytestmark = pytest.mark.requirement("W0.4")
 
+SCHEDULE = (
+    '[services.web.scheduled_scaling.sale]\nschedule = "{}"\ntime_zone = "{}"\nminimum_tasks = 2\nmaximum_tasks = {}'
+)
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -88,6 +91,17 @@ def test_shipped_environments_are_valid(environment: str) -> None:
         ("[services.web.health_check]\ntimeout_seconds = 15", "health_check.timeout_seconds", "15", "less than"),
         ("[services.web.health_check]\nslow_start_seconds = 5", "health_check.slow_start_seconds", "5", "30 to 900"),
         ("[services.web]\nconnections_per_task = 110", "database.instance_class", "db.r8g.large", "web 1320"),
+        (
+            SCHEDULE.format("rate(1 day)", "UTC", 6),
+            "services.web.scheduled_scaling.sale.schedule",
+            "rate(1 day)",
+            "at(",
+        ),
+        (SCHEDULE.format("cron(0 6 * * * *)", "UTC", 6), "scheduled_scaling.sale.schedule", "cron(0 6", "? for day"),
+        (SCHEDULE.format("at(2026-02-30T06:00:00)", "UTC", 6), "sale.schedule", "2026-02-30", "yyyy-mm-dd"),
+        (SCHEDULE.format("cron(0 6 * * ? *)", "Mars/Base", 6), "sale.time_zone", "'Mars/Base'", "Europe/Vienna"),
+        (SCHEDULE.format("cron(0 6 * * ? *)", "UTC", 1), "sale.maximum_tasks", "1", "minimum_tasks (2) or more"),
+        (SCHEDULE.format("cron(0 6 * * ? *)", "UTC", 9), "sale.maximum_tasks", "9", "maximum_tasks (6)"),
         ('[domain]\nname = "no domain"', "domain.name", "'no domain'", "pay.example.com"),
         ("[release]\ncanary_percent = 100", "release.canary_percent", "100", "99"),
         ('extends = "nowhere"', "extends", "'nowhere'", "local, production, staging"),

@@ -1,0 +1,72 @@
+"""How the tasks of a region reach the database there (W3.3, W5.4).
+
+Creates nothing. A task gets the endpoints of its region's cluster and the name of the secret, never a password: it
+reads the secret itself, and again when a login is refused. So it outlives any number of rotations, which a value that
+was handed to it at its start would not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cdktf_cdktf_provider_aws.kms_key import KmsKey
+from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
+
+from modules.database import DATABASE_NAME
+from modules.database_secrets import APPLICATION, secret_name
+from modules.database_surroundings import POSTGRESQL_PORT
+from modules.policy_documents import Statement, when
+from modules.security_groups import Group
+from settings.naming import Names
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseAccess:
+    """The cluster of a region, its security group, and the key of the application's secret or its replica there."""
+
+    names: Names
+    region: str
+    cluster: RdsCluster
+    group: Group
+    key: KmsKey
+
+    @property
+    def secret(self) -> str:
+        """The ARN of the secret without the six characters that AWS appends, which are no part of its name.
+
+        https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html#ARN_secretnamehyphen
+        """
+        name = secret_name(self.names, APPLICATION)
+        return f"arn:aws:secretsmanager:{self.region}:{self.names.account_id}:secret:{name}"
+
+    def variables(self, connections: int) -> dict[str, str]:
+        """What a task must know, by the names that services/payments reads; ``connections`` is its pool's size."""
+        return {
+            "DATABASE_HOST": self.cluster.endpoint,
+            "DATABASE_READER_HOST": self.cluster.reader_endpoint,
+            "DATABASE_PORT": str(POSTGRESQL_PORT),
+            "DATABASE_NAME": DATABASE_NAME,
+            "DATABASE_LOGIN": "secret",
+            "DATABASE_SECRET_ARN": self.secret,
+            "DATABASE_CONNECTIONS": str(connections),
+        }
+
+    @property
+    def statements(self) -> list[Statement]:
+        """What a task may do: read the application's secret, and nobody else's."""
+        return [
+            Statement(
+                sid="ReadTheDatabasesLogin",
+                actions=["secretsmanager:GetSecretValue"],
+                resources=[f"{self.secret}-??????"],
+            ),
+            Statement(
+                sid="DecryptTheDatabasesLogin",
+                actions=["kms:Decrypt"],
+                resources=[self.key.arn],
+                condition=[
+                    when("StringEquals", "kms:ViaService", f"secretsmanager.{self.region}.amazonaws.com"),
+                    when("StringLike", "kms:EncryptionContext:SecretARN", f"{self.secret}-??????"),
+                ],
+            ),
+        ]
