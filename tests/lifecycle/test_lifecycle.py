@@ -434,8 +434,10 @@ def test_a_service_that_settings_no_longer_have_goes_and_nothing_else(rehearsal:
     plan = [line.split(" ", 1) for line in rehearsal.plans["removed-service"]]
     gone = {address.split(".")[0] for action, address in plan if action == "delete"}
     assert gone >= {"aws_ecs_service", "aws_lb_listener_rule", "aws_lb_target_group", "aws_codedeploy_deployment_group"}
-    # The smoke test forgets its checks, the endpoints and the load balancer stay as they are.
+    # The smoke test forgets its checks and the others' scaling its connections; the endpoints and the load balancer
+    # stay as they are.
     assert {address.split(".")[0] for action, address in plan if action == "update"} == {
+        "aws_appautoscaling_policy",
         "aws_iam_role_policy",
         "aws_lambda_function",
     }
