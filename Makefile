@@ -59,6 +59,10 @@ destroy-local: .venv/.synced ## destroy what deploy-local made, and stop the loc
 deploy-api-local: setup ## deploy the payment API to a local AWS and prove that a second deployment is empty
 	@$(RUN) -m operations deploy-api-local $(ARGS)
 
+.PHONY: test-api-local
+test-api-local: setup ## run the integration tests against what deploy-api-local made
+	@$(RUN) -m operations test-api-local $(ARGS)
+
 .PHONY: destroy-api-local
 destroy-api-local: setup ## destroy what deploy-api-local made, and stop its local AWS
 	@$(RUN) -m operations destroy-api-local $(ARGS)
@@ -139,6 +143,10 @@ diff-api: setup ## show what deploy-api would change in ENV
 .PHONY: deploy-api
 deploy-api: setup ## deploy the payment API's ENV, and write cfn-outputs/flat-outputs.json
 	@$(RUN) -m operations deploy-api $(ENV) $(ARGS)
+
+.PHONY: test-api
+test-api: setup ## run the integration tests against what cfn-outputs/flat-outputs.json names
+	@$(RUN) -m pytest tests/integration $(ARGS)
 
 .PHONY: destroy-api
 destroy-api: setup ## destroy the payment API's ENV, unless it is protected

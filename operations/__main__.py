@@ -156,6 +156,14 @@ def deploy_api_local(
     LocalPaymentApi(console()).deploy(port)
 
 
+@application.command("test-api-local")
+def test_api_local() -> None:
+    """Run the integration tests against what deploy-api-local made."""
+    from operations.local_payment_api import LocalPaymentApi
+
+    LocalPaymentApi(console()).verify()
+
+
 @application.command("destroy-api-local")
 def destroy_api_local(
     abandon: Annotated[

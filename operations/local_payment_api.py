@@ -7,8 +7,12 @@ names it. Everything on disk is in ``.local-api``, but for cfn-outputs/flat-outp
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,12 +25,15 @@ from emulator.payment_api import existing, inventory, process
 from emulator.process import EmulatorError
 from operations.evidence import PROJECT
 from operations.outcome import Failed, Refused
-from operations.payment_api import OUTPUTS, Cdk, templates, write_outputs
+from operations.payment_api import FLAT_OUTPUTS, OUTPUTS, Cdk, templates, write_outputs
 from payment_api.settings import Settings, load
 
 ENVIRONMENT = "local"
 DIRECTORY = PROJECT / ".local-api"
 DEFAULT_PORT = 5577
+# What tests/integration reads.
+OUTPUTS_VARIABLE = "PAYMENT_API_OUTPUTS"
+TEMPLATES_VARIABLE = "PAYMENT_API_TEMPLATES"
 
 
 @dataclass
@@ -38,8 +45,11 @@ class LocalPaymentApi:
     outputs: Path = OUTPUTS
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def deploy(self, port: int | None) -> None:
+    def deploy(self, port: int | None) -> dict[str, str]:
         """Deploy both stacks, prove that a second deployment changes nothing, and leave the local AWS running.
+
+        Returns:
+            The physical ids of all resources, as ``deployed``.
 
         Raises:
             Refused: the port is in use.
@@ -64,6 +74,7 @@ class LocalPaymentApi:
         if changed := sorted(before.items() ^ self.deployed(server, cdk).items()):
             raise Failed(f"the second deployment is not empty: {changed}")
         self._report(flat, len(before), server)
+        return before
 
     def destroy(self) -> None:
         """Destroy both stacks, show that nothing is left, stop the local AWS and remove its directory.
@@ -85,6 +96,44 @@ class LocalPaymentApi:
                 raise Failed("left after the destruction:\n" + "\n".join(f"  {one}" for one in left))
             self.console.print("nothing is left but what was there before")
         self.abandon()
+
+    def verify(self) -> None:
+        """Run the integration tests against what was deployed, as they would run against AWS.
+
+        Raises:
+            Refused: nothing is deployed.
+            Failed: one of them failed, or none ran.
+        """
+        server = process.find(self.directory)
+        if server is None or not (self.outputs / FLAT_OUTPUTS).exists():
+            raise Refused("nothing is deployed to a local AWS; run make deploy-api-local")
+        variables = process.complete_environment(server.url, load(ENVIRONMENT).region)
+        variables |= {OUTPUTS_VARIABLE: str(self.outputs), TEMPLATES_VARIABLE: str(self.directory / "cdk.out")}
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/integration"]
+        with self.phase("integration tests"):
+            ended = subprocess.run(command, cwd=PROJECT, env=variables, capture_output=True, text=True, check=False)
+        self.console.print(ended.stdout.strip().splitlines()[-1] if ended.stdout else "", markup=False)
+        if ended.returncode or "skipped" in ended.stdout:
+            raise Failed(f"{ended.stdout}{ended.stderr}")
+
+    def update(self, changes: str) -> dict[str, str]:
+        """Deploy again with other settings: lines of TOML that extend those of the rehearsal.
+
+        Returns:
+            The physical ids of all resources afterwards, as ``deployed``.
+        """
+        server = process.find(self.directory)
+        if server is None:
+            raise Refused("nothing is deployed to a local AWS; run make deploy-api-local")
+        path = self.directory / "changed.toml"
+        path.write_text(changed((self.directory / "settings.toml").read_text(encoding="utf-8"), changes), "utf-8")
+        cdk = self.cdk(path, server, load(str(path)))
+        with self.phase("cdk synth of changes"):
+            cdk.synth(validate=False)
+        with self.phase("cdk deploy of changes"):
+            cdk.deploy(self.directory / "outputs.json")
+        write_outputs(self.directory / "outputs.json", self.outputs)
+        return self.deployed(server, cdk)
 
     def abandon(self) -> None:
         """Stop the local AWS without destroying first, and remove its directory and the outputs."""
@@ -149,6 +198,18 @@ class LocalPaymentApi:
         self.console.print(table)
         self.console.print(seconds_table(self.seconds))
         self.console.print("second deployment: empty")
+
+
+def changed(text: str, changes: str) -> str:
+    """A settings file with lines of TOML over it, table by table."""
+    values = tomllib.loads(text)
+    for key, value in tomllib.loads(changes).items():
+        values[key] = {**values.get(key, {}), **value} if isinstance(value, dict) else value
+    plain = {key: value for key, value in values.items() if not isinstance(value, dict)}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in plain.items()]
+    for table in (key for key in values if key not in plain):
+        lines += [f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in values[table].items())]
+    return "\n".join(lines) + "\n"
 
 
 def seconds_table(seconds: dict[str, float]) -> Table:

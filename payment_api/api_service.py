@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk.aws_ec2 import Port, SecurityGroup
 from aws_cdk.aws_ecr import Repository
 from aws_cdk.aws_ecs import (
@@ -34,7 +34,7 @@ from aws_cdk.aws_ecs import (
 )
 from aws_cdk.aws_logs import ILogGroup
 from aws_cdk.aws_sqs import Queue
-from constructs import Construct
+from constructs import Construct, IDependable
 
 from payment_api.database import Database
 from payment_api.endpoints import Endpoints
@@ -64,6 +64,7 @@ class ApiService(Construct):
         endpoints: Endpoints,
         load_balancer: LoadBalancer,
         database: Database,
+        database_ready: IDependable,
         queue: Queue,
         log_group: ILogGroup,
     ) -> None:
@@ -109,6 +110,7 @@ class ApiService(Construct):
         )
         self.service.attach_to_application_target_group(load_balancer.targets)
         self.service.node.add_dependency(load_balancer.public_listener, load_balancer.gateway_listener)
+        self.service.node.add_dependency(database_ready)
         self._scale()
 
     def _task(self, database: Database, queue: Queue, log_group: ILogGroup) -> FargateTaskDefinition:
@@ -138,6 +140,7 @@ class ApiService(Construct):
                 "WAITING_REQUESTS": str(
                     self._settings.requests_in_flight_per_task - self._settings.connections_per_task
                 ),
+                "AWS_REGION": Stack.of(self).region,
                 "ENVIRONMENT_SUFFIX": self._names.suffix,
                 "QUEUE_URL": queue.queue_url,
                 "HTTPS_PORT": str(TASK_PORT),

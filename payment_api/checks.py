@@ -32,6 +32,22 @@ class Acknowledged:
 
 ACKNOWLEDGED = (
     Acknowledged(
+        rule=f"{SOLUTIONS}IAM4[Policy::{MANAGED}/service-role/AmazonAPIGatewayPushToCloudWatchLogs]",
+        paths=r"payment-api/gateway/api/CloudWatchRole/Resource",
+        reason="API Gateway assumes the role to write the logs of all APIs of the account, for which AWS keeps this "
+        "policy; only one environment of an account makes it.",
+    ),
+    Acknowledged(
+        rule=SOLUTIONS + "IAM5[Resource::*]",
+        paths=r"payment-api/(processing|rotation)/.*-role/DefaultPolicy/Resource",
+        reason="Network interfaces, X-Ray and GetRandomPassword take no resource; all else in the policy names one.",
+    ),
+    Acknowledged(
+        rule=SOLUTIONS + "L1",
+        paths=r"payment-api/(processing|rotation)/.*/Resource",
+        reason="Python 3.13, for which the packages are locked; another version is another lock and another test run.",
+    ),
+    Acknowledged(
         rule=f"{SOLUTIONS}IAM4[Policy::{MANAGED}/AmazonSSMManagedInstanceCore]",
         paths=r"payment-api/nat/instance-\d/InstanceRole/Resource",
         reason="Systems Manager's agent needs what AWS says it needs, and that changes with the agent; it takes the "
@@ -78,12 +94,12 @@ ACKNOWLEDGED = (
     ),
     Acknowledged(
         rule=SOLUTIONS + "IAM5[Action::kms:GenerateDataKey*]",
-        paths=r"payment-api/service/task/TaskRole/DefaultPolicy/Resource",
+        paths=r"payment-api/(service/task/TaskRole|processing/reconcile-payments-role)/DefaultPolicy/Resource",
         reason="Both forms of one action, as CDK's grant has them, on the queue's key alone.",
     ),
     Acknowledged(
         rule=SOLUTIONS + "IAM5[Action::kms:ReEncrypt*]",
-        paths=r"payment-api/service/task/TaskRole/DefaultPolicy/Resource",
+        paths=r"payment-api/(service/task/TaskRole|processing/reconcile-payments-role)/DefaultPolicy/Resource",
         reason="Both forms of one action, as CDK's grant has them, on the queue's key alone.",
     ),
     Acknowledged(
@@ -145,7 +161,7 @@ ACKNOWLEDGED = (
 
 
 def install(app: App, settings: Settings) -> None:
-    """Hold the app with its stacks against both packs when it is synthesized; acknowledge what is in the table."""
+    """Hold the app and its stacks against both packs when it is synthesized; acknowledge what is in the table."""
     places = {
         "prefix": settings.name_prefix,
         "suffix": settings.environment_suffix,

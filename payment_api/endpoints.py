@@ -126,3 +126,13 @@ class Endpoints(Construct):
                 ],
             )
         )
+        # CloudFormation takes a custom resource's answer here, by an address that it has signed itself.
+        # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
+        self.s3.add_to_policy(
+            PolicyStatement(
+                sid="AnswersToCloudFormation",
+                principals=[AnyPrincipal()],
+                actions=["s3:PutObject"],
+                resources=[f"arn:aws:s3:::cloudformation-custom-resource-response-{region.replace('-', '')}/*"],
+            )
+        )

@@ -18,8 +18,10 @@ from payment_api.logs import ServiceLog
 from payment_api.nat import Nat
 from payment_api.network import Network
 from payment_api.observability import Observability, Watched
+from payment_api.processing import Processing
 from payment_api.queues import Queues
 from payment_api.replica import DocumentReplica
+from payment_api.rotation import Rotation
 from payment_api.secrets import ImportedSecrets
 from payment_api.settings import Settings
 
@@ -82,6 +84,28 @@ class PaymentApi(Stack):
             encryption=self.encryption,
             protected=protected,
         )
+        self.processing = Processing(
+            self,
+            "processing",
+            settings=settings,
+            network=self.network,
+            endpoints=self.endpoints,
+            encryption=self.encryption,
+            database=self.database,
+            secrets=self.secrets,
+            queues=self.queues,
+        )
+        self.rotation = Rotation(
+            self,
+            "rotation",
+            settings=settings,
+            network=self.network,
+            endpoints=self.endpoints,
+            encryption=self.encryption,
+            database=self.database,
+            database_clients=self.processing.database_clients,
+            secrets=self.secrets,
+        )
         self.load_balancer = LoadBalancer(
             self,
             "load-balancer",
@@ -101,6 +125,7 @@ class PaymentApi(Stack):
             endpoints=self.endpoints,
             load_balancer=self.load_balancer,
             database=self.database,
+            database_ready=self.processing.database_ready,
             queue=self.queues.payments,
             log_group=ServiceLog(
                 self,
@@ -170,6 +195,7 @@ class PaymentApi(Stack):
             "DatabaseClusterId": self.database.cluster.cluster_identifier,
             "DocumentsBucketName": self.documents.bucket.bucket_name,
             "QueueUrl": self.queues.payments.queue_url,
+            "ProcessingFunctionName": self.processing.process.function_name,
             "DeadLetterQueueUrl": self.queues.dead_letters.queue_url,
             "LoadBalancerWebAclArn": self.firewall.load_balancer_acl.attr_arn,
             "GatewayWebAclArn": self.firewall.gateway_acl.attr_arn,

@@ -41,7 +41,10 @@ def bounds(settings: Settings) -> list[Bound]:
     gateway, service = settings.gateway, settings.service
     processing, database = settings.processing, settings.database
     rate = gateway.requests_per_second
-    held = service.maximum_tasks * service.connections_per_task + processing.concurrency
+    held = (
+        service.maximum_tasks * service.connections_per_task
+        + processing.concurrency * processing.connections_per_function
+    )
     return [
         Bound(
             field="service.maximum_tasks",
@@ -64,9 +67,9 @@ def bounds(settings: Settings) -> list[Bound]:
         Bound(
             field="processing.concurrency",
             what="payments a second that the functions process",
-            available=processing.concurrency / processing.seconds_per_payment,
-            available_from=f"concurrency {processing.concurrency} / seconds_per_payment "
-            f"{processing.seconds_per_payment:g}",
+            available=processing.concurrency * processing.batch_size / processing.seconds_per_batch,
+            available_from=f"concurrency {processing.concurrency} x batch_size {processing.batch_size} / "
+            f"seconds_per_batch {processing.seconds_per_batch:g}",
             needed=rate,
             needed_from=f"requests_per_second {rate}, so that the queue does not grow",
         ),
@@ -85,7 +88,8 @@ def bounds(settings: Settings) -> list[Bound]:
             available_from=f"{CONNECTION_SHARE:.0%} of max_connections {database.max_connections}",
             needed=held,
             needed_from=f"maximum_tasks {service.maximum_tasks} x connections_per_task {service.connections_per_task} "
-            f"+ concurrency {processing.concurrency}",
+            f"+ concurrency {processing.concurrency} x connections_per_function "
+            f"{processing.connections_per_function}",
         ),
     ]
 

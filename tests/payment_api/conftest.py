@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from payment_api.settings import Settings, load
 from tests.payment_api.support import Template
+
+# jsii's Node process starts when anything of aws_cdk is imported, and has the environment of that moment.
+os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "20"
+os.environ["CDK_VALIDATION"] = "false"
 
 Synthesize = Callable[[Settings], dict[str, Template]]
 
@@ -23,10 +27,8 @@ def settings() -> Settings:
 
 
 @pytest.fixture(scope="session")
-def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synthesize]:
+def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
     """A function that gives the templates of settings by region: of the API, and of its replica."""
-    os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "20"
-    os.environ["CDK_VALIDATION"] = "false"
     from aws_cdk import App
 
     from payment_api.stack import build
@@ -44,8 +46,7 @@ def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synthesize]
             for stack in stacks
         }
 
-    yield run
-    del os.environ["CDK_VALIDATION"]
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ def test_only_production_is_protected() -> None:
         ('[service]\nimage = "123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/payments:latest"', "named by digest"),
         ('[service]\nmemory_mib = 16384', "Fargate takes 2048 to 8192"),
         ('[documents]\narchive_days = 91', "archive_days: 91 is not allowed"),
-        ('[processing]\ntimeout_seconds = 5', "twice what a full batch takes"),
+        ('[processing]\ntimeout_seconds = 30', "timeout_seconds: 30 is not allowed; 40 or more is"),
         ('[database]\ninstance_class = "t4g.medium"', "max_connections: 2000 is not allowed; up to 450 is"),
         ("[database]\nport = 5432", "database.port: 5432 is not a known setting"),
     ],
@@ -68,10 +68,10 @@ def test_a_wrong_value_is_one_line_that_says_what_is_allowed(tmp_path: Path, tex
     [
         ("[service]\nmaximum_tasks = 39", "service.maximum_tasks: requests that all tasks work on at once"),
         ("[service]\nminimum_tasks = 3", "service.minimum_tasks: requests that the tasks of a quiet hour"),
-        ("[processing]\nconcurrency = 300", "processing.concurrency: payments a second that the functions process"),
+        ("[processing]\nconcurrency = 49", "processing.concurrency: payments a second that the functions process"),
         (
-            "[database]\nmax_connections = 1600",
-            "database.max_connections: connections to the writer: 1280 is not allowed",
+            "[database]\nmax_connections = 1500",
+            "database.max_connections: connections to the writer: 1200 is not allowed",
         ),
     ],
 )

@@ -1,0 +1,185 @@
+"""The functions behind the queue (P3.2), and the one that makes the database ready before them.
+
+Creates `process-payment`, called by the queue with batches of which it reports the messages that failed;
+`reconcile-payments`, called every few minutes; and `prepare-database`, called by CloudFormation. They are the only ones
+that may leave the network, by NAT, and to the acquirer alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import CustomResource, Duration, RemovalPolicy
+from aws_cdk.aws_ec2 import Peer, Port, SecurityGroup
+from aws_cdk.aws_events import Rule, Schedule
+from aws_cdk.aws_events_targets import LambdaFunction
+from aws_cdk.aws_lambda_event_sources import SqsEventSource
+from aws_cdk.aws_secretsmanager import ISecret
+from constructs import Construct
+
+from payment_api.database import Database
+from payment_api.encryption import Encryption
+from payment_api.endpoints import HTTPS, Endpoints
+from payment_api.functions import ManagedFunction, packaged
+from payment_api.network import Network
+from payment_api.queues import Queues
+from payment_api.secrets import ImportedSecrets
+from payment_api.settings import Settings
+
+CERTIFICATES = "/var/task/rds-ca-bundle.pem"  # beside the handler
+RECONCILE_MINUTES = 5
+RECONCILE_SECONDS = 240
+PREPARE_SECONDS = 300
+APPLICATION_ROLE = "payments_application"
+
+
+class Processing(Construct):
+    """The functions, as ``process``, ``reconcile`` and ``prepare``; ``database_ready`` is what others wait for."""
+
+    requirements = ("P3.2", "P3.3", "P4.2")
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        settings: Settings,
+        network: Network,
+        endpoints: Endpoints,
+        encryption: Encryption,
+        database: Database,
+        secrets: ImportedSecrets,
+        queues: Queues,
+    ) -> None:
+        super().__init__(scope, id_)
+        self._settings, self._network, self._endpoints = settings, network, endpoints
+        self._encryption, self._database, self._queues, self._acquirer = encryption, database, queues, secrets.acquirer
+        self.database_clients = self._group("database-clients", "Functions that log in to the database")
+        self.acquirer_clients = self._group("acquirer-clients", "Functions that call the acquirer")
+        database.admit(self.database_clients, "Functions to the database")
+        for block in settings.network.acquirer_networks:
+            self.acquirer_clients.add_egress_rule(Peer.ipv4(block), Port.tcp(HTTPS), "HTTPS to the acquirer, by NAT")
+        self.prepare, self.database_ready = self._prepare_database(secrets.database)
+        self.process = self._process_payments()
+        self.reconcile = self._reconcile_payments()
+
+    def _group(self, purpose: str, description: str) -> SecurityGroup:
+        return SecurityGroup(
+            self,
+            purpose,
+            vpc=self._network.vpc,
+            security_group_name=self._settings.names.of(purpose),
+            description=description,
+            allow_all_outbound=False,
+        )
+
+    def _function(self, name: str, *, environment: Mapping[str, str], **more: Any) -> ManagedFunction:
+        return ManagedFunction(
+            self,
+            name.replace("_", "-"),
+            name=name,
+            names=self._settings.names,
+            network=self._network,
+            endpoints=self._endpoints,
+            logs_key=self._encryption.logs,
+            environment_key=self._encryption.messages,
+            log_days=self._settings.observability.log_retention_days,
+            environment={
+                "ENVIRONMENT_SUFFIX": self._settings.environment_suffix,
+                "DATABASE_CA_FILE": CERTIFICATES,
+                **environment,
+            },
+            **more,
+        )
+
+    def _prepare_database(self, master: ISecret) -> tuple[ManagedFunction, CustomResource]:
+        user = self._database.settings
+        function = self._function(
+            "prepare_database",
+            timeout_seconds=PREPARE_SECONDS,
+            memory_mib=512,
+            environment={
+                **self._database.variables(""),
+                "DATABASE_LOGIN": "secret",
+                "DATABASE_SECRET_ARN": master.secret_arn,
+            },
+            groups=[self.database_clients],
+        )
+        master.grant_read(function)
+        ready = CustomResource(
+            self,
+            "database-ready",
+            resource_type="Custom::PreparedDatabase",
+            service_token=function.function_arn,
+            properties={
+                "Users": [user.service_user, user.processing_user],
+                "Role": APPLICATION_ROLE,
+                # Other code, or another step of the schema, is a reason to call it again.
+                "Version": hashlib.sha256(packaged("prepare_database").read_bytes()).hexdigest(),
+            },
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        ready.node.add_dependency(self._database.cluster, function, self.database_clients)
+        return function, ready
+
+    def _process_payments(self) -> ManagedFunction:
+        processing = self._settings.processing
+        function = self._worker(
+            "process_payment",
+            timeout_seconds=processing.timeout_seconds,
+            memory_mib=processing.memory_mib,
+            reserved_concurrency=processing.concurrency,
+        )
+        self._queues.payments.grant_consume_messages(function)
+        function.add_event_source(
+            SqsEventSource(
+                self._queues.payments,
+                batch_size=processing.batch_size,
+                max_concurrency=processing.concurrency,
+                report_batch_item_failures=True,
+            )
+        )
+        return function
+
+    def _reconcile_payments(self) -> ManagedFunction:
+        """One at a time: what one run leaves, the next finds."""
+        function = self._worker(
+            "reconcile_payments",
+            timeout_seconds=RECONCILE_SECONDS,
+            memory_mib=self._settings.processing.memory_mib,
+            reserved_concurrency=1,
+        )
+        self._queues.payments.grant_send_messages(function)
+        Rule(
+            self,
+            "reconcile-schedule",
+            rule_name=self._settings.names.of("reconcile-payments"),
+            description="Looks after payments that nobody has answered",
+            schedule=Schedule.rate(Duration.minutes(RECONCILE_MINUTES)),
+            targets=[LambdaFunction(function, retry_attempts=0, max_event_age=Duration.minutes(RECONCILE_MINUTES))],
+        )
+        return function
+
+    def _worker(self, name: str, **more: Any) -> ManagedFunction:
+        """A function that asks the acquirer, and stores what it answers."""
+        processing, database = self._settings.processing, self._database
+        function = self._function(
+            name,
+            environment={
+                **database.variables(database.settings.processing_user),
+                "DATABASE_CONNECTIONS": str(processing.connections_per_function),
+                "QUEUE_URL": self._queues.payments.queue_url,
+                "PROCESSING_TRIES": str(processing.tries),
+                "PROCESSING_CALL_SECONDS": str(processing.call_seconds),
+                "ACQUIRER_BASE_URL": self._settings.acquirer.url,
+                "ACQUIRER_SECRET_ARN": self._acquirer.secret_arn,
+            },
+            groups=[self.database_clients, self.acquirer_clients],
+            **more,
+        )
+        database.grant_login(function, database.settings.processing_user)
+        self._acquirer.grant_read(function)
+        function.node.add_dependency(self.database_ready)
+        return function

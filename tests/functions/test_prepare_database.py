@@ -1,0 +1,199 @@
+"""prepare_database on a real PostgreSQL: users that log in by IAM alone, and a schema that they may use."""
+
+from __future__ import annotations
+
+import http.server
+import importlib.util
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import boto3
+import psycopg
+import pytest
+from moto import mock_aws
+
+from tests import postgresql
+from tests.postgresql import Postgresql
+
+FOLDER = Path(__file__).parents[2] / "lambda" / "prepare_database"
+USERS, ROLE = ["payments_service", "payments_processing"], "payments_application"
+MASTER, PASSWORD = "payments_admin", "of-the-master-user"
+
+pytestmark = pytest.mark.requirement("P4.2", "Q2")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgresql]:
+    with postgresql.running() as made:
+        yield made
+
+
+@pytest.fixture
+def database(server: Postgresql, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A database as Aurora makes it: a master user that is no superuser, and RDS's role for logins by IAM."""
+    for statement in (
+        "CREATE ROLE rds_iam NOLOGIN",
+        "CREATE ROLE payments_admin LOGIN CREATEROLE CREATEDB PASSWORD 'of-the-master-user'",
+        "GRANT rds_iam TO payments_admin WITH ADMIN OPTION",
+        "CREATE DATABASE prepared OWNER payments_admin",
+    ):
+        server.execute(statement)
+    with mock_aws():
+        monkeypatch.setenv("AWS_REGION", "ap-southeast-1")
+        make: Any = boto3.client
+        client = make("secretsmanager", region_name="ap-southeast-1")
+        value = json.dumps({"username": MASTER, "password": PASSWORD})
+        arn = client.create_secret(Name="master", SecretString=value)["ARN"]
+        for name, value in {
+            "DATABASE_HOST": server.host,
+            "DATABASE_PORT": str(server.port),
+            "DATABASE_NAME": "prepared",
+            "DATABASE_LOGIN": "secret",
+            "DATABASE_SECRET_ARN": arn,
+            "DATABASE_CA_FILE": str(server.ca),
+        }.items():
+            monkeypatch.setenv(name, value)
+        yield "prepared"
+    server.execute("DROP DATABASE prepared WITH (FORCE)")
+    server.execute(
+        "DROP ROLE IF EXISTS payments_service, payments_processing, payments_application, payments_admin, rds_iam"
+    )
+
+
+@pytest.fixture(scope="module")
+def function() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("prepare_database_handler", FOLDER / "handler.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def members(server: Postgresql) -> set[tuple[str, str]]:
+    return {
+        (str(member), str(role))
+        for member, role in server.execute(
+            "SELECT m.rolname, r.rolname FROM pg_auth_members a "
+            "JOIN pg_roles m ON m.oid = a.member JOIN pg_roles r ON r.oid = a.roleid "
+            "WHERE starts_with(m.rolname, 'payments_')"
+        )
+    }
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_users_log_in_by_iam_alone_and_may_use_the_schema(
+    server: Postgresql, database: str, function: ModuleType, times: int
+) -> None:
+    for _ in range(times):
+        version = function.prepare(USERS, ROLE)
+    assert version
+    assert {(user, role) for user in USERS for role in ("rds_iam", ROLE)} <= members(server)
+    rows = server.execute(
+        "SELECT rolname, rolpassword, rolcanlogin FROM pg_authid WHERE starts_with(rolname, 'payments_')"
+    )
+    found = {name: (password, login) for name, password, login in rows}
+    assert all(found[user] == (None, True) for user in USERS)
+    assert found[ROLE] == (None, False)
+    with server.connect(database=database) as connection:
+        connection.execute("SET ROLE payments_service")
+        assert connection.execute("SELECT count(*) FROM payments.payments").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DROP TABLE payments.payments")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("CREATE TABLE public.anything (id int)")
+
+
+def test_a_user_with_a_password_loses_it(server: Postgresql, database: str, function: ModuleType) -> None:
+    server.execute("CREATE ROLE payments_service LOGIN CREATEDB PASSWORD 'left-over'")
+    server.execute("GRANT rds_iam TO payments_service")
+    # From PostgreSQL 16 on the master user may only change whom it has made, or administers.
+    if server.execute("SELECT current_setting('server_version_num')::int >= 160000")[0][0]:
+        server.execute("GRANT payments_service TO payments_admin WITH ADMIN OPTION")
+    function.prepare(USERS, ROLE)
+    rows = server.execute("SELECT rolpassword, rolcreatedb FROM pg_authid WHERE rolname = 'payments_service'")
+    assert rows == [(None, False)]
+
+
+def test_a_server_that_nobody_vouches_for_gets_no_password(
+    server: Postgresql, database: str, function: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_CA_FILE", str(FOLDER.parent / "rotate_database_secret" / "rds-ca-bundle.pem"))
+    with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
+        function.prepare(USERS, ROLE)
+    assert not server.execute("SELECT 1 FROM pg_roles WHERE rolname = 'payments_service'")
+
+
+class CloudFormation:
+    """Takes the answer of a custom resource, as CloudFormation's bucket does."""
+
+    def __init__(self) -> None:
+        self.answers: list[dict[str, Any]] = []
+        answers = self.answers
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                answers.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Nothing."""
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def event(self, kind: str) -> dict[str, Any]:
+        return {
+            "RequestType": kind,
+            "ResponseURL": f"http://127.0.0.1:{self.server.server_port}/answer",
+            "StackId": "stack",
+            "RequestId": "request",
+            "LogicalResourceId": "database-ready",
+            "ResourceProperties": {"Users": USERS, "Role": ROLE},
+        }
+
+
+@pytest.fixture
+def cloudformation() -> Iterator[CloudFormation]:
+    made = CloudFormation()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+CONTEXT = SimpleNamespace(log_stream_name="stream")
+
+
+def test_cloudformation_is_told_that_it_is_done(
+    server: Postgresql, database: str, function: ModuleType, cloudformation: CloudFormation
+) -> None:
+    function.handler(cloudformation.event("Create"), CONTEXT)
+    (told,) = cloudformation.answers
+    assert told["Status"] == "SUCCESS"
+    assert told["LogicalResourceId"] == "database-ready"
+    assert server.execute("SELECT count(*) FROM pg_roles WHERE rolname = ANY(%s)", [USERS]) == [(2,)]
+
+
+def test_cloudformation_is_told_that_it_failed_and_no_secret_of_it(
+    server: Postgresql, database: str, function: ModuleType, cloudformation: CloudFormation
+) -> None:
+    server.execute("ALTER ROLE payments_admin PASSWORD 'changed'")
+    with pytest.raises(psycopg.OperationalError):
+        function.handler(cloudformation.event("Update"), CONTEXT)
+    (told,) = cloudformation.answers
+    assert told["Status"] == "FAILED"
+    assert PASSWORD not in json.dumps(told)
+
+
+def test_a_stack_that_goes_drops_nothing(
+    server: Postgresql, database: str, function: ModuleType, cloudformation: CloudFormation
+) -> None:
+    function.handler(cloudformation.event("Create"), CONTEXT)
+    function.handler(cloudformation.event("Delete"), CONTEXT)
+    assert [told["Status"] for told in cloudformation.answers] == ["SUCCESS", "SUCCESS"]
+    assert server.execute("SELECT count(*) FROM pg_roles WHERE rolname = ANY(%s)", [USERS]) == [(2,)]
