@@ -89,6 +89,10 @@ check: .venv/.synced ## formatting, lint and types
 scan: setup .venv-checkov/.synced ## hold the synthesized configuration against checkov's rules
 	@$(RUN) -m policy.scan $(ARGS)
 
+.PHONY: scan-api
+scan-api: setup .venv-checkov/.synced ## hold the payment API's templates against cdk-nag and checkov
+	@$(RUN) -m policy.scan_payment_api $(ARGS)
+
 .PHONY: synth
 synth: .venv/.synced preflight ## write the Terraform configuration of ENV to cdktf.out
 	@$(RUN) -O main.py

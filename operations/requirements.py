@@ -74,6 +74,25 @@ def resources_by_row() -> Mapping[str, Counter[str]]:
         if isinstance(resource, TerraformResource):
             for row in {row for scope in resource.node.scopes for row in getattr(scope, "requirements", ())}:
                 found[row][resource.terraform_resource_type] += 1
+    for row, counted in resources_of_the_api().items():
+        found[row] += counted
+    return found
+
+
+def resources_of_the_api() -> Mapping[str, Counter[str]]:
+    """The same of the payment API: how many resources of CloudFormation keep each row."""
+    from aws_cdk import App, CfnResource
+
+    from payment_api.context import feature_flags
+    from payment_api.settings import load as load_api
+    from payment_api.stack import build
+
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for stack in build(App(context=feature_flags()), load_api(ENVIRONMENT)):
+        for resource in stack.node.find_all():
+            if isinstance(resource, CfnResource):
+                for row in {row for scope in resource.node.scopes for row in getattr(scope, "requirements", ())}:
+                    found[row][resource.cfn_resource_type] += 1
     return found
 
 

@@ -51,7 +51,7 @@ STOP_SECONDS = 75  # as long as services/payments takes to drain and stop
 class ApiService(Construct):
     """The service as ``service``, its group as ``group``, its cluster as ``cluster``."""
 
-    requirements = ("P3.1", "P3.3", "P1.3", "P4.2")
+    requirements = ("P3.1", "P3.3", "P3.4", "P1.3", "P4.2")
 
     def __init__(
         self,

@@ -38,7 +38,7 @@ APPLICATION_ROLE = "payments_application"
 class Processing(Construct):
     """The functions, as ``process``, ``reconcile`` and ``prepare``; ``database_ready`` is what others wait for."""
 
-    requirements = ("P3.2", "P3.3", "P4.2")
+    requirements = ("P3.2", "P3.3", "P3.4", "P4.2")
 
     def __init__(
         self,
@@ -100,6 +100,7 @@ class Processing(Construct):
             "prepare_database",
             timeout_seconds=PREPARE_SECONDS,
             memory_mib=512,
+            reserved_concurrency=1,
             environment={
                 **self._database.variables(""),
                 "DATABASE_LOGIN": "secret",

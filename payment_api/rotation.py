@@ -9,6 +9,7 @@ from __future__ import annotations
 from aws_cdk import Duration
 from aws_cdk.aws_ec2 import SecurityGroup
 from aws_cdk.aws_iam import PolicyStatement
+from aws_cdk.aws_lambda import CfnPermission
 from aws_cdk.aws_secretsmanager import RotationSchedule
 from constructs import Construct
 
@@ -57,6 +58,7 @@ class Rotation(Construct):
             memory_mib=MEMORY_MIB,
             environment={},
             groups=[database_clients],
+            reserved_concurrency=1,  # one rotation at a time
         )
         self.database_function.add_to_role_policy(random_passwords())
         # CDK lets the function read and write this one secret, and Secrets Manager call the function.
@@ -70,6 +72,9 @@ class Rotation(Construct):
         )
         # Where the database is must be in the secret before a rotation begins.
         schedule.node.add_dependency(database.master_with_place)
+        for permission in self.database_function.node.find_all():
+            if isinstance(permission, CfnPermission):  # CDK says who may call it, and not on whose behalf
+                permission.source_account = settings.account_id
 
 
 def random_passwords() -> PolicyStatement:

@@ -112,12 +112,19 @@ def scan(
         print(error, file=sys.stderr)
         raise typer.Exit(1) from error
     problems = gate.problems(report)
-    _show(console, report, gate, problems)
+    show(console, report, gate, problems)
     raise typer.Exit(1 if problems else 0)
 
 
-def _show(console: Console, report: dict[str, Any], gate: Gate, problems: list[tuple[str, str, str]]) -> None:
-    skipped = Table("skipped", "resources", "because", title="Skipped by policy/checkov.toml", title_justify="left")
+def show(
+    console: Console,
+    report: dict[str, Any],
+    gate: Gate,
+    problems: list[tuple[str, str, str]],
+    title: str = "Skipped by policy/checkov.toml",
+) -> None:
+    """Print what was skipped and why, and what was found."""
+    skipped = Table("skipped", "resources", "because", title=title, title_justify="left")
     failed = report["results"]["failed_checks"]
     for skip in gate.skips:
         skipped.add_row(skip.check, str(sum(skip.covers(finding) for finding in failed)), skip.reason)

@@ -18,8 +18,6 @@ os.environ["CDK_VALIDATION"] = "false"
 
 Synthesize = Callable[[Settings], dict[str, Template]]
 
-APP = Path(__file__).parents[2] / "payment_api"
-
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
@@ -31,12 +29,11 @@ def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
     """A function that gives the templates of settings by region: of the API, and of its replica."""
     from aws_cdk import App
 
+    from payment_api.context import feature_flags
     from payment_api.stack import build
 
     def run(settings: Settings) -> dict[str, Template]:
-        # `python app.py` does not read cdk.json: its flags are given here.
-        context = json.loads((APP / "cdk.json").read_text())["context"]
-        app = App(context=context, outdir=str(tmp_path_factory.mktemp("cdk.out")))
+        app = App(context=feature_flags(), outdir=str(tmp_path_factory.mktemp("cdk.out")))
         stacks = build(app, settings)
         assembly = app.synth()
         return {
