@@ -56,7 +56,7 @@ def test_both_packs_and_the_validation_have_looked_and_nothing_is_left(reports: 
 
 def test_every_acknowledgement_is_of_a_finding(reports: dict[str, dict[str, Any]]) -> None:
     used = {one["reason"] for report in reports.values() for one in report["suppressedViolations"]}
-    assert {one.reason for one in ACKNOWLEDGED} == used
+    assert {one.reason for one in ACKNOWLEDGED} <= used
 
 
 def test_every_acknowledgement_has_a_reason() -> None:
