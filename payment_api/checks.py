@@ -22,7 +22,7 @@ SOLUTIONS, PCI = "AwsSolutions::AwsSolutions-", "PCI.DSS.321::PCI.DSS.321-"
 class Acknowledged:
     """A finding that is none: its rule, the paths of the constructs it may be of, and why it does not hold of them.
 
-    In a rule {prefix}, {suffix}, {account} and {replica} stand for what the settings say.
+    In a rule {prefix}, {suffix}, {account}, {region} and {replica} stand for what the settings say.
     """
 
     rule: str
@@ -31,6 +31,16 @@ class Acknowledged:
 
 
 ACKNOWLEDGED = (
+    Acknowledged(
+        rule=SOLUTIONS + "IAM5[Resource::arn:aws:apigateway:{region}::/apikeys/*]",
+        paths=r"payment-api/rotation/rotate-api-key-role/DefaultPolicy/Resource",
+        reason="The ids of keys that are to be made are not known; the function deletes only those of its own name.",
+    ),
+    Acknowledged(
+        rule=PCI + "LambdaInsideVPC",
+        paths=r"payment-api/rotation/rotate-api-key/Resource",
+        reason="No VPC endpoint leads to API Gateway's own API, and inside the network nothing leads to the internet.",
+    ),
     Acknowledged(
         rule=f"{SOLUTIONS}IAM4[Policy::{MANAGED}/service-role/AmazonAPIGatewayPushToCloudWatchLogs]",
         paths=r"payment-api/gateway/api/CloudWatchRole/Resource",
@@ -167,6 +177,7 @@ def install(app: App, settings: Settings) -> None:
         "suffix": settings.environment_suffix,
         "account": settings.account_id,
         "replica": settings.replica_region,
+        "region": settings.region,
     }
     Validations.of(app).add_plugins(AwsSolutionsChecks(), PCIDSS321Checks())
     for construct in app.node.find_all():

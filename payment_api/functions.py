@@ -26,7 +26,7 @@ def packaged(name: str) -> Path:
 
 
 class ManagedFunction(Function):
-    """A function in the private tier. What it may do beyond logging, tracing and the network, the stack grants."""
+    """A function, in the private tier if it is given a network. What it may do beyond that, and logging, is granted."""
 
     requirements = ("P3.3", "P4.4")
 
@@ -37,8 +37,8 @@ class ManagedFunction(Function):
         *,
         name: str,
         names: Names,
-        network: Network,
-        endpoints: Endpoints,
+        network: Network | None,
+        endpoints: Endpoints | None,
         logs_key: IKey,
         environment_key: IKey,
         log_days: int,
@@ -55,7 +55,8 @@ class ManagedFunction(Function):
             scope, f"{id_}-role", role_name=names.of(purpose), assumed_by=ServicePrincipal("lambda.amazonaws.com")
         )
         log.grant_write(role)
-        role.add_to_policy(network_interfaces())
+        if network:
+            role.add_to_policy(network_interfaces())
         super().__init__(
             scope,
             id_,
@@ -73,9 +74,9 @@ class ManagedFunction(Function):
             log_group=log,
             logging_format=LoggingFormat.JSON,
             tracing=Tracing.ACTIVE,
-            vpc=network.vpc,
-            vpc_subnets=network.private,
-            security_groups=[endpoints.clients, *groups],
+            vpc=network.vpc if network else None,
+            vpc_subnets=network.private if network else None,
+            security_groups=[endpoints.clients, *groups] if endpoints else None,
             reserved_concurrent_executions=reserved_concurrency,
         )
 

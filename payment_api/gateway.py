@@ -238,6 +238,7 @@ class Gateway(Construct):
             value=api_key.secret_value_from_json("api_key").unsafe_unwrap(),
         )
         plan.add_api_key(key)
+        self.first_key_id = key.key_id
         return plan
 
 

@@ -1,7 +1,8 @@
 """Rotation of the imported entries of Secrets Manager (P4.5): every 30 days, by functions of our own.
 
 Creates `rotate-database-secret`, for the database's master user (lambda/rotate_database_secret, by one user: all others
-log in by IAM), and its schedule.
+log in by IAM), `rotate-api-key`, for the first client's key (lambda/rotate_api_key: the key before works until the next
+rotation), and their schedules.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from payment_api.database import Database
 from payment_api.encryption import Encryption
 from payment_api.endpoints import Endpoints
 from payment_api.functions import ManagedFunction
+from payment_api.gateway import Gateway
 from payment_api.network import Network
 from payment_api.secrets import ImportedSecrets
 from payment_api.settings import Settings
@@ -42,8 +44,10 @@ class Rotation(Construct):
         database: Database,
         database_clients: SecurityGroup,
         secrets: ImportedSecrets,
+        gateway: Gateway,
     ) -> None:
         super().__init__(scope, id_)
+        self._settings, self._encryption = settings, encryption
         self.database_function = ManagedFunction(
             self,
             "rotate-database-secret",
@@ -72,9 +76,50 @@ class Rotation(Construct):
         )
         # Where the database is must be in the secret before a rotation begins.
         schedule.node.add_dependency(database.master_with_place)
-        for permission in self.database_function.node.find_all():
+        self._limit_callers(self.database_function)
+        self.api_key_function = self._api_key_function(gateway)
+        RotationSchedule(
+            self,
+            "api-key-schedule",
+            secret=secrets.api_key,
+            rotation_lambda=self.api_key_function,
+            automatically_after=Duration.days(settings.secrets.rotation_days),
+            rotate_immediately_on_update=False,
+        )
+        self._limit_callers(self.api_key_function)
+
+    def _api_key_function(self, gateway: Gateway) -> ManagedFunction:
+        """Outside the network: API Gateway's own API is not among those that endpoints reach."""
+        function = ManagedFunction(
+            self,
+            "rotate-api-key",
+            name="rotate_api_key",
+            names=self._settings.names,
+            network=None,
+            endpoints=None,
+            logs_key=self._encryption.logs,
+            environment_key=self._encryption.messages,
+            log_days=self._settings.observability.log_retention_days,
+            timeout_seconds=TIMEOUT_SECONDS,
+            memory_mib=MEMORY_MIB,
+            environment={
+                "KEY_NAME": self._settings.names.of("first-client"),
+                "USAGE_PLAN_ID": gateway.usage_plan.usage_plan_id,
+            },
+            reserved_concurrency=1,
+        )
+        function.add_to_role_policy(random_passwords())
+        keys = f"arn:aws:apigateway:{self._settings.region}::/apikeys"
+        plan = f"arn:aws:apigateway:{self._settings.region}::/usageplans/{gateway.usage_plan.usage_plan_id}/keys"
+        for actions, resources in (("GET POST", [keys, plan]), ("GET DELETE", [f"{keys}/*"])):
+            allowed = [f"apigateway:{action}" for action in actions.split()]
+            function.add_to_role_policy(PolicyStatement(actions=allowed, resources=resources))
+        return function
+
+    def _limit_callers(self, function: ManagedFunction) -> None:
+        for permission in function.node.find_all():
             if isinstance(permission, CfnPermission):  # CDK says who may call it, and not on whose behalf
-                permission.source_account = settings.account_id
+                permission.source_account = self._settings.account_id
 
 
 def random_passwords() -> PolicyStatement:

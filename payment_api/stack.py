@@ -95,17 +95,6 @@ class PaymentApi(Stack):
             secrets=self.secrets,
             queues=self.queues,
         )
-        self.rotation = Rotation(
-            self,
-            "rotation",
-            settings=settings,
-            network=self.network,
-            endpoints=self.endpoints,
-            encryption=self.encryption,
-            database=self.database,
-            database_clients=self.processing.database_clients,
-            secrets=self.secrets,
-        )
         self.load_balancer = LoadBalancer(
             self,
             "load-balancer",
@@ -146,6 +135,18 @@ class PaymentApi(Stack):
             api_key=self.secrets.api_key,
             logs_key=self.encryption.logs,
             protected=protected,
+        )
+        self.rotation = Rotation(
+            self,
+            "rotation",
+            settings=settings,
+            network=self.network,
+            endpoints=self.endpoints,
+            encryption=self.encryption,
+            database=self.database,
+            database_clients=self.processing.database_clients,
+            secrets=self.secrets,
+            gateway=self.gateway,
         )
         self.firewall = EdgeFirewall(self, "firewall", names=names, logs_key=self.encryption.logs, protected=protected)
         self.firewall.protect_load_balancer(self.load_balancer.load_balancer.load_balancer_arn)
@@ -188,6 +189,7 @@ class PaymentApi(Stack):
             "DashboardName": self.observability.dashboard.dashboard_name,
             "RestApiId": self.gateway.api.rest_api_id,
             "StageName": self.gateway.api.deployment_stage.stage_name,
+            "ApiKeyId": self.gateway.first_key_id,
             "UsagePlanId": self.gateway.usage_plan.usage_plan_id,
             "VpcId": self.network.vpc.vpc_id,
             "ClusterName": self.service.cluster.cluster_name,

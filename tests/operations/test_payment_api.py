@@ -1,0 +1,63 @@
+"""The payment API's commands: what they write, refuse and clear away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from operations.local_payment_api import changed
+from operations.outcome import Failed, Refused, console
+from operations.payment_api import Deployment, flatten, remove_rotated_keys, write_outputs
+from payment_api.settings import load
+
+pytestmark = pytest.mark.requirement("P6.1", "P6.4")
+
+
+def test_outputs_of_all_stacks_are_written_flat(tmp_path: Path) -> None:
+    raw = tmp_path / "outputs.json"
+    raw.write_text(json.dumps({"api": {"ApiEndpoint": "https://x"}, "replica": {"Bucket": "b"}}))
+    write_outputs(raw, tmp_path / "cfn-outputs")
+    written = json.loads((tmp_path / "cfn-outputs" / "flat-outputs.json").read_text())
+    assert written == {"ApiEndpoint": "https://x", "Bucket": "b"}
+
+
+@pytest.mark.parametrize("outputs", [{}, {"api": {}}, {"api": {"A": "1"}, "replica": {"A": "2"}}])
+def test_no_outputs_or_two_of_one_name_are_a_failure(outputs: dict[str, dict[str, str]]) -> None:
+    with pytest.raises(Failed):
+        flatten(outputs)
+
+
+def test_a_protected_environment_is_not_destroyed() -> None:
+    with pytest.raises(Refused, match="protected"):
+        Deployment("production", load("production"), console()).destroy(approve=True)
+
+
+def test_nothing_is_deployed_or_destroyed_unasked() -> None:
+    deployment = Deployment("staging", load("staging"), console())
+    for command in (deployment.deploy, deployment.destroy):
+        with pytest.raises(Refused, match="--approve"):
+            command(approve=False)
+
+
+def test_keys_that_rotations_made_are_removed_and_no_others() -> None:
+    with mock_aws():
+        make: Any = boto3.client
+        client = make("apigateway", region_name="ap-southeast-1")
+        for name in ("payapi-first-client-pr-1-v1", "payapi-first-client-pr-1-v2", "payapi-first-client-pr", "another"):
+            client.create_api_key(name=name)
+        removed = remove_rotated_keys(client, "payapi-first-client-pr-1")
+        left = {one["name"] for one in client.get_api_keys()["items"]}
+    assert sorted(removed) == ["payapi-first-client-pr-1-v1", "payapi-first-client-pr-1-v2"]
+    assert left == {"payapi-first-client-pr", "another"}
+
+
+def test_changes_lie_over_a_settings_file_table_by_table() -> None:
+    text = changed('extends = "local"\n[gateway]\nburst_requests = 1\n[a]\nb = "c"\n', "[gateway]\nrate = 2\n")
+    assert "burst_requests = 1" in text
+    assert "rate = 2" in text
+    assert text.startswith('extends = "local"')
