@@ -64,14 +64,14 @@ class DeadLetters:
         self.name = str(json.loads(policy)["deadLetterTargetArn"]).rpartition(":")[2]
         self.url = self._client.get_queue_url(QueueName=self.name)["QueueUrl"]
 
-    def receive(self) -> Iterator[Letter]:
-        """All that are there, each once; they are hidden until they are given back, or for ten minutes."""
+    def receive(self, limit: int) -> Iterator[list[Letter]]:
+        """What is there, each once and as many as the limit; hidden until given back, or for ten minutes."""
         seen: set[str] = set()
         empty = 0
-        while empty < EMPTY_ANSWERS:
+        while empty < EMPTY_ANSWERS and len(seen) < limit:
             messages = self._client.receive_message(
                 QueueUrl=self.url,
-                MaxNumberOfMessages=AT_ONCE,
+                MaxNumberOfMessages=min(AT_ONCE, limit - len(seen)),
                 VisibilityTimeout=HIDDEN_SECONDS,
                 WaitTimeSeconds=WAIT_SECONDS,
                 MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
@@ -80,7 +80,7 @@ class DeadLetters:
             new = [one for one in messages if one["MessageId"] not in seen]
             empty = 0 if new else empty + 1
             seen.update(one["MessageId"] for one in new)
-            yield from map(_letter, new)
+            yield [_letter(one) for one in new]
 
     def give_back(self, letters: Sequence[Letter]) -> None:
         """Let others see them again, at once."""

@@ -60,11 +60,8 @@ def _choose(
     request: Request, letters: DeadLetters, session: boto3.Session, held: list[Letter]
 ) -> tuple[list[Letter], dict[str, Facts]]:
     """The messages that fit, the oldest first, at most as many as the limit; ``held`` has all that were received."""
-    for letter in letters.receive():
-        held.append(letter)
-        # Those that do not fit count, too: what is received has to be given back.
-        if len(held) >= request.limit:
-            break
+    for received in letters.receive(request.limit):
+        held += received  # also those that do not fit: what is received has to be given back
     now = datetime.now(UTC)
     facts = facts_of((one.operation for one in held), session) if request.database else {}
     chosen = [one for one in held if fits(request.filter, one, facts.get(one.operation), now)]

@@ -3,6 +3,7 @@
 What befalls a request depends on the seed, its key and how often the key has come, so that a run can be repeated:
 
 - failing: 500, 502 or 503 before anything is done;
+- broken: the same for each request with the key, which therefore never succeeds;
 - slow: the right answer, late;
 - lost: the thing is done, and the connection breaks without an answer;
 - silent: the thing is done, and no answer comes before the client has given up;
@@ -42,7 +43,10 @@ class Behaviour(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 1
+    out_of_order: bool = False
+    """Whether everything fails for the time being."""
     failing_percent: Percent = 0.0
+    broken_percent: Percent = 0.0
     slow_percent: Percent = 0.0
     lost_percent: Percent = 0.0
     silent_percent: Percent = 0.0
@@ -55,6 +59,11 @@ class Behaviour(BaseModel):
 
     def of(self, key: str, times: int) -> str:
         """What befalls the request that is the ``times``-th with its key, or nothing."""
+        if self.out_of_order:
+            return "failing"
+        broken = random.Random(f"{self.seed}:{key}:broken").uniform(0, 100)  # noqa: S311 - no secret
+        if broken < self.broken_percent:
+            return "failing"
         drawn = random.Random(f"{self.seed}:{key}:{times}").uniform(0, 100)  # noqa: S311 - no secret
         for name in ("failing", "slow", "lost", "silent", "twice"):
             drawn -= getattr(self, f"{name}_percent")

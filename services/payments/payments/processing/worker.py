@@ -71,6 +71,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until :meth:`stop`."""
+        logs.info("working", at_once=self._settings.at_once)
         helpers = [asyncio.create_task(self._delete()), asyncio.create_task(self._measure())]
         await asyncio.gather(*(self._poll() for _ in range(self._settings.pollers)))
         logs.info("stopping", under_way=len(self._tasks))

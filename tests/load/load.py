@@ -1,0 +1,301 @@
+"""The load itself: customers, accidents, and the reckoning at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from tests.load.customers import Connection, Customers, _request
+from tests.load.size import Size
+from tests.load.world import World
+
+SECONDS_BETWEEN_SAMPLES = 0.5
+# The payments by which bare costs are measured are in another currency than those of the load.
+STATES = "SELECT state, count(*) FROM payments.payments WHERE currency <> 'GBP' GROUP BY state"
+SUMS = "SELECT currency, sum(captured_amount)::bigint FROM payments.payments WHERE currency <> 'GBP' GROUP BY currency"
+AGES = """
+SELECT extract(epoch FROM settled_at - created_at)::float FROM payments.operations
+WHERE settled_at IS NOT NULL AND correlation_id <> 'bare'
+"""
+
+
+@dataclass
+class Sample:
+    """A moment of the run."""
+
+    at: float
+    open: int
+    accepted: int
+    settled: int
+    """Captured or refused, as the database has it."""
+    service_bytes: int
+    worker_bytes: int
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are open, and payments that are accepted and not settled."""
+        return self.open + self.accepted - self.settled
+
+
+@dataclass
+class Bare:
+    """Medians in milliseconds, measured in turns before the load."""
+
+    insert: float
+    send: float
+    accept: float
+
+    @property
+    def ratio(self) -> float:
+        """What accepting a payment costs, beside a bare insert and a bare send."""
+        return self.accept / (self.insert + self.send)
+
+
+@dataclass
+class Result:
+    """What came of a run."""
+
+    size: Size
+    bare: Bare
+    customers: Customers
+    samples: list[Sample]
+    kills: Counter[str]
+    seconds: float
+    """From the first request until everything accepted was settled, or in the dead letters."""
+    states: Counter[str]
+    dead: set[str]
+    """Payments that are in the dead letters, and have no answer."""
+    reconciled: dict[str, int]
+    book: dict[str, Any]
+    captured: dict[str, int]
+    """Sums that are captured in the database, by currency."""
+    processing_seconds: list[float]
+    cpu: dict[str, float]
+    """Seconds of processor time by kind of process."""
+    statuses: list[int]
+    """How the processes ended that were stopped at the end."""
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def peak(self) -> int:
+        """The most payments that were in flight at the same time."""
+        return max((sample.in_flight for sample in self.samples), default=0)
+
+    @property
+    def accepted(self) -> int:
+        return len(self.customers.accepted)
+
+
+async def run(world: World, say: Callable[[str], None]) -> Result:
+    """Put the load on, wait until all is settled, and reckon."""
+    size = world.size
+    bare = await _bare(world)
+    say(f"bare: insert {bare.insert:.2f} ms, send {bare.send:.2f} ms; accepting a payment {bare.accept:.2f} ms")
+    world.behave(out_of_order=size.outage)
+    if size.outage:
+        say("the acquirer is out of order until the wanted number is in flight")
+    customers = Customers([one.port for one in world.services], size.seed)
+    state = _State(world, customers, say)
+    began = time.monotonic()
+    watching = [asyncio.create_task(state.sample()), asyncio.create_task(state.kill())]
+    try:
+        await customers.run(size.payments, size.clients, state.may_begin)
+        say(f"all {len(customers.accepted)} are accepted after {time.monotonic() - began:.0f} s")
+        await state.until_settled()
+    finally:
+        state.over = True
+        await asyncio.gather(*watching)
+    seconds = time.monotonic() - began
+    reconciled = await asyncio.to_thread(_reconcile, world)
+    return await asyncio.to_thread(_reckon, world, bare, state, seconds, reconciled)
+
+
+class _State:
+    """What is known of the run while it goes on."""
+
+    def __init__(self, world: World, customers: Customers, say: Callable[[str], None]) -> None:
+        self.world = world
+        self.customers = customers
+        self.say = say
+        self.samples: list[Sample] = []
+        self.kills: Counter[str] = Counter()
+        self.over = False
+        self._outage = world.size.outage
+        self._settled = 0
+        self._began = time.monotonic()
+        self._connection = world.connect()
+
+    async def may_begin(self) -> bool:
+        """Wait until there is room for another payment in flight."""
+        while self.customers.open + len(self.customers.accepted) - self._settled >= self.world.size.in_flight:
+            await asyncio.sleep(0.02)
+        return not self.over
+
+    async def sample(self) -> None:
+        while not self.over:
+            self._settled = await asyncio.to_thread(self._count)
+            services, workers = (
+                sum(one.resident_bytes for one in group) for group in (self.world.services, self.world.workers)
+            )
+            at = time.monotonic() - self._began
+            accepted, is_open = len(self.customers.accepted), self.customers.open
+            self.samples.append(Sample(at, is_open, accepted, self._settled, services, workers))
+            if len(self.samples) % 20 == 0:
+                self.say(
+                    f"{at:4.0f} s: {accepted} accepted, {self._settled} settled, "
+                    f"{self.samples[-1].in_flight} in flight, {sum(self.kills.values())} killed"
+                )
+            if self._outage and self.samples[-1].in_flight >= self.world.size.in_flight:
+                self._outage = False
+                await asyncio.to_thread(self.world.behave)
+                self.say(f"{at:4.0f} s: {self.samples[-1].in_flight} in flight; the acquirer works again")
+            await asyncio.sleep(SECONDS_BETWEEN_SAMPLES)
+
+    def _count(self) -> int:
+        row = self._connection.execute(
+            "SELECT count(*) FROM payments.operations WHERE state <> 'asked' AND correlation_id <> 'bare'"
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+    async def kill(self) -> None:
+        chance = random.Random(self.world.size.seed)
+        mean = self.world.size.seconds_between_kills
+        next_at = time.monotonic() + mean * chance.uniform(0.5, 1.5)
+        while not self.over:
+            if time.monotonic() >= next_at:
+                self.kills[await asyncio.to_thread(self.world.kill_one, chance)] += 1
+                next_at = time.monotonic() + mean * chance.uniform(0.5, 1.5)
+            await asyncio.sleep(0.1)
+
+    async def until_settled(self) -> None:
+        """Wait until each operation has an answer, or its message is in the dead letters."""
+        deadline = self._began + self.world.size.seconds
+        while time.monotonic() < deadline:
+            unsettled = await asyncio.to_thread(self._unsettled)
+            if unsettled <= await asyncio.to_thread(self._dead):
+                return
+            await asyncio.sleep(0.5)
+        self.say(f"not all is settled after {self.world.size.seconds:.0f} s")
+
+    def _unsettled(self) -> int:
+        row = self._connection.execute("SELECT count(*) FROM payments.operations WHERE state = 'asked'").fetchone()
+        return int(row[0]) if row else 0
+
+    def _dead(self) -> int:
+        name = "ApproximateNumberOfMessages"
+        answer = self.world.sqs.get_queue_attributes(QueueUrl=self.world.dead_letters_url, AttributeNames=[name])
+        return int(answer["Attributes"][name])
+
+
+async def _bare(world: World) -> Bare:
+    """A row inserted, a message sent and a payment accepted, in turns, one at a time."""
+    connection = world.connect()
+    connection.execute("CREATE TABLE bare (id uuid PRIMARY KEY, body text NOT NULL, created_at timestamptz NOT NULL)")
+    queue = world.sqs.create_queue(QueueName="bare")["QueueUrl"]
+    customer = Connection([one.port for one in world.services])
+    body = json.dumps({"operation_id": str(uuid4()), "payment_id": str(uuid4()), "correlation_id": str(uuid4())})
+    took: dict[str, list[float]] = {"insert": [], "send": [], "accept": []}
+    for number in range(world.size.bare + 20):
+        began = time.perf_counter()
+        connection.execute("INSERT INTO bare VALUES (%s, %s, now())", (uuid4(), body))
+        inserted = time.perf_counter()
+        world.sqs.send_message(QueueUrl=queue, MessageBody=body)
+        sent = time.perf_counter()
+        asked = {"amount": 1, "currency": "GBP", "token": f"tok_bare_{number}"}
+        status, _, _ = await customer.exchange(_request("/api/v1/payments", f"bare-{number}", asked))
+        assert status == 202
+        if number >= 20:  # the first ones wake things up
+            took["insert"].append((inserted - began) * 1000)
+            took["send"].append((sent - inserted) * 1000)
+            took["accept"].append((time.perf_counter() - sent) * 1000)
+    customer.close()
+    while (
+        row := connection.execute("SELECT count(*) FROM payments.operations WHERE state = 'asked'").fetchone()
+    ) and row[0]:
+        await asyncio.sleep(0.1)
+    connection.execute("UPDATE payments.operations SET correlation_id = 'bare'")
+    connection.close()
+    return Bare(**{name: statistics.median(values) for name, values in took.items()})
+
+
+def _reconcile(world: World) -> dict[str, int]:
+    """One run of the reconciler, once no claim holds any more: an answer that was lost for good is found."""
+    environment = {**world.environment, "RECONCILIATION_ASKED_BEFORE_SECONDS": "0"}
+    time.sleep(1)
+    done = subprocess.run(
+        [sys.executable, "-m", "payments.reconcile"], env=environment, capture_output=True, text=True, check=True
+    )
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _reckon(world: World, bare: Bare, state: _State, seconds: float, reconciled: dict[str, int]) -> Result:
+    cpu = {
+        "service": sum(one.cpu for one in world.services),
+        "worker": sum(one.cpu for one in world.workers),
+        "sqs": world.others[1].cpu,
+        "acquirer": world.others[0].cpu,
+    }
+    statuses = [one.stop() for one in world.workers + world.services]
+    connection = world.connect()
+    states = Counter(dict(connection.execute(STATES).fetchall()))
+    captured = dict(connection.execute(SUMS).fetchall())
+    unsettled = {str(one[0]) for one in connection.execute("SELECT id FROM payments.payments WHERE state = 'accepted'")}
+    processing = [row[0] for row in connection.execute(AGES)]
+    dead = {letter["payment_id"] for letter in world.dead_letters()}
+    result = Result(
+        size=world.size,
+        bare=bare,
+        customers=state.customers,
+        samples=state.samples,
+        kills=state.kills,
+        seconds=seconds,
+        states=states,
+        dead=dead & unsettled,
+        reconciled=reconciled,
+        book=world.book(),
+        captured=captured,
+        processing_seconds=processing,
+        cpu=cpu,
+        statuses=statuses,
+    )
+    result.problems = list(_problems(result, connection, unsettled))
+    return result
+
+
+def _problems(result: Result, connection: Any, unsettled: set[str]) -> Iterator[str]:
+    """Whatever is not as it must be."""
+    settled = result.states["captured"] + result.states["refused"]
+    if result.accepted != result.size.payments:
+        yield f"{result.size.payments} were to be taken, {result.accepted} were"
+    if result.accepted != settled + len(result.dead):
+        yield f"{result.accepted} accepted, {settled} settled, {len(result.dead)} in the dead letters"
+    if lost := unsettled - result.dead:
+        yield f"{len(lost)} are neither settled nor in the dead letters"
+    if result.customers.wrong:
+        yield f"wrong answers: {Counter(result.customers.wrong)}"
+    if any(result.statuses):
+        yield f"processes ended with {result.statuses}"
+    yield from _of_the_books(result, connection)
+
+
+def _of_the_books(result: Result, connection: Any) -> Iterator[str]:
+    """What customers were promised, what is stored and what the acquirer has done are to be one."""
+    query = "SELECT id, reference, amount, currency FROM payments.payments WHERE currency <> 'GBP'"
+    stored = {str(row[0]): row[1:] for row in connection.execute(query)}
+    if stored != {one.payment: (str(one.number), one.amount, one.currency) for one in result.customers.accepted}:
+        yield "what is stored is not what customers were promised"
+    sums = {name.removeprefix("sale "): sum_ for name, sum_ in result.book["sums"].items() if not name.endswith("GBP")}
+    if sums != {currency: sum_ for currency, sum_ in result.captured.items() if sum_}:
+        yield f"the acquirer's book has {sums}, the database {result.captured}"
+    if result.book["charged_twice"]:
+        yield f"charged twice: {result.book['charged_twice']}"
