@@ -79,6 +79,10 @@ test-log-forwarding: .venv/.synced ## forward a million lines of load balancer l
 test-rotation: setup ## rotate secrets 20 times under logins, crash at every call, and print what came of it
 	@ROTATIONS=20 $(RUN) -m pytest tests/rotation $(ARGS)
 
+.PHONY: load-payments
+load-payments: .venv/.synced ## take payments under load while processes are killed (ARGS="--quick", --payments 20000)
+	@PYTHONPATH=services/payments $(RUN) -m tests.load $(ARGS)
+
 .PHONY: check
 check: .venv/.synced ## formatting, lint and types
 	@$(RUN) -m ruff format --check .

@@ -23,6 +23,7 @@ SECONDS_BETWEEN_SAMPLES = 0.5
 # The payments by which bare costs are measured are in another currency than those of the load.
 STATES = "SELECT state, count(*) FROM payments.payments WHERE currency <> 'GBP' GROUP BY state"
 SUMS = "SELECT currency, sum(captured_amount)::bigint FROM payments.payments WHERE currency <> 'GBP' GROUP BY currency"
+UNSETTLED = "SELECT id FROM payments.payments WHERE state = 'accepted' AND currency <> 'GBP'"
 AGES = """
 SELECT extract(epoch FROM settled_at - created_at)::float FROM payments.operations
 WHERE settled_at IS NOT NULL AND correlation_id <> 'bare'
@@ -181,20 +182,21 @@ class _State:
         """Wait until each operation has an answer, or its message is in the dead letters."""
         deadline = self._began + self.world.size.seconds
         while time.monotonic() < deadline:
-            unsettled = await asyncio.to_thread(self._unsettled)
-            if unsettled <= await asyncio.to_thread(self._dead):
+            unsettled = await asyncio.to_thread(_unsettled, self._connection)
+            if unsettled <= await asyncio.to_thread(_dead, self.world):
                 return
             await asyncio.sleep(0.5)
         self.say(f"not all is settled after {self.world.size.seconds:.0f} s")
 
-    def _unsettled(self) -> int:
-        row = self._connection.execute("SELECT count(*) FROM payments.operations WHERE state = 'asked'").fetchone()
-        return int(row[0]) if row else 0
 
-    def _dead(self) -> int:
-        name = "ApproximateNumberOfMessages"
-        answer = self.world.sqs.get_queue_attributes(QueueUrl=self.world.dead_letters_url, AttributeNames=[name])
-        return int(answer["Attributes"][name])
+def _unsettled(connection: Any) -> int:
+    return int(connection.execute("SELECT count(*) FROM payments.operations WHERE state = 'asked'").fetchone()[0])
+
+
+def _dead(world: World) -> int:
+    name = "ApproximateNumberOfMessages"
+    answer = world.sqs.get_queue_attributes(QueueUrl=world.dead_letters_url, AttributeNames=[name])
+    return int(answer["Attributes"][name])
 
 
 async def _bare(world: World) -> Bare:
@@ -219,9 +221,7 @@ async def _bare(world: World) -> Bare:
             took["send"].append((sent - inserted) * 1000)
             took["accept"].append((time.perf_counter() - sent) * 1000)
     customer.close()
-    while (
-        row := connection.execute("SELECT count(*) FROM payments.operations WHERE state = 'asked'").fetchone()
-    ) and row[0]:
+    while _unsettled(connection) > _dead(world):
         await asyncio.sleep(0.1)
     connection.execute("UPDATE payments.operations SET correlation_id = 'bare'")
     connection.close()
@@ -249,7 +249,7 @@ def _reckon(world: World, bare: Bare, state: _State, seconds: float, reconciled:
     connection = world.connect()
     states = Counter(dict(connection.execute(STATES).fetchall()))
     captured = dict(connection.execute(SUMS).fetchall())
-    unsettled = {str(one[0]) for one in connection.execute("SELECT id FROM payments.payments WHERE state = 'accepted'")}
+    unsettled = {str(one[0]) for one in connection.execute(UNSETTLED)}
     processing = [row[0] for row in connection.execute(AGES)]
     dead = {letter["payment_id"] for letter in world.dead_letters()}
     result = Result(

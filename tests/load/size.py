@@ -36,7 +36,7 @@ class Size:
     """How many inserts, sends and requests are measured by themselves."""
     durable: bool = True
     """Whether PostgreSQL writes to disk for good."""
-    seconds: float = 600.0
+    seconds: float = 1800.0
     """After so long the run has failed."""
     seed: int = 1
 
@@ -50,5 +50,5 @@ QUICK = Size(
     broken_percent=1.0,
     bare=20,
     durable=False,
-    seconds=300.0,
+    seconds=400.0,
 )

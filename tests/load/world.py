@@ -262,9 +262,9 @@ def _made(size: Size, database: postgresql.Postgresql, others: list[Process], fo
         DRAIN_SECONDS="0.3",
         ACQUIRER_BASE_URL=f"http://127.0.0.1:{acquirer.port}",
         # Everything is near, and a run is short.
-        ACQUIRER_READ_SECONDS="2.5",
-        ACQUIRER_TOTAL_SECONDS="7",
-        PROCESSING_CALL_SECONDS="7",
+        ACQUIRER_READ_SECONDS="5",
+        ACQUIRER_TOTAL_SECONDS="12",
+        PROCESSING_CALL_SECONDS="12",
         PROCESSING_CLAIM_MARGIN_SECONDS="3",
         PROCESSING_TRIES=str(TRIES),
         PROCESSING_FIRST_DELAY_SECONDS="1",
