@@ -1,0 +1,193 @@
+"""A worker may end before and after each of its calls to the outside: nothing is lost, and nothing is charged twice."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import boto3
+import pytest
+
+from payments.messages import ProcessOperation
+from rehearsal.acquirer import Behaviour
+from tests.load.size import QUICK
+from tests.load.world import REGION, Process, _acquirer, _environment, _python, _sqs, _wait
+from tests.payments.conftest import Database
+from tests.processing.crashing import CRASHED
+from tests.processing.support import accepted
+
+pytestmark = [pytest.mark.requirement("P3.2")]
+
+# receive, claim, POST, settle, delete; a lost answer is looked up in between.
+CALLS = {"": 5, "lost_percent": 6}
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, str], str]]:
+    """Acquirers, by what befalls all requests, and where SQS is."""
+    folder = tmp_path_factory.mktemp("outside")
+    with ExitStack() as stack:
+        acquirers = {name: _acquirer(replace(QUICK, seed=1), folder) for name in CALLS}
+        for name, process in acquirers.items():
+            behaviour = Behaviour(**({name: 100.0} if name else {}))
+            process.command[-1] = behaviour.model_dump_json()
+        sqs = _sqs(folder)
+        for process in (*acquirers.values(), sqs):
+            process.start()
+            stack.callback(process.kill)
+        _wait([process.port for process in (*acquirers.values(), sqs)])
+        yield {name: f"http://127.0.0.1:{one.port}" for name, one in acquirers.items()}, f"http://127.0.0.1:{sqs.port}"
+
+
+def run_all(cases: list[dict[str, Any]], environment: dict[str, str]) -> list[int]:
+    done = subprocess.run(
+        _python("-m", "tests.processing.crashing"),
+        input=json.dumps(cases),
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=180,
+    )
+    assert done.stderr == ""
+    return list(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_wherever_a_worker_crashes_the_next_one_goes_on(
+    outside: tuple[dict[str, str], str], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acquirers, aws = outside
+    keys = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "local"}
+    sqs: Any = boto3.client("sqs", endpoint_url=aws, region_name=REGION, **keys)
+    secrets: Any = boto3.client("secretsmanager", endpoint_url=aws, region_name=REGION, **keys)
+    login = json.dumps({"username": "postgres", "password": database.server.password})
+    secret = secrets.create_secret(Name=database.name, SecretString=login)["ARN"]
+    environment = _environment(
+        AWS_ENDPOINT_URL=aws,
+        AWS_ACCESS_KEY_ID=keys["aws_access_key_id"],
+        AWS_SECRET_ACCESS_KEY=keys["aws_secret_access_key"],
+        AWS_REGION=REGION,
+        ENVIRONMENT_SUFFIX="test",
+        DATABASE_HOST=database.server.host,
+        DATABASE_PORT=str(database.server.port),
+        DATABASE_NAME=database.name,
+        DATABASE_LOGIN="secret",
+        DATABASE_SECRET_ARN=secret,
+        DATABASE_CA_FILE=str(database.server.ca),
+        DATABASE_CONNECTIONS="2",
+        # A claim holds for five seconds, and a message is hidden for six.
+        PROCESSING_CALL_SECONDS="4",
+        PROCESSING_CLAIM_MARGIN_SECONDS="1",
+        PROCESSING_FIRST_DELAY_SECONDS="1",
+        WORKER_MARGIN_SECONDS="1",
+        WORKER_WAIT_SECONDS="1",
+        WORKER_POLLERS="1",
+    )
+    connection = database.connect()
+    cases: list[dict[str, Any]] = []
+    messages: list[tuple[str, ProcessOperation]] = []
+    for befalls, calls in CALLS.items():
+        for call in range(1, calls + 1):
+            for when in ("before", "after"):
+                queue = sqs.create_queue(QueueName=f"{database.name}-{len(cases)}")["QueueUrl"]
+                message = accepted(connection)
+                sqs.send_message(QueueUrl=queue, MessageBody=message.to_json())
+                where = {"QUEUE_URL": queue, "ACQUIRER_BASE_URL": acquirers[befalls]}
+                cases.append({"environment": where, "call": call, "of": calls, "when": when})
+                messages.append((befalls, message))
+
+    ended = run_all(cases, environment)
+
+    assert ended == [CRASHED] * len(cases), "each of the calls is made"
+
+    # After the last call, which deletes the message, nothing is left to be done.
+    left = [case for case in cases if (case["call"], case["when"]) != (case["of"], "after")]
+    ended = run_all([{**case, "call": 0} for case in left], environment)
+
+    assert ended == [0] * len(left)
+    for befalls, message in messages:
+        row = connection.execute("SELECT state FROM payments.payments WHERE id = %s", (message.payment_id,)).fetchone()
+        assert row == ("captured",), befalls
+    for befalls, url in acquirers.items():
+        with urlopen(f"{url}/_book") as answer:
+            book = json.loads(answer.read())
+        number = CALLS[befalls] * 2
+        assert book["charged_twice"] == []
+        assert book["counts"] == {"sale EUR": number}
+        assert book["sums"] == {"sale EUR": 1250 * number}
+    for case in cases:
+        attributes = sqs.get_queue_attributes(QueueUrl=case["environment"]["QUEUE_URL"], AttributeNames=["All"])
+        assert attributes["Attributes"]["ApproximateNumberOfMessages"] == "0"
+        assert attributes["Attributes"]["ApproximateNumberOfMessagesNotVisible"] == "0"
+    connection.close()
+
+
+def test_a_worker_that_is_told_to_stop_ends_what_it_has_begun(
+    outside: tuple[dict[str, str], str], database: Database, tmp_path: Path
+) -> None:
+    """SIGTERM while the acquirer takes its time: the answer is stored, the message deleted, the exit code 0."""
+    _, aws = outside
+    folder = tmp_path
+    acquirer = _acquirer(replace(QUICK, seed=1), folder)
+    acquirer.command[-1] = Behaviour(seconds=2.0).model_dump_json()
+    acquirer.start()
+    _wait([acquirer.port])
+    keys = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "local"}
+    sqs: Any = boto3.client("sqs", endpoint_url=aws, region_name=REGION, **keys)
+    secrets: Any = boto3.client("secretsmanager", endpoint_url=aws, region_name=REGION, **keys)
+    login = json.dumps({"username": "postgres", "password": database.server.password})
+    queue = sqs.create_queue(QueueName=database.name)["QueueUrl"]
+    connection = database.connect()
+    message = accepted(connection)
+    sqs.send_message(QueueUrl=queue, MessageBody=message.to_json())
+    environment = _environment(
+        AWS_ENDPOINT_URL=aws,
+        AWS_ACCESS_KEY_ID=keys["aws_access_key_id"],
+        AWS_SECRET_ACCESS_KEY=keys["aws_secret_access_key"],
+        AWS_REGION=REGION,
+        ENVIRONMENT_SUFFIX="test",
+        QUEUE_URL=queue,
+        ACQUIRER_BASE_URL=f"http://127.0.0.1:{acquirer.port}",
+        DATABASE_HOST=database.server.host,
+        DATABASE_PORT=str(database.server.port),
+        DATABASE_NAME=database.name,
+        DATABASE_LOGIN="secret",
+        DATABASE_SECRET_ARN=secrets.create_secret(Name=f"{database.name}-2", SecretString=login)["ARN"],
+        DATABASE_CA_FILE=str(database.server.ca),
+        WORKER_WAIT_SECONDS="1",
+    )
+    worker = Process("worker", _python("-m", "payments.worker"), environment, folder / "worker.log")
+    worker.start()
+    while True:
+        with urlopen(f"http://127.0.0.1:{acquirer.port}/_book") as answer:
+            if json.loads(answer.read())["in_flight"]:
+                break
+        time.sleep(0.02)
+
+    assert worker.stop() == 0
+
+    row = connection.execute("SELECT state FROM payments.payments WHERE id = %s", (message.payment_id,)).fetchone()
+    assert row == ("captured",)
+    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    assert attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
+    acquirer.kill()
+    connection.close()
+
+
+def test_a_worker_without_settings_says_what_is_missing() -> None:
+    environment = _environment()
+    done = subprocess.run(
+        [sys.executable, "-m", "payments.worker"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "QUEUE_URL: is missing" in done.stderr
+    assert "Traceback" not in done.stderr
