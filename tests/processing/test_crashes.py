@@ -26,6 +26,7 @@ from tests.processing.support import accepted
 
 pytestmark = [pytest.mark.requirement("P3.2")]
 
+KEYS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "local"}
 # receive, claim, POST, settle, delete; a lost answer is looked up in between.
 CALLS = {"": 5, "lost_percent": 6}
 
@@ -47,6 +48,12 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str
         yield {name: f"http://127.0.0.1:{one.port}" for name, one in acquirers.items()}, f"http://127.0.0.1:{sqs.port}"
 
 
+def client(service: str, endpoint_url: str) -> Any:
+    """A client of the local AWS, whatever this process's environment says."""
+    make: Any = boto3.client
+    return make(service, endpoint_url=endpoint_url, region_name=REGION, **KEYS)
+
+
 def run_all(cases: list[dict[str, Any]], environment: dict[str, str]) -> list[int]:
     done = subprocess.run(
         _python("-m", "tests.processing.crashing"),
@@ -63,18 +70,17 @@ def run_all(cases: list[dict[str, Any]], environment: dict[str, str]) -> list[in
 
 
 def test_wherever_a_worker_crashes_the_next_one_goes_on(
-    outside: tuple[dict[str, str], str], database: Database, monkeypatch: pytest.MonkeyPatch
+    outside: tuple[dict[str, str], str], database: Database
 ) -> None:
     acquirers, aws = outside
-    keys = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "local"}
-    sqs: Any = boto3.client("sqs", endpoint_url=aws, region_name=REGION, **keys)
-    secrets: Any = boto3.client("secretsmanager", endpoint_url=aws, region_name=REGION, **keys)
+    sqs = client("sqs", aws)
+    secrets = client("secretsmanager", aws)
     login = json.dumps({"username": "postgres", "password": database.server.password})
     secret = secrets.create_secret(Name=database.name, SecretString=login)["ARN"]
     environment = _environment(
         AWS_ENDPOINT_URL=aws,
-        AWS_ACCESS_KEY_ID=keys["aws_access_key_id"],
-        AWS_SECRET_ACCESS_KEY=keys["aws_secret_access_key"],
+        AWS_ACCESS_KEY_ID=KEYS["aws_access_key_id"],
+        AWS_SECRET_ACCESS_KEY=KEYS["aws_secret_access_key"],
         AWS_REGION=REGION,
         ENVIRONMENT_SUFFIX="test",
         DATABASE_HOST=database.server.host,
@@ -141,9 +147,8 @@ def test_a_worker_that_is_told_to_stop_ends_what_it_has_begun(
     acquirer.command[-1] = Behaviour(seconds=2.0).model_dump_json()
     acquirer.start()
     _wait([acquirer.port])
-    keys = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "local"}
-    sqs: Any = boto3.client("sqs", endpoint_url=aws, region_name=REGION, **keys)
-    secrets: Any = boto3.client("secretsmanager", endpoint_url=aws, region_name=REGION, **keys)
+    sqs = client("sqs", aws)
+    secrets = client("secretsmanager", aws)
     login = json.dumps({"username": "postgres", "password": database.server.password})
     queue = sqs.create_queue(QueueName=database.name)["QueueUrl"]
     connection = database.connect()
@@ -151,8 +156,8 @@ def test_a_worker_that_is_told_to_stop_ends_what_it_has_begun(
     sqs.send_message(QueueUrl=queue, MessageBody=message.to_json())
     environment = _environment(
         AWS_ENDPOINT_URL=aws,
-        AWS_ACCESS_KEY_ID=keys["aws_access_key_id"],
-        AWS_SECRET_ACCESS_KEY=keys["aws_secret_access_key"],
+        AWS_ACCESS_KEY_ID=KEYS["aws_access_key_id"],
+        AWS_SECRET_ACCESS_KEY=KEYS["aws_secret_access_key"],
         AWS_REGION=REGION,
         ENVIRONMENT_SUFFIX="test",
         QUEUE_URL=queue,
@@ -169,7 +174,7 @@ def test_a_worker_that_is_told_to_stop_ends_what_it_has_begun(
     worker.start()
     while True:
         with urlopen(f"http://127.0.0.1:{acquirer.port}/_book") as answer:
-            if json.loads(answer.read())["in_flight"]:
+            if json.loads(answer.read())["asked"]:
                 break
         time.sleep(0.02)
 

@@ -224,18 +224,22 @@ def test_a_message_about_nothing(run: Run) -> None:
 
 
 def test_no_connection_is_held_while_the_acquirer_is_asked(run: Run, database: Database) -> None:
-    """Twenty slow calls at once: the pool's eight threads would not do, if each held one."""
+    """Twenty calls that are not answered: the eight threads of the pool would not do, if each held one."""
 
     async def scenario(world: World) -> None:
         messages = [accepted(world.connection) for _ in range(20)]
-        tasks = [asyncio.create_task(world.process(message)) for message in messages]
+        tasks = [asyncio.create_task(world.process(message, 300.0)) for message in messages]
         while world.simulator.in_flight < len(messages):
             await asyncio.sleep(0.01)
-        busy = database.server.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", (database.name,))
-        assert busy == [(1,)], "the test's own"
-        await asyncio.gather(*tasks)
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+        while database.server.execute(query, (database.name,)) != [(1,)]:  # the test's own
+            await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    run(scenario, adapter={"read_seconds": 10.0, "total_seconds": 10.0}, seconds=1.0)
+    patient = {"read_seconds": 100.0, "total_seconds": 200.0}
+    run(scenario, adapter=patient, processing={"call_seconds": 200.0}, silent_percent=100)
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[]", '{"version": 99}'])
