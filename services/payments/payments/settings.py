@@ -48,7 +48,7 @@ class DatabaseSettings(BaseSettings):
     def _has_what_its_login_needs(self) -> DatabaseSettings:
         needed = {DatabaseLogin.IAM: "user", DatabaseLogin.SECRET: "secret_arn"}[self.login]
         if not getattr(self, needed):
-            raise ValueError(f"database_{needed} is needed for a login by {self.login}".upper())
+            raise ValueError(f"DATABASE_{needed.upper()} is needed for a login by {self.login}")
         return self
 
     def database(self, region: str, *, application: str = "payments") -> Database:

@@ -1,0 +1,44 @@
+"""The service keeps the contract that its OpenAPI document states, whatever it is sent."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from payments import repository
+from payments.states import Progress
+from tests.payments.support import SERVICE, Running
+
+pytestmark = [pytest.mark.requirement("Q1")]
+
+HOOKS = Path(__file__).with_name("contract_hooks.py")
+EXAMPLES = os.environ.get("CONTRACT_EXAMPLES", "15")  # `make test-payments` asks for more
+SECONDS = 600
+
+
+def test_whatever_is_sent_gets_an_answer_that_the_document_states(
+    service: Running, service_database: psycopg.Connection[tuple[object, ...]], tmp_path: Path
+) -> None:
+    # Some that can be captured, refunded and voided: what lists answer is used in other requests.
+    for capture in ("automatic", "manual") * 3:
+        payment = service.create(capture=capture).json()["id"]
+        (operation,) = repository.operations(service_database, payment)
+        repository.settle(service_database, operation.id, Progress.SUCCEEDED, acquirer_reference="acq")
+    # The variables that point AWS clients at the local AWS make it a proxy, too.
+    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "schemathesis.cli", "run", str(SERVICE / "openapi.json"), "--url", service.url,
+            "--checks", "all", "--max-examples", EXAMPLES, "--seed", "1", "--generation-database", "none", "--no-color",
+        ],
+        env={**environment, "SCHEMATHESIS_HOOKS": str(HOOKS)},
+        cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "No issues found" in done.stdout

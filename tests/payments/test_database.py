@@ -1,0 +1,133 @@
+"""Logins: TLS is verified, tokens are made for each connection, secrets are read again when they are refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import pytest
+
+from payments.database import Credentials, Database, IamLogin
+from payments.settings import DatabaseSettings, Misconfigured, read
+from tests.payments.conftest import PASSWORD, REGION
+from tests.postgresql import Postgresql
+
+pytestmark = [pytest.mark.requirement("P4.2")]
+
+IAM_USER = "payments_iam"
+
+
+@dataclass
+class Given:
+    """A login with what the test gives it."""
+
+    held: Credentials
+    other: Credentials | None = None
+    renewals: list[Credentials] = field(default_factory=list)
+
+    def credentials(self) -> Credentials:
+        return self.held
+
+    def renewed(self, refused: Credentials) -> Credentials:
+        self.renewals.append(refused)
+        return self.other or refused
+
+
+def database(server: Postgresql, login: Given) -> Database:
+    return Database(host=server.host, port=server.port, name="postgres", login=login, certificates=server.ca)
+
+
+def test_a_token_of_iam_is_the_password_of_a_connection(
+    server: Postgresql, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = IamLogin(host="database.example.com", port=5432, user=IAM_USER, region=REGION)
+    token = login.credentials()
+    with server.connect() as connection:
+        connection.execute(f"CREATE ROLE {IAM_USER} LOGIN PASSWORD '{token.password}'")
+
+    # As RDS takes a token for a while.
+    monkeypatch.setattr(login, "credentials", lambda: token)
+    opened = replace(database(server, Given(token)), login=login).connect()
+    with opened:
+        row = opened.execute("SELECT current_user, ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").fetchone()
+    assert row == (IAM_USER, True)
+
+
+def test_a_token_is_signed_anew_for_the_host_and_the_user(aws: dict[str, str]) -> None:
+    login = IamLogin(host="database.example.com", port=5433, user=IAM_USER, region=REGION)
+    token = login.credentials()
+
+    signed = urlsplit(f"https://{token.password}")
+    values = {name: value[0] for name, value in parse_qs(signed.query).items()}
+    assert (signed.hostname, signed.port, token.user) == ("database.example.com", 5433, IAM_USER)
+    assert (values["Action"], values["DBUser"], values["X-Amz-Expires"]) == ("connect", IAM_USER, "900")
+    assert f"/{REGION}/rds-db/" in values["X-Amz-Credential"]
+    assert login.renewed(token) is not token
+
+
+def test_a_refused_login_is_tried_again_with_what_is_new(server: Postgresql, application_user: str) -> None:
+    old, new = Credentials(application_user, "old"), Credentials(application_user, PASSWORD)
+    login = Given(old, new)
+
+    database(server, login).connect().close()
+
+    assert login.renewals == [old]
+
+
+def test_a_login_that_stays_refused_fails(server: Postgresql, application_user: str) -> None:
+    with pytest.raises(psycopg.OperationalError, match="authentication failed") as refused:
+        database(server, Given(Credentials(application_user, "wrong-4711"))).connect()
+    assert "wrong-4711" not in str(refused.value)
+    assert "wrong-4711" not in repr(Credentials("user", "wrong-4711"))
+
+
+def test_a_server_without_tls_gets_no_password(server: Postgresql, application_user: str) -> None:
+    given = Given(Credentials(application_user, PASSWORD))
+    server.configure(ssl="off")
+    try:
+        with pytest.raises(psycopg.OperationalError, match="does not support SSL"):
+            database(server, given).connect()
+    finally:
+        server.configure(ssl="on")
+    assert given.renewals == []
+
+
+def test_a_server_that_another_authority_vouches_for_is_refused(
+    server: Postgresql, application_user: str, tmp_path: Path
+) -> None:
+    given = Given(Credentials(application_user, PASSWORD))
+    other = tmp_path / "other.pem"
+    other.write_bytes((server.folder / "server.pem").read_bytes())
+    with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
+        replace(database(server, given), certificates=other).connect()
+
+
+def test_a_server_of_another_name_is_refused(server: Postgresql, application_user: str) -> None:
+    given = Given(Credentials(application_user, PASSWORD))
+    # The same address, by a name that the certificate does not have.
+    with pytest.raises(psycopg.OperationalError, match="does not match host name"):
+        replace(database(server, given), host="127.1").connect()
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        ({}, "DATABASE_HOST: is missing"),
+        ({"DATABASE_HOST": "h"}, "DATABASE_USER is needed for a login by iam"),
+        ({"DATABASE_HOST": "h", "DATABASE_LOGIN": "secret"}, "DATABASE_SECRET_ARN is needed for a login by secret"),
+        (
+            {"DATABASE_HOST": "h", "DATABASE_USER": "u", "DATABASE_CONNECTIONS": "4711"},
+            "DATABASE_CONNECTIONS: Input should be less than or equal to 200",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_a_line(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], line: str) -> None:
+    for name in ("DATABASE_HOST", "DATABASE_USER", "DATABASE_LOGIN", "DATABASE_SECRET_ARN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Misconfigured) as problem:
+        read(DatabaseSettings)
+    assert str(problem.value).splitlines() == [line]
