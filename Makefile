@@ -83,6 +83,18 @@ test-rotation: setup ## rotate secrets 20 times under logins, crash at every cal
 load-payments: .venv/.synced ## take payments under load while processes are killed (ARGS="--quick", --payments 20000)
 	@PYTHONPATH=services/payments $(RUN) -m tests.load $(ARGS)
 
+.PHONY: test-payments
+test-payments: setup ## hold the payments service against its contract, its states' model and what may happen to it
+	@CONTRACT_EXAMPLES=50 $(RUN) -m pytest tests/payments $(ARGS)
+
+.PHONY: bench-payments
+bench-payments: .venv/.synced ## measure the payments service beside a handler that only does the insert
+	@$(RUN) -m tests.payments.bench $(ARGS)
+
+.PHONY: openapi
+openapi: .venv/.synced ## write services/payments/openapi.json anew
+	@cd services/payments && ../../$(RUN) -m payments openapi > openapi.json.new && mv openapi.json.new openapi.json
+
 .PHONY: check
 check: .venv/.synced ## formatting, lint and types
 	@$(RUN) -m ruff format --check .
@@ -167,6 +179,7 @@ lock: $(PIPENV_STAMP) ## resolve the Python and Node packages anew and write the
 	$(call quietly,Locking Pipfile,$(PIPENV) lock)
 	$(call quietly,Locking policy/checkov/Pipfile,$(PIPENV_CHECKOV) lock)
 	@$(PYTHON) -m operations.lock_files Pipfile.lock policy/checkov/Pipfile.lock
+	$(call quietly,Locking services/payments/requirements.in,$(RUN) -m operations.lock_image)
 	$(call quietly,Locking package.json,npm install --package-lock-only --omit-lockfile-registry-resolved)
 
 .PHONY: clean

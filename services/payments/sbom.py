@@ -25,9 +25,10 @@ def bill(folder: str) -> dict[str, Any]:
 
 
 def _component(package: Distribution) -> dict[str, Any]:
-    name = package.metadata["Name"].lower().replace("_", "-")
+    about = package.metadata.json
+    name = str(about["name"]).lower().replace("_", "-")
     url = f"pkg:pypi/{name}@{package.version}"
-    expression = package.metadata.get("License-Expression")
+    expression = about.get("license_expression")
     return {
         "type": "library",
         "bom-ref": url,

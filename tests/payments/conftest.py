@@ -91,6 +91,13 @@ def connection(shared_database: Database) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[dict[str, str]]:
+    """AWS as far as the service calls it."""
+    with local_aws() as variables:
+        yield variables
+
+
+@contextmanager
+def local_aws() -> Iterator[dict[str, str]]:
     """AWS as far as the service calls it: SQS and Secrets Manager. The variables that point a process at it."""
     port = free_port()
     # A process of its own: it would share this one's interpreter with the clients of the tests.

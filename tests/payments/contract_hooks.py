@@ -14,7 +14,7 @@ from schemathesis import Case, GenerationMode, HookContext
 
 
 @schemathesis.hook
-def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
     """Make what is valid by the document valid by what the document says in words, too."""
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
         return

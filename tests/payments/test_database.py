@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
@@ -11,7 +12,8 @@ import pytest
 
 from payments.database import Credentials, Database, IamLogin
 from payments.settings import DatabaseSettings, Misconfigured, read
-from tests.payments.conftest import PASSWORD, REGION
+from tests.payments.conftest import PASSWORD
+from tests.payments.support import REGION
 from tests.postgresql import Postgresql
 
 pytestmark = [pytest.mark.requirement("P4.2")]
@@ -106,9 +108,12 @@ def test_a_server_that_another_authority_vouches_for_is_refused(
 
 def test_a_server_of_another_name_is_refused(server: Postgresql, application_user: str) -> None:
     given = Given(Credentials(application_user, PASSWORD))
-    # The same address, by a name that the certificate does not have.
+
+    def connect_to_the_same_address(**parameters: Any) -> psycopg.Connection[Any]:
+        return psycopg.connect(**parameters, hostaddr="127.0.0.1")
+
     with pytest.raises(psycopg.OperationalError, match="does not match host name"):
-        replace(database(server, given), host="127.1").connect()
+        replace(database(server, given), host="database.example.com").open(connect_to_the_same_address)
 
 
 @pytest.mark.parametrize(

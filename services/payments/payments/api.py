@@ -63,6 +63,10 @@ OF_WRITES = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
+LINKS = {
+    operation: {"operationId": operation, "parameters": {"payment_id": "$response.body#/id"}}
+    for operation in ("read_payment", "capture_payment", "refund_payment", "void_payment")
+}
 LOCATION = {"Location": {"description": "Where the payment is read.", "schema": {"type": "string"}}}
 
 IdempotencyKey = Annotated[
@@ -171,7 +175,7 @@ own = APIRouter(prefix="/api")
     "/payments",
     status_code=HTTPStatus.ACCEPTED,
     response_model=Payment,
-    responses={202: {"headers": LOCATION}, **responses(*OF_WRITES)},
+    responses={202: {"headers": LOCATION, "links": LINKS}, **responses(*OF_WRITES)},
 )
 async def create_payment(
     request: Request, service: Used, body: PaymentRequest, idempotency_key: IdempotencyKey
@@ -332,7 +336,8 @@ def _of_state(_error: repository.StateConflict) -> Refused:
 
 
 def _of_amount(error: repository.AmountTooLarge) -> Refused:
-    return _invalid([InvalidValue(pointer="/amount", detail=f"at most {error.most} is left")])
+    left = InvalidValue(pointer="/amount", detail=f"at most {error.most} is left")
+    return Refused("amount-too-large", HTTPStatus.CONFLICT, "The payment does not allow so much.", errors=[left])
 
 
 def _of_key(_error: repository.KeyReused) -> Refused:
@@ -369,7 +374,14 @@ def create(settings: ServiceSettings, service: Service) -> FastAPI:
 
 
 def _application() -> FastAPI:
-    app = FastAPI(title="Payments", version="1", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    app = FastAPI(
+        title="Payments",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        generate_unique_id_function=lambda route: route.name,
+    )
     app.include_router(api)
     app.include_router(own)
     for kind, refusal in REFUSALS.items():
@@ -378,12 +390,24 @@ def _application() -> FastAPI:
     return app
 
 
+def _methods(request: Request) -> str:
+    """The methods of a path: the framework's own header has those of one of its routes only."""
+    found: set[str] = set()
+    for path, methods in document(request.app)["paths"].items():
+        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), request.url.path):
+            found.update(method.upper() for method in methods)
+    return ", ".join(sorted(found))
+
+
 def _handler(refusal: Callable[[Any], Refused]) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def handle(request: Request, error: Exception) -> Response:
         refused = refusal(error)
         if isinstance(refused, Overloaded):
             request.app.state.service.shed(request)
-        return answer(refused)
+        given = answer(refused)
+        if refused.status is HTTPStatus.METHOD_NOT_ALLOWED:
+            given.headers["Allow"] = _methods(request)
+        return given
 
     return handle
 

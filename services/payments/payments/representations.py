@@ -6,10 +6,10 @@ import base64
 import binascii
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from payments import repository
 from payments.cards import holds_card_number
@@ -26,8 +26,15 @@ def without_card_number(text: str) -> str:
     return text
 
 
+def as_integer(value: Any) -> Any:
+    """JSON knows one kind of number: 10.0 is 10. https://json-schema.org/draft/2020-12/json-schema-core#section-4.2.3."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Amount = Annotated[
-    int, Field(strict=True, ge=1, le=LARGEST_AMOUNT, description="In minor units of the currency, such as cents.")
+    int,
+    Field(strict=True, ge=1, le=LARGEST_AMOUNT, description="In minor units of the currency, such as cents."),
+    BeforeValidator(as_integer),
 ]
 
 

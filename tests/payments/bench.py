@@ -1,0 +1,147 @@
+"""`make bench-payments`: requests a second of the payments service, beside a handler that only does the insert.
+
+The bare handler is what can be had on this machine: the same server, the same database by the same driver and pool, and
+one INSERT of one row. Rounds of all are interleaved, so that what else the machine does meets all alike; the ratio is
+the figure to compare, not the requests a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated
+from uuid import uuid4
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from emulator.process import free_port
+from payments.migrate import migrate
+from tests import postgresql
+from tests.payments import conftest
+from tests.payments.support import SERVICE, running, wait_for_port
+
+BODY = {"amount": 1000, "currency": "USD", "token": "tok_bench_1"}
+CLIENTS = 16
+CONNECTIONS = "10"
+BARE = """
+import asyncio, os, sys
+from concurrent.futures import ThreadPoolExecutor
+import uvicorn
+from psycopg_pool import ConnectionPool
+pool = ConnectionPool(os.environ["BARE_CONNINFO"], min_size=10, max_size=10, kwargs={"autocommit": True}, open=True)
+threads = ThreadPoolExecutor(10)
+def insert(body):
+    with pool.connection() as connection:
+        connection.execute("INSERT INTO bare (body) VALUES (%s)", (body,))
+async def app(scope, receive, send):
+    message = await receive()
+    await asyncio.get_running_loop().run_in_executor(threads, insert, message["body"].decode())
+    await send({"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"{}"})
+uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", lifespan="off", access_log=False)
+"""
+
+
+async def measure(urls: Sequence[str], path: str, seconds: float) -> tuple[float, list[float]]:
+    """Requests a second, and the seconds that each took."""
+    limits = httpx.Limits(max_connections=CLIENTS)
+    async with httpx.AsyncClient(timeout=30, trust_env=False, limits=limits) as client:
+        times: list[float] = []
+        until = time.perf_counter() + seconds
+
+        async def one(number: int) -> None:
+            url = urls[number % len(urls)] + path
+            while time.perf_counter() < until:
+                began = time.perf_counter()
+                answer = await client.post(url, json=BODY, headers={"Idempotency-Key": str(uuid4())})
+                assert answer.status_code == 202, answer.text
+                times.append(time.perf_counter() - began)
+
+        began = time.perf_counter()
+        await asyncio.gather(*(one(number) for number in range(CLIENTS)))
+        return len(times) / (time.perf_counter() - began), times
+
+
+@contextmanager
+def bare(conninfo: str) -> Iterator[str]:
+    """The handler that only does the insert."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-c", BARE, str(port)], env={**os.environ, "BARE_CONNINFO": conninfo})
+    try:
+        wait_for_port(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def main(
+    seconds: Annotated[float, typer.Option(help="How long a round takes.")] = 4.0,
+    rounds: Annotated[int, typer.Option(help="Rounds of each, interleaved.")] = 3,
+) -> None:
+    """Measure and print a table."""
+    with ExitStack() as stack:
+        server = stack.enter_context(postgresql.running())
+        database = stack.enter_context(conftest.database_of(server))
+        with server.connect() as connection:
+            connection.execute(f"CREATE ROLE {conftest.USER} LOGIN PASSWORD '{conftest.PASSWORD}'")
+        migrate(database.connect, application_role=conftest.USER)
+        with database.connect() as connection:
+            connection.execute("CREATE TABLE bare (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text)")
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        aws = stack.enter_context(conftest.local_aws())
+        platform = conftest.platform_of(database, conftest.USER, aws)
+        environment = {**platform.environment, "DATABASE_CONNECTIONS": CONNECTIONS, "PUBLISHES": "false"}
+        services = [stack.enter_context(running(directory, environment, python_path=SERVICE)).url for _ in range(2)]
+        conninfo = (
+            f"host={server.host} port={server.port} dbname={database.name} user=postgres password={server.password} "
+            f"sslmode=verify-full sslrootcert={server.ca}"
+        )
+        plain = stack.enter_context(bare(conninfo))
+        contenders = {
+            "only the insert, one process": ([plain], "/"),
+            "payments, one process": (services[:1], "/api/v1/payments"),
+            "payments, two processes": (services, "/api/v1/payments"),
+        }
+        _print(asyncio.run(_rounds(contenders, seconds, rounds)))
+
+
+async def _rounds(
+    contenders: dict[str, tuple[list[str], str]], seconds: float, rounds: int
+) -> dict[str, tuple[list[float], list[float]]]:
+    found: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in contenders}
+    for urls, path in contenders.values():  # each is warm before it counts
+        await measure(urls, path, 1.0)
+    for _ in range(rounds):
+        for name, (urls, path) in contenders.items():
+            rate, times = await measure(urls, path, seconds)
+            found[name][0].append(rate)
+            found[name][1].extend(times)
+    return found
+
+
+def _print(found: dict[str, tuple[list[float], list[float]]]) -> None:
+    table = Table("", "requests/s", "of the insert alone", "p50 ms", "p95 ms", "p99 ms")
+    reference = statistics.median(next(iter(found.values()))[0])
+    for name, (rates, times) in found.items():
+        rate = statistics.median(rates)
+        cuts = statistics.quantiles(times, n=100)
+        table.add_row(
+            name, f"{rate:.0f}", f"{rate / reference:.2f}", *(f"{cuts[part - 1] * 1000:.1f}" for part in (50, 95, 99))
+        )
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
