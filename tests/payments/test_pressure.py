@@ -1,0 +1,126 @@
+"""Too much is refused early and politely, what is away is noticed, and TLS is spoken to whoever comes."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.payments.conftest import Platform, Start
+from tests.payments.load import until
+from tests.payments.support import Running
+
+pytestmark = [pytest.mark.requirement("Q1")]
+
+LOCK = "LOCK TABLE payments.payments IN ACCESS EXCLUSIVE MODE"
+
+
+def overloaded(answer: httpx.Response) -> bool:
+    problem = answer.json()
+    return (
+        answer.status_code == 503
+        and int(answer.headers["Retry-After"]) >= 1
+        and problem["type"] == "urn:payments:problem:overloaded"
+    )
+
+
+def test_what_finds_no_room_is_refused_at_once_and_the_rest_is_done(service_platform: Platform, start: Start) -> None:
+    running = start(service_platform, DATABASE_CONNECTIONS="3", WAITING_REQUESTS="4", WAITING_SECONDS="20")
+    answers: list[httpx.Response] = []
+    with ThreadPoolExecutor(30) as clients, service_platform.database.connect() as blocker, blocker.transaction():
+        blocker.execute(LOCK)
+        for _ in range(30):
+            clients.submit(lambda: answers.append(running.create()))
+        # Two are with the database and four wait; nobody is answered until the others have been refused.
+        until(lambda: len(answers) == 24, "answers while the database is held")
+        assert all(overloaded(answer) for answer in answers)
+        assert running.client.get("/api/health").status_code == 200
+    assert sorted(answer.status_code for answer in answers) == [202] * 6 + [503] * 24
+
+
+def test_what_waits_too_long_is_refused_without_having_been_begun(service_platform: Platform, start: Start) -> None:
+    running = start(service_platform, DATABASE_CONNECTIONS="3", WAITING_SECONDS="0.2")
+    with ThreadPoolExecutor(2) as clients, service_platform.database.connect() as blocker:
+        with blocker.transaction():
+            blocker.execute(LOCK)
+            held = [clients.submit(running.create) for _ in range(2)]
+            until(lambda: waiting_for_locks(service_platform) == 2, "requests that the database holds")
+            assert overloaded(running.create(reference="too-late"))
+        assert [one.result().status_code for one in held] == [202, 202]
+    with service_platform.database.connect() as connection:
+        query = "SELECT count(*) FROM payments.payments WHERE reference = 'too-late'"
+        assert connection.execute(query).fetchone() == (0,)
+
+
+def waiting_for_locks(platform: Platform) -> int:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+    with platform.database.server.connect() as connection:
+        row = connection.execute(query, (platform.database.name,)).fetchone()
+    assert row
+    return int(row[0])
+
+
+def test_a_database_that_does_not_answer_in_time_is_no_answer_without_end(
+    service_platform: Platform, start: Start
+) -> None:
+    running = start(service_platform)
+    with service_platform.database.connect() as blocker, blocker.transaction():
+        blocker.execute(LOCK)
+        assert overloaded(running.create())
+    assert running.create().status_code == 202
+
+
+def test_readiness_tells_whether_payments_can_be_taken(service_platform: Platform, start: Start) -> None:
+    with service_platform.database.connect() as connection:
+        running = start(service_platform)
+        connection.execute("ALTER TABLE payments.transitions RENAME TO elsewhere")
+        until(lambda: running.client.get("/api/ready").status_code == 503, "word that it is not ready")
+        assert running.client.get("/api/health").status_code == 200
+        connection.execute("ALTER TABLE payments.elsewhere RENAME TO transitions")
+        until(lambda: running.client.get("/api/ready").status_code == 200, "word that it is ready")
+
+
+def test_a_service_that_is_about_to_stop_says_so_and_still_answers(service_platform: Platform, start: Start) -> None:
+    running = start(service_platform, DRAIN_SECONDS="3")
+    running.process.terminate()
+
+    def draining() -> bool:
+        return running.client.get("/api/ready").status_code == 503
+
+    until(draining, "word that it stops")
+    answer = running.create()
+    assert (answer.status_code, answer.headers["Connection"]) == (202, "close")
+    assert running.process.wait(30) == 0
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
+@pytest.mark.requirement("W5.5")
+def test_tls_is_spoken_with_a_key_of_its_own(service_platform: Platform, start: Start) -> None:
+    first, second = start(service_platform, tls=True), start(service_platform, tls=True)
+
+    assert first.create().status_code == 202
+    assert certificate(first) != certificate(second)
+    with pytest.raises(httpx.TransportError):
+        httpx.get(first.url.replace("https", "http"), trust_env=False)
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        certificate(first, ssl.TLSVersion.TLSv1_1)
+
+
+def certificate(running: Running, newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> bytes:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if newest is ssl.TLSVersion.TLSv1_1:
+        context.minimum_version = newest
+        context.set_ciphers("ALL:@SECLEVEL=0")
+    context.maximum_version = newest
+    address = urlsplit(running.url)
+    with (
+        closing(socket.create_connection((address.hostname, address.port), 10)) as plain,
+        context.wrap_socket(plain, server_hostname="payments") as encrypted,
+    ):
+        return encrypted.getpeercert(binary_form=True) or b""
