@@ -89,7 +89,7 @@ test-payments: setup ## hold the payments service against its contract, its stat
 
 .PHONY: bench-payments
 bench-payments: .venv/.synced ## measure the payments service beside a handler that only does the insert
-	@$(RUN) -m tests.payments.bench $(ARGS)
+	@PYTHONPATH=services/payments $(RUN) -m tests.payments.bench $(ARGS)
 
 .PHONY: openapi
 openapi: .venv/.synced ## write services/payments/openapi.json anew
