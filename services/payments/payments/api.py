@@ -381,6 +381,8 @@ def _application() -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
         generate_unique_id_function=lambda route: route.name,
+        # The framework's own spans and logs have paths and the messages of exceptions; ours are payments.tracing.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.include_router(api)
     app.include_router(own)

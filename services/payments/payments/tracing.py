@@ -40,11 +40,11 @@ def configure(service: str) -> None:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     provider = TracerProvider(resource=Resource.create({"service.name": service}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(session=_signing_session())))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(session=signing_session())))
     trace.set_tracer_provider(provider)
 
 
-def _signing_session() -> Any:
+def signing_session() -> Any:
     """Signs what goes to X-Ray as any call of AWS; what goes elsewhere it leaves as it is."""
     import botocore.session
     import requests
