@@ -456,6 +456,22 @@ class LoudError(Exception):
         super().__init__(*arguments, MASTER_PASSWORD, USER_PASSWORD)
 
 
+def test_the_words_of_the_server_are_not_passed_on(
+    vault: Vault, master: str, function: ModuleType, outside: Outside, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class LoudServerError(function.DatabaseError):  # type: ignore[misc,name-defined]
+        def __init__(self, _name: str) -> None:
+            super().__init__({"S": "ERROR", "C": "XX000", "M": f"near {MASTER_PASSWORD}"})
+
+    vault.rotate(master)
+    number = outside.calls.index("ALTER ROLE")
+    outside.fail(number, after=False, how=LoudServerError)
+    with pytest.raises(RotationFailed, match="PostgreSQL: SQLSTATE XX000") as raised:
+        vault.rotate(master)
+
+    assert MASTER_PASSWORD not in capsys.readouterr().out + "".join(traceback.format_exception(raised.value))
+
+
 # What an interrupted rotation of the other secret leaves.
 
 
