@@ -172,7 +172,9 @@ def test_a_worker_that_is_told_to_stop_ends_what_it_has_begun(
     )
     worker = Process("worker", _python("-m", "payments.worker"), environment, folder / "worker.log")
     worker.start()
+    deadline = time.monotonic() + 120
     while True:
+        assert time.monotonic() < deadline, (folder / "worker.log").read_text()
         with urlopen(f"http://127.0.0.1:{acquirer.port}/_book") as answer:
             if json.loads(answer.read())["asked"]:
                 break

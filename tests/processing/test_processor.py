@@ -21,6 +21,7 @@ from tests.processing.support import World, accepted, asked, world
 
 pytestmark = [pytest.mark.requirement("P3.2")]
 
+SECONDS_TO_WAIT = 120
 Scenario = Callable[[World], Awaitable[None]]
 Run = Callable[..., None]
 
@@ -229,11 +230,12 @@ def test_no_connection_is_held_while_the_acquirer_is_asked(run: Run, database: D
     async def scenario(world: World) -> None:
         messages = [accepted(world.connection) for _ in range(20)]
         tasks = [asyncio.create_task(world.process(message, 300.0)) for message in messages]
-        while world.simulator.in_flight < len(messages):
-            await asyncio.sleep(0.01)
         query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
-        while database.server.execute(query, (database.name,)) != [(1,)]:  # the test's own
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(SECONDS_TO_WAIT):
+            while world.simulator.in_flight < len(messages):
+                await asyncio.sleep(0.01)
+            while database.server.execute(query, (database.name,)) != [(1,)]:  # the test's own
+                await asyncio.sleep(0.01)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

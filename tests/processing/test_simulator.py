@@ -84,4 +84,4 @@ def test_many_at_once() -> None:
                 await asyncio.sleep(0.01)
             assert simulator.most_in_flight == at_once
 
-    asyncio.run(main())
+    asyncio.run(asyncio.wait_for(main(), 120))
