@@ -42,6 +42,10 @@ TARGET_GROUP = NameLimit(
 # The clusters of the database, by what they are for. A global database wants different names in its regions.
 DATABASE = "database"
 RECOVERY_DATABASE = "recovery-database"
+# Purposes whose full names the policies of keys and queues must know before there is anything of the name.
+SNAPSHOT_EXPORT = "snapshot-export"
+BACKUP_FAILURES = "backup-failures"
+RESTORE_FAILURES = "restore-failures"
 
 # The tag that says who has registered a revision of a task definition: Terraform, from settings, or a release, with the
 # image that it releases. By it a release finds what settings say now (operations/release_service.py).
@@ -78,6 +82,18 @@ class Names:
     def secret(self, purpose: str) -> str:
         """The name of a secret; all of an environment's lie below one path."""
         return f"{self.prefix}/{self.suffix}/{purpose}"
+
+    def vended_log_group(self, service: str, purpose: str) -> str:
+        """The name of a log group that a service has its logs delivered to; below AWS's path for such.
+
+        Outside that path every such group makes one policy of the account longer, until it is too long.
+        https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html
+        """
+        return f"/aws/vendedlogs/{service}{self.log_group(purpose)}"
+
+    def key_alias(self, purpose: str) -> str:
+        """The alias of a key."""
+        return f"alias/{self.of(purpose)}"
 
     def repository(self, service: str) -> str:
         """The name of a service's image repository; all of an environment's lie below one path."""

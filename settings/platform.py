@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, Validatio
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from settings import rules
+from settings.backups import BackupSettings
 from settings.base import SettingsModel, matching
 from settings.database import DatabaseSettings
 from settings.naming import Names
@@ -116,6 +117,8 @@ class Settings(SettingsModel):
     """The life of objects and their replication."""
     database: DatabaseSettings = DatabaseSettings()
     """Aurora PostgreSQL, its passwords, and what stands by for it."""
+    backups: BackupSettings = BackupSettings()
+    """Backups of the database in both regions."""
     domain: DomainSettings
     """The platform's name in DNS."""
     services: dict[ServiceName, ServiceSettings] = Field(default_factory=dict)

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from settings.backups import BackupSettings
 from settings.database import DatabaseSettings
 from settings.naming import Names
 from settings.services import ServiceSettings
@@ -38,6 +39,7 @@ def problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _connections(values)
     yield from _rule_priorities(values)
     yield from _ways_out(values)
+    yield from _locked_vaults(values)
 
 
 def _region_names(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -102,6 +104,16 @@ def _ways_out(values: Mapping[str, Any]) -> Iterator[Problem]:
         if service.reaches_internet:
             allowed = "the only way out is a NAT gateway, and network.nat_gateways is none: false is, or one"
             yield Problem(field=("services", name, "reaches_internet"), value=True, allowed=allowed)
+
+
+def _locked_vaults(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Only a protected environment's backup vaults are locked."""
+    if values.get("protected") is not True:
+        return
+    with contextlib.suppress(ValidationError):
+        backups = BackupSettings.model_validate(values.get("backups", {}))
+        for field, value, allowed in backups.refused_by_the_lock():
+            yield Problem(field=("backups", "lock", field), value=value, allowed=allowed)
 
 
 def _services(values: Mapping[str, Any]) -> dict[str, ServiceSettings]:
