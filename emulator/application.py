@@ -18,6 +18,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
 from moto.core.request import Request
 from moto.iam.models import get_account_id_from
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -37,6 +38,7 @@ from emulator.contract import (
     unknown_operation,
     without_leniencies,
 )
+from emulator.faults import FAULTS
 from emulator.record import Call, RecordedViolation, Recorder
 from emulator.turns import turn
 
@@ -51,6 +53,12 @@ IMAGES_PATH = "/_local-aws/images"
 
 CLOCK_PATH = "/_local-aws/clock"
 """Takes ``{"seconds_per_minute": 0.5}`` by PUT: how fast releases go from now on."""
+
+SNAPSHOTS_PATH = "/_local-aws/snapshots"
+"""Takes ``{"region": "us-east-2", "cluster": "name"}`` by PUT: RDS takes an automated snapshot, as every night."""
+
+FAULTS_PATH = "/_local-aws/faults"
+"""Takes ``{"operation": "StartExportTask", "code": "Throttling", "times": 2}`` by PUT: the next calls fail so."""
 
 # moto's own interface, and the metadata of an instance: no calls of an AWS API.
 _NO_AWS_API = ("/moto-api", "/latest/", "/favicon.ico")
@@ -86,10 +94,8 @@ class LocalAws:
         path = environ.get("PATH_INFO", "")
         if path == IDENTITY_PATH:
             return _identity(self._directory, start_response)
-        if path == CLOCK_PATH:
-            return _set_clock(environ, start_response)
-        if path == IMAGES_PATH:
-            return _register_image(environ, start_response)
+        if path in _CONTROLS:
+            return _control(path, environ, start_response)
         if path.startswith(_NO_AWS_API):
             return self._moto(environ, start_response)  # type: ignore[no-any-return]
         try:
@@ -142,6 +148,16 @@ class LocalAws:
             )
 
     def _forward(self, exchange: _Exchange) -> _Answer:
+        target = exchange.target
+        fault = FAULTS.next(target.operation.name) if target else None
+        if target and fault:
+            error = error_response(
+                target.operation, target.protocol, fault, f"A fault that was asked for: {fault}", 400
+            )
+            return _Answer.of(error)
+        return self._of_moto(exchange)
+
+    def _of_moto(self, exchange: _Exchange) -> _Answer:
         """The answer of moto; a gap or crash there is an error that no SDK retries, so that a rehearsal ends soon."""
         try:
             answer = _Answer.from_application(self._moto, exchange.environ)
@@ -305,21 +321,47 @@ def _identity(directory: Path, start_response: StartResponse) -> Iterable[bytes]
     return _json("200 OK", {"pid": os.getpid(), "directory": str(directory)}, start_response)
 
 
-def _set_clock(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+def _control(path: str, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     try:
-        CLOCK.set(json.loads(_read_body(environ))["seconds_per_minute"])
+        said = _CONTROLS[path](json.loads(_read_body(environ)))
     except (ValueError, KeyError, TypeError) as flaw:
         return _json("400 Bad Request", {"error": repr(flaw)}, start_response)
-    return _json("200 OK", {"seconds_per_minute": CLOCK.seconds_per_minute}, start_response)
+    return _json("200 OK", said, start_response)
 
 
-def _register_image(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    try:
-        sent = json.loads(_read_body(environ))
-        images.register(sent["image"], sent["url"])
-    except (ValueError, KeyError, TypeError) as flaw:
-        return _json("400 Bad Request", {"error": str(flaw)}, start_response)
-    return _json("200 OK", sent, start_response)
+def _set_clock(asked: dict[str, Any]) -> dict[str, object]:
+    CLOCK.set(asked["seconds_per_minute"])
+    return {"seconds_per_minute": CLOCK.seconds_per_minute}
+
+
+def _register_image(asked: dict[str, Any]) -> dict[str, object]:
+    images.register(asked["image"], asked["url"])
+    return {**asked}
+
+
+def _take_snapshot(asked: dict[str, Any]) -> dict[str, object]:
+    from moto.rds.exceptions import RDSClientError
+
+    from emulator.services.rds_exports import take_automated_snapshot
+
+    with turn():
+        try:
+            return {"snapshot": take_automated_snapshot(ACCOUNT_ID, asked["region"], asked["cluster"])}
+        except RDSClientError as missing:
+            raise ValueError(str(missing)) from None
+
+
+def _ask_for_faults(asked: dict[str, Any]) -> dict[str, object]:
+    FAULTS.ask(asked["operation"], asked["code"], asked["times"])
+    return {**asked}
+
+
+_CONTROLS: dict[str, Callable[[dict[str, Any]], dict[str, object]]] = {
+    CLOCK_PATH: _set_clock,
+    IMAGES_PATH: _register_image,
+    SNAPSHOTS_PATH: _take_snapshot,
+    FAULTS_PATH: _ask_for_faults,
+}
 
 
 def _json(status: str, content: dict[str, object], start_response: StartResponse) -> Iterable[bytes]:

@@ -307,6 +307,11 @@ REGIONAL: dict[str, Finder] = {
     "queue": _names("sqs", "list_queues", "QueueUrls"),
     "function": _all("lambda", "list_functions", "Functions", "FunctionName"),
     "secret": _secrets,
+    "backup vault": _all("backup", "list_backup_vaults", "BackupVaultList", "BackupVaultName"),
+    "backup plan": _all("backup", "list_backup_plans", "BackupPlansList", "BackupPlanName"),
+    "restore test": _all("backup", "list_restore_testing_plans", "RestoreTestingPlans", "RestoreTestingPlanName"),
+    "event rule": _all("events", "list_rules", "Rules", "Name"),
+    "workflow": _all("stepfunctions", "list_state_machines", "stateMachines", "name"),
 }
 """What to look for in every region; it grows with the stack."""
 

@@ -183,12 +183,12 @@ def stop(server: Server, *, seconds_to_stop: float = SECONDS_TO_STOP) -> None:
 
 
 def set_clock(server: Server, seconds_per_minute: float) -> None:
-    """Let a minute of a release take so long from now on, also in one that is going on.
+    """Let a minute of a release or workflow take so long from now on, also in one that is going on.
 
     Raises:
         EmulatorError: it is not above 0, or the server does not answer.
     """
-    _put(server, "/_local-aws/clock", {"seconds_per_minute": seconds_per_minute})
+    _control(server, "clock", {"seconds_per_minute": seconds_per_minute})
 
 
 def stand_for(server: Server, image: str, url: str | None) -> None:
@@ -197,13 +197,33 @@ def stand_for(server: Server, image: str, url: str | None) -> None:
     Raises:
         EmulatorError: it is no URL, or the server does not answer.
     """
-    _put(server, "/_local-aws/images", {"image": image, "url": url})
+    _control(server, "images", {"image": image, "url": url})
 
 
-def _put(server: Server, path: str, content: dict[str, object]) -> None:
+def take_snapshot(server: Server, region: str, cluster: str) -> str:
+    """Let RDS take an automated snapshot of a cluster, and tell of it, as it does every night. Returns its name.
+
+    Within a minute it is the same snapshot, of which it tells once more.
+
+    Raises:
+        EmulatorError: there is no such cluster, or the server does not answer.
+    """
+    return str(_control(server, "snapshots", {"region": region, "cluster": cluster})["snapshot"])
+
+
+def let_fail(server: Server, operation: str, code: str, times: int = 1) -> None:
+    """Let the next calls of an operation fail with an error code, such as Throttling.
+
+    Raises:
+        EmulatorError: the server does not answer.
+    """
+    _control(server, "faults", {"operation": operation, "code": code, "times": times})
+
+
+def _control(server: Server, path: str, asked: dict[str, object]) -> dict[str, object]:
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=5.0)
     try:
-        connection.request("PUT", path, json.dumps(content))
+        connection.request("PUT", f"/_local-aws/{path}", json.dumps(asked))
         answer = connection.getresponse()
         said = answer.read().decode()
     except (OSError, http.client.HTTPException) as failure:
@@ -212,6 +232,8 @@ def _put(server: Server, path: str, content: dict[str, object]) -> None:
         connection.close()
     if answer.status != HTTPStatus.OK:
         raise EmulatorError(said)
+    known: dict[str, object] = json.loads(said)
+    return known
 
 
 @contextlib.contextmanager

@@ -15,17 +15,21 @@ SERVICES = (
     "acm",
     "applicationautoscaling",
     "awslambda",
+    "backup",
     "bucket_policies",
     "codedeploy",
     "ec2",
     "ecs",
     "elbv2",
+    "events",
     "kms",
     "network_acls",
     "rds",
+    "rds_exports",
     "s3",
     "secretsmanager",
     "sqs",
+    "stepfunctions",
 )
 """The modules here that change moto when they are imported."""
 

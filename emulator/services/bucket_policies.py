@@ -34,7 +34,7 @@ def get_permission(_original: Method, self: Any, action: str, resource: str) -> 
     """What the bucket's policy says of a request by somebody in its own account."""
     caller = f"arn:aws:iam::{self.account_id}:user/local"
     asked = Request(action=action, resource=resource, principal=caller, context=TRANSPORT | _named_in_headers())
-    return RESULTS[evaluate(_document(self), asked)]
+    return RESULTS[evaluate(document_of(self), asked)]
 
 
 @override(FakeBucket)
@@ -49,10 +49,10 @@ def _log_permissions_enabled_policy(
         principal=LOGGING_SERVICE_PRINCIPAL,
         context=TRANSPORT | source,
     )
-    return evaluate(_document(target_bucket), delivery) is Decision.ALLOW
+    return evaluate(document_of(target_bucket), delivery) is Decision.ALLOW
 
 
-def _document(bucket: Any) -> dict[str, Any]:
+def document_of(bucket: Any) -> dict[str, Any]:
     """The bucket's policy with every element as a list, as AWS takes both."""
     document = json.loads(bucket.policy or '{"Statement": []}')
     return {"Statement": [_in_full(statement) for statement in _listed(document["Statement"])]}

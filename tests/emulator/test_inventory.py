@@ -134,6 +134,29 @@ def make_services(client: Callable[..., Client], subnet: str, vpc: str) -> dict[
         "function": "function",
         "secret": "secret",
         **make_scaling(client),
+        **make_backups(client),
+    }
+
+
+def make_backups(client: Callable[..., Client]) -> dict[str, str]:
+    """One of each kind that backs up, tests backups or reacts to events: kind and id."""
+    backup = client("backup", "us-west-2")
+    backup.create_backup_vault(BackupVaultName="vault")
+    rule = {"RuleName": "daily", "TargetBackupVaultName": "vault"}
+    backup.create_backup_plan(BackupPlan={"BackupPlanName": "plan", "Rules": [rule]})
+    points = {"Algorithm": "LATEST_WITHIN_WINDOW", "IncludeVaults": ["*"], "RecoveryPointTypes": ["SNAPSHOT"]}
+    plan = {"RestoreTestingPlanName": "test", "ScheduleExpression": "rate(1 day)", "RecoveryPointSelection": points}
+    backup.create_restore_testing_plan(RestoreTestingPlan=plan)
+    client("events", "us-west-2").put_rule(Name="rule", ScheduleExpression="rate(1 day)")
+    definition = '{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}'
+    role = "arn:aws:iam::123456789012:role/role"
+    client("stepfunctions", "us-west-2").create_state_machine(name="workflow", definition=definition, roleArn=role)
+    return {
+        "backup vault": "vault",
+        "backup plan": "plan",
+        "restore test": "test",
+        "event rule": "rule",
+        "workflow": "workflow",
     }
 
 
