@@ -1,6 +1,6 @@
-"""Customer-managed keys by class of data (W4.4): database, objects, logs, secrets.
+"""Customer-managed keys by class of data (W4.4): database, objects, logs, secrets, backups.
 
-Creates four keys of one region, each with an alias and a policy of its own. A key policy names the services that use
+Creates five keys of one region, each with an alias and a policy of its own. A key policy names the services that use
 the key and on whose behalf; it gives nobody in the account the use of the key outside those services. Keys are of one
 region: what is replicated is encrypted anew under the other region's key, and multi-region keys would not lift that.
 """
@@ -14,7 +14,14 @@ from constructs import Construct
 
 from modules.policy_documents import Condition, PolicyDocument, Statement, account, on_behalf_of, service, when
 from modules.region import Region
-from settings.naming import DATABASE, RECOVERY_DATABASE, Names
+from settings.naming import (
+    BACKUP_FAILURES,
+    DATABASE,
+    RECOVERY_DATABASE,
+    RESTORE_FAILURES,
+    SNAPSHOT_EXPORT,
+    Names,
+)
 from settings.storage import EncryptionSettings
 
 # The buckets whose objects lie under the objects key (modules/buckets.py makes them; a bucket names its key, so the key
@@ -71,7 +78,13 @@ class Keys(Construct):
         self.objects = self._key(
             "objects",
             "Objects in buckets, images and messages",
-            [self._through_s3(), self._through_ecr(), self._through_sqs()],
+            [
+                self._through_s3(),
+                self._through_ecr(),
+                self._through_sqs(),
+                self._by_event_rules(),
+                self._through_snapshot_exports(),
+            ],
         )
         self.logs = self._key(
             "logs",
@@ -79,12 +92,14 @@ class Keys(Construct):
             [
                 self._by_log_groups(),
                 self._by_alarms(),
+                self._through_sns(),
                 self._in_sessions(),
                 self._through_sqs(),
                 self._by_notifications_of_logs(),
             ],
         )
         self.secrets = self._key("secrets", "Secrets", [self._through_secrets_manager()])
+        self.backups = self._key("backups", "The backup vault and what is copied to it", self._through_backup())
 
     def _key(self, purpose: str, description: str, use: list[Statement]) -> KmsKey:
         policy = PolicyDocument(self, f"{purpose}-policy", statement=[self._administration(), *use])
@@ -99,7 +114,7 @@ class Keys(Construct):
             lifecycle=TerraformResourceLifecycle(prevent_destroy=self._protected),
             tags={"Name": self._names.of(purpose)},
         )
-        KmsAlias(self, f"{purpose}-alias", name=f"alias/{self._names.of(purpose)}", target_key_id=key.key_id)
+        KmsAlias(self, f"{purpose}-alias", name=self._names.key_alias(purpose), target_key_id=key.key_id)
         return key
 
     def _administration(self) -> Statement:
@@ -120,6 +135,59 @@ class Keys(Construct):
             self._use("UseThroughRds", [*READ_AND_WRITE, "kms:DescribeKey"], by_rds),
             self._use("GrantToRds", ["kms:CreateGrant"], by_rds, when("Bool", "kms:GrantIsForAWSResource", "true")),
         ]
+
+    def _through_backup(self) -> list[Statement]:
+        """What AWS Backup needs of a vault's key, and RDS of that of copies, on behalf of who backs up and restores.
+
+        Aurora's copies are RDS's own: it encrypts them anew here and works with grants that it makes for itself.
+        https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html
+        """
+        services = (f"{service}.{self._region}.amazonaws.com" for service in ("backup", "rds"))
+        by_them = when("StringEquals", "kms:ViaService", *services)
+        return [
+            self._use("UseThroughBackup", [*READ_AND_WRITE, "kms:DescribeKey", "kms:RetireGrant"], by_them),
+            self._use("GrantToBackup", ["kms:CreateGrant"], by_them, when("Bool", "kms:GrantIsForAWSResource", "true")),
+        ]
+
+    def _through_snapshot_exports(self) -> Statement:
+        """RDS writes exports of snapshots with a grant that whoever starts the export lets it have.
+
+        https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_StartExportTask.html
+        """
+        return self._use(
+            "GrantToRds",
+            ["kms:CreateGrant"],
+            when("StringEquals", "kms:ViaService", f"rds.{self._region}.amazonaws.com"),
+            when("Bool", "kms:GrantIsForAWSResource", "true"),
+        )
+
+    def _by_event_rules(self) -> Statement:
+        """Rules of EventBridge that write to an encrypted queue.
+
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+        """
+        purposes = (SNAPSHOT_EXPORT, BACKUP_FAILURES, RESTORE_FAILURES)
+        rules = [
+            f"arn:aws:events:{self._region}:{self._names.account_id}:rule/{self._names.of(one)}" for one in purposes
+        ]
+        return Statement(
+            sid="UseByEventRules",
+            actions=["kms:Decrypt", "kms:GenerateDataKey"],
+            resources=THIS_KEY,
+            principals=[service("events.amazonaws.com")],
+            condition=on_behalf_of(self._names.account_id, *rules),
+        )
+
+    def _through_sns(self) -> Statement:
+        """Workflows that publish to an encrypted topic themselves.
+
+        https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+        """
+        return self._use(
+            "UseThroughSns",
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            when("StringEquals", "kms:ViaService", f"sns.{self._region}.amazonaws.com"),
+        )
 
     def _through_s3(self) -> Statement:
         """Only for the buckets that are encrypted under it: S3 gives the bucket (or object) as the encryption context.
@@ -188,8 +256,8 @@ class Keys(Construct):
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
         """
         database_logs = [f"{self._names.database_logs(cluster)}/*" for cluster in (DATABASE, RECOVERY_DATABASE)]
-        place = f"arn:aws:logs:{self._region}:{self._names.account_id}:log-group"
-        log_groups = [f"{place}:{name}" for name in (self._names.log_group("*"), *database_logs)]
+        names = [self._names.log_group("*"), *database_logs, self._names.vended_log_group("states", "*")]
+        log_groups = [f"arn:aws:logs:{self._region}:{self._names.account_id}:log-group:{name}" for name in names]
         return Statement(
             sid="UseByCloudWatchLogs",
             actions=READ_AND_WRITE,

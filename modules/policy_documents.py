@@ -57,13 +57,13 @@ def trust(scope: Construct, id_: str, *, service_name: str, conditions: Sequence
     )
 
 
-def on_behalf_of(account_id: str, source_arn: str) -> list[Condition]:
-    """That a service acts for this account and for a resource like ``source_arn``, not for another's (confused deputy).
+def on_behalf_of(account_id: str, *source_arns: str) -> list[Condition]:
+    """That a service acts for this account and a resource like one of ``source_arns``, no other's (confused deputy).
 
     Only for services that document it: one that sends neither key would be refused.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
     """
     return [
         when("StringEquals", "aws:SourceAccount", account_id),
-        when("ArnLike", "aws:SourceArn", source_arn),
+        when("ArnLike", "aws:SourceArn", *source_arns),
     ]

@@ -21,6 +21,7 @@ REFERENCE = re.compile(r"\$\{(?:data\.)?(aws_\w+)\.([\w-]+)\.(\w+)\}")
 # How the ARN of a type is made: {attribute} is of the resource, {key_id} a made-up one.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 ARNS = {
+    "aws_backup_vault": "arn:aws:backup:{region}:{account}:backup-vault:{name}",
     "aws_cloudwatch_log_group": "arn:aws:logs:{region}:{account}:log-group:{name}",
     "aws_ecr_repository": "arn:aws:ecr:{region}:{account}:repository/{name}",
     "aws_iam_role": "arn:aws:iam::{account}:role/{name}",
@@ -29,6 +30,7 @@ ARNS = {
     "aws_lb_listener_rule": "arn:aws:elasticloadbalancing:{region}:{account}:listener-rule/app/lb/1/2/{key_id}",
     "aws_s3_bucket": "arn:aws:s3:::{bucket}",
     "aws_secretsmanager_secret": "arn:aws:secretsmanager:{region}:{account}:secret:{name}-A1b2C3",
+    "aws_sfn_state_machine": "arn:aws:states:{region}:{account}:stateMachine:{name}",
     "aws_sns_topic": "arn:aws:sns:{region}:{account}:{name}",
     "aws_subnet": "arn:aws:ec2:{region}:{account}:subnet/subnet-0123456789abcdef0",
     "aws_sqs_queue": "arn:aws:sqs:{region}:{account}:{name}",
@@ -37,6 +39,7 @@ ARNS = {
 # Where a document is used, and what it is there. A key policy's "*" is the key; the others say what they mean.
 IDENTITY, RESOURCE, TRUST, ENDPOINT = "identity", "resource", "trust", "endpoint"
 USES = {
+    ("aws_backup_vault_policy", "policy"): RESOURCE,
     ("aws_iam_policy", "policy"): IDENTITY,
     ("aws_iam_role_policy", "policy"): IDENTITY,
     ("aws_iam_role", "assume_role_policy"): TRUST,

@@ -33,7 +33,13 @@ MISTAKEN = [
 ]
 CRITICAL = ("web", "payments")
 # Services that document no key for whom they act; their roles can touch nothing but what is named in them.
-WITHOUT_SOURCE = {"s3.amazonaws.com", "codedeploy.amazonaws.com", "lambda.amazonaws.com"}
+WITHOUT_SOURCE = {
+    "backup.amazonaws.com",
+    "codedeploy.amazonaws.com",
+    "export.rds.amazonaws.com",
+    "lambda.amazonaws.com",
+    "s3.amazonaws.com",
+}
 # What cloudsplaining counts as a risk and a role must have: risk, action, and why.
 NEEDED = [("credentials_exposure", "ecr:GetAuthorizationToken", "Fargate logs in to the registry before it pulls")]
 RISKS = [

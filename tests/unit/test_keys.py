@@ -27,7 +27,7 @@ def test_each_region_has_a_rotating_key_with_an_alias_for_each_class_of_data(
     platform: Synthesized, region: str
 ) -> None:
     keys = [key for key in platform.resources("aws_kms_key").values() if region_of(key) == region]
-    assert sorted(path_of(key).split("/")[-1] for key in keys) == ["database", "logs", "objects", "secrets"]
+    assert sorted(path_of(key).split("/")[-1] for key in keys) == ["backups", "database", "logs", "objects", "secrets"]
     for key in keys:
         assert key["enable_key_rotation"] is True
         assert key["rotation_period_in_days"] == 365
@@ -63,6 +63,7 @@ def test_only_this_account_and_named_services_are_principals(platform: Synthesiz
         "logs.us-east-2.amazonaws.com",
         "logs.us-west-2.amazonaws.com",
         "cloudwatch.amazonaws.com",
+        "events.amazonaws.com",
         "s3.amazonaws.com",
     }
     for key in platform.resources("aws_kms_key").values():
@@ -96,7 +97,7 @@ def test_logs_key_is_used_for_this_environments_log_groups(platform: Synthesized
         region = REGION_NAMES[region_of(key)]
         use = conditions(platform.statements(key["policy"])["UseByCloudWatchLogs"])
         paths = ["/payments/local/", "/aws/rds/cluster/payments-database-local/"]
-        paths += ["/aws/rds/cluster/payments-recovery-database-local/"]
+        paths += ["/aws/rds/cluster/payments-recovery-database-local/", "/aws/vendedlogs/states/payments/local/"]
         patterns = [f"arn:aws:logs:{region}:123456789012:log-group:{path}*" for path in paths]
         assert use["kms:EncryptionContext:aws:logs:arn"] == ("ArnLike", patterns)
         groups = [g for g in platform.resources("aws_cloudwatch_log_group").values() if region_of(g) == region_of(key)]
@@ -124,6 +125,34 @@ def test_key_is_used_through_its_service(platform: Synthesized, purpose: str, si
     for key in keys_of(platform, purpose):
         use = conditions(platform.statements(key["policy"])[sid])
         assert use["kms:ViaService"] == ("StringEquals", [f"{service}.{REGION_NAMES[region_of(key)]}.amazonaws.com"])
+
+
+def test_grants_are_made_through_services_and_for_them_only(platform: Synthesized) -> None:
+    through = {
+        "GrantToEcr": ["ecr"],  # made by whoever makes a repository; ECR documents no condition on the grantee
+        "GrantToRds": ["rds"],
+        "GrantToBackup": ["backup", "rds"],
+    }
+    found = set()
+    for key in platform.resources("aws_kms_key").values():
+        region = REGION_NAMES[region_of(key)]
+        for sid, statement in platform.statements(key["policy"]).items():
+            if "kms:CreateGrant" in statement["actions"]:
+                found.add(sid)
+                services = [f"{service}.{region}.amazonaws.com" for service in through[sid]]
+                assert conditions(statement)["kms:ViaService"] == ("StringEquals", services)
+                assert sid == "GrantToEcr" or conditions(statement)["kms:GrantIsForAWSResource"] == ("Bool", ["true"])
+    assert found == set(through)
+
+
+def test_event_rules_that_write_to_queues_are_named_one_by_one(platform: Synthesized) -> None:
+    """A pattern would take in the rules of another environment."""
+    for key in keys_of(platform, "objects"):
+        use = conditions(platform.statements(key["policy"])["UseByEventRules"])
+        place = f"arn:aws:events:{REGION_NAMES[region_of(key)]}:123456789012:rule"
+        rules = [f"{place}/payments-{one}-local" for one in ("snapshot-export", "backup-failures", "restore-failures")]
+        assert use["aws:SourceArn"] == ("ArnLike", rules)
+        assert use["aws:SourceAccount"] == ("StringEquals", ["123456789012"])
 
 
 def test_rds_makes_grants_for_itself_only(platform: Synthesized) -> None:

@@ -1,0 +1,76 @@
+"""A vault of AWS Backup, in one region, under its own key (W3.4).
+
+Creates the vault, and where the environment is protected its lock and a policy that refuses the deletion of what is in
+it. Elsewhere what is in it is deleted with it: AWS deletes no vault that holds anything.
+"""
+
+from __future__ import annotations
+
+from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.backup_vault import BackupVault as AwsBackupVault
+from cdktf_cdktf_provider_aws.backup_vault_lock_configuration import BackupVaultLockConfiguration
+from cdktf_cdktf_provider_aws.backup_vault_policy import BackupVaultPolicy
+from cdktf_cdktf_provider_aws.kms_key import KmsKey
+from constructs import Construct
+
+from modules.policy_documents import PolicyDocument, Statement, anyone
+from settings.backups import VaultLock, VaultLockSettings
+from settings.naming import Names
+
+PURPOSE = "backups"
+
+
+class BackupVault(Construct):
+    """Where the backups of one region lie."""
+
+    requirements = ("W3.4", "W4.4")
+
+    def __init__(
+        self, scope: Construct, id_: str, *, names: Names, lock: VaultLockSettings, key: KmsKey, protected: bool
+    ) -> None:
+        """``key`` encrypts what is copied here; a backup that Aurora makes here stays under the cluster's key.
+
+        https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html
+        """
+        super().__init__(scope, id_)
+        self.vault = AwsBackupVault(
+            self,
+            "vault",
+            name=names.of(PURPOSE),
+            kms_key_arn=key.arn,
+            force_destroy=not protected,
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=protected),
+            tags={"Name": names.of(PURPOSE)},
+        )
+        if protected:
+            self._refuse_deletion()
+            self._lock(lock)
+
+    def _refuse_deletion(self) -> None:
+        """Also to those who administer the account. The policy itself can be taken away, which CloudTrail shows."""
+        refusal = Statement(
+            sid="NothingIsDeleted",
+            effect="Deny",
+            actions=[
+                "backup:DeleteBackupVault",
+                "backup:DeleteRecoveryPoint",
+                "backup:UpdateRecoveryPointLifecycle",
+            ],
+            # In a vault's policy: everything in the vault, which for Aurora has ARNs of snapshots.
+            # https://docs.aws.amazon.com/aws-backup/latest/devguide/create-a-vault-access-policy.html
+            resources=["*"],
+            principals=[anyone()],
+        )
+        document = PolicyDocument(self, "policy-document", statement=[refusal])
+        BackupVaultPolicy(self, "policy", backup_vault_name=self.vault.name, policy=document.json)
+
+    def _lock(self, lock: VaultLockSettings) -> None:
+        """Without days of grace AWS takes it for a lock in governance mode."""
+        BackupVaultLockConfiguration(
+            self,
+            "lock",
+            backup_vault_name=self.vault.name,
+            min_retention_days=lock.shortest_retention_days,
+            max_retention_days=lock.longest_retention_days,
+            changeable_for_days=lock.grace_days if lock.mode is VaultLock.COMPLIANCE else None,
+        )
