@@ -178,18 +178,20 @@ class SnapshotExport(Construct):
         return [*self._export_permissions(), *self._record_permissions(), *self._own_permissions()]
 
     def _export_permissions(self) -> list[Statement]:
+        cluster = f"arn:aws:rds:{self._place}:cluster:{self._cluster}"
         snapshots = f"arn:aws:rds:{self._place}:cluster-snapshot:rds:{self._cluster}-*"
         through_rds = when("StringEquals", "kms:ViaService", f"rds.{Region.of(self).name}.amazonaws.com")
         return [
             Statement(
-                sid="ReadSnapshots",
-                actions=["rds:DescribeDBClusterSnapshots"],
-                resources=[snapshots, f"arn:aws:rds:{self._place}:cluster:{self._cluster}"],
+                sid="ExportSnapshots",
+                actions=["rds:DescribeDBClusterSnapshots", "rds:StartExportTask"],
+                resources=[cluster, snapshots],
             ),
             Statement(
-                sid="ExportSnapshots",
-                actions=["rds:StartExportTask", "rds:DescribeExportTasks"],
-                resources=["*"],  # they know no resource; what is exported goes where the role below may write
+                sid="FollowExports",
+                actions=["rds:DescribeExportTasks"],
+                # Asked for by an export's name, from which nothing says which snapshot AWS compares.
+                resources=[f"arn:aws:rds:{self._place}:{kind}:*" for kind in ("cluster", "cluster-snapshot")],
             ),
             Statement(
                 sid="ExportAsTheExportRole",

@@ -29,6 +29,8 @@ MISTAKEN = [
     ("RESOURCE_MISMATCH", "ecs:CreateTaskSet", "it knows task sets by now; parliament's list is older"),
     ("RESOURCE_MISMATCH", "ecs:DeleteTaskSet", "as CreateTaskSet"),
     ("RESOURCE_MISMATCH", "elasticloadbalancing:Modify", "of the forms that an ARN may have, one is enough"),
+    ("RESOURCE_MISMATCH", "rds:DeleteDBCluster", "the snapshot is one that a deletion may leave: here it must not"),
+    ("RESOURCE_MISMATCH", "s3:GetObjectAttributes", "of the forms that an ARN may have, one is enough"),
     ("RESOURCE_MISMATCH", "kms:CreateAlias", "an alias needs the permission on the key as well"),
 ]
 CRITICAL = ("web", "payments")
