@@ -14,6 +14,7 @@ from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster, RdsClusterServerlessv2ScalingConfiguration
 from constructs import Construct
 
+from modules.backups import selection_tags
 from modules.database_instances import ENGINE, DatabaseInstances
 from modules.database_surroundings import LOG, POSTGRESQL_PORT, DatabaseSurroundings
 from modules.ephemeral import EphemeralPassword
@@ -59,6 +60,7 @@ class Database(Construct):
             self,
             "cluster",
             **common_arguments(names, DATABASE, settings, self.surroundings, protected=protected),
+            tags={"Name": names.of(DATABASE), **selection_tags(names)},
             database_name=DATABASE_NAME,
             master_username=MASTER_USERNAME,
             master_password_wo=self.master_password.value,
@@ -107,7 +109,6 @@ def common_arguments(
         "skip_final_snapshot": not protected,
         "final_snapshot_identifier": names.of(f"{purpose}-final") if protected else None,
         "delete_automated_backups": not protected,
-        "tags": {"Name": names.of(purpose)},
         "lifecycle": TerraformResourceLifecycle(prevent_destroy=protected, ignore_changes=SET_BY_THE_GLOBAL_DATABASE),
         "depends_on": [surroundings.log_group],
     }

@@ -82,6 +82,7 @@ class RecoveryDatabase(Construct):
             self,
             "cluster",
             **arguments,
+            tags={"Name": names.of(RECOVERY_DATABASE)},
             global_cluster_identifier=global_database.cluster.id,
             source_region=Region.of(primary).name,
         )

@@ -19,6 +19,7 @@ from settings.database import DatabaseSettings
 from settings.naming import Names
 from settings.services import ServiceSettings
 
+MINUTES_PER_DAY = 24 * 60
 CONNECTION_SHARE = 0.8  # W0.4: the rest is for administration, rotation and failover
 
 
@@ -40,6 +41,7 @@ def problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _rule_priorities(values)
     yield from _ways_out(values)
     yield from _locked_vaults(values)
+    yield from _backups_apart(values)
 
 
 def _region_names(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -114,6 +116,27 @@ def _locked_vaults(values: Mapping[str, Any]) -> Iterator[Problem]:
         backups = BackupSettings.model_validate(values.get("backups", {}))
         for field, value, allowed in backups.refused_by_the_lock():
             yield Problem(field=("backups", "lock", field), value=value, allowed=allowed)
+
+
+def _backups_apart(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """AWS Backup starts no backup of a database in the window of the database's own.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/creating-a-backup-plan.html
+    """
+    try:
+        start = BackupSettings.model_validate(values.get("backups", {})).start_utc
+        window = DatabaseSettings.model_validate(values.get("database", {})).backup_window
+    except ValidationError:
+        return
+    begin, end = (_minutes(part) for part in window.split("-"))
+    if (_minutes(start) - begin) % MINUTES_PER_DAY < (end - begin) % MINUTES_PER_DAY:
+        allowed = f"a time outside database.backup_window ({window}) is"
+        yield Problem(field=("backups", "start_utc"), value=start, allowed=allowed)
+
+
+def _minutes(time: str) -> int:
+    hours, minutes = time.split(":")
+    return int(hours) * 60 + int(minutes)
 
 
 def _services(values: Mapping[str, Any]) -> dict[str, ServiceSettings]:

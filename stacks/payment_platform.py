@@ -15,6 +15,8 @@ from cdktf_cdktf_provider_aws.route53_zone import Route53Zone
 from constructs import Construct
 
 from modules.alarm_topic import AlarmTopic
+from modules.backup_vault import BackupVault
+from modules.backups import Backups
 from modules.buckets import Buckets
 from modules.database import Database
 from modules.database_access import DatabaseAccess
@@ -34,7 +36,9 @@ from modules.reader_scaling import ReaderScaling
 from modules.recovery_database import RecoveryDatabase
 from modules.region import LandsInItsRegion, Region
 from modules.replication import Replication
+from modules.restore_test import RestoreTest
 from modules.services import Services
+from modules.snapshot_export import SnapshotExport
 from settings import Settings
 from settings.naming import DATABASE, RECOVERY_DATABASE
 from settings.network import RegionSettings
@@ -81,6 +85,7 @@ class PaymentPlatform(TerraformStack):
         self._replicate_buckets()
 
         self._keep_data()
+        self._back_up()
 
         self.zone_id = self._zone_id()
         self.primary_load_balancer = self._load_balancer(self.primary, self.primary_network, self.primary_buckets)
@@ -261,6 +266,46 @@ class PaymentPlatform(TerraformStack):
             group=database.group,
             key=keys.secrets,
         )
+
+    def _back_up(self) -> None:
+        cluster, backups = self.database.cluster, self._settings.backups
+        vault = self._vault(self.primary, self.primary_keys)
+        Backups(
+            self.primary,
+            "backups",
+            names=self._names,
+            settings=backups,
+            cluster=cluster,
+            vault=vault,
+            copies=self._vault(self.recovery, self.recovery_keys),
+            keys=self.primary_keys,
+            copies_key=self.recovery_keys.backups,
+            topic=self.primary_alarm_topic,
+        )
+        SnapshotExport(
+            self.primary,
+            "snapshot-export",
+            names=self._names,
+            settings=backups,
+            cluster=cluster,
+            bucket=self.primary_buckets.backups,
+            keys=self.primary_keys,
+            topic=self.primary_alarm_topic,
+        )
+        if backups.restore_tests:
+            RestoreTest(
+                self.primary,
+                "restore-test",
+                names=self._names,
+                cluster=cluster,
+                vault=vault,
+                keys=self.primary_keys,
+                topic=self.primary_alarm_topic,
+            )
+
+    def _vault(self, region: Region, keys: Keys) -> BackupVault:
+        lock, protected = self._settings.backups.lock, self._settings.protected
+        return BackupVault(region, "vault", names=self._names, lock=lock, key=keys.backups, protected=protected)
 
     def _zone_id(self) -> str:
         """The hosted zone of the platform's domain: made here, or one that exists."""

@@ -52,6 +52,7 @@ def test_what_stands_in_no_region_fails_synthesis(local_settings: Settings) -> N
 def test_what_refers_to_another_region_names_only_what_crosses(platform: Synthesized) -> None:
     """A reference into another region is a mistake unless the attribute is one that AWS means to cross with."""
     crossing = {
+        ("aws_backup_plan", "rule"),  # the vault that copies go to
         ("aws_vpc_peering_connection", "peer_vpc_id"),
         ("aws_vpc_peering_connection_accepter", "vpc_peering_connection_id"),
         ("aws_vpc_peering_connection_options", "vpc_peering_connection_id"),

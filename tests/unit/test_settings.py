@@ -108,6 +108,18 @@ def test_shipped_environments_are_valid(environment: str) -> None:
         ("[backups]\nmonthly_retention_months = 1", "backups.monthly_retention_months", "1", "2 or more"),
         ("[backups]\nmonthly_copy_retention_months = 1", "monthly_copy_retention_months", "1", "2 or more"),
         ('[backups]\nstart_utc = "24:00"', "backups.start_utc", "'24:00'", "a time of day is allowed, such as 01:30"),
+        (
+            '[backups]\nstart_utc = "03:59"',
+            "backups.start_utc",
+            "'03:59'",
+            "outside database.backup_window (03:00-04:00)",
+        ),
+        (
+            '[backups]\nstart_utc = "00:10"\n[database]\nbackup_window = "23:30-00:30"',
+            "backups.start_utc",
+            "'00:10'",
+            "outside database.backup_window (23:30-00:30)",
+        ),
         ("[backups]\ncompletion_window_minutes = 119", "completion_window_minutes", "119", "120"),
         (
             "[backups]\nstart_window_minutes = 720",
