@@ -1,0 +1,121 @@
+"""The additions to moto for databases: what is sent is what is answered, and what AWS does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from emulator.inventory import leftovers
+from emulator.process import Server
+from tests.emulator.support import Client, client_for
+
+pytestmark = pytest.mark.requirement("W8.2")
+
+Make = Callable[..., Client]
+ENGINE = "aurora-postgresql"
+PASSWORD = "only-for-the-local-aws"
+
+
+def error_of(call: Callable[[], Any]) -> str:
+    with pytest.raises(ClientError) as raised:
+        call()
+    return str(raised.value.response["Error"]["Code"])
+
+
+def cluster(rds: Client, name: str, **more: Any) -> str:
+    first = {"MasterUsername": "administrator", "MasterUserPassword": PASSWORD}
+    arguments = {"DBClusterIdentifier": name, "Engine": ENGINE, "EngineVersion": "17.9", **first, **more}
+    sent = {key: value for key, value in arguments.items() if value is not None}
+    return str(rds.create_db_cluster(**sent)["DBCluster"]["DBClusterArn"])
+
+
+def members(rds: Client, name: str) -> dict[str, bool]:
+    (group,) = [
+        one for one in rds.describe_global_clusters()["GlobalClusters"] if one["GlobalClusterIdentifier"] == name
+    ]
+    return {one["DBClusterArn"]: one["IsWriter"] for one in group["GlobalClusterMembers"]}
+
+
+def test_an_instance_keeps_what_is_said_of_performance_insights(client: Make) -> None:
+    rds = client("rds")
+    cluster(rds, "insights")
+    for name, days in (("insights-1", 93), ("insights-2", 731)):
+        rds.create_db_instance(
+            DBInstanceIdentifier=name,
+            DBClusterIdentifier="insights",
+            Engine=ENGINE,
+            DBInstanceClass="db.r8g.large",
+            EnablePerformanceInsights=True,
+            PerformanceInsightsKMSKeyId=f"arn:aws:kms:us-east-2:123456789012:key/{name}",
+            PerformanceInsightsRetentionPeriod=days,
+        )
+    rds.modify_db_instance(DBInstanceIdentifier="insights-1", PerformanceInsightsRetentionPeriod=62)
+    for name, days in (("insights-1", 62), ("insights-2", 731)):
+        (one,) = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+        assert one["PerformanceInsightsRetentionPeriod"] == days
+        assert one["PerformanceInsightsKMSKeyId"].endswith(name)
+        assert one["CACertificateIdentifier"] == "rds-ca-rsa2048-g1"
+
+
+def test_exported_logs_and_iam_authentication_change(client: Make) -> None:
+    rds = client("rds")
+    cluster(rds, "logged", EnableCloudwatchLogsExports=["postgresql"], EnableIAMDatabaseAuthentication=True)
+    (one,) = rds.describe_db_clusters(DBClusterIdentifier="logged")["DBClusters"]
+    assert (one["EnabledCloudwatchLogsExports"], one["IAMDatabaseAuthenticationEnabled"]) == (["postgresql"], True)
+    assert "ScalingConfigurationInfo" not in one
+    rds.modify_db_cluster(
+        DBClusterIdentifier="logged",
+        EnableIAMDatabaseAuthentication=False,
+        CloudwatchLogsExportConfiguration={"DisableLogTypes": ["postgresql"], "EnableLogTypes": ["instance"]},
+    )
+    (one,) = rds.describe_db_clusters(DBClusterIdentifier="logged")["DBClusters"]
+    assert (one["EnabledCloudwatchLogsExports"], one["IAMDatabaseAuthenticationEnabled"]) == (["instance"], False)
+
+
+def test_a_global_cluster_takes_in_a_cluster_and_has_members_in_two_regions(own_aws: Server) -> None:
+    make = client_for(own_aws)
+    east, west = make("rds"), make("rds", region="us-west-2")
+    primary = cluster(east, "primary")
+    refused = error_of(
+        lambda: east.create_global_cluster(
+            GlobalClusterIdentifier="both", SourceDBClusterIdentifier=primary, EngineVersion="17.9"
+        )
+    )
+    assert refused == "InvalidParameterCombination"
+    east.create_global_cluster(
+        GlobalClusterIdentifier="both", SourceDBClusterIdentifier=primary, Tags=[{"Key": "of", "Value": "both"}]
+    )
+    alone = {"MasterUsername": None, "MasterUserPassword": None}
+    secondary = cluster(west, "secondary", GlobalClusterIdentifier="both", **alone)
+    assert members(west, "both") == {primary: True, secondary: False}
+
+    (group,) = west.describe_global_clusters()["GlobalClusters"]
+    assert west.list_tags_for_resource(ResourceName=group["GlobalClusterArn"])["TagList"] == [
+        {"Key": "of", "Value": "both"}
+    ]
+    upgrade = {"EngineVersion": "17.10", "ApplyImmediately": True}
+    assert error_of(lambda: east.modify_db_cluster(DBClusterIdentifier="primary", **upgrade)) == "InvalidParameterValue"
+    west.modify_db_cluster(DBClusterIdentifier="secondary", **upgrade)
+    east.modify_db_cluster(DBClusterIdentifier="primary", **upgrade)
+
+    east.switchover_global_cluster(GlobalClusterIdentifier="both", TargetDbClusterIdentifier=secondary)
+    assert members(east, "both") == {primary: False, secondary: True}
+    for arn in (secondary, primary):
+        east.remove_from_global_cluster(GlobalClusterIdentifier="both", DbClusterIdentifier=arn)
+    again = {"GlobalClusterIdentifier": "both", "DbClusterIdentifier": primary}
+    assert error_of(lambda: east.remove_from_global_cluster(**again)) == "InvalidParameterValue"
+    east.delete_global_cluster(GlobalClusterIdentifier="both")
+    left = {(one.kind, one.id) for one in leftovers(own_aws.url)}
+    assert {("database cluster", "primary"), ("database cluster", "secondary")} <= left
+    east.delete_db_cluster(DBClusterIdentifier="primary", SkipFinalSnapshot=True)
+    west.delete_db_cluster(DBClusterIdentifier="secondary", SkipFinalSnapshot=True)
+    assert leftovers(own_aws.url) == []  # no automated snapshots either
+
+
+def test_an_unknown_global_cluster_is_rds_own_error(client: Make) -> None:
+    rds = client("rds")
+    unknown = {"GlobalClusterIdentifier": "nowhere"}
+    assert error_of(lambda: rds.modify_global_cluster(**unknown)) == "GlobalClusterNotFoundFault"
