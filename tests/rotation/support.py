@@ -9,7 +9,7 @@ import json
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, LiteralString, TypeVar
@@ -98,7 +98,7 @@ class Outside:
                 try:
                     outside.call("connect", lambda: connect(*arguments, **named))
                 except (Killed, Lost):
-                    if hasattr(self, "_usock"):
+                    with suppress(Exception):  # a login that was refused has left nothing to close
                         self.close()  # what ends with a process
                     raise
 
