@@ -27,7 +27,7 @@ from modules.event_queue import EventQueue
 from modules.keys import Keys
 from modules.policy_documents import PolicyDocument, Statement, trust, when
 from modules.region import Region
-from settings.naming import RESTORE_FAILURES, Names
+from settings.naming import DATABASE, RESTORE_FAILURES, Names
 
 PURPOSE = "restore-test"
 # AWS Backup's own beginning of the names of what it restores for a test.
@@ -117,16 +117,17 @@ class RestoreTest(Construct):
                 resources=[
                     restored,
                     snapshots,
-                    f"arn:aws:rds:{self._place}:cluster-pg:*",
-                    f"arn:aws:rds:{self._place}:og:*",
-                    f"arn:aws:rds:{self._place}:subgrp:{self._names.prefix}-*-{self._names.suffix}",
+                    f"arn:aws:rds:{self._place}:cluster-pg:default.*",
+                    f"arn:aws:rds:{self._place}:cluster-pg:{self._names.of(DATABASE)}*",
+                    f"arn:aws:rds:{self._place}:og:default:*",
+                    f"arn:aws:rds:{self._place}:subgrp:{self._names.of(DATABASE)}",
                 ],
             ),
             Statement(sid="RemoveWhatWasRestored", actions=["rds:DeleteDBCluster"], resources=[restored]),
             Statement(
                 sid="LookAtClusters",
                 actions=["rds:DescribeDBClusterSnapshots", "rds:DescribeDBClusters", "rds:ListTagsForResource"],
-                resources=[f"arn:aws:rds:{self._place}:cluster:*", snapshots],
+                resources=[restored, f"arn:aws:rds:{self._place}:cluster:{self._names.of(DATABASE)}", snapshots],
             ),
             Statement(sid="FindKeys", actions=["kms:DescribeKey"], resources=keys),
             Statement(

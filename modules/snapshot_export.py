@@ -197,8 +197,9 @@ class SnapshotExport(Construct):
                 sid="ExportAsTheExportRole",
                 actions=["iam:PassRole"],
                 resources=[self.export_role.arn],
+                # The role is assumed by the second; who starts an export is asked for the first.
                 condition=[
-                    when("StringEquals", "iam:PassedToService", "export.rds.amazonaws.com", "rds.amazonaws.com")
+                    when("StringEquals", "iam:PassedToService", "rds.amazonaws.com", "export.rds.amazonaws.com")
                 ],
             ),
             Statement(sid="FindTheKey", actions=["kms:DescribeKey"], resources=[self._keys.objects.arn]),
