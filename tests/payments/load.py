@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +26,11 @@ class Load:
     """The ids of payments that were answered 202."""
     failed: list[str] = field(default_factory=list)
     """What else there was: statuses, and errors of connections that had taken a request."""
+    leaving: set[str] = field(default_factory=set)
+    """The urls that have asked for their connections to be closed: a load balancer sends them nothing new."""
+    under_way: Counter[str] = field(default_factory=Counter)
     _stopping: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self) -> None:
         """Be one of the clients."""
@@ -40,20 +45,23 @@ class Load:
     def _take(self, client: httpx.Client) -> None:
         key = str(uuid4())
         body = {"amount": 100, "currency": "USD", "token": "tok_load_1"}
-        for url in self.urls:
-            try:
-                answer = client.post(f"{url}/api/v1/payments", json=body, headers=keyed(key))
-            except httpx.ConnectError:
-                continue  # it takes no connections any more: nothing was sent
-            except httpx.TransportError as error:
-                self.failed.append(type(error).__name__)
-                return
-            if answer.status_code == 202:
-                self.accepted.append(answer.json()["id"])
-            else:
-                self.failed.append(f"{answer.status_code} {answer.text}")
+        with self._lock:
+            url = next(url for url in self.urls if url not in self.leaving)
+            self.under_way[url] += 1
+        try:
+            answer = client.post(f"{url}/api/v1/payments", json=body, headers=keyed(key))
+        except httpx.TransportError as error:
+            self.failed.append(type(error).__name__)
             return
-        time.sleep(0.01)
+        finally:
+            with self._lock:
+                self.under_way[url] -= 1
+        if answer.headers.get("Connection") == "close":
+            self.leaving.add(url)
+        if answer.status_code == 202:
+            self.accepted.append(answer.json()["id"])
+        else:
+            self.failed.append(f"{answer.status_code} {answer.text}")
 
     def wait_for(self, count: int) -> None:
         """Until so many more payments were accepted."""

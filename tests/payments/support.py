@@ -49,10 +49,10 @@ class Running:
         assert answer.status_code == 200
         return dict(answer.json())
 
-    def stop(self) -> int:
+    def stop(self, seconds: float = SECONDS_TO_STOP) -> int:
         """End it as ECS does, and wait until it has."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(SECONDS_TO_STOP)
+        return self.process.wait(seconds)
 
 
 def keyed(key: str | None = None) -> dict[str, str]:
