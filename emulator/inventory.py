@@ -241,6 +241,33 @@ def _roles(clients: Clients) -> Iterator[str]:
     return (role["RoleName"] for role in roles if not role["Path"].startswith("/aws-service-role/"))
 
 
+def _of_firewall(operation: str, key: str) -> Finder:
+    """What the firewall has of a kind: in a region, and in us-east-1 for CloudFront."""
+
+    def find(clients: Clients) -> Iterator[str]:
+        for scope in ("REGIONAL", "CLOUDFRONT"):
+            if scope == "CLOUDFRONT" and clients("wafv2").meta.region_name != GLOBAL_REGION:
+                continue
+            yield from (item["ARN"] for item in getattr(clients("wafv2"), operation)(Scope=scope)[key])
+
+    return find
+
+
+def _of_cloudfront(operation: str, list_key: str, identify: Callable[[Any], str], **parameters: Any) -> Finder:
+    """What CloudFront has of a kind: its lists lie one level deeper than those of others."""
+
+    def find(clients: Clients) -> Iterator[str]:
+        listed = getattr(clients("cloudfront"), operation)(**parameters)[list_key]
+        return (identify(item) for item in listed.get("Items") or [])
+
+    return find
+
+
+def _cloudfront_policies(kind: str, plural: str) -> Finder:
+    operation = f"list_{plural}"
+    return _of_cloudfront(operation, f"{kind}List", lambda item: str(item[kind]["Id"]), Type="custom")
+
+
 REGIONAL: dict[str, Finder] = {
     "vpc": _vpcs,
     "subnet": _outside_default_vpcs("describe_subnets", "Subnets", "SubnetId", _never),
@@ -312,6 +339,12 @@ REGIONAL: dict[str, Finder] = {
     "restore test": _all("backup", "list_restore_testing_plans", "RestoreTestingPlans", "RestoreTestingPlanName"),
     "event rule": _all("events", "list_rules", "Rules", "Name"),
     "workflow": _all("stepfunctions", "list_state_machines", "stateMachines", "name"),
+    "web acl": _of_firewall("list_web_acls", "WebACLs"),
+    "firewall rule group": _of_firewall("list_rule_groups", "RuleGroups"),
+    "firewall address list": _of_firewall("list_ip_sets", "IPSets"),
+    "log delivery": _all("logs", "describe_deliveries", "deliveries", "id"),
+    "log delivery source": _all("logs", "describe_delivery_sources", "deliverySources", "name"),
+    "log delivery destination": _all("logs", "describe_delivery_destinations", "deliveryDestinations", "name"),
 }
 """What to look for in every region; it grows with the stack."""
 
@@ -320,6 +353,15 @@ GLOBAL: dict[str, Finder] = {
     "role": _roles,
     "policy": _all("iam", "list_policies", "Policies", "PolicyName", Scope="Local"),
     "global database": _all("rds", "describe_global_clusters", "GlobalClusters", "GlobalClusterIdentifier"),
+    "distribution": _of_cloudfront("list_distributions", "DistributionList", lambda item: str(item["Id"])),
+    "origin access control": _of_cloudfront(
+        "list_origin_access_controls", "OriginAccessControlList", lambda item: str(item["Id"])
+    ),
+    "cloudfront function": _of_cloudfront("list_functions", "FunctionList", lambda item: str(item["Name"])),
+    "cache policy": _cloudfront_policies("CachePolicy", "cache_policies"),
+    "origin request policy": _cloudfront_policies("OriginRequestPolicy", "origin_request_policies"),
+    "response headers policy": _cloudfront_policies("ResponseHeadersPolicy", "response_headers_policies"),
+    "health check": _all("route53", "list_health_checks", "HealthChecks", "Id"),
     "hosted zone": _all("route53", "list_hosted_zones", "HostedZones", "Id"),
 }
 """What to look for once: S3 lists the buckets of all regions, and IAM has no region."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.cloudfront_distribution import CloudfrontDistribution
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 from cdktf_cdktf_provider_aws.s3_bucket_lifecycle_configuration import (
@@ -135,6 +136,34 @@ class Bucket(Construct):
         """The ARN of a bucket of this environment, known before the bucket is."""
         return f"arn:aws:s3:::{names.bucket(purpose, region)}"
 
+    def let_cloudfront_read(self, distribution: CloudfrontDistribution) -> None:
+        """Let one distribution read the objects, and find out that one does not exist.
+
+        Without ListBucket a missing object is a 403, which nobody could tell from a refusal. Nothing is listed by it:
+        a distribution's paths are keys.
+        https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html
+        """
+        readers = [service("cloudfront.amazonaws.com")]
+        own = [when("StringEquals", "aws:SourceArn", distribution.arn)]
+        objects, bucket = f"{self.bucket.arn}/*", self.bucket.arn
+        self._statements += [
+            Statement(
+                sid="ReadByTheDistribution",
+                actions=["s3:GetObject"],
+                resources=[objects],
+                principals=readers,
+                condition=own,
+            ),
+            Statement(
+                sid="FindByTheDistribution",
+                actions=["s3:ListBucket"],
+                resources=[bucket],
+                principals=readers,
+                condition=own,
+            ),
+        ]
+        self._policy_document.put_statement(self._statements)
+
     def log_access_to(self, logs: Bucket) -> None:
         """Write who reads and writes this bucket's objects into another bucket of the region."""
         S3BucketLoggingA(
@@ -167,12 +196,13 @@ class Bucket(Construct):
         )
 
     def _refuse(self, statements: list[Statement]) -> None:
-        policy = PolicyDocument(self, "policy-document", statement=statements)
+        self._statements = statements
+        self._policy_document = PolicyDocument(self, "policy-document", statement=statements)
         self.policy = S3BucketPolicy(
             self,
             "policy",
             bucket=self.bucket.id,
-            policy=policy.json,
+            policy=self._policy_document.json,
             depends_on=[self.public_access_block],  # S3 refuses two changes of a bucket's access at the same time
         )
 

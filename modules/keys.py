@@ -1,8 +1,9 @@
 """Customer-managed keys by class of data (W4.4): database, objects, logs, secrets, backups.
 
-Creates five keys of one region, each with an alias and a policy of its own. A key policy names the services that use
-the key and on whose behalf; it gives nobody in the account the use of the key outside those services. Keys are of one
-region: what is replicated is encrypted anew under the other region's key, and multi-region keys would not lift that.
+Creates five keys of one region (one in the region of what is global), each with an alias and a policy of its own. A key
+policy names the services that use the key and on whose behalf; it gives nobody in the account the use of the key
+outside those services. Keys are of one region: what is replicated is encrypted anew under the other region's key, and
+multi-region keys would not lift that.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ READ_AND_WRITE = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReE
 THIS_KEY = ["*"]
 
 
-class Keys(Construct):
-    """The keys of one region."""
+class OwnKeys(Construct):
+    """Makes keys of one region, and knows by whom and for what each may be used."""
 
     requirements = ("W4.4",)
 
@@ -74,32 +75,6 @@ class Keys(Construct):
         self._settings = settings
         self._protected = protected
         self._region = Region.of(self).name
-        self.database = self._key("database", "Aurora and its snapshots", self._through_rds())
-        self.objects = self._key(
-            "objects",
-            "Objects in buckets, images and messages",
-            [
-                self._through_s3(),
-                self._through_ecr(),
-                self._through_sqs(),
-                self._by_event_rules(),
-                self._through_snapshot_exports(),
-            ],
-        )
-        self.logs = self._key(
-            "logs",
-            "Log groups, alarm topics, sessions and messages of new logs",
-            [
-                self._by_log_groups(),
-                self._by_alarms(),
-                self._through_sns(),
-                self._in_sessions(),
-                self._through_sqs(),
-                self._by_notifications_of_logs(),
-            ],
-        )
-        self.secrets = self._key("secrets", "Secrets", [self._through_secrets_manager()])
-        self.backups = self._key("backups", "The backup vault and what is copied to it", self._through_backup())
 
     def _key(self, purpose: str, description: str, use: list[Statement]) -> KmsKey:
         policy = PolicyDocument(self, f"{purpose}-policy", statement=[self._administration(), *use])
@@ -202,6 +177,26 @@ class Keys(Construct):
             when("ArnLike", "kms:EncryptionContext:aws:s3:arn", *buckets, *(f"{bucket}/*" for bucket in buckets)),
         )
 
+    def _by_cloudfront(self) -> Statement:
+        """CloudFront reads static assets by origin access control, and S3 gives their bucket as encryption context.
+
+        Any distribution of the account, as a key that named the platform's own would wait for it: which one reads is
+        for the bucket's policy, and a distribution that it does not name gets nothing that it could decrypt.
+        https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html
+        """
+        bucket = f"arn:aws:s3:::{self._names.bucket('static-assets', self._region)}"
+        distributions = f"arn:aws:cloudfront::{self._names.account_id}:distribution/*"
+        return Statement(
+            sid="UseByCloudFront",
+            actions=["kms:Decrypt"],
+            resources=THIS_KEY,
+            principals=[service("cloudfront.amazonaws.com")],
+            condition=[
+                *on_behalf_of(self._names.account_id, distributions),
+                when("ArnLike", "kms:EncryptionContext:aws:s3:arn", bucket, f"{bucket}/*"),
+            ],
+        )
+
     def _through_ecr(self) -> Statement:
         """ECR works with a grant that whoever makes a repository lets it have.
 
@@ -256,7 +251,8 @@ class Keys(Construct):
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
         """
         database_logs = [f"{self._names.database_logs(cluster)}/*" for cluster in (DATABASE, RECOVERY_DATABASE)]
-        names = [self._names.log_group("*"), *database_logs, self._names.vended_log_group("states", "*")]
+        own = (self._names.log_group("*"), self._names.firewall_log_group("*"))
+        names = [*own, *database_logs, self._names.vended_log_group("states", "*")]
         log_groups = [f"arn:aws:logs:{self._region}:{self._names.account_id}:log-group:{name}" for name in names]
         return Statement(
             sid="UseByCloudWatchLogs",
@@ -293,3 +289,51 @@ class Keys(Construct):
             principals=[service("s3.amazonaws.com")],
             condition=on_behalf_of(self._names.account_id, logs),
         )
+
+
+class Keys(OwnKeys):
+    """The keys of one region that serves."""
+
+    def __init__(
+        self, scope: Construct, id_: str, *, names: Names, settings: EncryptionSettings, protected: bool
+    ) -> None:
+        """``protected`` keys cannot be destroyed by Terraform."""
+        super().__init__(scope, id_, names=names, settings=settings, protected=protected)
+        self.database = self._key("database", "Aurora and its snapshots", self._through_rds())
+        self.objects = self._key(
+            "objects",
+            "Objects in buckets, images and messages",
+            [
+                self._through_s3(),
+                self._by_cloudfront(),
+                self._through_ecr(),
+                self._through_sqs(),
+                self._by_event_rules(),
+                self._through_snapshot_exports(),
+            ],
+        )
+        self.logs = self._key(
+            "logs",
+            "Log groups, alarm topics, sessions and messages of new logs",
+            [
+                self._by_log_groups(),
+                self._by_alarms(),
+                self._through_sns(),
+                self._in_sessions(),
+                self._through_sqs(),
+                self._by_notifications_of_logs(),
+            ],
+        )
+        self.secrets = self._key("secrets", "Secrets", [self._through_secrets_manager()])
+        self.backups = self._key("backups", "The backup vault and what is copied to it", self._through_backup())
+
+
+class LogsKey(OwnKeys):
+    """The one key of the region in which only what is global stands: nothing but logs is kept there."""
+
+    def __init__(
+        self, scope: Construct, id_: str, *, names: Names, settings: EncryptionSettings, protected: bool
+    ) -> None:
+        """``protected`` keys cannot be destroyed by Terraform."""
+        super().__init__(scope, id_, names=names, settings=settings, protected=protected)
+        self.logs = self._key("logs", "Log groups", [self._by_log_groups()])

@@ -2,10 +2,12 @@
 
 Creates an application load balancer in the public tier, a listener for customers and one for tests of new versions (TLS
 1.2 and 1.3, answering 403 where no rule matches), a listener on port 80 that redirects, and the security groups: only
-CloudFront reaches it from outside. Access and connection logs go to the logs bucket.
+CloudFront and the health checkers of Route 53 reach it from outside. Access and connection logs go to the logs bucket.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from cdktf_cdktf_provider_aws.data_aws_ec2_managed_prefix_list import DataAwsEc2ManagedPrefixList
 from cdktf_cdktf_provider_aws.lb import Lb, LbAccessLogs, LbConnectionLogs
@@ -21,6 +23,7 @@ from constructs import Construct
 from modules.buckets import LOAD_BALANCER_LOGS, Bucket
 from modules.certificate import Certificate
 from modules.network import Network
+from modules.region import Region
 from modules.security_groups import HTTPS_PORT, Flow, Group, PrefixList
 from settings.naming import Names
 
@@ -32,6 +35,9 @@ TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 # Its 55 addresses count against the 60 rules of a security group: one rule with it fits into a group, not two.
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/LocationsOfEdgeServers.html
 CLOUDFRONT = "com.amazonaws.global.cloudfront.origin-facing"
+# 25 addresses: together with CloudFront's they would be more than a group takes.
+# https://docs.aws.amazon.com/vpc/latest/userguide/working-with-aws-managed-prefix-lists.html
+HEALTH_CHECKERS = "com.amazonaws.{region}.route53-healthchecks"
 
 
 class LoadBalancer(Construct):
@@ -48,18 +54,26 @@ class LoadBalancer(Construct):
         network: Network,
         logs: Bucket,
         domain_name: str,
+        shared_names: Sequence[str],
         zone_id: str,
         protected: bool,
     ) -> None:
-        """``domain_name`` is the load balancer's own; ``protected`` refuses to be deleted."""
+        """``domain_name`` is the load balancer's own, and ``shared_names`` those by which CloudFront calls any region.
+
+        ``protected`` refuses to be deleted.
+        """
         super().__init__(scope, id_)
         self.domain_name = domain_name
         self._names = names
         self._network = network
-        self.certificate = Certificate(self, "certificate", domain_name=domain_name, zone_id=zone_id)
+        self.certificate = Certificate(
+            self, "certificate", domain_name=domain_name, zone_id=zone_id, other_names=shared_names
+        )
         self.group = self._group("https", "load-balancer", "Load balancer, HTTPS")
         self._plain_group = self._group("http", "load-balancer-http", "Load balancer, HTTP that is redirected")
+        self._health_check_group = self._group("health-checks", "load-balancer-health", "Load balancer, health checks")
         self._let_cloudfront_in()
+        self._let_health_checkers_in()
         self.load_balancer = Lb(
             self,
             "load-balancer",
@@ -67,7 +81,9 @@ class LoadBalancer(Construct):
             load_balancer_type="application",
             internal=False,
             subnets=network.public.subnet_ids,
-            security_groups=[self.group.security_group.id, self._plain_group.security_group.id],
+            security_groups=[
+                group.security_group.id for group in (self.group, self._plain_group, self._health_check_group)
+            ],
             drop_invalid_header_fields=True,
             desync_mitigation_mode="strictest",
             enable_deletion_protection=protected,
@@ -108,6 +124,18 @@ class LoadBalancer(Construct):
             destination=self._plain_group,
             port=HTTP_PORT,
             reason="Requests through CloudFront that are redirected to HTTPS",
+        )
+
+    def _let_health_checkers_in(self) -> None:
+        """Route 53's checkers ask as customers do, for the one path that modules/origin_verify.py leaves open."""
+        name = HEALTH_CHECKERS.format(region=Region.of(self).name)
+        Flow(
+            self,
+            "health-checks-flow",
+            source=PrefixList(DataAwsEc2ManagedPrefixList(self, "health-checkers", name=name).id),
+            destination=self._health_check_group,
+            port=HTTPS_PORT,
+            reason="Health checks of Route 53, which move the name that CloudFront calls",
         )
 
     def _https_listener(self, id_: str, port: int) -> LbListener:

@@ -81,6 +81,7 @@ class Services(Construct):
             load_balancer=load_balancer,
             endpoint_clients=endpoints.clients,
             key=keys.logs,
+            secrets_key=keys.secrets,
         )
         for name, service in settings.services.items():
             self._run(name, service, self.repositories.of[name])

@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from constructs import Construct
 
+from modules.firewall import ORIGIN_VERIFY_HEADER
 from modules.function import Function, FunctionSpecification
 from modules.load_balancer import TEST_PORT, LoadBalancer
 from modules.network import Network
-from modules.policy_documents import Statement
+from modules.origin_verify import ORIGIN_VERIFY_SECRET
+from modules.policy_documents import Statement, when
 from modules.region import Region
 from modules.security_groups import Flow, Group
 from settings.naming import Names
@@ -43,8 +45,13 @@ class SmokeTest(Function):
         load_balancer: LoadBalancer,
         endpoint_clients: Group,
         key: KmsKey,
+        secrets_key: KmsKey,
     ) -> None:
-        """``services`` are the critical ones, by name; ``key`` encrypts the function's log."""
+        """``services`` are the critical ones, by name.
+
+        ``key`` encrypts the function's log, and ``secrets_key`` what marks requests as the distribution's own, without
+        which the load balancer's firewall would refuse the function's too.
+        """
         specification = FunctionSpecification(
             purpose=PURPOSE,
             title="smoke test of releases",
@@ -55,15 +62,22 @@ class SmokeTest(Function):
                 "CHECKS": json.dumps({names.of(name): _checks(service, release) for name, service in services.items()}),
                 "TEST_LISTENER_URL": f"https://{load_balancer.domain_name}:{TEST_PORT}",
                 "LOAD_BALANCER_ARN": load_balancer.load_balancer.arn,
+                "ORIGIN_VERIFY_HEADER": ORIGIN_VERIFY_HEADER,
+                # By name: each region has its own, and this one's may be a replica.
+                "ORIGIN_VERIFY_SECRET_ARN": names.secret(ORIGIN_VERIFY_SECRET),
             },
         )
+        region = Region.of(scope).name
         super().__init__(
             scope,
             id_,
             names=names,
             specification=specification,
             key=key,
-            statements=_permissions(f"{Region.of(scope).name}:{names.account_id}", names, services),
+            statements=[
+                *_permissions(f"{region}:{names.account_id}", names, services),
+                *_on_the_secret(region, names, secrets_key),
+            ],
             network=network,
             groups=[endpoint_clients],
         )
@@ -85,6 +99,20 @@ def _permissions(place: str, names: Names, services: Mapping[str, ServiceSetting
             sid="JudgeReleases",
             actions=["codedeploy:PutLifecycleEventHookExecutionStatus"],
             resources=["*"],  # it knows no resource; it needs the id of a hook under way, which CodeDeploy gives
+        ),
+    ]
+
+
+def _on_the_secret(region: str, names: Names, key: KmsKey) -> list[Statement]:
+    """What the load balancer's firewall asks for. Secrets Manager adds six characters of its own to a name."""
+    name = f"arn:aws:secretsmanager:{region}:{names.account_id}:secret:{names.secret(ORIGIN_VERIFY_SECRET)}-??????"
+    return [
+        Statement(sid="ReadTheOriginSecret", actions=["secretsmanager:GetSecretValue"], resources=[name]),
+        Statement(
+            sid="DecryptIt",
+            actions=["kms:Decrypt"],
+            resources=[key.arn],
+            condition=[when("StringEquals", "kms:ViaService", f"secretsmanager.{region}.amazonaws.com")],
         ),
     ]
 

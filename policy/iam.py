@@ -22,6 +22,7 @@ REFERENCE = re.compile(r"\$\{(?:data\.)?(aws_\w+)\.([\w-]+)\.(\w+)\}")
 # https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 ARNS = {
     "aws_backup_vault": "arn:aws:backup:{region}:{account}:backup-vault:{name}",
+    "aws_cloudfront_distribution": "arn:aws:cloudfront::{account}:distribution/EDFDVBD6EXAMPLE",
     "aws_cloudwatch_log_group": "arn:aws:logs:{region}:{account}:log-group:{name}",
     "aws_ecr_repository": "arn:aws:ecr:{region}:{account}:repository/{name}",
     "aws_iam_role": "arn:aws:iam::{account}:role/{name}",

@@ -95,6 +95,13 @@ class Names:
         """The alias of a key."""
         return f"alias/{self.of(purpose)}"
 
+    def firewall_log_group(self, purpose: str) -> str:
+        """The name of a log group of a web ACL, which AWS wants to begin so.
+
+        https://docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html
+        """
+        return f"aws-waf-logs-{self.prefix}/{self.suffix}/{purpose}"
+
     def repository(self, service: str) -> str:
         """The name of a service's image repository; all of an environment's lie below one path."""
         return f"{self.prefix}/{self.suffix}/{service}"

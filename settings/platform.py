@@ -12,6 +12,8 @@ from settings import rules
 from settings.backups import BackupSettings
 from settings.base import SettingsModel, matching
 from settings.database import DatabaseSettings
+from settings.edge import EdgeSettings
+from settings.firewall import FirewallSettings
 from settings.naming import Names
 from settings.network import NetworkSettings, RegionSettings
 from settings.services import DomainSettings, ReleaseSettings, ServiceName, ServiceSettings
@@ -121,6 +123,10 @@ class Settings(SettingsModel):
     """Backups of the database in both regions."""
     domain: DomainSettings
     """The platform's name in DNS."""
+    edge: EdgeSettings = EdgeSettings()
+    """CloudFront, the names that customers use, and the region that serves them."""
+    firewall: FirewallSettings = FirewallSettings()
+    """What the firewall lets through."""
     services: dict[ServiceName, ServiceSettings] = Field(default_factory=dict)
     """What runs on the platform, by name."""
     release: ReleaseSettings = ReleaseSettings()

@@ -57,7 +57,7 @@ def groups(model: type[SettingsModel], prefix: str = "") -> dict[type[SettingsMo
     for name, field in model.model_fields.items():
         if (inner := _model_of(field)) is not None:
             path = f"{prefix}{_table(name, field)}"
-            found.setdefault(inner, []).append(path)
+            found.setdefault(inner, []).append(f"[{path}]" if _is_list(field) else path)  # TOML's tables of a list
             for deeper, names in groups(inner, f"{path}.").items():
                 found.setdefault(deeper, []).extend(names)
     return found
@@ -75,6 +75,10 @@ def _table(name: str, field: FieldInfo) -> str:
     return f"{name}.NAME" if get_origin(field.annotation) is dict else name
 
 
+def _is_list(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is tuple
+
+
 def _section(title: str, model: type[SettingsModel], about: str) -> str:
     return "\n".join([f"## {title}", "", about, "", TABLE_HEAD, *_rows(model), ""])
 
@@ -83,9 +87,15 @@ def _rows(model: type[SettingsModel]) -> Iterator[str]:
     schema = model.model_json_schema()
     for name, field in model.model_fields.items():
         inner = _model_of(field)
-        allowed = f"a table, `[{_table(name, field)}]` below" if inner else _allowed(schema["properties"][name], schema)
+        allowed = _table_below(name, field) if inner else _allowed(schema["properties"][name], schema)
         cells = (f"`{name}`", allowed, _default(field, inner), _meaning(field))
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _table_below(name: str, field: FieldInfo) -> str:
+    if _is_list(field):
+        return f"a list of tables, `[[{name}]]` below"
+    return f"a table, `[{_table(name, field)}]` below"
 
 
 def _allowed(schema: dict[str, Any], root: dict[str, Any]) -> str:
@@ -97,6 +107,8 @@ def _allowed(schema: dict[str, Any], root: dict[str, Any]) -> str:
     if schema.get("type") == "object":
         key, value = schema["propertyNames"], schema["additionalProperties"]
         return f"a table; keys: {_allowed(key, root)}; values: {_allowed(value, root)}"
+    if optional := schema.get("anyOf"):
+        return _allowed(optional[0], root)  # the other choice is that there is none
     return _allowed_of_one(schema)
 
 
@@ -122,12 +134,17 @@ def _number_of(schema: dict[str, Any]) -> str:
 def _default(field: FieldInfo, inner: type[SettingsModel] | None) -> str:
     if field.is_required():
         return "required"
-    if inner:
+    if inner and not _is_list(field):
         return "none" if get_origin(field.annotation) is dict else "as below"
     default = field.get_default(call_default_factory=True)
     if isinstance(default, Enum):
         default = default.value
-    return f"`{json.dumps(default)}`" if default not in ((), {}) else "none"
+    return f"`{json.dumps(default, default=_plain)}`" if default not in ((), {}, None) else "none"
+
+
+def _plain(model: SettingsModel) -> Any:
+    """A table of a list, as JSON has it."""
+    return model.model_dump(mode="json")
 
 
 def _meaning(field: FieldInfo) -> str:

@@ -23,14 +23,19 @@ from modules.database_access import DatabaseAccess
 from modules.database_alarms import DatabaseAlarms
 from modules.database_rotation import DatabaseRotation
 from modules.database_secrets import DatabaseSecrets
+from modules.distribution import Distribution
+from modules.distribution_logs import DistributionLogs
 from modules.endpoints import Endpoints
 from modules.ephemeral import as_hcl
+from modules.firewall import Firewall
 from modules.flow_logs import FlowLogs
-from modules.keys import Keys
+from modules.keys import Keys, LogsKey
 from modules.load_balancer import LoadBalancer
 from modules.load_balancer_logs import LoadBalancerLogs
 from modules.network import Network
 from modules.network_acls import NetworkAcls
+from modules.origin_record import OriginRecord
+from modules.origin_verify import OriginVerify
 from modules.peering import Peering
 from modules.reader_scaling import ReaderScaling
 from modules.recovery_database import RecoveryDatabase
@@ -40,6 +45,7 @@ from modules.restore_test import RestoreTest
 from modules.services import Services
 from modules.snapshot_export import SnapshotExport
 from settings import Settings
+from settings.firewall import Scope
 from settings.naming import DATABASE, RECOVERY_DATABASE
 from settings.network import RegionSettings
 from settings.platform import GLOBAL_REGION
@@ -70,6 +76,7 @@ class PaymentPlatform(TerraformStack):
 
         self.primary_keys = self._keys(self.primary)
         self.recovery_keys = self._keys(self.recovery)
+        self.global_keys = self._logs_key(self.global_)
 
         self.primary_alarm_topic = self._alarm_topic(self.primary, self.primary_keys)
         self.recovery_alarm_topic = self._alarm_topic(self.recovery, self.recovery_keys)
@@ -88,11 +95,16 @@ class PaymentPlatform(TerraformStack):
         self._back_up()
 
         self.zone_id = self._zone_id()
+        self.host_names = settings.edge.names_in(settings.domain.name, settings.environment_suffix)
+        self.origin_names = settings.edge.origin_names(settings.domain.name, settings.environment_suffix)
         self.primary_load_balancer = self._load_balancer(self.primary, self.primary_network, self.primary_buckets)
         self.recovery_load_balancer = self._load_balancer(self.recovery, self.recovery_network, self.recovery_buckets)
         self._forward_logs(self.primary, self.primary_buckets, self.primary_keys, self.primary_alarm_topic)
         self._forward_logs(self.recovery, self.recovery_buckets, self.recovery_keys, self.recovery_alarm_topic)
         self._run_services()
+        self.origin_verify = self._origin_verify()
+        self._put_up_firewalls()
+        self._distribute()
 
         self._show_outputs()
 
@@ -127,6 +139,10 @@ class PaymentPlatform(TerraformStack):
     def _keys(self, region: Region) -> Keys:
         settings = self._settings
         return Keys(region, "keys", names=self._names, settings=settings.encryption, protected=settings.protected)
+
+    def _logs_key(self, region: Region) -> LogsKey:
+        settings = self._settings
+        return LogsKey(region, "keys", names=self._names, settings=settings.encryption, protected=settings.protected)
 
     def _alarm_topic(self, region: Region, keys: Keys) -> AlarmTopic:
         addresses = self._settings.alarm_email_addresses
@@ -323,12 +339,95 @@ class PaymentPlatform(TerraformStack):
             logs=buckets.logs,
             # With the suffix, as environments may share a domain.
             domain_name=f"origin-{self._settings.environment_suffix}-{region.name}.{self._settings.domain.name}",
+            shared_names=list(self.origin_names.values()),
             zone_id=self.zone_id,
             protected=self._settings.protected,
         )
 
     def _forward_logs(self, region: Region, buckets: Buckets, keys: Keys, topic: AlarmTopic) -> None:
         LoadBalancerLogs(region, "load-balancer-logs", names=self._names, logs=buckets.logs, keys=keys, topic=topic)
+
+    def _origin_verify(self) -> OriginVerify:
+        return OriginVerify(
+            self.primary,
+            "origin-verify",
+            names=self._names,
+            edge=self._settings.edge,
+            host_name=self.host_names[0],
+            recovery=self.recovery,
+            keys=self.primary_keys,
+            recovery_keys=self.recovery_keys,
+            topic=self.primary_alarm_topic,
+            tags=self._tags(),
+            protected=self._settings.protected,
+        )
+
+    def _put_up_firewalls(self) -> None:
+        self.edge_firewall = Firewall(
+            self.global_,
+            "firewall",
+            names=self._names,
+            firewall=self._settings.firewall,
+            stands_at=Scope.EDGE,
+            key=self.global_keys.logs,
+        )
+        for place, region, keys, load_balancer in (
+            ("primary", self.primary, self.primary_keys, self.primary_load_balancer),
+            ("recovery", self.recovery, self.recovery_keys, self.recovery_load_balancer),
+        ):
+            Firewall(
+                region,
+                "firewall",
+                names=self._names,
+                firewall=self._settings.firewall,
+                stands_at=Scope.REGION,
+                key=keys.logs,
+                origin_verify_group_arn=self.origin_verify.rule_group_arn(place),
+            ).protect(load_balancer)
+
+    def _distribute(self) -> None:
+        edge = self._settings.edge
+        origin_name = self.origin_names[edge.origin_routing]
+        self.origin_records = [
+            OriginRecord(
+                region,
+                "origin",
+                names=self._names,
+                edge=edge,
+                load_balancer=load_balancer,
+                domain_name=origin_name,
+                zone_id=self.zone_id,
+                first=region is self.primary,
+            )
+            for region, load_balancer in (
+                (self.primary, self.primary_load_balancer),
+                (self.recovery, self.recovery_load_balancer),
+            )
+        ]
+        sources, replicas = self.primary_buckets, self.recovery_buckets
+        self.distribution = Distribution(
+            self.global_,
+            "distribution",
+            names=self._names,
+            edge=edge,
+            host_names=self.host_names,
+            zone_id=self.zone_id,
+            origin_name=origin_name,
+            origin_records=self.origin_records,
+            static_assets=sources.static_assets,
+            replica=replicas.static_assets,
+            web_acl_arn=self.edge_firewall.web_acl.arn,
+            viewer_function_arn=self.origin_verify.viewer_function_arn,
+        )
+        for bucket in (sources.static_assets, replicas.static_assets):
+            bucket.let_cloudfront_read(self.distribution.distribution)
+        DistributionLogs(
+            self.global_,
+            "distribution-logs",
+            names=self._names,
+            distribution=self.distribution,
+            key=self.global_keys.logs,
+        )
 
     def _run_services(self) -> None:
         self.primary_services = Services(
@@ -365,6 +464,10 @@ class PaymentPlatform(TerraformStack):
             self._output(f"{id_}_static_assets_bucket", buckets.static_assets.bucket.id)
             self._output(f"{id_}_backups_bucket", buckets.backups.bucket.id)
             self._output(f"{id_}_logs_bucket", buckets.logs.bucket.id)
+        for id_, record in zip(("primary", "recovery"), self.origin_records, strict=True):
+            self._output(f"{id_}_health_check_id", record.health_check.id)
+        self._output("distribution_id", self.distribution.distribution.id)
+        self._output("url", f"https://{self.host_names[0]}")
 
     def to_hcl_terraform(self) -> Any:
         """As CDKTF writes the stack in HCL, with the ephemeral blocks that it leaves out."""

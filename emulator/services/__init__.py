@@ -17,6 +17,7 @@ SERVICES = (
     "awslambda",
     "backup",
     "bucket_policies",
+    "cloudfront",
     "codedeploy",
     "ec2",
     "ecs",
@@ -30,6 +31,7 @@ SERVICES = (
     "secretsmanager",
     "sqs",
     "stepfunctions",
+    "wafv2",
 )
 """The modules here that change moto when they are imported."""
 

@@ -10,12 +10,27 @@ import inspect
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models.managed_prefixes import ManagedPrefixListBackend
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
 
 from emulator.services.extend import Method, override, override_property
 
 ALL_PROTOCOLS = "-1"
+
+
+HEALTH_CHECKERS = ("15.177.0.0/18", "54.183.255.128/26", "54.228.16.0/26", "54.250.253.192/26")
+"""Some of the addresses of Route 53's health checkers (ip-ranges.json, ROUTE53_HEALTHCHECKS)."""
+
+
+@override(ManagedPrefixListBackend)
+def create_default_pls(original: Method, self: Any) -> None:
+    """AWS's own prefix lists, that of Route 53's health checkers among them."""
+    original(self)
+    entries = [{"Cidr": cidr, "Description": "default"} for cidr in HEALTH_CHECKERS]
+    self._create_aws_managed_prefix_list(
+        name=f"com.amazonaws.{self.region_name}.route53-healthchecks", address_family="IPv4", entries=entries
+    )
 
 
 class NatGatewayNotFoundError(EC2ClientError):  # type: ignore[misc]

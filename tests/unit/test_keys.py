@@ -9,7 +9,7 @@ from tests.synthesized import Block, Synthesized, path_of, region_of
 
 pytestmark = pytest.mark.requirement("W4.4")
 
-REGION_NAMES = {"primary": "us-east-2", "recovery": "us-west-2"}
+REGION_NAMES = {"primary": "us-east-2", "recovery": "us-west-2", "global": "us-east-1"}
 # What turns a key into its data. https://docs.aws.amazon.com/kms/latest/developerguide/kms-api-permissions-reference.html
 USE = {"kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*", "kms:CreateGrant"}
 
@@ -62,6 +62,8 @@ def test_only_this_account_and_named_services_are_principals(platform: Synthesiz
         "arn:aws:iam::123456789012:root",
         "logs.us-east-2.amazonaws.com",
         "logs.us-west-2.amazonaws.com",
+        "logs.us-east-1.amazonaws.com",
+        "cloudfront.amazonaws.com",
         "cloudwatch.amazonaws.com",
         "events.amazonaws.com",
         "s3.amazonaws.com",
@@ -96,7 +98,7 @@ def test_logs_key_is_used_for_this_environments_log_groups(platform: Synthesized
     for key in keys_of(platform, "logs"):
         region = REGION_NAMES[region_of(key)]
         use = conditions(platform.statements(key["policy"])["UseByCloudWatchLogs"])
-        paths = ["/payments/local/", "/aws/rds/cluster/payments-database-local/"]
+        paths = ["/payments/local/", "aws-waf-logs-payments/local/", "/aws/rds/cluster/payments-database-local/"]
         paths += ["/aws/rds/cluster/payments-recovery-database-local/", "/aws/vendedlogs/states/payments/local/"]
         patterns = [f"arn:aws:logs:{region}:123456789012:log-group:{path}*" for path in paths]
         assert use["kms:EncryptionContext:aws:logs:arn"] == ("ArnLike", patterns)
@@ -105,9 +107,16 @@ def test_logs_key_is_used_for_this_environments_log_groups(platform: Synthesized
         assert all(group["name"].startswith(tuple(paths)) for group in groups)
 
 
+def test_what_is_global_has_a_key_for_its_logs_and_no_other(platform: Synthesized) -> None:
+    keys = [path_of(key) for key in platform.resources("aws_kms_key").values() if region_of(key) == "global"]
+    assert keys == ["payment-platform/global/keys/logs"]
+
+
 def test_alarms_may_publish_under_the_logs_key(platform: Synthesized) -> None:
     """An alarm whose name the key's condition does not match would publish to nobody, without an error."""
     for key in keys_of(platform, "logs"):
+        if region_of(key) == "global":
+            continue  # no topic stands there
         use = conditions(platform.statements(key["policy"])["UseByCloudWatchAlarms"])
         region = REGION_NAMES[region_of(key)]
         assert use["aws:SourceArn"] == ("ArnLike", [f"arn:aws:cloudwatch:{region}:123456789012:alarm:payments/local/*"])

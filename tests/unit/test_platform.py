@@ -36,8 +36,28 @@ def test_providers_are_the_three_regions_and_refuse_other_accounts(platform: Syn
 
 @pytest.mark.requirement("W0.2")
 def test_only_what_aws_accepts_nowhere_else_is_global(platform: Synthesized) -> None:
-    allowed = {"aws_acm_certificate", "aws_acm_certificate_validation", "aws_wafv2_web_acl", "aws_cloudwatch_log_group"}
-    assert {type_ for _, type_, block in platform.blocks if region_of(block) == "global"} <= allowed
+    """CloudFront with its certificate, its firewall and its logs; and what these cannot do without."""
+    allowed = {
+        "aws_acm_certificate",
+        "aws_acm_certificate_validation",
+        "aws_route53_record",  # the names of the distribution and the proofs of its certificate, beside them
+        "aws_wafv2_ip_set",
+        "aws_wafv2_web_acl",
+        "aws_wafv2_web_acl_logging_configuration",
+        "aws_cloudwatch_log_delivery",
+        "aws_cloudwatch_log_delivery_destination",
+        "aws_cloudwatch_log_delivery_source",
+        "aws_cloudwatch_log_group",
+        "aws_kms_alias",  # of the logs
+        "aws_kms_key",
+        "aws_iam_policy_document",
+    }
+    types = {type_ for _, type_, block in platform.blocks if region_of(block) == "global"}
+    assert {type_ for type_ in types if not type_.startswith("aws_cloudfront_")} == allowed
+    log_groups = [
+        b["name"] for b in platform.resources("aws_cloudwatch_log_group").values() if region_of(b) == "global"
+    ]
+    assert sorted(log_groups) == ["/payments/local/cloudfront", "aws-waf-logs-payments/local/edge"]
 
 
 @pytest.mark.requirement("W0.2")
@@ -65,6 +85,12 @@ def test_what_refers_to_another_region_names_only_what_crosses(platform: Synthes
         ("aws_rds_cluster", "depends_on"),  # on the writer that the secondary follows
         ("aws_secretsmanager_secret", "replica"),  # the key of the replica
         ("aws_route53_record", "zone_id"),  # of the one zone, which is global
+        ("aws_cloudfront_distribution", "origin"),  # the buckets of both regions
+        ("aws_cloudfront_distribution", "depends_on"),  # the records of both regions that its origin's name has
+        ("aws_cloudfront_distribution", "default_cache_behavior"),  # the function of CloudFront, which is global
+        ("aws_cloudfront_distribution", "ordered_cache_behavior"),
+        ("aws_wafv2_web_acl", "rule"),  # the rule groups of both regions, which one function makes
+        ("aws_secretsmanager_secret", "replica"),  # under the other region's key
     }
     found = set()
     for _, type_, block in platform.blocks:

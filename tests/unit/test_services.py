@@ -215,7 +215,7 @@ def test_load_balancer_refuses_by_default_and_speaks_tls_only(platform: Synthesi
 @pytest.mark.requirement("W2.1")
 @pytest.mark.requirement("W5.4")
 @pytest.mark.parametrize("region", REGIONS)
-def test_only_cloudfront_reaches_the_load_balancer_and_its_list_once_in_a_group(
+def test_only_cloudfront_and_health_checkers_reach_the_load_balancer_each_list_in_a_group_of_its_own(
     platform: Synthesized, region: str
 ) -> None:
     rules = [
@@ -227,10 +227,14 @@ def test_only_cloudfront_reaches_the_load_balancer_and_its_list_once_in_a_group(
     assert tested["from_port"] == 8443
     assert path_of(platform.by_id(tested["referenced_security_group_id"])).split("/")[3] == "smoke-test"
     rules.remove(tested)
-    assert sorted(rule["from_port"] for rule in rules) == [80, 443]
+    lists = [(platform.by_id(rule["prefix_list_id"])["name"], rule["from_port"]) for rule in rules]
+    name = {"primary": "us-east-2", "recovery": "us-west-2"}[region]
+    assert sorted(lists) == [
+        ("com.amazonaws.global.cloudfront.origin-facing", 80),
+        ("com.amazonaws.global.cloudfront.origin-facing", 443),
+        (f"com.amazonaws.{name}.route53-healthchecks", 443),  # weighs 25, beside CloudFront's 55 of a group's 60
+    ]
     assert len({rule["security_group_id"] for rule in rules}) == len(rules)
-    for rule in rules:
-        assert platform.by_id(rule["prefix_list_id"])["name"] == "com.amazonaws.global.cloudfront.origin-facing"
 
 
 @pytest.mark.requirement("W2.2")

@@ -1,0 +1,77 @@
+"""A region's record under the name by which CloudFront calls the load balancers, moved by its health (W7.2).
+
+Creates a health check of Route 53, which asks the region's load balancer from outside as CloudFront would, and the
+record. A change of the way of routing changes the name (settings/edge.py says why).
+"""
+
+from __future__ import annotations
+
+from cdktf_cdktf_provider_aws.route53_health_check import Route53HealthCheck
+from cdktf_cdktf_provider_aws.route53_record import (
+    Route53Record,
+    Route53RecordAlias,
+    Route53RecordFailoverRoutingPolicy,
+    Route53RecordLatencyRoutingPolicy,
+)
+from constructs import Construct
+
+from modules.load_balancer import LoadBalancer
+from modules.region import Region
+from modules.security_groups import HTTPS_PORT
+from settings.edge import EdgeSettings, OriginRouting
+from settings.naming import Names
+
+
+class OriginRecord(Construct):
+    """One region's answer to the question where the load balancer is."""
+
+    requirements = ("W7.2",)
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        names: Names,
+        edge: EdgeSettings,
+        load_balancer: LoadBalancer,
+        domain_name: str,
+        zone_id: str,
+        first: bool,
+    ) -> None:
+        """``domain_name`` is shared by the regions; ``first`` is the one that serves while it is healthy."""
+        super().__init__(scope, id_)
+        region = Region.of(self).name
+        check = edge.health_check
+        self.health_check = Route53HealthCheck(
+            self,
+            "health-check",
+            type="HTTPS",
+            fqdn=load_balancer.domain_name,
+            port=HTTPS_PORT,
+            resource_path=check.path,
+            enable_sni=True,
+            request_interval=check.interval_seconds,
+            failure_threshold=check.failure_threshold,
+            measure_latency=True,
+            tags={"Name": names.of(f"{region}-health")},
+        )
+        by_failover = edge.origin_routing is OriginRouting.FAILOVER
+        self.record = Route53Record(
+            self,
+            f"{edge.origin_routing.value}-record",
+            zone_id=zone_id,
+            name=domain_name,
+            type="A",
+            set_identifier=region,
+            health_check_id=self.health_check.id,
+            alias=Route53RecordAlias(
+                name=load_balancer.load_balancer.dns_name,
+                zone_id=load_balancer.load_balancer.zone_id,
+                evaluate_target_health=True,
+            ),
+            failover_routing_policy=Route53RecordFailoverRoutingPolicy(type="PRIMARY" if first else "SECONDARY")
+            if by_failover
+            else None,
+            latency_routing_policy=None if by_failover else Route53RecordLatencyRoutingPolicy(region=region),
+        )

@@ -1,0 +1,144 @@
+"""How the platform meets the world: CloudFront, its names, and which region serves (W4.1, W4.2, W7.2)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from settings.base import SettingsModel, matching
+from settings.services import PathPattern, UrlPath
+
+LONGEST_SECONDS = (
+    31_536_000  # a year: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Expiration.html
+)
+WHOLE_DOMAIN = "@"
+
+
+class BehaviourKind(StrEnum):
+    """What lies behind a URL pattern, and so how CloudFront treats it."""
+
+    STATIC = "static"
+    """Files of the static assets bucket: read only, kept long."""
+    API = "api"
+    """The load balancer: all methods, never kept."""
+    PAGES = "pages"
+    """The load balancer: all methods, answers are kept for as long as they say themselves."""
+
+
+class BehaviourSettings(SettingsModel):
+    """What CloudFront does with the paths of one pattern."""
+
+    path_pattern: PathPattern
+    """The paths, such as /static/*; the first behaviour whose pattern fits is used."""
+    kind: Annotated[BehaviourKind, Field(strict=False)]
+    """The static assets bucket (static), or the load balancers: answers never kept (api), or as they say (pages)."""
+
+
+class OriginRouting(StrEnum):
+    """Which region answers: the primary as long as it is healthy, or the nearest that is."""
+
+    FAILOVER = "failover"
+    LATENCY = "latency"
+
+
+class RegionHealthSettings(SettingsModel):
+    """How Route 53 finds out whether a region serves: from outside, through its load balancer, to a task."""
+
+    path: UrlPath = "/health"
+    """What is asked for; the only path that the load balancers answer to others than the distribution."""
+    interval_seconds: Literal[10, 30] = 30
+    """Seconds between two checks of one checker; 10 costs more."""
+    failure_threshold: Annotated[int, Field(ge=1, le=10)] = 3
+    """Failures in a row after which a checker calls the region unhealthy, and successes after which healthy again."""
+
+
+Country = Annotated[str, matching(r"[A-Z]{2}", "a country code of ISO 3166 is allowed, such as DE")]
+
+
+def _once(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError("each one once is allowed")
+    return values
+
+
+Countries = Annotated[tuple[Country, ...], Field(strict=False), AfterValidator(_once)]
+HostName = Annotated[
+    str,
+    matching(
+        rf"{WHOLE_DOMAIN}|[a-z0-9]([a-z0-9-]{{0,61}}[a-z0-9])?",
+        "a name below the domain is allowed, such as www, or @ for the domain itself",
+    ),
+]
+
+
+class EdgeSettings(SettingsModel):
+    """CloudFront, the names that customers use, and the region that serves them."""
+
+    host_names: Annotated[tuple[HostName, ...], Field(strict=False, max_length=10), AfterValidator(_once)] = ()
+    """The names below the domain that customers use, @ for itself; none is the environment's suffix alone."""
+    behaviours: Annotated[tuple[BehaviourSettings, ...], Field(strict=False, max_length=74)] = (
+        BehaviourSettings(path_pattern="/static/*", kind=BehaviourKind.STATIC),
+        BehaviourSettings(path_pattern="/api/*", kind=BehaviourKind.API),
+    )
+    """What is done with which paths, the first that fits; all others are pages."""
+    price_class: Literal["PriceClass_100", "PriceClass_200", "PriceClass_All"] = "PriceClass_100"
+    """How many of CloudFront's places serve: 100 is North America and Europe, All is everywhere, at a price."""
+    allowed_countries: Countries = ()
+    """The only countries that are served; none is all."""
+    blocked_countries: Countries = ()
+    """Countries that are not served; not together with allowed_countries."""
+    content_security_policy: Annotated[
+        str, matching(r"[ -~]{1,1024}", "one line of up to 1024 plain characters is allowed")
+    ] = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
+    """What a page may load, as browsers enforce it (the header Content-Security-Policy)."""
+    strict_transport_seconds: Annotated[int, Field(ge=0, le=2 * LONGEST_SECONDS)] = 2 * LONGEST_SECONDS
+    """Seconds that browsers insist on HTTPS for the name and all below it (the header Strict-Transport-Security)."""
+    strict_transport_preload: bool = False
+    """Whether browsers may be delivered with that insistence; hard to take back, see hstspreload.org."""
+    static_cache_seconds: Annotated[int, Field(ge=0, le=LONGEST_SECONDS)] = 86_400
+    """Seconds that static files are kept which do not say how long themselves."""
+    origin_response_seconds: Annotated[int, Field(ge=1, le=60)] = 30
+    """Seconds that CloudFront waits for a load balancer's answer."""
+    origin_routing: Annotated[OriginRouting, Field(strict=False)] = OriginRouting.FAILOVER
+    """The primary region while it is healthy (failover), or the nearest healthy one (latency)."""
+    forbidden_page: UrlPath | None = None
+    """A static file that is shown with the status 403 in place of whatever was answered; none shows that."""
+    health_check: RegionHealthSettings = RegionHealthSettings()
+    """How a region's health is found out."""
+    origin_verify_rotation_days: Annotated[int, Field(ge=1, le=365)] = 30
+    """Days after which the secret by which load balancers know the distribution is replaced."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> EdgeSettings:
+        if self.allowed_countries and self.blocked_countries:
+            raise ValueError(
+                f"blocked_countries: {self.blocked_countries} is not allowed; () is, as allowed_countries says who is "
+                "served"
+            )
+        patterns = [behaviour.path_pattern for behaviour in self.behaviours]
+        if twice := sorted({pattern for pattern in patterns if patterns.count(pattern) > 1}):
+            raise ValueError(f"behaviours: {twice[0]!r} is not allowed twice; each pattern once is")
+        if "*" in patterns or "/*" in patterns:
+            raise ValueError(
+                "behaviours: '/*' is not allowed; patterns of some paths are, as all others are pages anyway"
+            )
+        return self
+
+    def origin_names(self, domain: str, suffix: str) -> dict[OriginRouting, str]:
+        """The name by which CloudFront calls the load balancers, for each way of routing.
+
+        Two names, as Route 53 does not mix ways under one: a change makes the records of the other name, moves the
+        distribution to it, and only then removes those of the first. The suffix is there as environments may share a
+        domain.
+        """
+        return {
+            OriginRouting.FAILOVER: f"origin-{suffix}.{domain}",
+            OriginRouting.LATENCY: f"nearest-{suffix}.{domain}",
+        }
+
+    def names_in(self, domain: str, suffix: str) -> tuple[str, ...]:
+        """The names that customers use, whole; the first is the one that is shown."""
+        labels = self.host_names or (suffix,)
+        return tuple(domain if label == WHOLE_DOMAIN else f"{label}.{domain}" for label in labels)

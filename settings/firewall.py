@@ -1,0 +1,162 @@
+"""The firewall (W5.1): AWS's managed groups with the overrides that a payments API needs, and what settings choose."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from settings.base import Rule, SettingsModel, matching
+
+# A web ACL of more is charged by the request. https://aws.amazon.com/waf/pricing/
+MOST_CAPACITY_UNITS = 1500
+
+
+class Scope(StrEnum):
+    """Where a web ACL stands: at the edge in front of CloudFront, or in a region in front of a load balancer."""
+
+    EDGE = "CLOUDFRONT"
+    REGION = "REGIONAL"
+
+
+EVERYWHERE = frozenset(Scope)
+AT_THE_EDGE = frozenset({Scope.EDGE})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManagedGroup:
+    """A rule group of AWS: what it costs, where it is used, and which of its rules only count, each with the reason.
+
+    ``capacity_units`` are AWS's published ones; they are charged whole, whatever is overridden.
+    """
+
+    name: str
+    capacity_units: int
+    scopes: frozenset[Scope]
+    counted: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+# In the order in which they look at a request. What judges the address of the client looks at the edge only: to a load
+# balancer every request comes from CloudFront, and what X-Forwarded-For begins with is the client's own choice.
+# https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-list.html
+MANAGED_GROUPS = (
+    ManagedGroup(name="AWSManagedRulesAmazonIpReputationList", capacity_units=25, scopes=AT_THE_EDGE),
+    ManagedGroup(
+        name="AWSManagedRulesAnonymousIpList",
+        capacity_units=50,
+        scopes=AT_THE_EDGE,
+        counted={"HostingProviderIPList": "merchants call the API from servers that stand at hosting providers"},
+    ),
+    ManagedGroup(
+        name="AWSManagedRulesCommonRuleSet",
+        capacity_units=700,
+        scopes=EVERYWHERE,
+        counted={
+            "NoUserAgent_HEADER": "merchants' servers call the API with clients that name themselves to nobody",
+            "SizeRestrictions_BODY": "it blocks from 8 KiB on; largest_body_kib has a rule of its own",
+            "GenericRFI_BODY": "merchants register addresses for notifications, which look like remote files",
+            "GenericRFI_QUERYARGUMENTS": "merchants send the address to return to after a payment",
+            "EC2MetaDataSSRF_BODY": "as GenericRFI_BODY; no task may open connections to what a request names",
+        },
+    ),
+    ManagedGroup(name="AWSManagedRulesKnownBadInputsRuleSet", capacity_units=200, scopes=EVERYWHERE),
+    ManagedGroup(name="AWSManagedRulesSQLiRuleSet", capacity_units=200, scopes=EVERYWHERE),
+)
+
+# https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statements-list.html
+ADDRESS_SET_UNITS = 1
+SIZE_UNITS = 1
+RATE_UNITS = 2
+PREFIX_UNITS = 2
+TRANSFORMATION_UNITS = 10
+# So that /%61pi and //api are /api. https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-transformation.html
+PATH_TRANSFORMATIONS = ("URL_DECODE", "NORMALIZE_PATH")
+PATH_RATE_UNITS = RATE_UNITS + PREFIX_UNITS + TRANSFORMATION_UNITS * len(PATH_TRANSFORMATIONS)
+# The group that admits only requests of our own distribution; it cannot be made larger later, so it has room.
+ORIGIN_VERIFY_UNITS = 50
+
+
+class FirewallMode(StrEnum):
+    """Whether the firewall blocks what it finds, or only counts it: for a first rollout, to see what it would do."""
+
+    BLOCK = "block"
+    COUNT = "count"
+
+
+def _address_block(text: str) -> str:
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(ADDRESS_BLOCK) from error
+    if network.prefixlen == 0:
+        raise ValueError(f"{ADDRESS_BLOCK}, but not everybody")
+    return str(network)
+
+
+ADDRESS_BLOCK = "a CIDR block is allowed, such as 192.0.2.0/24 or 2001:db8::/32, with no address bit set"
+AddressBlock = Annotated[str, Rule(_address_block, ADDRESS_BLOCK)]
+
+
+def _once(blocks: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(blocks)) != len(blocks):
+        raise ValueError("each block once is allowed")
+    return blocks
+
+
+# https://docs.aws.amazon.com/waf/latest/developerguide/limits.html
+AddressBlocks = Annotated[tuple[AddressBlock, ...], Field(strict=False, max_length=1000), AfterValidator(_once)]
+PathPrefix = Annotated[
+    str, matching(r"/[A-Za-z0-9_.~/-]{0,127}", "the beginning of a path without wildcards is allowed, such as /api/")
+]
+# https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based-high-level-settings.html
+Requests = Annotated[int, Field(ge=10, le=2_000_000_000)]
+
+
+class FirewallSettings(SettingsModel):
+    """What the web ACLs let through; which of AWS's rules they have, and why some only count: settings/firewall.py."""
+
+    mode: Annotated[FirewallMode, Field(strict=False)] = FirewallMode.BLOCK
+    """Whether rules block or only count; the block-list and the check of the origin header always block."""
+    rate_seconds: Literal[60, 120, 300, 600] = 300
+    """The seconds over which requests of an address are counted."""
+    requests_per_address: Requests = 3000
+    """Requests that one address may send in rate_seconds."""
+    requests_per_path: Annotated[dict[PathPrefix, Requests], Field(max_length=20)] = Field(
+        default_factory=lambda: {"/api/": 1500}
+    )
+    """Requests that one address may send in rate_seconds to paths that begin so; costs capacity units each."""
+    largest_body_kib: Literal[16, 32, 48, 64] = 16
+    """KiB of a request's body; more is refused. CloudFront shows the firewall as much, at a price from 32 on."""
+    allowed_addresses: AddressBlocks = ()
+    """Blocks whose requests the edge lets through unseen, such as a partner's; the load balancers still look."""
+    blocked_addresses: AddressBlocks = ()
+    """Blocks whose requests the edge refuses, before anything else."""
+
+    def capacity_units(self, scope: Scope) -> int:
+        """What a web ACL with these settings costs, in AWS's web ACL capacity units (WCU)."""
+        return sum(self._units(scope))
+
+    def _units(self, scope: Scope) -> Iterator[int]:
+        yield from (group.capacity_units for group in MANAGED_GROUPS if scope in group.scopes)
+        if scope is Scope.REGION:
+            yield ORIGIN_VERIFY_UNITS
+            return
+        yield 4 * ADDRESS_SET_UNITS  # two lists, for each version of IP
+        yield SIZE_UNITS
+        yield RATE_UNITS
+        yield PATH_RATE_UNITS * len(self.requests_per_path)
+
+    @model_validator(mode="after")
+    def _no_more_than_is_free(self) -> FirewallSettings:
+        if (units := self.capacity_units(Scope.EDGE)) > MOST_CAPACITY_UNITS:
+            fewer = -(-(units - MOST_CAPACITY_UNITS) // PATH_RATE_UNITS)
+            raise ValueError(
+                f"requests_per_path: {len(self.requests_per_path)} paths are not allowed; {fewer} fewer are: the web "
+                f"ACL would have {units} capacity units, and AWS charges for each request from {MOST_CAPACITY_UNITS} on"
+            )
+        return self
