@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from moto.cloudfront.models import cloudfront_backends
+from moto.moto_api._internal import mock_random
 from moto.wafv2.exceptions import WAFv2ClientError
-from moto.wafv2.models import FakeWebACL, WAFV2Backend, wafv2_backends
+from moto.wafv2.models import FakeIPSet, FakeWebACL, WAFV2Backend, wafv2_backends
 from moto.wafv2.responses import WAFV2Response
 
 from emulator.services.extend import Method, override
@@ -83,6 +84,20 @@ def delete_rule_group(original: Method, self: Any, **sent: Any) -> None:
     if found.arn in set(_named(self)):
         raise _in_use("rule group")
     original(self, **sent)
+
+
+@override(FakeIPSet)
+def __init__(original: Method, self: Any, *arguments: Any, **keywords: Any) -> None:  # noqa: N807 (of moto's class)
+    """With a lock token of the form that WAF's own model asks for when it comes back."""
+    original(self, *arguments, **keywords)
+    self.lock_token = str(mock_random.uuid4())
+
+
+@override(FakeIPSet)
+def update(original: Method, self: Any, *arguments: Any, **keywords: Any) -> None:
+    """As above."""
+    original(self, *arguments, **keywords)
+    self.lock_token = str(mock_random.uuid4())
 
 
 @override(WAFV2Backend)
