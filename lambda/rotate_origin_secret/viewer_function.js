@@ -1,4 +1,4 @@
-// Marks each request as the distribution's own, whatever a client sent under that name (ADR 0018).
+// Marks each request as the distribution's own, whatever a client sent under that name (ADR 0040).
 // Written by lambda/rotate_origin_secret, which replaces it whole at each rotation.
 var HEADER = '__HEADER__';
 var VALUE = '__VALUE__';
