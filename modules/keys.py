@@ -192,7 +192,7 @@ class OwnKeys(Construct):
             resources=THIS_KEY,
             principals=[service("cloudfront.amazonaws.com")],
             condition=[
-                *on_behalf_of(self._names.account_id, distributions),
+                when("ArnLike", "aws:SourceArn", distributions),  # CloudFront documents no aws:SourceAccount
                 when("ArnLike", "kms:EncryptionContext:aws:s3:arn", bucket, f"{bucket}/*"),
             ],
         )

@@ -57,6 +57,12 @@ LISTINGS: list[tuple[str, str, dict[str, Any], Callable[[dict[str, Any]], list[A
     ("rds", "describe_db_cluster_snapshots", {}, lambda answer: answer["DBClusterSnapshots"]),
     ("rds", "describe_global_clusters", {}, lambda answer: answer["GlobalClusters"]),
     ("secretsmanager", "list_secrets", {}, lambda answer: answer["SecretList"]),
+    ("logs", "describe_deliveries", {}, lambda answer: answer["deliveries"]),
+    ("wafv2", "list_web_acls", {"Scope": "REGIONAL"}, lambda answer: answer["WebACLs"]),
+    ("wafv2", "list_rule_groups", {"Scope": "REGIONAL"}, lambda answer: answer["RuleGroups"]),
+    ("cloudfront", "list_distributions", {}, lambda answer: answer["DistributionList"].get("Items", [])),
+    ("cloudfront", "list_functions", {}, lambda answer: answer["FunctionList"].get("Items", [])),
+    ("route53", "list_health_checks", {}, lambda answer: answer["HealthChecks"]),
     ("sns", "list_topics", {}, lambda answer: answer["Topics"]),
     ("cloudwatch", "describe_alarms", {}, lambda answer: answer["MetricAlarms"]),
     ("iam", "list_roles", {}, lambda a: [r for r in a["Roles"] if not r["Path"].startswith("/aws-service-role/")]),
@@ -89,6 +95,15 @@ CHANGES = {
     "database-version": '[database]\nengine_version = "17.10"\n',
     "database-password": "[database]\nmaster_password_version = 2\n",
     "database-recovery": '[database]\nrecovery = "snapshots"\nrecovery_instances = 0\n',
+    "edge": (
+        '[edge]\nblocked_countries = ["XK"]\n'
+        '[[edge.behaviours]]\npath_pattern = "/v2/*"\nkind = "api"\n'
+        '[[edge.behaviours]]\npath_pattern = "/static/*"\nkind = "static"\n'
+        '[edge.health_check]\npath = "/healthz"\n'
+        '[firewall]\nmode = "count"\nrequests_per_address = 900\nlargest_body_kib = 32\n'
+        'blocked_addresses = ["192.0.2.0/24"]\n'
+    ),
+    "routing": '[edge]\norigin_routing = "latency"\n',
     "new-service": (
         f'[services.cards]\nimage = "registry.example.com/cards@sha256:{DIGEST}"\ncritical = true\n'
         'path_patterns = ["/cards/*"]\npriority = 2000\n'
@@ -121,6 +136,16 @@ CHANGED = {
         },
         "create": {"aws_sns_topic_subscription"},
     },
+    "edge": {
+        "update": {
+            "aws_cloudfront_distribution",
+            "aws_lambda_invocation",
+            "aws_route53_health_check",
+            "aws_wafv2_ip_set",
+            "aws_wafv2_web_acl",
+        }
+    },
+    "routing": {"update": {"aws_cloudfront_distribution"}, "create": {"aws_route53_record"}},
     "nat-and-tags": {"update": {"aws_lb", "aws_lb_target_group", "aws_lb_listener_rule", "aws_ecs_cluster", "aws_vpc"}},
 }
 
@@ -143,6 +168,7 @@ class Rehearsal:
     output: str
     state: str
     state_encryption: str
+    origin_secret: str
     calls: list[Call]
     violations: list[Any]
     left: dict[str, list[Any]]
@@ -170,6 +196,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
         )
         state_text = state["Body"].read().decode()
         failed_over = fail_over(deployment, server, directory / "failed-over")
+        origin_secret = client(server, "secretsmanager").get_secret_value(SecretId="payments/local/origin-verify")
         plans = {name: planned(deployment, server, directory / name, text) for name, text in CHANGES.items()}
         passwords = passwords_of(server)
         searched = {"state": state_text, "screen": said.getvalue(), **files_below(directory)}
@@ -187,6 +214,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
             output=said.getvalue(),
             state=state_text,
             state_encryption=state["ServerSideEncryption"],
+            origin_secret=origin_secret["SecretString"],
             calls=list(read_calls(directory)),
             violations=list(read_violations(directory)),
             left=listed(server, (local_settings.primary.name, local_settings.recovery.name, "us-east-1")),
@@ -387,6 +415,17 @@ def test_a_failover_to_another_instance_or_region_leaves_terraform_nothing_to_do
     assert rehearsal.plan_after_failovers == []
 
 
+@pytest.mark.requirement("W0.5")
+@pytest.mark.requirement("W2.1")
+def test_the_origin_secret_was_made_and_terraform_knows_nothing_of_it(rehearsal: Rehearsal) -> None:
+    assert len(rehearsal.origin_secret) >= 64
+    assert '"type": "aws_lambda_invocation"' in rehearsal.state  # which made what sends and what accepts it
+    assert "rule_group_arn" in rehearsal.state
+    assert rehearsal.origin_secret not in rehearsal.state
+    assert rehearsal.origin_secret not in rehearsal.output
+    assert not any(rehearsal.origin_secret in line for plan in rehearsal.plans.values() for line in plan)
+
+
 @pytest.mark.requirement("W8.2")
 def test_destruction_leaves_nothing(rehearsal: Rehearsal) -> None:
     assert rehearsal.left == {}
@@ -414,6 +453,7 @@ def test_a_change_of_settings_replaces_nothing_that_is_in_use(rehearsal: Rehears
     expected = {
         "nat-and-tags": {"aws_nat_gateway", "aws_eip", "aws_route", "aws_route_table"},
         "database-recovery": NEW_BY_NATURE | STANDING_BY,
+        "routing": {"aws_route53_record"},  # those of the other name, which the distribution has left by then
     }
     assert [one for one in undone if one[1].split(".")[0] not in expected.get(change, NEW_BY_NATURE)] == []
 

@@ -79,6 +79,7 @@ EVERYTHING = {
     "xray:GetSamplingTargets": "likewise",
     "xray:PutTelemetryRecords": "likewise",
     "xray:PutTraceSegments": "likewise",
+    "wafv2:ListRuleGroups": "it knows no resource; the function finds the rule group that it has made by its name",
 }
 # All of a kind, where a name does not exist before the action: the pattern, and why.
 ALL_OF_A_KIND = {

@@ -175,7 +175,7 @@ def test_only_this_distribution_reads_a_bucket_and_its_key_decrypts_nothing_else
     use = platform.statements(key["policy"])["UseByCloudFront"]
     assert use["actions"] == ["kms:Decrypt"]
     conditions = {one["variable"]: one["values"] for one in use["condition"]}
-    assert conditions["aws:SourceAccount"] == ["123456789012"]
+    assert conditions["aws:SourceArn"] == ["arn:aws:cloudfront::123456789012:distribution/*"]
     bucket = f"arn:aws:s3:::payments-static-assets-local-123456789012-{REGION_NAMES[region]}"
     assert conditions["kms:EncryptionContext:aws:s3:arn"] == [bucket, f"{bucket}/*"]
 
