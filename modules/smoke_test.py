@@ -109,7 +109,7 @@ def _on_the_secret(region: str, names: Names, key: KmsKey) -> list[Statement]:
     return [
         Statement(sid="ReadTheOriginSecret", actions=["secretsmanager:GetSecretValue"], resources=[name]),
         Statement(
-            sid="DecryptIt",
+            sid="DecryptTheOriginSecret",
             actions=["kms:Decrypt"],
             resources=[key.arn],
             condition=[when("StringEquals", "kms:ViaService", f"secretsmanager.{region}.amazonaws.com")],

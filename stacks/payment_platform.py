@@ -44,6 +44,7 @@ from modules.replication import Replication
 from modules.restore_test import RestoreTest
 from modules.services import Services
 from modules.snapshot_export import SnapshotExport
+from modules.statement_blocks import with_statement_blocks
 from settings import Settings
 from settings.firewall import Scope
 from settings.naming import DATABASE, RECOVERY_DATABASE
@@ -470,9 +471,10 @@ class PaymentPlatform(TerraformStack):
         self._output("url", f"https://{self.host_names[0]}")
 
     def to_hcl_terraform(self) -> Any:
-        """As CDKTF writes the stack in HCL, with the ephemeral blocks that it leaves out."""
+        """As CDKTF writes the stack in HCL, with the blocks that it leaves out or takes for values."""
         written = super().to_hcl_terraform()
-        return {**written, "hcl": written["hcl"] + as_hcl(self.to_terraform()["ephemeral"])}
+        hcl = with_statement_blocks(written["hcl"])
+        return {**written, "hcl": hcl + as_hcl(self.to_terraform()["ephemeral"])}
 
     def _output(self, name: str, value: str) -> None:
         output = TerraformOutput(self, f"output-{name}", value=value)

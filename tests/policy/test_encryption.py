@@ -15,6 +15,7 @@ ACCOUNT = "123456789012"
 # Statements that use a key otherwise than through a service's encryption at rest: by Sid, what for.
 OTHER_USES = {
     "DecryptTheSession": "ECS Exec decrypts what is typed in a session, which is stored nowhere under the key",
+    "DecryptTheOriginSecret": "the recovery region's smoke test reads a replica, under the key of its own region",
 }
 
 

@@ -83,7 +83,7 @@ def test_the_smoke_test_may_read_it_as_the_firewall_stands_before_the_test_liste
     assert statements["ReadTheOriginSecret"]["resources"] == [
         f"arn:aws:secretsmanager:{name}:123456789012:secret:{secret['name']}-??????"
     ]
-    (key,) = statements["DecryptIt"]["resources"]
+    (key,) = statements["DecryptTheOriginSecret"]["resources"]
     assert region_of(platform.by_id(key)) == region
 
 

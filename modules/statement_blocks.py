@@ -1,0 +1,44 @@
+"""The firewall's statements in HCL: blocks, where CDKTF writes attributes.
+
+Creates nothing in AWS. The bindings have no type for statements, as each can hold all others, so CDKTF takes them for
+values. In JSON, which is what is deployed, Terraform does not tell the two apart; in HCL it does.
+"""
+
+from __future__ import annotations
+
+import re
+
+BEGIN = re.compile(r"^statement = \{$")
+OBJECT = re.compile(r"^(\w+) = \{$")
+LIST = re.compile(r"^(\w+) = \[$")
+
+
+def with_statement_blocks(hcl: str) -> str:
+    """The same configuration, with every object and every list of objects below a ``statement`` as blocks."""
+    lines: list[str] = []
+    depth, lists = 0, list[str]()
+    for line in hcl.split("\n"):
+        if not depth and not BEGIN.match(line):
+            lines.append(line)
+            continue
+        written, step = _as_block(line, lists)
+        depth += step
+        lines += written
+    return "\n".join(lines)
+
+
+def _as_block(line: str, lists: list[str]) -> tuple[list[str], int]:
+    """What a line within a statement becomes, and how much deeper what follows lies; ``lists`` are those around it."""
+    if begun := OBJECT.match(line):
+        return [f"{begun[1]} {{"], 1
+    if begun := LIST.match(line):
+        lists.append(begun[1])
+        return [], 1
+    if line == "{":
+        return [f"{lists[-1]} {{"], 1
+    if line == "]":
+        lists.pop()
+        return [], -1
+    if line in ("}", "},"):
+        return ["}"], -1
+    return [line], 0
