@@ -94,7 +94,7 @@ class OriginVerify(Construct):
             "call",
             function_name=self.function.function.function_name,
             # Static, and different whenever the function would make something else: then Terraform calls it again.
-            input=json.dumps({key: value for key, value in variables.items() if key != "SECRET_ARN"} | _code()),
+            input=json.dumps({"made_by": _digest(variables)}),
             lifecycle_scope="CRUD",
             # Terraform cannot infer it: without its permissions the function could make nothing, nor remove it.
             depends_on=[self.function.policy],
@@ -221,8 +221,8 @@ class OriginVerify(Construct):
         )
 
 
-def _code() -> dict[str, str]:
-    """Which code CloudFront is to run; other code is a reason to call the function again."""
-    return {
-        "CODE": hashlib.sha256((FUNCTIONS / "rotate_origin_secret" / "viewer_function.js").read_bytes()).hexdigest()
-    }
+def _digest(variables: Mapping[str, str]) -> str:
+    """What the function makes depends on its variables and on the code that CloudFront is to run."""
+    own = {name: value for name, value in variables.items() if name != "SECRET_ARN"}  # a reference, which varies
+    code = (FUNCTIONS / "rotate_origin_secret" / "viewer_function.js").read_bytes()
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode() + code).hexdigest()

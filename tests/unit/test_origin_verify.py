@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from settings import Settings
+from settings import Settings, load
 from tests.synthesized import Block, Synthesized, path_of, region_of, synthesize
 
 pytestmark = pytest.mark.requirement("W2.1")
@@ -41,11 +39,18 @@ def test_it_is_made_and_removed_with_everything_else_by_a_call(platform: Synthes
     assert call["lifecycle_scope"] == "CRUD"
     assert "triggers" not in call  # they would replace the call, and so remove rule groups that are in use
     assert any("origin-verify_function_policy" in one for one in call["depends_on"])
-    sent = json.loads(call["input"])
-    variables = platform.by_id(call["function_name"])["environment"]["variables"]
-    assert {name: value for name, value in sent.items() if name != "CODE"} == {
-        name: value for name, value in variables.items() if name != "SECRET_ARN"
-    }
+    assert region_of(platform.by_id(call["function_name"])) == "primary"
+
+
+def test_it_is_called_again_when_it_would_make_something_else(platform: Synthesized) -> None:
+    def sent(**changes: object) -> str:
+        values = load("local").model_dump()
+        values["edge"]["health_check"] |= changes
+        again = synthesize(Settings.model_validate(values))
+        return str(own(again, "aws_lambda_invocation", "call")["input"])
+
+    assert sent() == own(platform, "aws_lambda_invocation", "call")["input"]  # nothing in it varies by itself
+    assert sent(path="/healthz") != sent()
 
 
 def test_the_first_value_is_there_before_there_is_a_rotation(platform: Synthesized) -> None:
