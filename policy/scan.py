@@ -83,7 +83,8 @@ def report_on(text: str) -> dict[str, Any]:
         ScannerFailedError: if there is no report.
     """
     with tempfile.TemporaryDirectory() as directory:
-        (Path(directory) / "main.tf").write_text(hcl.without_nulls(text), encoding="utf-8")
+        readable = hcl.with_bare_calls(hcl.without_nulls(text))
+        (Path(directory) / "main.tf").write_text(readable, encoding="utf-8")
         command = [str(CHECKOV), "--directory", directory, "--framework", "terraform", "--output", "json"]
         options = ["--skip-download", "--soft-fail"]
         ended = subprocess.run([*command, *options], capture_output=True, text=True, check=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from policy.hcl import without_nulls
+from policy.hcl import with_bare_calls, without_nulls
 from policy.scan import Gate, Skip
 
 
@@ -53,3 +53,11 @@ def test_every_skip_has_a_reason_and_no_check_is_both_skipped_and_required() -> 
 
 def test_nulls_are_left_out_and_nothing_else() -> None:
     assert without_nulls('a {\n  b = null\n  c = "x = null"\n  d = 1\n}\n') == 'a {\n  c = "x = null"\n  d = 1\n}\n'
+
+
+def test_calls_lose_their_quotes_and_nothing_else_does() -> None:
+    """Checkov reads nothing of a file in which one attribute is a call with strings in quotes of its own."""
+    call = 'jsonencode([{"name" = "web", "host" = aws_rds_cluster.x.endpoint}])'
+    assert with_bare_calls(f'a {{\n  b = "${{{call}}}"\n}}\n') == f"a {{\n  b = {call}\n}}\n"
+    kept = 'a {\n  b = "${aws_vpc.x.id}"\n  c = "x ${jsonencode([])} y"\n}\n'
+    assert with_bare_calls(kept) == kept
