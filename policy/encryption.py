@@ -132,8 +132,8 @@ def _matches(action: str, pattern: str) -> bool:
 
 
 def _reaches(resource: str, arn: str) -> bool:
-    """Whether a resource of a statement is the thing, or lies in it: objects in a bucket."""
-    return fnmatchcase(arn, resource) or fnmatchcase(f"{arn}/x", resource)
+    """Whether a resource of a statement is the thing, or lies in it: objects in a bucket, in whatever folder."""
+    return fnmatchcase(arn, resource) or fnmatchcase(f"{arn}/x", resource) or resource.startswith(f"{arn}/")
 
 
 def _roles(configuration: Block, account_id: str) -> list[Caller]:

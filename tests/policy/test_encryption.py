@@ -14,6 +14,9 @@ pytestmark = pytest.mark.requirement("W4.4")
 ACCOUNT = "123456789012"
 # Statements that use a key otherwise than through a service's encryption at rest: by Sid, what for.
 OTHER_USES = {
+    "FindKeys": "AWS Backup looks at the keys of the database and of both vaults",
+    "LetRdsUseKeys": "RDS copies and restores snapshots with grants of whoever asks it to",
+    "UseKeys": "RDS encrypts copies of snapshots anew, in the name of AWS Backup's role",
     "DecryptTheSession": "ECS Exec decrypts what is typed in a session, which is stored nowhere under the key",
     "DecryptTheOriginSecret": "the recovery region's smoke test reads a replica, under the key of its own region",
 }
