@@ -89,7 +89,7 @@ CHANGES = {
     "database-class": '[database]\ninstance_class = "db.r8g.xlarge"\n',
     "database-readers": "[database]\nreaders = 3\n",
     "database-windows": (
-        '[database]\nbackup_window = "01:00-02:00"\nmaintenance_window = "mon:05:00-mon:06:00"\n'
+        '[database]\nbackup_window = "04:00-05:00"\nmaintenance_window = "mon:06:00-mon:07:00"\n'
         "backup_retention_days = 14\n"
     ),
     "database-version": '[database]\nengine_version = "17.10"\n',
