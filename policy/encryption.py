@@ -47,7 +47,11 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "sqs:SendMessage": (DECRYPT, GENERATE),
 }
 # For the evaluation: any encryption context that a service sends holds what it encrypts.
-CONTEXTS = {"s3": "kms:EncryptionContext:aws:s3:arn", "sqs": "kms:EncryptionContext:aws:sqs:arn"}
+CONTEXTS = {
+    "s3": "kms:EncryptionContext:aws:s3:arn",
+    "secretsmanager": "kms:EncryptionContext:SecretARN",
+    "sqs": "kms:EncryptionContext:aws:sqs:arn",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,8 +185,22 @@ def _encrypted(configuration: Block, account_id: str) -> Iterator[Encrypted]:
             if match is None:
                 raise LookupError(f"{type_}.{id_}: what is encrypted is not known here: {owner}")
             arn = arn_of(configuration, f"${{{match[1]}.{match[2]}.arn}}", account_id=account_id)
-            key_arn = arn_of(configuration, re.sub(r"\.\w+\}$", ".arn}", str(key)), account_id=account_id)
+            key_arn = _key_arn(configuration, str(key), account_id)
             yield Encrypted(arn=arn, key=key_arn, region=key_arn.split(":")[3])
+            for replica in block.get("replica", []):
+                key_arn = _key_arn(configuration, replica["kms_key_id"], account_id)
+                region = replica["region"]
+                yield Encrypted(arn=_in_region(arn, region), key=key_arn, region=region)
+
+
+def _key_arn(configuration: Block, reference: str, account_id: str) -> str:
+    """The ARN of a key, whichever of its attributes the reference is to."""
+    return arn_of(configuration, re.sub(r"\.\w+\}$", ".arn}", reference), account_id=account_id)
+
+
+def _in_region(arn: str, region: str) -> str:
+    parts = arn.split(":")
+    return ":".join([*parts[:3], region, *parts[4:]])
 
 
 def _values(block: Any, name: str) -> Iterator[Any]:

@@ -18,7 +18,6 @@ OTHER_USES = {
     "LetRdsUseKeys": "RDS copies and restores snapshots with grants of whoever asks it to",
     "UseKeys": "RDS encrypts copies of snapshots anew, in the name of AWS Backup's role",
     "DecryptTheSession": "ECS Exec decrypts what is typed in a session, which is stored nowhere under the key",
-    "DecryptTheOriginSecret": "the recovery region's smoke test reads a replica, under the key of its own region",
 }
 
 
