@@ -3,7 +3,7 @@
 Creates the secret, replicated to the recovery region, the function that makes and rotates what carries and checks it
 (lambda/rotate_origin_secret), the call that has it made and removed together with everything else, the rotation, and an
 alarm on its failures. CloudFront's address ranges alone would admit anybody who puts a distribution of his own in front
-of our load balancers. Why Terraform does not make the rule groups itself is ADR 0040.
+of our load balancers. Why Terraform does not make the rule groups itself is ADR 0025.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Creates, for each zone, an instance on Graviton with Amazon Linux 2023 (IMDSv2, encrypted disk, Systems Manager and no
 SSH), an elastic address that the acquirer can put on its list, the default route of the zone's private subnet, and an
-alarm that recovers the instance on other hardware. docs/decisions/0030-nat-instances.md says what they are for;
+alarm that recovers the instance on other hardware. docs/decisions/0021-nat-instances.md says what they are for;
 docs/runbooks/nat-instance.md what to do when one is lost.
 """
 
