@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from operations.release import run
 from operations.release_request import Request
 from operations.synthesized import provider_installation, synthesize
 from operations.terraform import Terraform
+from policy.evaluation import Decision, evaluate
+from policy.evaluation import Request as Asked
+from policy.iam import policies
 from settings import Settings
 from tests.release.support import Meanwhile
 from tests.synthesized import Synthesized
@@ -69,6 +73,8 @@ LISTINGS: list[tuple[str, str, dict[str, Any], Callable[[dict[str, Any]], list[A
 ]
 
 
+CLUSTER = "payments-database-local"
+EXPORT_MACHINE = "arn:aws:sts::123456789012:assumed-role/payments-snapshot-export-machine-local/states"
 DIGEST = "0" * 64
 NEW, BAD = (f"registry.example.com/web@sha256:{digit * 64}" for digit in "12")
 ENVIRONMENTS = Path("settings") / "environments"
@@ -161,6 +167,15 @@ class Released:
     plan: list[str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What came of a snapshot: how the workflow ended, what it recorded, and the key of what RDS wrote."""
+
+    status: str
+    record: dict[str, Any]
+    key_of_export: str
+
+
 @dataclass(kw_only=True)
 class Rehearsal:
     """What was seen while the platform lived and after it was gone."""
@@ -179,6 +194,7 @@ class Rehearsal:
     asked: list[str]
     plan_after_failovers: list[str]
     passwords_found: dict[str, list[str]]
+    exported: Exported
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +223,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
             with stand_in.serving(server, NEW) as standing, stand_in.serving(server, BAD):
                 released = release(deployment, server, local_settings, NEW)
                 rolled_back = release(deployment, server, local_settings, BAD, alarm="web-blue-slow")
+        exported = export(server)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(LocalDeployment, "abandon", lambda _: None)  # to look around before it is gone
             deployment.destroy()
@@ -225,10 +242,33 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
             asked=standing.requests,
             plan_after_failovers=failed_over,
             passwords_found=found,
+            exported=exported,
         )
     finally:
         print(said.getvalue(), file=sys.stderr)  # shown where a test fails, with the times of the phases
         deployment.abandon()
+
+
+def export(server: process.Server) -> Exported:
+    """Let RDS take its nightly snapshot, and wait for the workflow that exports it."""
+    process.set_clock(server, 0.05)
+    name = process.take_snapshot(server, "us-east-2", CLUSTER).removeprefix("rds:")
+    status = ended(client(server, "stepfunctions"))
+    bucket, s3 = "payments-backups-local-123456789012-us-east-2", client(server, "s3")
+    record = s3.get_object(Bucket=bucket, Key=f"exports/{CLUSTER}/{name}.json")
+    info = s3.head_object(Bucket=bucket, Key=f"exports/{CLUSTER}/{name}/export_info_{name}.json")
+    return Exported(status=status, record=json.loads(record["Body"].read()), key_of_export=info["SSEKMSKeyId"])
+
+
+def ended(states: Any) -> str:
+    deadline = time.monotonic() + 120
+    machine = "arn:aws:states:us-east-2:123456789012:stateMachine:payments-snapshot-export-local"
+    while True:
+        (execution,) = states.list_executions(stateMachineArn=machine)["executions"]
+        if execution["status"] != "RUNNING":
+            return str(execution["status"])
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def planned(deployment: LocalDeployment, server: process.Server, directory: Path, change: str) -> list[str]:
@@ -566,3 +606,31 @@ def test_a_lost_master_password_is_made_anew_in_cluster_and_secret_together(rehe
         "update aws_rds_cluster.primary_database_cluster",
         "update aws_secretsmanager_secret_version.primary_database-secrets_master-version",
     }
+
+
+@pytest.mark.requirement("W3.2")
+def test_a_nights_snapshot_is_exported_by_the_platforms_own_rule_machine_and_roles(
+    rehearsal: Rehearsal, platform: Synthesized
+) -> None:
+    exported = rehearsal.exported
+    assert exported.status == "SUCCEEDED"
+    assert exported.record["Export"]["KmsKeyId"] == exported.key_of_export
+    assert exported.record["Export"]["IamRoleArn"] == "arn:aws:iam::123456789012:role/payments-snapshot-export-local"
+    (policy,) = [
+        policy
+        for policy in policies(platform.configuration, account_id="123456789012")
+        if "snapshot-export_machine-policy" in policy.owner
+    ]
+    calls = [call for call in rehearsal.calls if call.assumed_role == EXPORT_MACHINE]
+    assert {call.operation for call in calls} >= {"StartExportTask", "DescribeExportTasks", "PutObject", "DescribeKey"}
+    assert [call.action for call in calls if not allowed(policy.document, call)] == []
+
+
+def allowed(document: dict[str, Any], call: Call) -> bool:
+    """Whether a statement allows the action on some resource: the conditions are those of other calls."""
+    request = Asked(action=call.action, resource="x", principal="y")
+    return any(
+        evaluate({"Statement": [statement | {"Resource": ["*"]}]}, request) is Decision.ALLOW
+        for statement in document["Statement"]
+        if statement["Effect"] == "Allow"
+    )
