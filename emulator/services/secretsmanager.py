@@ -1,7 +1,7 @@
 """Secrets Manager: a replica keeps the key that was chosen for it, and rotations call their function as AWS does.
 
-moto moves AWSCURRENT itself, whatever the function says, to a version that may have no value, and keeps of the rules
-the days alone.
+moto moves AWSCURRENT itself, whatever the function says, to a version that may have no value, keeps of the rules the
+days alone, and goes on answering the old value when a function has moved the stage.
 """
 
 from __future__ import annotations
@@ -59,6 +59,16 @@ def rotate_secret(original: Method, self: Any, secret_id: str, **sent: Any) -> s
     event = {"SecretId": known.arn, "ClientRequestToken": token}
     threading.Thread(target=_make_steps, args=(function, event), daemon=True).start()
     return json.dumps({"ARN": known.arn, "Name": known.name, "VersionId": token})
+
+
+@override(SecretsManagerBackend)
+def get_secret_value(original: Method, self: Any, secret_id: str, version_id: str, version_stage: str) -> Any:
+    """The current value is that of the version that has AWSCURRENT, also after the stage was moved."""
+    known = self.secrets.get(secret_id)
+    if not version_id and not version_stage and isinstance(known, FakeSecret):
+        staged = [name for name, one in known.versions.items() if "AWSCURRENT" in one["version_stages"]]
+        version_id = staged[0] if staged else version_id
+    return original(self, secret_id, version_id, version_stage)
 
 
 def _function(self: Any, arn: str) -> Any:

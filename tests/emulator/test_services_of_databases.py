@@ -1,7 +1,9 @@
-"""The additions to moto for databases: what is sent is what is answered, and what AWS does."""
+"""The additions to moto for databases and their secrets: what is sent is what is answered, and what AWS does."""
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from emulator.inventory import leftovers
 from emulator.process import Server
+from tests.emulator.release_support import zipped
 from tests.emulator.support import Client, client_for
 
 pytestmark = pytest.mark.requirement("W8.2")
@@ -17,6 +20,25 @@ pytestmark = pytest.mark.requirement("W8.2")
 Make = Callable[..., Client]
 ENGINE = "aurora-postgresql"
 PASSWORD = "only-for-the-local-aws"
+# A rotation that makes another value and asks no database; it fails in the step that FAIL names.
+ROTATION = """
+import os, boto3
+def handle(event, context):
+    secrets, step = boto3.client("secretsmanager"), event["Step"]
+    if step == os.environ["FAIL"]:
+        raise RuntimeError(step)
+    secret, token = event["SecretId"], event["ClientRequestToken"]
+    if step == "createSecret":
+        secrets.put_secret_value(
+            SecretId=secret, ClientRequestToken=token, SecretString="second", VersionStages=["AWSPENDING"]
+        )
+    if step == "finishSecret":
+        stages = secrets.describe_secret(SecretId=secret)["VersionIdsToStages"]
+        (current,) = [version for version, of in stages.items() if "AWSCURRENT" in of]
+        secrets.update_secret_version_stage(
+            SecretId=secret, VersionStage="AWSCURRENT", MoveToVersionId=token, RemoveFromVersionId=current
+        )
+"""
 
 
 def error_of(call: Callable[[], Any]) -> str:
@@ -119,3 +141,43 @@ def test_an_unknown_global_cluster_is_rds_own_error(client: Make) -> None:
     rds = client("rds")
     unknown = {"GlobalClusterIdentifier": "nowhere"}
     assert error_of(lambda: rds.modify_global_cluster(**unknown)) == "GlobalClusterNotFoundFault"
+
+
+@pytest.mark.parametrize(("fails", "calls", "value"), [("nowhere", 4, "second"), ("setSecret", 2, "first")])
+def test_a_rotation_makes_its_steps_until_one_fails(client: Make, fails: str, calls: int, value: str) -> None:
+    name = f"rotation-{fails}"
+    role = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))
+    function = client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Handler="handler.handle",
+        Role=role["Role"]["Arn"],
+        Timeout=60,
+        Code={"ZipFile": zipped(ROTATION)},
+        Environment={"Variables": {"FAIL": fails}},
+    )
+    secrets = client("secretsmanager")
+    secrets.create_secret(Name=name, SecretString="first")
+    rules = {"AutomaticallyAfterDays": 30, "Duration": "3h"}
+    secrets.rotate_secret(SecretId=name, RotationLambdaARN=function["FunctionArn"], RotationRules=rules)
+    assert secrets.describe_secret(SecretId=name)["RotationRules"] == rules
+    assert _ended(client("logs"), f"/aws/lambda/{name}", calls) == calls
+    assert secrets.get_secret_value(SecretId=name)["SecretString"] == value
+
+
+def _ended(logs: Client, group: str, expected: int) -> int:
+    """How many calls of a function have ended, as soon as there are as many as expected: each writes a stream."""
+    ended, deadline = 0, time.monotonic() + 120
+    while ended < expected and time.monotonic() < deadline:
+        time.sleep(0.05)
+        if logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+            ended = len(logs.describe_log_streams(logGroupName=group)["logStreams"])
+    return ended
+
+
+def test_a_secret_does_not_rotate_by_a_function_that_is_not_there(client: Make) -> None:
+    secrets = client("secretsmanager")
+    secrets.create_secret(Name="lonely", SecretString="first")
+    arn = "arn:aws:lambda:us-east-2:123456789012:function:nowhere"
+    code = error_of(lambda: secrets.rotate_secret(SecretId="lonely", RotationLambdaARN=arn))
+    assert code == "ResourceNotFoundException"
