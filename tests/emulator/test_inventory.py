@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.emulator.support import Client, client_for
 pytestmark = pytest.mark.requirement("W8.2")
 
 POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:List*", "Resource": "*"}]}'
+VISIBILITY = {"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True, "MetricName": "one"}
 
 
 def make_everything(client: Callable[..., Client]) -> set[tuple[str, str, str]]:
@@ -76,12 +78,21 @@ def make_everything(client: Callable[..., Client]) -> set[tuple[str, str, str]]:
         **served,
     }
     assert regional.keys() == REGIONAL.keys()
-    without_region = {"bucket": "a-bucket", "role": "role", "policy": "policy", "hosted zone": zone}
+    without_region = {
+        "bucket": "a-bucket",
+        "role": "role",
+        "policy": "policy",
+        "hosted zone": zone,
+        "global database": make_global_database(client),
+        **make_edge(client),
+    }
     assert without_region.keys() == GLOBAL.keys()
     return {
         *(("us-west-2", kind, identifier) for kind, identifier in regional.items()),
         *(("global", kind, identifier) for kind, identifier in without_region.items()),
         ("us-west-2", "network interface", of_balancer["NetworkInterfaceId"]),
+        ("us-west-2", "database snapshot", snapshot_by_rds(client)),
+        ("us-east-1", "firewall address list", make_address_list(client("wafv2", "us-east-1"), "CLOUDFRONT")),
         ("us-east-2", "vpc", other),
         ("us-east-2", "peering connection", regional["peering connection"]),
     }
@@ -135,6 +146,159 @@ def make_services(client: Callable[..., Client], subnet: str, vpc: str) -> dict[
         "secret": "secret",
         **make_scaling(client),
         **make_backups(client),
+        **make_database(client, subnet),
+        **make_firewall(client("wafv2", "us-west-2")),
+        **make_log_delivery(client("logs", "us-west-2")),
+    }
+
+
+def make_database(client: Callable[..., Client], subnet: str) -> dict[str, str]:
+    """One of each kind that databases have in a region, beside the snapshot that RDS takes: kind and id."""
+    rds = client("rds", "us-west-2")
+    rds.create_db_subnet_group(
+        DBSubnetGroupName="subnets", DBSubnetGroupDescription="of the database", SubnetIds=[subnet]
+    )
+    described = {"DBParameterGroupFamily": "aurora-postgresql17", "Description": "of the database"}
+    rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="of-cluster", **described)
+    rds.create_db_parameter_group(DBParameterGroupName="of-instance", **described)
+    rds.create_db_cluster(
+        DBClusterIdentifier="database",
+        Engine="aurora-postgresql",
+        MasterUsername="administrator",
+        MasterUserPassword="only-for-the-local-aws",
+        DBSubnetGroupName="subnets",
+        DBClusterParameterGroupName="of-cluster",
+    )
+    rds.create_db_instance(
+        DBInstanceIdentifier="instance",
+        DBClusterIdentifier="database",
+        Engine="aurora-postgresql",
+        DBInstanceClass="db.r8g.large",
+        DBParameterGroupName="of-instance",
+    )
+    rds.create_db_cluster_snapshot(DBClusterIdentifier="database", DBClusterSnapshotIdentifier="snapshot")
+    return {
+        "database cluster": "database",
+        "database instance": "instance",
+        "database snapshot": "snapshot",
+        "database subnets": "subnets",
+        "cluster parameters": "of-cluster",
+        "instance parameters": "of-instance",
+    }
+
+
+def snapshot_by_rds(client: Callable[..., Client]) -> str:
+    """Id of the snapshot that RDS took of the cluster by itself."""
+    snapshots = client("rds", "us-west-2").describe_db_cluster_snapshots(SnapshotType="automated")
+    (snapshot,) = snapshots["DBClusterSnapshots"]
+    return str(snapshot["DBClusterSnapshotIdentifier"])
+
+
+def make_global_database(client: Callable[..., Client]) -> str:
+    """A global database without clusters: its id."""
+    rds = client("rds", "us-west-2")
+    rds.create_global_cluster(GlobalClusterIdentifier="everywhere", Engine="aurora-postgresql")
+    return "everywhere"
+
+
+def make_firewall(wafv2: Client) -> dict[str, str]:
+    """One of each kind that the firewall has in a region: kind and id."""
+    own = {"Scope": "REGIONAL", "VisibilityConfig": VISIBILITY}
+    group = wafv2.create_rule_group(Name="group", Capacity=10, **own)["Summary"]
+    return {
+        "web acl": wafv2.create_web_acl(Name="acl", DefaultAction={"Allow": {}}, **own)["Summary"]["ARN"],
+        "firewall rule group": group["ARN"],
+        "firewall address list": make_address_list(wafv2, "REGIONAL"),
+    }
+
+
+def make_address_list(wafv2: Client, scope: str) -> str:
+    """A list of addresses for the firewall of a region or of CloudFront: its ARN."""
+    made = wafv2.create_ip_set(Name="list", Scope=scope, IPAddressVersion="IPV4", Addresses=["192.0.2.0/24"])
+    return str(made["Summary"]["ARN"])
+
+
+def make_log_delivery(logs: Client) -> dict[str, str]:
+    """One of each kind that delivers logs of AWS itself: kind and id."""
+    # CloudFront's logs are delivered from us-east-1 alone, so this is a source that has a region.
+    source = "arn:aws:bedrock:us-west-2:123456789012:knowledge-base/EXAMPLE"
+    logs.put_delivery_source(name="source", resourceArn=source, logType="APPLICATION_LOGS")
+    group = "arn:aws:logs:us-west-2:123456789012:log-group:group"
+    destination = logs.put_delivery_destination(
+        name="destination", deliveryDestinationConfiguration={"destinationResourceArn": group}
+    )["deliveryDestination"]
+    delivery = logs.create_delivery(deliverySourceName="source", deliveryDestinationArn=destination["arn"])
+    return {
+        "log delivery": delivery["delivery"]["id"],
+        "log delivery source": "source",
+        "log delivery destination": "destination",
+    }
+
+
+def make_edge(client: Callable[..., Client]) -> dict[str, str]:
+    """One of each kind that CloudFront and the health checks of DNS have: kind and id."""
+    cloudfront = client("cloudfront")
+    control = cloudfront.create_origin_access_control(
+        OriginAccessControlConfig={
+            "Name": "control",
+            "SigningProtocol": "sigv4",
+            "SigningBehavior": "always",
+            "OriginAccessControlOriginType": "s3",
+        }
+    )["OriginAccessControl"]["Id"]
+    function = {"Comment": "", "Runtime": "cloudfront-js-2.0"}
+    cloudfront.create_function(Name="function-of-edge", FunctionConfig=function, FunctionCode=b"//")
+    policies = make_edge_policies(cloudfront)
+    origin = {
+        "Id": "origin",
+        "DomainName": "a-bucket.s3.us-west-2.amazonaws.com",
+        "OriginAccessControlId": control,
+        "S3OriginConfig": {"OriginAccessIdentity": ""},
+    }
+    behaviour = {
+        "TargetOriginId": "origin",
+        "ViewerProtocolPolicy": "https-only",
+        "CachePolicyId": policies["cache policy"],
+    }
+    distribution = cloudfront.create_distribution(
+        DistributionConfig={
+            "CallerReference": "once",
+            "Comment": "",
+            "Enabled": True,
+            "Origins": {"Quantity": 1, "Items": [origin]},
+            "DefaultCacheBehavior": behaviour,
+        }
+    )["Distribution"]["Id"]
+    check = {"Type": "HTTPS", "FullyQualifiedDomainName": "example.com", "Port": 443}
+    return {
+        "distribution": distribution,
+        "origin access control": control,
+        "cloudfront function": "function-of-edge",
+        **policies,
+        "health check": client("route53").create_health_check(CallerReference="once", HealthCheckConfig=check)[
+            "HealthCheck"
+        ]["Id"],
+    }
+
+
+def make_edge_policies(cloudfront: Client) -> dict[str, str]:
+    """One of each kind of CloudFront's policies: kind and id."""
+    parameters: dict[str, Any] = {
+        "HeadersConfig": {"HeaderBehavior": "none"},
+        "CookiesConfig": {"CookieBehavior": "none"},
+        "QueryStringsConfig": {"QueryStringBehavior": "none"},
+    }
+    compressed = {"EnableAcceptEncodingGzip": True}
+    cache = {"Name": "cache", "MinTTL": 0, "ParametersInCacheKeyAndForwardedToOrigin": compressed | parameters}
+    cached = cloudfront.create_cache_policy(CachePolicyConfig=cache)
+    request = {"Name": "request", **parameters}
+    requested = cloudfront.create_origin_request_policy(OriginRequestPolicyConfig=request)
+    response = {"Name": "response", "SecurityHeadersConfig": {"ContentTypeOptions": {"Override": True}}}
+    responded = cloudfront.create_response_headers_policy(ResponseHeadersPolicyConfig=response)
+    return {
+        "cache policy": cached["CachePolicy"]["Id"],
+        "origin request policy": requested["OriginRequestPolicy"]["Id"],
+        "response headers policy": responded["ResponseHeadersPolicy"]["Id"],
     }
 
 
