@@ -83,9 +83,9 @@ CONTROLS = (
     Control(
         id="6.4.2",
         asks="An automated technical solution detects and prevents web-based attacks",
-        platform=(),
+        platform=("aws_wafv2_web_acl", "aws_wafv2_web_acl_association", "aws_wafv2_web_acl_logging_configuration"),
         api=("AWS::WAFv2::WebACL", "AWS::WAFv2::RuleGroup", "AWS::WAFv2::WebACLAssociation"),
-        tests=(EDGE, "tests/payment_api/test_tables.py"),
+        tests=("tests/unit/test_firewall.py", EDGE, "tests/payment_api/test_tables.py"),
     ),
     Control(
         id="7.2.1, 7.2.5",
@@ -97,16 +97,19 @@ CONTROLS = (
     Control(
         id="8.3.2, 8.6.2",
         asks="Authentication factors are unreadable in storage; no password is in a script or a configuration",
-        platform=(),
+        platform=("aws_secretsmanager_secret", "aws_secretsmanager_secret_version"),
         api=("AWS::SecretsManager::SecretTargetAttachment", "Custom::PreparedDatabase"),
-        tests=("tests/payment_api/test_environments.py", RUNTIME),
+        tests=("tests/unit/test_database.py", "tests/payment_api/test_environments.py", RUNTIME),
     ),
     Control(
         id="8.6.3",
         asks="Passwords of applications and systems are changed periodically",
-        platform=(),
+        platform=("aws_secretsmanager_secret_rotation",),
         api=("AWS::SecretsManager::RotationSchedule",),
-        tests=(RUNTIME,),
+        tests=(
+            "tests/unit/test_database.py",
+            RUNTIME,
+        ),
     ),
     Control(
         id="10.2.1",
