@@ -211,7 +211,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
             Bucket=local_settings.state.bucket, Key="payments/local/terraform.tfstate"
         )
         state_text = state["Body"].read().decode()
-        failed_over = fail_over(deployment, server, directory / "failed-over")
+        failed_over = fail_over(deployment, server)
         origin_secret = client(server, "secretsmanager").get_secret_value(SecretId="payments/local/origin-verify")
         plans = {name: planned(deployment, server, directory / name, text) for name, text in CHANGES.items()}
         passwords = passwords_of(server)
@@ -338,7 +338,7 @@ def weights(server: process.Server, settings: Settings) -> dict[str, dict[str, i
     return found
 
 
-def fail_over(deployment: LocalDeployment, server: process.Server, directory: Path) -> list[str]:
+def fail_over(deployment: LocalDeployment, server: process.Server) -> list[str]:
     """What Terraform would do while another instance, in another region, is the writer; then all is as it was."""
     rds, account = client(server, "rds"), "123456789012"
     clusters = {
@@ -352,7 +352,7 @@ def fail_over(deployment: LocalDeployment, server: process.Server, directory: Pa
             GlobalClusterIdentifier="payments-global-database-local", TargetDbClusterIdentifier=target
         )
         if "us-west-2" in target:
-            changes = planned(deployment, server, directory, "")
+            changes = deployment.plan()
     return changes
 
 
