@@ -307,7 +307,12 @@ def picture(
     ] = None,
     *,
     environment: Annotated[str, typer.Option(help="What is synthesized where no PLAN is given.")] = "local",
-    output: Annotated[Path, typer.Option(help="The SVG file.")] = Path("docs/architecture.svg"),
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The SVG file. If not given, docs/architecture.svg, and without PLAN the tables beside it, too."
+        ),
+    ] = None,
 ) -> None:
     """Draw the architecture of what a plan, or an environment, would build, as an SVG."""
     from operations.picture.command import run

@@ -16,34 +16,45 @@ from operations.picture.contents import picture
 from operations.picture.model import Picture, counted
 from operations.picture.plan import read
 from operations.picture.svg import svg
+from operations.picture.tables import page_with_tables
 from operations.synthesized import PROJECT, absolute, synthesize
 from settings import SettingsError, load
 
 STANDARD_INPUT = "-"
 PICTURE = PROJECT / "docs" / "architecture.svg"
 """What the README shows: the environment that has most in it."""
+PAGE = PICTURE.with_suffix(".md")
+"""The page that has tables of it."""
 
 
-def run(source: str | None, environment: str, output: Path, console: Console) -> None:
-    """Draw ``source``, or ``environment`` where there is none, into the file ``output``.
+def run(source: str | None, environment: str, output: Path | None, console: Console) -> None:
+    """Draw ``source``, or ``environment`` where there is none, and say how many of which types are not drawn.
 
     Args:
         source: a file of terraform show -json or a cdk.tf.json, ``-`` for standard input, or None.
         environment: what is synthesized where there is no source.
-        output: the SVG file.
-        console: where to say what was drawn, and how many of which types were not.
+        output: the SVG file, or None: docs/architecture.svg, and the tables in docs/architecture.md where there is no
+            source.
+        console: where to say it.
 
     Raises:
         Refused: there is nothing that can be read, or no place to write to.
         Failed: the environment could not be synthesized.
     """
-    drawn = picture(read(*_text(source, environment)))
-    try:
-        output.write_text(svg(drawn), encoding="utf-8")
-    except OSError as error:
-        raise Refused(f"--output: {output}: {error.strerror}; a file in a folder that exists is allowed") from error
-    console.print(f"{output}: {drawn.title}", markup=False)
+    text, name = _text(source, environment)
+    drawn = picture(read(text, name))
+    _write(output or PICTURE, svg(drawn))
+    if output is None and source is None:
+        _write(PAGE, page_with_tables(PAGE.read_text(encoding="utf-8"), text, name))
+    console.print(drawn.title, markup=False)
     _say_rest(drawn, console)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"--output: {path}: {error.strerror}; a file in a folder that exists is allowed") from error
 
 
 def _text(source: str | None, environment: str) -> tuple[str, str]:

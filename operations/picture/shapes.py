@@ -25,7 +25,7 @@ WIDTHS = {
     "mM": 0.86,
     "wW%": 0.95,
 }
-DIGIT_OR_SMALL, OTHER, BOLD = 0.57, 0.75, 1.06
+DIGIT_OR_SMALL, OTHER, BOLD = 0.57, 0.75, 1.08
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:

@@ -39,7 +39,7 @@ def vaults(view: View) -> Iterator[Box]:
         said = [
             *(str(rule.get("rule_name")) for plan in own for rule in plan.blocks("rule")),
             "locked" if locks else "",
-            "restores are tested" if tests else "",
+            "restores tested" if tests else "",
         ]
         lines = [", ".join(filter(None, said))]
         yield from box(Kind.DATA, f"Backup vault {view.name(vault)}", lines, [vault, *own, *locks, *tests])

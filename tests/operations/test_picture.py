@@ -17,13 +17,14 @@ from rich.console import Console
 
 from emulator import process
 from operations.outcome import Refused
-from operations.picture.command import PICTURE
+from operations.picture.command import PAGE, PICTURE
 from operations.picture.contents import picture
 from operations.picture.layout import WIDTH, draw, rest_in_words
 from operations.picture.model import Picture
 from operations.picture.plan import read
 from operations.picture.shapes import TEXT_SIZE, Drawing, Rectangle, Role, Text, wrapped
 from operations.picture.svg import svg
+from operations.picture.tables import flows, keys, page_with_tables
 from operations.synthesized import provider_installation
 from operations.terraform import Terraform
 from tests.operations.support import REPOSITORY, environment_file
@@ -83,6 +84,50 @@ def test_the_picture_in_the_readme_is_that_of_the_stack(platform: Synthesized) -
     assert "](docs/architecture.svg)" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_tables_of_the_page_are_those_of_the_stack(platform: Synthesized) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == page_with_tables(page, json.dumps(platform.configuration), "test"), "run make picture"
+
+
+def test_a_flow_is_one_row_whatever_ends_it_has(platform: Synthesized) -> None:
+    rows = rows_of(flows(read(json.dumps(platform.configuration), "test"), platform.configuration))
+    assert ["`smoke-test`", "`load-balancer`", "8443"] in [row[:3] for row in rows]
+    assert ["`global.cloudfront.origin-facing`", "`load-balancer`", "443"] in [row[:3] for row in rows]
+    assert ["`vpc-endpoint-clients`", "s3 (gateway)", "443"] in [row[:3] for row in rows]
+    assert ["`web`", "0.0.0.0/0", "443"] in [row[:3] for row in rows]
+    reasons = {
+        one["description"]
+        for end in ("ingress", "egress")
+        for one in platform.resources(f"aws_vpc_security_group_{end}_rule").values()
+    }
+    assert {row[3] for row in rows} == reasons
+    changed = without(platform.configuration, "aws_vpc_security_group_ingress_rule")
+    fewer = rows_of(flows(read(json.dumps(changed), "test"), changed))
+    assert ["`global.cloudfront.origin-facing`", "`load-balancer`", "443"] not in [row[:3] for row in fewer]
+
+
+def test_a_key_says_what_it_encrypts_where_it_stands_and_who_may_use_it(platform: Synthesized) -> None:
+    rows = rows_of(keys(read(json.dumps(platform.configuration), "test"), platform.configuration))
+    assert {row[0] for row in rows} == {"backups", "database", "logs", "objects", "secrets"}
+    database = next(row for row in rows if row[0] == "database")
+    assert database[1:] == [
+        "`rds_cluster`, `rds_cluster_instance`",
+        "`GrantToRds`, `UseThroughRds`",
+        "us-east-2, us-west-2",
+    ]
+    assert next(row for row in rows if row[0] == "logs")[3] == "us-east-1, us-east-2, us-west-2"
+
+
+def rows_of(table: str) -> list[list[str]]:
+    return [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+
+
+def test_a_page_without_a_place_for_a_table_is_refused(platform: Synthesized) -> None:
+    page = PAGE.read_text(encoding="utf-8").replace("<!-- end of keys -->", "")
+    with pytest.raises(Refused, match="<!-- end of keys --> are needed once, around the table"):
+        page_with_tables(page, json.dumps(platform.configuration), "test")
+
+
 def test_the_same_platform_in_another_order_is_the_same_picture(platform: Synthesized) -> None:
     turned = copy.deepcopy(platform.configuration)
     turned["resource"] = {type_: dict(reversed(named.items())) for type_, named in reversed(turned["resource"].items())}
@@ -119,7 +164,7 @@ def test_the_same_platform_in_another_order_is_the_same_picture(platform: Synthe
         (["aws_s3_bucket_replication_configuration"], "replication"),
         (["aws_backup_vault"], "Backup vault backups"),
         (["aws_backup_plan"], "copies"),
-        (["aws_backup_restore_testing_plan"], "restores are tested"),
+        (["aws_backup_restore_testing_plan"], "restores tested"),
         (["aws_secretsmanager_secret_rotation"], "3 rotate"),
         (["aws_kms_key", "aws_kms_alias"], "5 keys"),
         (["aws_ecr_repository"], "Image repositories"),
