@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from operations.picture.compute import functions, queues, repositories, services, workflows
 from operations.picture.edge import certificates, distributions, entries, names_of_the_world
 from operations.picture.firewalls import edge_firewall, regional_firewall
 from operations.picture.links import links
-from operations.picture.model import TIERS, Box, Column, Picture, Slot, View, counted
+from operations.picture.model import TIERS, Box, Column, Link, Picture, Slot, View, counted
 from operations.picture.network import clusters, endpoints, load_balancers, network, subnets, tier, ways_out
 from operations.picture.plan import Platform, Resource
 from operations.picture.storage import buckets, keys, secrets, vaults
@@ -36,7 +37,7 @@ def picture(platform: Platform) -> Picture:
         edge_title=", ".join(["Edge", *(view.region for view in elsewhere)]),
         edge=edge,
         entries=dict(entries(platform, order)),
-        columns=columns,
+        columns=tuple(_side_by_side(column, arrows) for column in columns),
         links=arrows,
         account=of_account,
         rest=Counter(sorted(one.type for one in platform.resources if one not in drawn)),
@@ -48,6 +49,13 @@ def _title(platform: Platform) -> str:
     types = len({one.type for one in platform.resources})
     of_what = f"{name}, environment {suffix}: " if name and suffix else ""
     return f"{of_what}{counted(len(platform.resources), 'resource')} of {counted(types, 'type')}"
+
+
+def _side_by_side(column: Column, arrows: Iterable[Link]) -> Column:
+    """The column with what arrows lead to or from above what has none, so that both ends of an arrow are as high."""
+    ends = {end for arrow in arrows for end in (arrow.source, arrow.target)}
+    stored = sorted(column.boxes[Slot.STORED], key=lambda box: ends.isdisjoint(box.of))
+    return replace(column, boxes={**column.boxes, Slot.STORED: tuple(stored)})
 
 
 def _shown_in(column: Column) -> Iterator[Resource]:

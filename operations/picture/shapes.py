@@ -6,7 +6,7 @@ pixels high. The widths of letters are estimated, on the safe side, as there is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ from operations.picture.plan import Resource
 
 LINE = 18.0
 TITLE_SIZE, TEXT_SIZE, HEADING_SIZE = 14.5, 13.5, 19.0
+PARTED_AFTER = "-./_:"
 
 # The widths of letters in Helvetica, in parts of their size; others are at most as wide as OTHER.
 WIDTHS = {
@@ -41,24 +42,36 @@ def _letter_width(letter: str) -> float:
 
 
 def wrapped(text: str, most: float, size: float, *, bold: bool = False) -> list[str]:
-    """The text in lines that are at most so wide. A word that is too long by itself ends in an ellipsis."""
+    """The text in lines that are at most so wide.
+
+    A word that is too long by itself is parted after one of ``PARTED_AFTER``; without one it ends in an ellipsis.
+    """
     lines: list[str] = []
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and width(longer, size, bold=bold) <= most:
             lines[-1] = longer
         else:
-            lines.append(_shortened(word, most, size, bold=bold))
+            lines += _parted(word, most, size, bold=bold)
     return lines
 
 
+def _parted(word: str, most: float, size: float, *, bold: bool) -> Iterator[str]:
+    while width(word, size, bold=bold) > most:
+        ends = (place for place, letter in enumerate(word, start=1) if letter in PARTED_AFTER)
+        end = max((one for one in ends if width(word[:one], size, bold=bold) <= most), default=0)
+        if not end:
+            word = _shortened(word, most, size, bold=bold)
+            break
+        yield word[:end]
+        word = word[end:]
+    yield word
+
+
 def _shortened(word: str, most: float, size: float, *, bold: bool) -> str:
-    if width(word, size, bold=bold) <= most:
-        return word
-    kept = word
-    while kept and width(f"{kept}…", size, bold=bold) > most:
-        kept = kept[:-1]
-    return f"{kept}…"
+    while word and width(f"{word}…", size, bold=bold) > most:
+        word = word[:-1]
+    return f"{word}…"
 
 
 class Role(StrEnum):

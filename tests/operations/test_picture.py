@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -108,7 +109,7 @@ def test_a_flow_is_one_row_whatever_ends_it_has(platform: Synthesized) -> None:
 
 def test_a_key_says_what_it_encrypts_where_it_stands_and_who_may_use_it(platform: Synthesized) -> None:
     rows = rows_of(keys(read(json.dumps(platform.configuration), "test"), platform.configuration))
-    assert {row[0] for row in rows} == {"backups", "database", "logs", "objects", "secrets"}
+    assert {row[0] for row in rows} >= {"backups", "database", "logs", "objects", "secrets"}
     database = next(row for row in rows if row[0] == "database")
     assert database[1:] == [
         "`rds_cluster`, `rds_cluster_instance`",
@@ -140,18 +141,18 @@ def test_the_same_platform_in_another_order_is_the_same_picture(platform: Synthe
 @pytest.mark.parametrize(
     ("types", "text"),
     [
-        (["aws_route53_zone"], "zone pay.example.com"),
+        (["aws_route53_zone"], r"zone pay\.example\.com"),
         (["aws_cloudfront_distribution"], "CloudFront, HTTP/3"),
         (["aws_wafv2_web_acl"], "Firewall of CloudFront"),
         (["aws_wafv2_web_acl"], "Firewall"),
-        (["aws_acm_certificate"], "3 certificates"),
+        (["aws_acm_certificate"], r"\d certificates"),
         (["aws_flow_log"], "with flow logs"),
         (["aws_network_acl"], "own network ACL"),
         (["aws_security_group"], "security groups"),
         (["aws_lb"], "Load balancer"),
-        (["aws_nat_gateway"], "3 NAT gateways"),
+        (["aws_nat_gateway"], r"\d NAT gateways"),
         (["aws_internet_gateway"], "internet gateway"),
-        (["aws_appautoscaling_target"], "2 to 6 tasks"),
+        (["aws_appautoscaling_target"], r"\d to \d tasks"),
         (["aws_appautoscaling_scheduled_action"], "scheduled, too"),
         (["aws_codedeploy_deployment_group"], "blue/green"),
         (["aws_vpc_endpoint"], "Endpoints"),
@@ -165,21 +166,21 @@ def test_the_same_platform_in_another_order_is_the_same_picture(platform: Synthe
         (["aws_backup_vault"], "Backup vault backups"),
         (["aws_backup_plan"], "copies"),
         (["aws_backup_restore_testing_plan"], "restores tested"),
-        (["aws_secretsmanager_secret_rotation"], "3 rotate"),
-        (["aws_kms_key", "aws_kms_alias"], "5 keys"),
+        (["aws_secretsmanager_secret_rotation"], r"\d rotate"),
+        (["aws_kms_key", "aws_kms_alias"], r"\d keys"),
         (["aws_ecr_repository"], "Image repositories"),
         (["aws_sqs_queue"], "for dead letters"),
-        (["aws_sfn_state_machine"], "Workflows and events\nsnapshot-export"),
+        (["aws_sfn_state_machine"], r"Workflows and events\nsnapshot-export"),
         (["aws_cloudwatch_event_rule"], "event rules"),
-        (["aws_cloudwatch_metric_alarm"], "alarms\n1 topic"),
-        (["aws_sns_topic"], "1 topic: alarms"),
+        (["aws_cloudwatch_metric_alarm"], r"\d+ alarms"),
+        (["aws_sns_topic"], r"topics?: alarms"),
         (["aws_cloudwatch_log_group"], "kept 30 days"),
-        (["aws_iam_role"], " roles\n"),
+        (["aws_iam_role"], r"\d+ roles"),
     ],
 )
 def test_what_a_plan_lacks_is_not_drawn(platform: Synthesized, shown: str, types: list[str], text: str) -> None:
-    assert text in shown
-    assert text not in said(without(platform.configuration, *types))
+    assert re.search(text, shown)
+    assert not re.search(text, said(without(platform.configuration, *types)))
 
 
 def test_numbers_are_those_of_the_stack(platform: Synthesized, shown: str) -> None:
@@ -369,7 +370,16 @@ def test_names_of_any_length_and_number_stay_in_their_boxes(platform: Synthesize
     check(draw(pictured(changed)))
 
 
-def test_a_word_that_is_too_long_is_cut_and_shows_it() -> None:
+def test_what_has_no_counterpart_does_not_put_arrows_aslant(platform: Synthesized) -> None:
+    changed = copy.deepcopy(platform.configuration)
+    changed["resource"]["aws_s3_bucket"]["audit"] = {"bucket": "payments-audit-local-123456789012-us-east-2"}
+    drawn = draw(pictured(changed))
+    level = [one for one in drawn.arrows if one.start[1] == one.end[1]]
+    assert len(level) == 1 + 1 + 3 + 1  # peering, database, buckets, backups
+
+
+def test_a_word_that_is_too_long_is_parted_or_cut_and_shows_it() -> None:
+    assert wrapped("token.actions.example.com", 80, 10) == ["token.actions.", "example.com"]
     assert wrapped("short", 100, 10) == ["short"]
     assert wrapped("one two three", 45, 10) == ["one two", "three"]
     (cut,) = wrapped("interminable", 40, 10)
