@@ -51,7 +51,7 @@ class NetworkSettings(SettingsModel):
     `aws ec2 describe-managed-prefix-lists --filters Name=prefix-list-name,Values=com.amazonaws.REGION.s3` says it
     (https://docs.aws.amazon.com/vpc/latest/userguide/working-with-aws-managed-prefix-lists.html)."""
     dynamodb_prefix_list_id: PrefixListId
-    """The id of `com.amazonaws.REGION.dynamodb`, likewise. What is S3's id here is DynamoDB's in another region: ask."""
+    """The id of `com.amazonaws.REGION.dynamodb`. An id of S3's in one region is DynamoDB's in another: do not guess."""
 
     @model_validator(mode="after")
     def _zones_differ(self) -> NetworkSettings:
