@@ -198,6 +198,8 @@ class Rehearsal:
     plan_after_failovers: list[str]
     passwords_found: dict[str, list[str]]
     exported: Exported
+    plan_with_snapshots: list[str]
+    recovery_clusters_with_snapshots: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +229,8 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
                 released = release(deployment, server, local_settings, NEW)
                 rolled_back = release(deployment, server, local_settings, BAD, alarm="web-blue-slow")
         exported = export(server)
+        plan_with_snapshots = restore_snapshots_instead(deployment, server, directory / "snapshots")
+        left_of_recovery = recovery_clusters(server)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(LocalDeployment, "abandon", lambda _: None)  # to look around before it is gone
             deployment.destroy()
@@ -246,6 +250,8 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
             plan_after_failovers=failed_over,
             passwords_found=found,
             exported=exported,
+            plan_with_snapshots=plan_with_snapshots,
+            recovery_clusters_with_snapshots=left_of_recovery,
         )
     finally:
         print(said.getvalue(), file=sys.stderr)  # shown where a test fails, with the times of the phases
@@ -274,14 +280,27 @@ def ended(states: Any) -> str:
         time.sleep(0.05)
 
 
-def planned(deployment: LocalDeployment, server: process.Server, directory: Path, change: str) -> list[str]:
-    """What Terraform would do to the deployed platform if settings said so: action and address, a line each."""
+def changed(deployment: LocalDeployment, server: process.Server, directory: Path, change: str) -> Terraform:
+    """Terraform for the deployed platform as it would be if settings said so."""
     directory.mkdir()
     (directory / "changed.toml").write_text(f'extends = "local"\n{change}' if change else without_payments())
     stack = synthesize(str(directory / "changed.toml"), directory / "cdktf.out")
     environment = provider_installation(stack).environment(process.complete_environment(server.url))
     terraform = Terraform(stack, environment, deployment.console)
     terraform.init()
+    return terraform
+
+
+def planned(deployment: LocalDeployment, server: process.Server, directory: Path, change: str) -> list[str]:
+    """What Terraform would do to the deployed platform if settings said so: action and address, a line each."""
+    # The plan before this one was empty: what exists is what the state says.
+    return changed(deployment, server, directory, change).plan(refresh=False)
+
+
+def restore_snapshots_instead(deployment: LocalDeployment, server: process.Server, directory: Path) -> list[str]:
+    """Take the recovery region's database away, and say what a plan of these settings would change afterwards."""
+    terraform = changed(deployment, server, directory, CHANGES["database-recovery"])
+    terraform.apply()
     return terraform.plan()
 
 
@@ -357,6 +376,13 @@ def fail_over(deployment: LocalDeployment, server: process.Server) -> list[str]:
         if "us-west-2" in target:
             changes = deployment.plan()
     return changes
+
+
+def recovery_clusters(server: process.Server) -> list[str]:
+    """The clusters that the recovery region has, and the global ones."""
+    rds = client(server, "rds", "us-west-2")
+    clusters = [one["DBClusterIdentifier"] for one in rds.describe_db_clusters()["DBClusters"]]
+    return clusters + [one["GlobalClusterIdentifier"] for one in rds.describe_global_clusters()["GlobalClusters"]]
 
 
 def passwords_of(server: process.Server) -> dict[str, str]:
@@ -456,6 +482,13 @@ def test_the_passwords_that_were_made_are_nowhere_but_in_their_secrets(rehearsal
 @pytest.mark.requirement("W7.2")
 def test_a_failover_to_another_instance_or_region_leaves_terraform_nothing_to_do(rehearsal: Rehearsal) -> None:
     assert rehearsal.plan_after_failovers == []
+
+
+@pytest.mark.requirement("W3.4")
+@pytest.mark.requirement("W3.5")
+def test_a_running_platform_can_be_set_to_restore_snapshots_instead(rehearsal: Rehearsal) -> None:
+    assert rehearsal.recovery_clusters_with_snapshots == []
+    assert rehearsal.plan_with_snapshots == []
 
 
 @pytest.mark.requirement("W0.5")
