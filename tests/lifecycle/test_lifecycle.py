@@ -116,6 +116,8 @@ CHANGES = {
     ),
     "removed-service": "",
 }
+# Applied before the destruction: the recovery mode without a database, and a master password that was lost.
+APPLIED = '[database]\nrecovery = "snapshots"\nrecovery_instances = 0\nmaster_password_version = 2\n'
 DATABASE_TYPES = ("aws_rds_cluster.", "aws_rds_cluster_instance.", "aws_secretsmanager_secret")
 # What stands by for the database goes when snapshots are restored instead, with the ways to it.
 STANDING_BY = {
@@ -179,6 +181,16 @@ class Exported:
     key_of_export: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """What came of changed settings: what a plan would change then, what is left, and who has another password."""
+
+    plan: list[str]
+    recovery_clusters: list[str]
+    new_passwords: list[str]
+    found: list[str]
+
+
 @dataclass(kw_only=True)
 class Rehearsal:
     """What was seen while the platform lived and after it was gone."""
@@ -198,8 +210,7 @@ class Rehearsal:
     plan_after_failovers: list[str]
     passwords_found: dict[str, list[str]]
     exported: Exported
-    plan_with_snapshots: list[str]
-    recovery_clusters_with_snapshots: list[str]
+    applied: Applied
 
 
 @pytest.fixture(scope="module")
@@ -229,8 +240,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
                 released = release(deployment, server, local_settings, NEW)
                 rolled_back = release(deployment, server, local_settings, BAD, alarm="web-blue-slow")
         exported = export(server)
-        plan_with_snapshots = restore_snapshots_instead(deployment, server, directory / "snapshots")
-        left_of_recovery = recovery_clusters(server)
+        applied = apply_changes(deployment, server, directory / "applied")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(LocalDeployment, "abandon", lambda _: None)  # to look around before it is gone
             deployment.destroy()
@@ -250,8 +260,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
             plan_after_failovers=failed_over,
             passwords_found=found,
             exported=exported,
-            plan_with_snapshots=plan_with_snapshots,
-            recovery_clusters_with_snapshots=left_of_recovery,
+            applied=applied,
         )
     finally:
         print(said.getvalue(), file=sys.stderr)  # shown where a test fails, with the times of the phases
@@ -297,11 +306,18 @@ def planned(deployment: LocalDeployment, server: process.Server, directory: Path
     return changed(deployment, server, directory, change).plan(refresh=False)
 
 
-def restore_snapshots_instead(deployment: LocalDeployment, server: process.Server, directory: Path) -> list[str]:
-    """Take the recovery region's database away, and say what a plan of these settings would change afterwards."""
-    terraform = changed(deployment, server, directory, CHANGES["database-recovery"])
+def apply_changes(deployment: LocalDeployment, server: process.Server, directory: Path) -> Applied:
+    """Take the recovery region's database away and make the master's password anew."""
+    passwords = passwords_of(server)
+    terraform = changed(deployment, server, directory, APPLIED)
     terraform.apply()
-    return terraform.plan()
+    now = passwords_of(server)
+    return Applied(
+        plan=terraform.plan(),
+        recovery_clusters=recovery_clusters(server),
+        new_passwords=[user for user in now if now[user] != passwords[user]],
+        found=[name for name, text in files_below(directory).items() if any(one in text for one in now.values())],
+    )
 
 
 def without_payments() -> str:
@@ -487,8 +503,15 @@ def test_a_failover_to_another_instance_or_region_leaves_terraform_nothing_to_do
 @pytest.mark.requirement("W3.4")
 @pytest.mark.requirement("W3.5")
 def test_a_running_platform_can_be_set_to_restore_snapshots_instead(rehearsal: Rehearsal) -> None:
-    assert rehearsal.recovery_clusters_with_snapshots == []
-    assert rehearsal.plan_with_snapshots == []
+    assert rehearsal.applied.recovery_clusters == []
+    assert rehearsal.applied.plan == []
+
+
+@pytest.mark.requirement("W0.5")
+@pytest.mark.requirement("W3.3")
+def test_a_lost_master_password_is_replaced_and_known_to_nobody(rehearsal: Rehearsal) -> None:
+    assert rehearsal.applied.new_passwords == ["administrator"]
+    assert rehearsal.applied.found == []
 
 
 @pytest.mark.requirement("W0.5")
