@@ -316,8 +316,8 @@ def check(drawing: Drawing) -> None:
     for one, other in combinations(drawing.rectangles, 2):
         assert not overlap(one, other) or contains(one, other) or contains(other, one), (one, other)
     for text, extent in zip(drawing.texts, extents, strict=True):
-        for box in boxes:
-            assert not overlap(box, extent) or contains(box, extent), (text, box)
+        for around in drawing.rectangles:
+            assert not overlap(around, extent) or contains(around, extent), (text, around)
 
 
 def overlap(one: Rectangle, other: Rectangle) -> bool:
