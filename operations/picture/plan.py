@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from operations.outcome import Refused
@@ -76,8 +78,14 @@ class Platform:
 
     def of(self, *types: str, place: str | None = None) -> list[Resource]:
         """The resources of these types, of one place or of all; in the order of the types, then of their addresses."""
-        found = [one for one in self.resources if one.type in types and place in {None, one.place}]
-        return sorted(found, key=lambda one: (types.index(one.type), one.address))
+        return [one for type_ in types for one in self._of_type.get(type_, []) if place in {None, one.place}]
+
+    @cached_property
+    def _of_type(self) -> Mapping[str, list[Resource]]:
+        found: dict[str, list[Resource]] = defaultdict(list)
+        for one in sorted(self.resources, key=lambda one: one.address):
+            found[one.type].append(one)
+        return found
 
 
 def read(text: str, source: str) -> Platform:
