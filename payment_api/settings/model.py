@@ -14,7 +14,8 @@ from payment_api.settings.runtime import DatabaseSettings, ProcessingSettings, S
 from settings.base import SettingsModel, matching
 from settings.naming import Names
 from settings.network import RegionName
-from settings.platform import AccountId, BucketName, EmailAddress, EnvironmentSuffix, NamePrefix, Tags
+from settings.observability import EmailAddress
+from settings.platform import AccountId, BucketName, EnvironmentSuffix, NamePrefix, Tags
 
 # The longest names that are made of prefix and suffix, and AWS's limits (characters).
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
