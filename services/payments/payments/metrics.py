@@ -16,8 +16,8 @@ ENVIRONMENT_DIMENSION = "Environment"
 CURRENCY_DIMENSION = "Currency"
 DIMENSIONS = (ENVIRONMENT_DIMENSION, SERVICE_DIMENSION)
 DIMENSION_SETS = (DIMENSIONS, (ENVIRONMENT_DIMENSION,))
-"""Each metric is there twice: by who measured it, and of the whole environment. A payment may be settled by the function,
-a worker or the reconciler, and percentiles of several cannot be added up."""
+"""Each metric is there twice, by who measured it and of the whole environment: a payment may be settled by the
+function, a worker or the reconciler, and percentiles of several cannot be added up."""
 DIMENSIONS_OF_AMOUNTS = (ENVIRONMENT_DIMENSION, CURRENCY_DIMENSION)
 
 API, PROCESSING, WORKER, RECONCILIATION = "payments", "process_payment", "worker", "reconcile_payments"
