@@ -509,7 +509,7 @@ class PaymentPlatform(TerraformStack):
         if PAYMENTS in self._settings.services:
             BusinessDashboard(
                 self.primary,
-                "business",
+                "payments-dashboard",
                 names=self._names,
                 settings=observability,
                 regions={"primary": self.primary_alarm_topic, "recovery": self.recovery_alarm_topic},
@@ -517,7 +517,7 @@ class PaymentPlatform(TerraformStack):
         first, second = self.origin_records
         PlatformDashboard(
             self.primary,
-            "platform",
+            "platform-dashboard",
             names=self._names,
             settings=observability,
             distribution=self.distribution,
