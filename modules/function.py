@@ -54,6 +54,7 @@ class FunctionSpecification:
     ``purpose`` goes into the names of what it has, and its folder of lambda/ is called so, with underscores. ``title``
     names it in sentences: "smoke test of releases". ``reserved_concurrency`` is taken from the account's concurrency
     and kept for it: it never has less, and never more. ``attempts`` is how often an asynchronous call is made.
+    ``failing_periods`` are those of five minutes on end in which calls must fail before there is an alarm.
     """
 
     purpose: str
@@ -65,6 +66,7 @@ class FunctionSpecification:
     traced: bool = False
     attempts: int = 3
     oldest_event_seconds: int = 6 * 3600
+    failing_periods: int = 1
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -245,6 +247,7 @@ class Function(Construct):
             },
             expression="FILL(errors, 0) + FILL(throttles, 0)",
             bound=0,
+            periods=self._specification.failing_periods,
             pages=incident,
         )
         topic.watch(self, "alarm", alarm)

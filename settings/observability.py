@@ -7,11 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from settings.base import Rule, SettingsModel, matching
+from settings.base import EmailAddresses, Rule, SettingsModel, each_once, matching
 
-EmailAddress = Annotated[
-    str, matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address is allowed, such as on-call@example.com")
-]
 A_PLACE = "an https address without user, query and fragment is allowed, such as https://example.com/pages"
 
 
@@ -25,14 +22,6 @@ def _https(text: str) -> str:
     return text
 
 
-def different(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse one that is there twice."""
-    if len(set(values)) != len(values):
-        raise ValueError("each address once is allowed")
-    return values
-
-
-EmailAddresses = Annotated[tuple[EmailAddress, ...], Field(strict=False), AfterValidator(different)]
 HttpsAddress = Annotated[str, Rule(_https, A_PLACE)]
 Percent = Annotated[float, Field(gt=0, le=100)]
 
@@ -45,7 +34,7 @@ class ObservabilitySettings(SettingsModel):
 
     paging_email_addresses: EmailAddresses = ()
     """Who is woken, in all regions; AWS asks each address to confirm first."""
-    paging_addresses: Annotated[tuple[HttpsAddress, ...], Field(strict=False), AfterValidator(different)] = ()
+    paging_addresses: Annotated[tuple[HttpsAddress, ...], Field(strict=False), AfterValidator(each_once)] = ()
     """Where pages are sent by HTTPS, to a service that confirms the subscription by itself.
 
     The address is in plan and state, so it may hold no secret.

@@ -10,13 +10,13 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from settings import rules
 from settings.backups import BackupSettings
-from settings.base import SettingsModel, matching
+from settings.base import EmailAddresses, SettingsModel, matching
 from settings.database import DatabaseSettings
 from settings.edge import EdgeSettings
 from settings.firewall import FirewallSettings
 from settings.naming import Names
 from settings.network import NetworkSettings, RegionSettings
-from settings.observability import EmailAddresses, ObservabilitySettings
+from settings.observability import ObservabilitySettings
 from settings.services import DomainSettings, ReleaseSettings, ServiceName, ServiceSettings
 from settings.storage import EncryptionSettings, StorageSettings
 
