@@ -23,6 +23,7 @@ REGIONS = {"primary": "us-east-2", "recovery": "us-west-2", "global": "us-east-1
 # Functions without an alarm of their own, with the reason.
 WATCHED_OTHERWISE = {
     "smoke-test": "CodeDeploy takes a release back whose smoke test fails, and `make release` says so",
+    "prepare-database": "a deployment or `make migrate` calls it, and waits for its answer",
 }
 PERIODS_OF_A_WEEK, PERIODS_OF_A_DAY = 604_800, 86_400  # seconds: PutMetricAlarm, API reference
 
