@@ -35,7 +35,7 @@ from constructs import Construct
 from modules.alarm_topic import AlarmTopic
 from modules.alarms import Alarm, Incident
 from modules.logs import RETENTION_DAYS
-from modules.metrics import FIVE_MINUTES, Metric
+from modules.metrics import MINUTE, Metric
 from modules.network import Network
 from modules.policy_documents import PolicyDocument, Statement, trust
 from modules.region import Region
@@ -54,7 +54,7 @@ class FunctionSpecification:
     ``purpose`` goes into the names of what it has, and its folder of lambda/ is called so, with underscores. ``title``
     names it in sentences: "smoke test of releases". ``reserved_concurrency`` is taken from the account's concurrency
     and kept for it: it never has less, and never more. ``attempts`` is how often an asynchronous call is made.
-    ``failing_periods`` are those of five minutes on end in which calls must fail before there is an alarm.
+    Somebody is told from ``failing_calls`` within ``failing_minutes`` on.
     """
 
     purpose: str
@@ -66,7 +66,8 @@ class FunctionSpecification:
     traced: bool = False
     attempts: int = 3
     oldest_event_seconds: int = 6 * 3600
-    failing_periods: int = 1
+    failing_calls: int = 1
+    failing_minutes: int = 5
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -235,19 +236,19 @@ class Function(Construct):
 
     def _watch(self, topic: AlarmTopic, incident: Incident | None) -> None:
         """One alarm on both: what is to be done begins in the same place, its log."""
-        purpose, title = self._specification.purpose, self._specification.title
+        specification = self._specification
+        purpose, seconds = specification.purpose, specification.failing_minutes * MINUTE
         own = {"FunctionName": self._names.of(purpose)}
         alarm = Alarm(
             name=f"{purpose}-failing",
             kind="function-failing",
-            meaning=f"Calls of the {title} fail, or are throttled",
+            meaning=f"Calls of the {specification.title} fail, or are throttled",
             metrics={
-                "errors": Metric("AWS/Lambda", "Errors", "Sum", own, FIVE_MINUTES),
-                "throttles": Metric("AWS/Lambda", "Throttles", "Sum", own, FIVE_MINUTES),
+                "errors": Metric("AWS/Lambda", "Errors", "Sum", own, seconds),
+                "throttles": Metric("AWS/Lambda", "Throttles", "Sum", own, seconds),
             },
             expression="FILL(errors, 0) + FILL(throttles, 0)",
-            bound=0,
-            periods=self._specification.failing_periods,
+            bound=specification.failing_calls - 1,
             pages=incident,
         )
         topic.watch(self, "alarm", alarm)
