@@ -267,6 +267,7 @@ def test_a_consequence_is_held_back_while_its_cause_pages(platform: Synthesized)
     for composite in composites(platform):
         suppressor = composite.get("actions_suppressor")
         if composite["alarm_name"].endswith("payments-not-processed"):
+            assert suppressor is not None
             assert suppressor["alarm"] == "payments/local/customers-not-served"
             assert suppressor["wait_period"] < suppressor["extension_period"]
             below = [platform.by_id(f"${{{one}.id}}") for one in composite["depends_on"]]
