@@ -135,6 +135,10 @@ class Database:
             "sslmode": "verify-full",
             "sslrootcert": str(self.certificates),
             "application_name": self.application,
+            # After a failover the name may for a while still lead to an instance that reads only, and in a region that
+            # stands by it leads to no other: that is no connection, to be tried again, rather than one that fails later.
+            # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Endpoints.Cluster.html
+            "target_session_attrs": "read-write",
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "tcp_user_timeout": TCP_USER_TIMEOUT_SECONDS * 1000,
             "options": " ".join(f"-c {name}={int(seconds * 1000)}" for name, seconds in timeouts.items()),
@@ -220,7 +224,8 @@ class Pool:
     ) -> R:
         """Call a function with a connection; if that turns out to be lost, call it again with another.
 
-        The function must be one that can be repeated: what the database did before the loss may have been done.
+        Lost is also a connection whose instance has become one that reads only. The function must be one that can be
+        repeated: what the database did before the loss may have been done.
 
         Raises:
             psycopg_pool.PoolTimeout: no connection was to be had within ``timeout_seconds``.
@@ -233,6 +238,10 @@ class Pool:
             with self._pool.connection(timeout=max(deadline - time.monotonic(), 0.0)) as connection:
                 try:
                     return function(connection, *args, **kwargs)
+                except psycopg.errors.ReadOnlySqlTransaction:
+                    connection.close()  # the pool makes another in its place, to the instance that writes
+                    if tries > self._pool.max_size:
+                        raise
                 except psycopg.OperationalError:
                     if not connection.broken or tries > self._pool.max_size:
                         raise
