@@ -45,10 +45,12 @@ class Services(Construct):
         endpoints: Endpoints,
         load_balancer: LoadBalancer,
         database: DatabaseAccess | None,
+        payments_queue: Queue | None,
     ) -> None:
         """``endpoints`` gives the group by which tasks may call AWS; ``topic`` takes the alarms.
 
-        ``database`` is for the services that hold connections, where the region has a cluster.
+        ``database`` is for the services that hold connections, where the region has a cluster. ``payments_queue`` is
+        for the service that accepts payments, as settings say.
         """
         super().__init__(scope, id_)
         self._settings = settings
@@ -59,6 +61,7 @@ class Services(Construct):
         self._endpoints = endpoints
         self._load_balancer = load_balancer
         self._database = database
+        self._payments_queue = payments_queue
         self.cluster = Cluster(self, "cluster", names=self._names, key=keys.logs)
         self.repositories = Repositories(
             self,
@@ -90,6 +93,10 @@ class Services(Construct):
 
     def _run(self, name: str, service: ServiceSettings, repository: EcrRepository) -> None:
         database = self._database if service.connections_per_task else None
+        own_queue = None if service.critical else self._queue(name)
+        processing = self._settings.processing
+        filled_queue = self._payments_queue if processing and processing.service == name else None
+        queue = filled_queue or own_queue
         task = Task(
             self,
             f"{name}-task",
@@ -101,7 +108,10 @@ class Services(Construct):
             repository=repository,
             key=self._keys.logs,
             database=database,
+            queue_url=queue.queue.url if queue else None,
         )
+        if filled_queue:
+            task.let("payments-queue", filled_queue.to_send)
         if database:
             Flow(
                 self,
@@ -114,10 +124,14 @@ class Services(Construct):
         if service.reaches_internet:
             reason = f"{name} calls out, as settings list it"
             Flow(self, f"{name}-way-out", source=task.group, destination=Internet(), port=HTTPS_PORT, reason=reason)
-        if service.critical:
-            self._run_blue_green(name, service, task)
+        if own_queue:
+            self._run_worker(name, service, task, own_queue)
         else:
-            self._run_worker(name, service, task)
+            self._run_blue_green(name, service, task)
+
+    def _queue(self, name: str) -> Queue:
+        key = self._keys.objects
+        return Queue(self, f"{name}-queue", names=self._names, purpose=name, key=key, topic=self._topic)
 
     def _run_blue_green(self, name: str, service: ServiceSettings, task: Task) -> None:
         self.blue_green[name] = BlueGreenService(
@@ -165,8 +179,7 @@ class Services(Construct):
                 metrics={"connections": connections, **{one: running[one] for one in holding}},
             )
 
-    def _run_worker(self, name: str, service: ServiceSettings, task: Task) -> None:
-        queue = Queue(self, f"{name}-queue", names=self._names, purpose=name, key=self._keys.objects, topic=self._topic)
+    def _run_worker(self, name: str, service: ServiceSettings, task: Task, queue: Queue) -> None:
         self.workers[name] = WorkerService(
             self,
             name,

@@ -143,18 +143,17 @@ def _backups_apart(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _processed_service(values: Mapping[str, Any]) -> Iterator[Problem]:
-    """Payments come from a service that there is, with connections for what it accepts and what it sends."""
-    processing, tables = _processing(values), values.get("services", {})
-    if processing is None or not isinstance(tables, Mapping):
+    """Payments come from a service that customers reach, with connections for what it accepts and what it sends."""
+    if (processing := _processing(values)) is None:
         return
-    if processing.service not in tables:
-        allowed = f"the name of a service is: {', '.join(tables) or 'there is none'}"
+    critical = {name: one for name, one in _services(values).items() if one.critical}
+    if processing.service not in critical:
+        allowed = f"the name of a critical service is: {', '.join(critical) or 'there is none'}"
         yield Problem(field=("processing", "service"), value=processing.service, allowed=allowed)
-    service = _services(values).get(processing.service)
-    if service and service.connections_per_task < LEAST_CONNECTIONS:
+    elif (held := critical[processing.service].connections_per_task) < LEAST_CONNECTIONS:
         yield Problem(
             field=("services", processing.service, "connections_per_task"),
-            value=service.connections_per_task,
+            value=held,
             allowed=f"{LEAST_CONNECTIONS} or more is: it accepts payments, and sends them to the queue",
         )
 

@@ -104,7 +104,8 @@ def test_shipped_environments_are_valid(environment: str) -> None:
         (SCHEDULE.format("cron(0 6 * * ? *)", "UTC", 1), "sale.maximum_tasks", "1", "minimum_tasks (2) or more"),
         (SCHEDULE.format("cron(0 6 * * ? *)", "UTC", 9), "sale.maximum_tasks", "9", "maximum_tasks (6)"),
         (SCHEDULE.format("cron(0 9 * * ? *)", "UTC", 6), "sale.until", "cron(0 9", "another time than schedule"),
-        ('[processing]\nservice = "shop"', "processing.service", "'shop'", "web, payments, reports"),
+        ('[processing]\nservice = "reports"', "processing.service", "'reports'", "critical service is: web, payments"),
+        ('[processing]\nservice = "shop"', "processing.service", "'shop'", "critical service is: web, payments"),
         (
             "[services.payments]\nconnections_per_task = 1",
             "services.payments.connections_per_task",

@@ -135,8 +135,8 @@ class Database:
             "sslmode": "verify-full",
             "sslrootcert": str(self.certificates),
             "application_name": self.application,
-            # After a failover the name may for a while lead to an instance that reads only, and where a region stands by
-            # it leads to no other: that is no connection, to be tried again, rather than one that fails later.
+            # After a failover the name may for a while lead to an instance that reads only, and in a region that stands
+            # by to no other: that is no connection, to be tried again, rather than one that fails later.
             # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Endpoints.Cluster.html
             "target_session_attrs": "read-write",
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
