@@ -140,7 +140,7 @@ def test_only_a_protected_database_refuses_to_go_and_leaves_a_snapshot(platform:
 
 @pytest.mark.requirement("W5.4")
 @pytest.mark.parametrize("region", REGIONS)
-def test_only_services_with_connections_and_the_rotation_reach_the_database(platform: Synthesized, region: str) -> None:
+def test_only_those_who_log_in_reach_the_database(platform: Synthesized, region: str) -> None:
     (group,) = [platform.by_id(one) for one in cluster(platform, region)["vpc_security_group_ids"]]
     rules = [
         rule
@@ -148,9 +148,13 @@ def test_only_services_with_connections_and_the_rotation_reach_the_database(plat
         if platform.by_id(rule["security_group_id"]) == group
     ]
     assert {(rule["from_port"], rule["to_port"]) for rule in rules} == {(5432, 5432)}
-    sources = {path_of(platform.by_id(rule["referenced_security_group_id"])).split("/")[-3] for rule in rules}
-    tasks = {f"{name}-task" for name in SERVICES}
-    assert sources == tasks | ({"function"} if region == "primary" else set())
+    groups = {path_of(platform.by_id(rule["referenced_security_group_id"])) for rule in rules}
+    sources = {path.split(f"/{region}/")[1].removesuffix("/group/security-group") for path in groups}
+    expected = {f"services/{name}-task" for name in SERVICES}
+    expected |= {f"payments-processing/{name}" for name in ("process-payment", "reconcile-payments")}
+    if region == "primary":
+        expected |= {"database-rotation/function", "payments-schema/function"}
+    assert sources == expected
     leaving = platform.resources("aws_vpc_security_group_egress_rule").values()
     assert not [rule for rule in leaving if platform.by_id(rule["security_group_id"]) == group]
 
