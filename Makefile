@@ -148,6 +148,10 @@ deploy: setup ## deploy ENV
 release: .venv/.synced ## release IMAGE, or what runs as set now, of SERVICE in ENV (REGION=recovery; ARGS=--resume, --stop)
 	@$(RUN) -m operations release $(SERVICE) $(if $(IMAGE),--image $(IMAGE)) --environment $(ENV) --region $(REGION) $(ARGS)
 
+.PHONY: migrate
+migrate: .venv/.synced ## bring the schema of the database of ENV up to date, where a deployment does not do it by itself
+	@$(RUN) -m operations migrate $(ENV) $(ARGS)
+
 .PHONY: redrive
 redrive: .venv/.synced ## show the dead letters of QUEUE (ARGS="--older-than 1h", --return or --discard "why")
 	@$(RUN) -m operations redrive $(QUEUE) $(ARGS)

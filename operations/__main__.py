@@ -267,6 +267,14 @@ def redrive(
     )
 
 
+@application.command()
+def migrate(environment: Environment) -> None:
+    """Bring the schema of an environment's database up to date, by the function of its last deployment."""
+    from operations.migrate import run
+
+    run(_settings(environment), console())
+
+
 @application.command("bench-synth")
 def bench_synth(
     rounds: Annotated[int, typer.Option(min=5, max=100, help="Rounds of both ways, one after the other.")] = 5,
