@@ -3,7 +3,7 @@
 Creates the function from lambda/prepare_database in the private tier, with its role and its way to the database, and,
 where settings say so, the call that Terraform makes whenever the function's code changes: what needs the new schema
 comes after it. The steps are safe while the versions before serve, and go forward only. Why Terraform calls it is ADR
-0028.
+0030.
 """
 
 from __future__ import annotations
