@@ -139,6 +139,7 @@ CHANGED = {
     "operation": {
         "update": {
             "aws_appautoscaling_policy",
+            "aws_appautoscaling_scheduled_action",
             "aws_cloudwatch_metric_alarm",
             "aws_codedeploy_deployment_group",
             "aws_ecs_service",

@@ -81,6 +81,10 @@ resource "aws_lambda_permission" "schedule" {
   source_arn    = aws_cloudwatch_event_rule.schedule.arn
 }
 
+resource "aws_cloudwatch_log_group" "prepare" {
+  name = "/aws/lambda/prepare"
+}
+
 resource "aws_lambda_function" "prepare" {
   function_name    = "prepare"
   role             = aws_iam_role.function.arn
@@ -88,6 +92,7 @@ resource "aws_lambda_function" "prepare" {
   handler          = "handler.handle"
   filename         = "function.zip"
   source_code_hash = filebase64sha256("function.zip")
+  depends_on       = [aws_cloudwatch_log_group.prepare]
 }
 
 resource "aws_lambda_invocation" "prepare" {
