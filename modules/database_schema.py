@@ -77,7 +77,7 @@ class DatabaseSchema(Construct):
         )
         flow = Flow(
             self,
-            "preparation-to-database",
+            "payments-preparation-to-database",
             source=self.function.group,
             destination=database.group,
             port=POSTGRESQL_PORT,

@@ -37,10 +37,10 @@ from modules.policy_documents import Statement
 from modules.queue import Queue
 from modules.region import Region
 from modules.security_groups import HTTPS_PORT, Addresses, Flow, Internet
-from settings.naming import Names
+from settings.naming import PROCESS_PAYMENT, Names
 from settings.processing import ProcessingSettings
 
-PROCESS, RECONCILE = "process-payment", "reconcile-payments"
+RECONCILE = "reconcile-payments"
 RECONCILE_SECONDS = 240
 RECONCILE_RUNS_IN_VAIN = 3
 # A message must stay hidden for longer than a function may hold it, also while Lambda tries to call one.
@@ -85,7 +85,7 @@ class PaymentsProcessing(Construct):
             self,
             "queue",
             names=names,
-            purpose=PROCESS,
+            purpose=PROCESS_PAYMENT,
             key=keys.objects,
             topic=topic,
             visibility_timeout_seconds=settings.timeout_seconds * TIMES_THE_TIMEOUT,
@@ -102,7 +102,7 @@ class PaymentsProcessing(Construct):
         function = self._function(
             database,
             FunctionSpecification(
-                purpose=PROCESS,
+                purpose=PROCESS_PAYMENT,
                 title="processing of payments",
                 description="Asks the acquirer for what a message wants, and stores the answer",
                 timeout_seconds=settings.timeout_seconds,
@@ -191,7 +191,7 @@ class PaymentsProcessing(Construct):
         )
         Flow(
             self,
-            f"{purpose}-to-database",
+            f"payments-{purpose}-to-database",
             source=function.group,
             destination=database.group,
             port=POSTGRESQL_PORT,
@@ -245,11 +245,11 @@ class PaymentsProcessing(Construct):
             period_seconds=self._settings.reconcile_minutes * MINUTE_SECONDS,
         )
         self._alarm(
-            f"{PROCESS}-failures",
+            f"{PROCESS_PAYMENT}-failures",
             "Whole batches of payments failed: the function ended, or ran out of time",
             "AWS/Lambda",
             "Errors",
-            {"FunctionName": self._names.of(PROCESS)},
+            {"FunctionName": self._names.of(PROCESS_PAYMENT)},
             statistic="Sum",
             period_seconds=5 * MINUTE_SECONDS,
         )

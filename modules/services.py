@@ -27,6 +27,7 @@ from modules.smoke_test import SmokeTest
 from modules.task import Task
 from modules.worker_service import WorkerService
 from settings import Settings
+from settings.naming import PROCESS_PAYMENT
 from settings.services import ServiceSettings
 
 
@@ -160,13 +161,18 @@ class Services(Construct):
     def _scale_on_connections(self, database: DatabaseAccess) -> None:
         """Critical services get more tasks while too much of all pools is in use.
 
-        The pools are those of the tasks that run: each task that is added makes them larger, so that the share falls.
+        The pools are those of the tasks that run, and of the functions that process payments: each task that is added
+        makes them larger, so that the share falls.
         """
         scaled = {name: self.blue_green[name].scaling for name in self.blue_green}
         running = {name: one.running_tasks for name, one in scaled.items()}
         running |= {name: one.scaling.running_tasks for name, one in self.workers.items()}
         sizes = {name: self._settings.services[name].connections_per_task for name in running}
         holding = {name: size for name, size in sizes.items() if size}
+        if (processing := self._settings.processing) and self._payments_queue:
+            function = {"FunctionName": self._names.of(PROCESS_PAYMENT)}
+            holding["process_payment"] = processing.connections_per_function  # no service has such a name
+            running["process_payment"] = Metric("AWS/Lambda", "ConcurrentExecutions", "Maximum", function)
         pools = " + ".join(f"{size} * FILL({name}, 0)" for name, size in holding.items())
         connections = Metric(
             "AWS/RDS", "DatabaseConnections", "Sum", {"DBClusterIdentifier": database.cluster.cluster_identifier}

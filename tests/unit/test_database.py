@@ -373,7 +373,7 @@ def test_critical_services_follow_the_share_of_all_pools_that_is_in_use(
     tracking = policy["target_tracking_scaling_policy_configuration"]
     assert tracking["target_value"] == 70
     metrics = {one["id"]: one for one in tracking["customized_metric_specification"]["metrics"]}
-    pools = "5 * FILL(web, 0) + 10 * FILL(payments, 0) + 2 * FILL(reports, 0)"
+    pools = "5 * FILL(web, 0) + 10 * FILL(payments, 0) + 2 * FILL(reports, 0) + 5 * FILL(process_payment, 0)"
     assert metrics["result"]["expression"] == f"100 * FILL(connections, 0) / IF({pools} < 1, 1, {pools})"
     counted = metrics["connections"]["metric_stat"]
     assert counted["stat"] == "Sum"
@@ -382,6 +382,9 @@ def test_critical_services_follow_the_share_of_all_pools_that_is_in_use(
     assert platform.by_id(dimension["value"]) == cluster(platform, region)
     for one in SERVICES:
         assert metrics[one]["metric_stat"]["metric"]["metric_name"] == "RunningTaskCount"
+    functions = metrics["process_payment"]["metric_stat"]["metric"]
+    assert functions["metric_name"] == "ConcurrentExecutions"
+    assert functions["dimensions"] == [{"name": "FunctionName", "value": "payments-process-payment-local"}]
 
 
 @pytest.mark.requirement("W5.2")

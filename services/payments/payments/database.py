@@ -28,6 +28,8 @@ TCP_USER_TIMEOUT_SECONDS = 10
 """How long what was sent may stay unacknowledged: a failover must not hold a request for the minutes that TCP does."""
 # How long a connection serves: after a failover, or with new instances, load is to spread again.
 LONGEST_LIFE_SECONDS = 1800
+READY_CONNECTIONS = 2  # are open before anybody asks, and stay
+IDLE_SECONDS = 120
 # boto3 would otherwise wait for minutes.
 AWS_CONFIG = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"})
 
@@ -192,14 +194,18 @@ class _PooledConnection(psycopg.Connection[Any]):
 
 
 class Pool:
-    """So many connections, opened when the pool is, and again when they are lost."""
+    """Up to so many connections, as many as are used; those that nobody used for a while are closed.
+
+    How many there are is what the platform's scaling sees: a pool that held all of them would always look full.
+    """
 
     def __init__(self, database: Database, connections: int) -> None:
         self._pool = ConnectionPool(
             connection_class=_PooledConnection,
             kwargs={"database": database},
-            min_size=connections,
+            min_size=min(connections, READY_CONNECTIONS),
             max_size=connections,
+            max_idle=IDLE_SECONDS,
             max_lifetime=LONGEST_LIFE_SECONDS,
             reconnect_timeout=5,
             open=False,
@@ -207,7 +213,7 @@ class Pool:
         )
 
     def open(self) -> None:
-        """Begin to connect; whether the database is there shows in use."""
+        """Begin to connect to the first; whether the database is there shows in use."""
         self._pool.open(wait=False)
 
     def close(self) -> None:
