@@ -155,6 +155,7 @@ class Task(Construct):
                 {"sourceVolume": volume, "containerPath": path, "readOnly": False} for volume, path in WRITABLE.items()
             ],
             "stopTimeout": STOP_TIMEOUT_SECONDS,
+            **_health_check(service),
             "environment": [{"name": name, "value": value} for name, value in variables.items()],
             "logConfiguration": {
                 "logDriver": "awslogs",
@@ -208,3 +209,11 @@ class Task(Construct):
             ),
             Statement(sid="DecryptTheSession", actions=["kms:Decrypt"], resources=[key.arn]),
         ]
+
+
+def _health_check(service: ServiceSettings) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html."""
+    if not service.container_check:
+        return {}
+    command = ["CMD", *service.container_check]
+    return {"healthCheck": {"command": command, "interval": 15, "timeout": 5, "retries": 3, "startPeriod": 30}}

@@ -27,6 +27,7 @@ ServiceName = Annotated[
 PathPattern = Annotated[
     str, matching(r"/[A-Za-z0-9_.$/~\"'@:+&*?-]{0,127}", "a path of up to 128 characters is allowed, such as /api/*")
 ]
+CommandPart = Annotated[str, matching(r"[ -~]{1,200}", "up to 200 plain characters are allowed")]
 UrlPath = Annotated[str, matching(r"/[!-~]{0,1023}", "an absolute path is allowed, such as /health")]
 
 ScheduleName = Annotated[
@@ -186,6 +187,11 @@ class ServiceSettings(SettingsModel):
     """Of a hundred tasks beyond the base, how many run on Spot; the others run on demand."""
     health_check: HealthCheckSettings = HealthCheckSettings()
     """How the load balancer checks it."""
+    container_check: Annotated[tuple[CommandPart, ...], Field(strict=False, max_length=20)] = ()
+    """A command of the image that says by its exit code whether the container is well, in parts; none asks nothing.
+
+    Of services/payments it is `["python", "-m", "payments", "healthy"]`. A task that is not well is replaced.
+    """
     scheduled_scaling: dict[ScheduleName, ScheduledScalingSettings] = Field(default_factory=dict)
     """Other bounds at other times."""
 

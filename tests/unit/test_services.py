@@ -94,6 +94,15 @@ def test_container_is_confined(platform: Synthesized, region: str, name: str) ->
 
 
 @pytest.mark.requirement("W1.5")
+def test_a_container_is_asked_by_the_command_of_the_settings(platform: Synthesized) -> None:
+    assert "healthCheck" not in container(platform, "primary", "payments")
+    command = ("python", "-m", "payments", "healthy")
+    asked = container(with_service("payments", container_check=command), "primary", "payments")
+    assert asked["healthCheck"]["command"] == ["CMD", *command]
+    assert asked["healthCheck"]["timeout"] < asked["healthCheck"]["interval"]
+
+
+@pytest.mark.requirement("W1.5")
 def test_every_service_has_roles_and_a_security_group_of_its_own(platform: Synthesized) -> None:
     definitions = platform.resources("aws_ecs_task_definition").values()
     roles = [path_of(platform.by_id(d[kind])) for d in definitions for kind in ("task_role_arn", "execution_role_arn")]

@@ -88,6 +88,7 @@ def test_shipped_environments_are_valid(environment: str) -> None:
         ('[services.reports]\npath_patterns = ["/r/*"]', "services.reports.path_patterns", "/r/*", "a worker"),
         ("[services.web]\npriority = 1000", "services.payments.priority", "1000", "web has it"),
         ("[services.web]\nport = 443", "services.web.port", "443", "1024"),
+        ('[services.web]\ncontainer_check = ["a\\nb"]', "services.web.container_check.0", "a", "plain characters"),
         ("[services.web]\nuser = 0", "services.web.user", "0", "1"),
         ("[services.web.health_check]\ntimeout_seconds = 15", "health_check.timeout_seconds", "15", "less than"),
         ("[services.web.health_check]\nslow_start_seconds = 5", "health_check.slow_start_seconds", "5", "30 to 900"),
