@@ -9,6 +9,7 @@ comes after it. The steps are safe while the versions before serve, and go forwa
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.lambda_invocation import LambdaInvocation
@@ -87,7 +88,7 @@ class DatabaseSchema(Construct):
         needed = [self.function.policy, secrets.master_version, flow.egress, flow.ingress, *database.instances]
         self.ready: list[ITerraformDependable] = [self._call(needed)] if on_deploy else []
 
-    def _call(self, needed: list[ITerraformDependable]) -> LambdaInvocation:
+    def _call(self, needed: Sequence[ITerraformDependable]) -> LambdaInvocation:
         function = self.function.function
         return LambdaInvocation(
             self,
@@ -95,7 +96,7 @@ class DatabaseSchema(Construct):
             function_name=function.function_name,
             input=json.dumps({"code": function.source_code_hash_input}),  # other code is called again
             lifecycle_scope="CRUD",  # a change is no replacement; a destruction asks for nothing
-            depends_on=needed,
+            depends_on=list(needed),
         )
 
 

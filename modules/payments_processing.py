@@ -36,7 +36,7 @@ from modules.network import Network
 from modules.policy_documents import Statement
 from modules.queue import Queue
 from modules.region import Region
-from modules.security_groups import HTTPS_PORT, Addresses, Flow, Internet
+from modules.security_groups import HTTPS_PORT, Addresses, End, Flow, Internet
 from settings.naming import PROCESS_PAYMENT, Names
 from settings.processing import ProcessingSettings
 
@@ -198,7 +198,7 @@ class PaymentsProcessing(Construct):
             reason=f"{purpose} reads and writes the database",
         )
         reason = f"{purpose} calls the acquirer, through NAT"
-        blocks = [Addresses(block) for block in self._settings.acquirer.networks]
+        blocks: list[End] = [Addresses(block) for block in self._settings.acquirer.networks]
         for number, destination in enumerate(blocks or [Internet()]):
             Flow(
                 self,

@@ -322,10 +322,10 @@ def apply_changes(deployment: LocalDeployment, server: process.Server, directory
 
 
 def without_payments() -> str:
-    """The deployed settings less a service: what a file adds to another cannot take anything away."""
+    """The deployed settings less a service, and what processes for it: a file cannot take away what another has."""
     services = (ENVIRONMENTS / "_services.toml").read_text(encoding="utf-8").split("[services.")[1:]
     others = "".join(f"[services.{one}" for one in services if not one.startswith("payments]"))
-    local = (ENVIRONMENTS / "local.toml").read_text(encoding="utf-8")
+    local = re.sub(r"\[processing\]\n[^\[]*", "", (ENVIRONMENTS / "local.toml").read_text(encoding="utf-8"))
     return local.replace('extends = "_services"', "") + "\n" + others
 
 
