@@ -118,6 +118,10 @@ synth: .venv/.synced preflight ## write the Terraform configuration of ENV to cd
 estimate: .venv/.synced ## show what a month of each environment costs before anything is used
 	@$(RUN) -m operations estimate $(ARGS)
 
+.PHONY: picture
+picture: .venv/.synced ## draw docs/architecture.svg and its tables anew (PLAN=plan.json ARGS="--output file.svg")
+	@$(RUN) -m operations picture $(PLAN) --environment $(ENV) $(ARGS)
+
 .PHONY: bench-synth
 bench-synth: .venv/.synced preflight ## measure synthesis against stock CDKTF
 	@$(RUN) -m operations bench-synth $(ARGS)

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
 from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget, CloudwatchEventTargetRetryPolicy
-from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.lambda_event_source_mapping import (
     LambdaEventSourceMapping,
     LambdaEventSourceMappingScalingConfig,
@@ -27,6 +26,7 @@ from constructs import Construct
 
 from modules.acquirer_secret import acquirer_secret_arn, to_read_the_acquirers_key
 from modules.alarm_topic import AlarmTopic
+from modules.alarms import Incident
 from modules.database_access import FUNCTIONS_CERTIFICATES, DatabaseAccess
 from modules.database_surroundings import POSTGRESQL_PORT
 from modules.endpoints import Endpoints
@@ -47,8 +47,6 @@ RECONCILE_RUNS_IN_VAIN = 3
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-queueconfig
 TIMES_THE_TIMEOUT = 6
 MINUTE_SECONDS = 60
-# As services/payments writes its own metrics: payments/metrics.py.
-METRICS, OLDEST_UNSETTLED = "Payments", "OldestUnsettledAge"
 
 
 class PaymentsProcessing(Construct):
@@ -90,12 +88,12 @@ class PaymentsProcessing(Construct):
             topic=topic,
             visibility_timeout_seconds=settings.timeout_seconds * TIMES_THE_TIMEOUT,
             attempts=settings.tries,
+            incident=Incident.PAYMENTS_NOT_PROCESSED,
         )
         self.functions: dict[str, Function] = {}
         if database:
             self._process(database)
-            self._reconcile(database)
-            self._watch(stands_by=stands_by)
+            self._reconcile(database, None if stands_by else topic)
 
     def _process(self, database: DatabaseAccess) -> None:
         settings = self._settings
@@ -112,6 +110,7 @@ class PaymentsProcessing(Construct):
                 variables=self._variables(database),
             ),
             self.queue.to_work_off,
+            self._topic,
         )
         LambdaEventSourceMapping(
             self,
@@ -124,7 +123,7 @@ class PaymentsProcessing(Construct):
             depends_on=[function.policy],  # Terraform cannot infer it: Lambda looks whether the role may receive
         )
 
-    def _reconcile(self, database: DatabaseAccess) -> None:
+    def _reconcile(self, database: DatabaseAccess, topic: AlarmTopic | None) -> None:
         """One at a time: what one run leaves, the next finds."""
         settings, minutes = self._settings, self._settings.reconcile_minutes
         function = self._function(
@@ -137,9 +136,12 @@ class PaymentsProcessing(Construct):
                 memory_mib=settings.memory_mib,
                 reserved_concurrency=1 if settings.reserve_concurrency else None,
                 traced=True,
+                failing_calls=RECONCILE_RUNS_IN_VAIN,
+                failing_minutes=RECONCILE_RUNS_IN_VAIN * minutes,
                 variables=self._variables(database),
             ),
             self.queue.to_send,
+            topic,
         )
         rule = CloudwatchEventRule(
             self,
@@ -171,7 +173,11 @@ class PaymentsProcessing(Construct):
         )
 
     def _function(
-        self, database: DatabaseAccess, specification: FunctionSpecification, statements: Sequence[Statement]
+        self,
+        database: DatabaseAccess,
+        specification: FunctionSpecification,
+        statements: Sequence[Statement],
+        topic: AlarmTopic | None,
     ) -> Function:
         purpose = specification.purpose
         function = Function(
@@ -187,6 +193,8 @@ class PaymentsProcessing(Construct):
             ],
             network=self._network,
             groups=[self._endpoints.clients],
+            topic=topic,
+            incident=Incident.PAYMENTS_NOT_PROCESSED,
             after=self._after,
         )
         Flow(
@@ -224,73 +232,3 @@ class PaymentsProcessing(Construct):
             "ACQUIRER_BASE_URL": settings.acquirer.url,
             "ACQUIRER_SECRET_ARN": acquirer_secret_arn(self._names, self._region),
         }
-
-    def _watch(self, *, stands_by: bool) -> None:
-        overdue = self._settings.overdue_minutes * MINUTE_SECONDS
-        self._alarm(
-            "payments-waiting",
-            "Messages of payments wait: nobody processes them, or not quickly enough",
-            "AWS/SQS",
-            "ApproximateAgeOfOldestMessage",
-            {"QueueName": self.queue.queue.name},
-            above=overdue,
-        )
-        self._alarm(
-            "payments-overdue",
-            "An accepted payment has no answer: docs/runbooks/dead-letters.md",
-            METRICS,
-            OLDEST_UNSETTLED,
-            {"Environment": self._names.suffix, "Service": RECONCILE.replace("-", "_")},
-            above=overdue,
-            period_seconds=self._settings.reconcile_minutes * MINUTE_SECONDS,
-        )
-        self._alarm(
-            f"{PROCESS_PAYMENT}-failures",
-            "Whole batches of payments failed: the function ended, or ran out of time",
-            "AWS/Lambda",
-            "Errors",
-            {"FunctionName": self._names.of(PROCESS_PAYMENT)},
-            statistic="Sum",
-            period_seconds=5 * MINUTE_SECONDS,
-        )
-        if not stands_by:
-            self._alarm(
-                f"{RECONCILE}-failures",
-                "Nobody looks after payments without an answer: the reconciler failed several times on end",
-                "AWS/Lambda",
-                "Errors",
-                {"FunctionName": self._names.of(RECONCILE)},
-                statistic="Sum",
-                period_seconds=self._settings.reconcile_minutes * MINUTE_SECONDS,
-                periods=RECONCILE_RUNS_IN_VAIN,
-            )
-
-    def _alarm(
-        self,
-        purpose: str,
-        meaning: str,
-        namespace: str,
-        metric: str,
-        dimensions: dict[str, str],
-        *,
-        above: float = 0,
-        statistic: str = "Maximum",
-        period_seconds: int = MINUTE_SECONDS,
-        periods: int = 1,
-    ) -> None:
-        CloudwatchMetricAlarm(
-            self,
-            purpose,
-            alarm_name=self._names.alarm(purpose),
-            alarm_description=meaning,
-            namespace=namespace,
-            metric_name=metric,
-            dimensions=dimensions,
-            statistic=statistic,
-            period=period_seconds,
-            evaluation_periods=periods,
-            comparison_operator="GreaterThanThreshold",
-            threshold=above,
-            treat_missing_data="notBreaching",  # who has nothing to do says nothing
-            alarm_actions=[self._topic.topic.arn],
-        )

@@ -305,6 +305,29 @@ def estimate(
         estimates.run(environments or [], prices, console())
 
 
+@application.command()
+def picture(
+    plan: Annotated[
+        str | None,
+        typer.Argument(
+            help="A file that terraform show -json wrote, or a cdk.tf.json; - for standard input; none: synthesize now."
+        ),
+    ] = None,
+    *,
+    environment: Annotated[str, typer.Option(help="What is synthesized where no PLAN is given.")] = "local",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The SVG file. If not given, docs/architecture.svg, and without PLAN the tables beside it, too."
+        ),
+    ] = None,
+) -> None:
+    """Draw the architecture of what a plan, or an environment, would build, as an SVG."""
+    from operations.picture.command import run
+
+    run(plan, environment, output, console())
+
+
 def _settings(environment: str) -> Settings:
     try:
         return load(environment)

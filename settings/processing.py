@@ -88,7 +88,5 @@ class ProcessingSettings(FunctionSettings):
     """Whether as many functions are kept free for it, of what the account may run; AWS lets 100 be nobody's."""
     reconcile_minutes: Annotated[int, Field(ge=1, le=60)] = 5
     """Minutes between two looks after payments that nobody has answered."""
-    overdue_minutes: Annotated[int, Field(ge=5, le=1440)] = 30
-    """Minutes that a message or an accepted payment may wait before somebody is told."""
     migrate_on_deploy: bool = True
     """Whether a deployment brings the database's schema up to date; else `make migrate` does."""

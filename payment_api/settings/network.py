@@ -30,9 +30,11 @@ class NetworkSettings(SettingsModel):
     nat_instance_class: Literal["t4g.nano", "t4g.micro", "t4g.small", "t4g.medium", "c7gn.medium"] = "t4g.micro"
     """Their size, on Graviton."""
     s3_prefix_list_id: PrefixListId
-    """The region's prefix list `com.amazonaws.REGION.s3`: `aws ec2 describe-prefix-lists` says its id."""
+    """The id of the prefix list `com.amazonaws.REGION.s3`, which each region has its own of, the same for all accounts:
+    `aws ec2 describe-managed-prefix-lists --filters Name=prefix-list-name,Values=com.amazonaws.REGION.s3` says it
+    (https://docs.aws.amazon.com/vpc/latest/userguide/working-with-aws-managed-prefix-lists.html)."""
     dynamodb_prefix_list_id: PrefixListId
-    """The region's prefix list `com.amazonaws.REGION.dynamodb`."""
+    """The id of `com.amazonaws.REGION.dynamodb`. An id of S3's in one region is DynamoDB's in another: do not guess."""
 
     @model_validator(mode="after")
     def _zones_differ(self) -> NetworkSettings:

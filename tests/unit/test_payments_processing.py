@@ -227,15 +227,12 @@ def test_a_functions_log_is_encrypted_and_kept_for_thirty_days(platform: Synthes
 
 
 @pytest.mark.requirement("W5.2")
-def test_somebody_is_told_of_payments_that_wait(platform: Synthesized, region: str) -> None:
+def test_somebody_is_told_when_payments_wait_or_their_functions_fail(platform: Synthesized, region: str) -> None:
     path = f"{region}/payments-processing"
-    waiting = platform.resource("aws_cloudwatch_metric_alarm", f"{path}/payments-waiting")
-    overdue = platform.resource("aws_cloudwatch_metric_alarm", f"{path}/payments-overdue")
-    assert waiting["metric_name"] == "ApproximateAgeOfOldestMessage"
-    assert platform.by_id(waiting["dimensions"]["QueueName"]) == queue(platform, region)
-    assert (overdue["namespace"], overdue["metric_name"]) == ("Payments", "OldestUnsettledAge")
-    assert overdue["dimensions"] == {"Environment": "local", "Service": "reconcile_payments"}
-    assert waiting["threshold"] == overdue["threshold"] == 1800
+    waiting = platform.resource("aws_cloudwatch_metric_alarm", f"{path}/queue/age-alarm")
+    assert waiting["alarm_name"] == "payments/local/process-payment-queue-age"
+    failing = platform.resource("aws_cloudwatch_metric_alarm", f"{path}/process-payment/alarm")
+    assert failing["alarm_name"] == "payments/local/process-payment-failing"
 
 
 @pytest.mark.requirement("W3.5")
@@ -247,7 +244,7 @@ def test_a_region_that_stands_by_is_the_same_but_for_the_alarm_of_its_idle_recon
             if f"/{region}/payments-processing/" in path_of(block)
         )
 
-    idle = "aws_cloudwatch_metric_alarm reconcile-payments-failures"
+    idle = "aws_cloudwatch_metric_alarm reconcile-payments/alarm"
     assert [kind for kind in kinds("primary") if kind != idle] == kinds("recovery")
 
 
