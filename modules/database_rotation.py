@@ -28,7 +28,7 @@ from modules.keys import Keys
 from modules.network import Network
 from modules.policy_documents import Statement, when
 from modules.region import Region
-from modules.security_groups import Flow
+from modules.security_groups import Flow, Group
 from settings.naming import Names
 
 SPECIFICATION = FunctionSpecification(
@@ -57,8 +57,12 @@ class DatabaseRotation(Construct):
         endpoints: Endpoints,
         keys: Keys,
         topic: AlarmTopic,
+        other_group: Group | None,
     ) -> None:
-        """``endpoints`` gives the group by which the function calls Secrets Manager; ``topic`` takes the alarm."""
+        """``endpoints`` gives the group by which the function calls Secrets Manager; ``topic`` takes the alarm.
+
+        ``other_group`` is of the other region's cluster, where that may have the writer.
+        """
         super().__init__(scope, id_)
         self._database = database
         self.function = Function(
@@ -71,14 +75,20 @@ class DatabaseRotation(Construct):
             network=network,
             groups=[endpoints.clients],
         )
-        self._flow = Flow(
-            self,
-            "rotation-to-database",
-            source=self.function.group,
-            destination=database.group,
-            port=POSTGRESQL_PORT,
-            reason="The rotation changes passwords",
-        )
+        ways = {"rotation-to-database": database.group}
+        if other_group:
+            ways["rotation-to-other-database"] = other_group
+        self._flows = [
+            Flow(
+                self,
+                name,
+                source=self.function.group,
+                destination=group,
+                port=POSTGRESQL_PORT,
+                reason="The rotation changes passwords",
+            )
+            for name, group in ways.items()
+        ]
         self._permission = LambdaPermission(
             self,
             "permission",
@@ -111,8 +121,7 @@ class DatabaseRotation(Construct):
                 version,
                 self._permission,
                 self.function.policy,
-                self._flow.egress,
-                self._flow.ingress,
+                *(rule for flow in self._flows for rule in (flow.egress, flow.ingress)),
                 *self._database.instances,
             ],
         )

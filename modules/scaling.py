@@ -75,9 +75,13 @@ class Scaling(Construct):
             resource_id=f"service/{cluster}/{ecs_service.name}",
             min_capacity=service.minimum_tasks,
             max_capacity=service.maximum_tasks,
-            # What a schedule has set is not for Terraform to undo.
+            # What a schedule has set is not for Terraform to undo, nor that a failover (operations/failover.py) keeps
+            # scaling from taking back the tasks that it has started.
             lifecycle=TerraformResourceLifecycle(
-                ignore_changes=["min_capacity", "max_capacity"] if service.scheduled_scaling else []
+                ignore_changes=[
+                    "suspended_state",
+                    *(["min_capacity", "max_capacity"] if service.scheduled_scaling else []),
+                ]
             ),
         )
         for schedule, scheduled in service.scheduled_scaling.items():

@@ -6,6 +6,8 @@ behind the load balancer, any other as a worker on a queue.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cdktf_cdktf_provider_aws.ecr_repository import EcrRepository
 from constructs import Construct
 
@@ -39,6 +41,7 @@ class Services(Construct):
         id_: str,
         *,
         settings: Settings,
+        services: Mapping[str, ServiceSettings],
         keys: Keys,
         topic: AlarmTopic,
         network: Network,
@@ -46,7 +49,9 @@ class Services(Construct):
         load_balancer: LoadBalancer,
         database: DatabaseAccess | None,
     ) -> None:
-        """``endpoints`` gives the group by which tasks may call AWS; ``topic`` takes the alarms.
+        """``services`` are those of the settings as they run in this region: how many tasks differs.
+
+        ``endpoints`` gives the group by which tasks may call AWS; ``topic`` takes the alarms.
 
         ``database`` is for the services that hold connections, where the region has a cluster.
         """
@@ -83,7 +88,7 @@ class Services(Construct):
             key=keys.logs,
             secrets_key=keys.secrets,
         )
-        for name, service in settings.services.items():
+        for name, service in services.items():
             self._run(name, service, self.repositories.of[name])
         if database:
             self._scale_on_connections(database)
@@ -111,6 +116,15 @@ class Services(Construct):
                 port=POSTGRESQL_PORT,
                 reason=f"{name} reads and writes the database",
             )
+            if database.other_group:
+                Flow(
+                    self,
+                    f"{name}-to-other-database",
+                    source=task.group,
+                    destination=database.other_group,
+                    port=POSTGRESQL_PORT,
+                    reason=f"{name} writes the database while its writer is in the other region",
+                )
         if service.reaches_internet:
             reason = f"{name} calls out, as settings list it"
             Flow(self, f"{name}-way-out", source=task.group, destination=Internet(), port=HTTPS_PORT, reason=reason)

@@ -45,6 +45,7 @@ from modules.restore_test import RestoreTest
 from modules.services import Services
 from modules.snapshot_export import SnapshotExport
 from modules.statement_blocks import with_statement_blocks
+from modules.takeover import Takeover
 from settings import Settings
 from settings.firewall import Scope
 from settings.naming import DATABASE, RECOVERY_DATABASE
@@ -224,11 +225,13 @@ class PaymentPlatform(TerraformStack):
             zones=settings.recovery.zones,
             protected=settings.protected,
         )
+        global_cluster = self.recovery_database.global_cluster
         self.database_secrets = DatabaseSecrets(
             self.primary,
             "database-secrets",
             names=self._names,
             database=self.database,
+            host=global_cluster.endpoint if global_cluster else self.database.cluster.endpoint,
             key=self.primary_keys.secrets,
             replica_region=settings.recovery.name,
             replica_key=self.recovery_keys.secrets,
@@ -244,6 +247,7 @@ class PaymentPlatform(TerraformStack):
             endpoints=self.primary_endpoints,
             keys=self.primary_keys,
             topic=self.primary_alarm_topic,
+            other_group=self.recovery_database.group if global_cluster else None,
         )
         ReaderScaling(self.primary, "reader-scaling", names=self._names, database=self.database)
         self._watch_database()
@@ -271,7 +275,11 @@ class PaymentPlatform(TerraformStack):
             )
 
     def _database_access(
-        self, region: Region, database: Database | RecoveryDatabase, keys: Keys
+        self,
+        region: Region,
+        database: Database | RecoveryDatabase,
+        keys: Keys,
+        other: Database | RecoveryDatabase,
     ) -> DatabaseAccess | None:
         """How services reach the database of their region, if there is one: not where snapshots would be restored."""
         if database.cluster is None:
@@ -282,6 +290,8 @@ class PaymentPlatform(TerraformStack):
             cluster=database.cluster,
             group=database.group,
             key=keys.secrets,
+            global_cluster=self.recovery_database.global_cluster,
+            other_group=other.group if self.recovery_database.global_cluster else None,
         )
 
     def _back_up(self) -> None:
@@ -389,6 +399,9 @@ class PaymentPlatform(TerraformStack):
     def _distribute(self) -> None:
         edge = self._settings.edge
         origin_name = self.origin_names[edge.origin_routing]
+        takeover = Takeover(
+            self.recovery, "takeover", names=self._names, edge=edge, load_balancer=self.recovery_load_balancer
+        )
         self.origin_records = [
             OriginRecord(
                 region,
@@ -398,7 +411,7 @@ class PaymentPlatform(TerraformStack):
                 load_balancer=load_balancer,
                 domain_name=origin_name,
                 zone_id=self.zone_id,
-                first=region is self.primary,
+                takeover=takeover if region is self.primary else None,
             )
             for region, load_balancer in (
                 (self.primary, self.primary_load_balancer),
@@ -435,23 +448,25 @@ class PaymentPlatform(TerraformStack):
             self.primary,
             "services",
             settings=self._settings,
+            services=self._settings.services,
             keys=self.primary_keys,
             topic=self.primary_alarm_topic,
             network=self.primary_network,
             endpoints=self.primary_endpoints,
             load_balancer=self.primary_load_balancer,
-            database=self._database_access(self.primary, self.database, self.primary_keys),
+            database=self._database_access(self.primary, self.database, self.primary_keys, self.recovery_database),
         )
         self.recovery_services = Services(
             self.recovery,
             "services",
             settings=self._settings,
+            services=self._settings.recovery_services,
             keys=self.recovery_keys,
             topic=self.recovery_alarm_topic,
             network=self.recovery_network,
             endpoints=self.recovery_endpoints,
             load_balancer=self.recovery_load_balancer,
-            database=self._database_access(self.recovery, self.recovery_database, self.recovery_keys),
+            database=self._database_access(self.recovery, self.recovery_database, self.recovery_keys, self.database),
         )
         if self._settings.owns_registry_settings:
             self.primary_services.repositories.replicate_to(self._settings.recovery.name)

@@ -148,8 +148,14 @@ def test_only_services_with_connections_and_the_rotation_reach_the_database(plat
         if platform.by_id(rule["security_group_id"]) == group
     ]
     assert {(rule["from_port"], rule["to_port"]) for rule in rules} == {(5432, 5432)}
-    sources = {path_of(platform.by_id(rule["referenced_security_group_id"])).split("/")[-3] for rule in rules}
+    own = [rule for rule in rules if "referenced_security_group_id" in rule]
+    sources = {path_of(platform.by_id(rule["referenced_security_group_id"])).split("/")[-3] for rule in own}
+    others = {(path_of(rule).split("/")[-1], rule["cidr_ipv4"]) for rule in rules if rule not in own}
     tasks = {f"{name}-task" for name in SERVICES}
+    block = {"primary": "10.11.0.0/17", "recovery": "10.10.0.0/17"}[region]  # the other region's private tier
+    far = {f"ingress-{name}-to-other-database" for name in SERVICES}
+    far |= {"ingress-rotation-to-other-database"} if region == "recovery" else set()
+    assert others == {(one, block) for one in far}
     assert sources == tasks | ({"function"} if region == "primary" else set())
     leaving = platform.resources("aws_vpc_security_group_egress_rule").values()
     assert not [rule for rule in leaving if platform.by_id(rule["security_group_id"]) == group]
@@ -278,14 +284,18 @@ def test_only_the_rotation_writes_the_databases_secrets(platform: Synthesized) -
 @pytest.mark.requirement("W1.5")
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("name", SERVICES)
-def test_tasks_know_their_own_regions_endpoint_and_read_its_replica_of_the_secret(
+def test_tasks_read_where_they_are_write_where_the_writer_is_and_know_their_regions_replica_of_the_secret(
     platform: Synthesized, local_settings: Settings, region: str, name: str
 ) -> None:
     task = platform.resource("aws_ecs_task_definition", f"{region}/services/{name}-task/definition")
     (container,) = decoded(task["container_definitions"])
     variables = {one["name"]: one["value"] for one in container["environment"]}
-    for variable, attribute in (("DATABASE_HOST", "endpoint"), ("DATABASE_READER_HOST", "reader_endpoint")):
-        assert platform.by_id(variables[variable]) == cluster(platform, region)
+    (group,) = platform.resources("aws_rds_global_cluster").values()
+    for variable, attribute, leads_to in (
+        ("DATABASE_HOST", "endpoint", group),
+        ("DATABASE_READER_HOST", "reader_endpoint", cluster(platform, region)),
+    ):
+        assert platform.by_id(variables[variable]) == leads_to
         assert variables[variable].endswith(f".{attribute}}}")
     secret = f"arn:aws:secretsmanager:{ZONES[region]}:123456789012:secret:payments/local/database/application"
     assert variables["DATABASE_SECRET_ARN"] == secret

@@ -385,8 +385,32 @@ def test_a_schedule_sets_bounds_that_terraform_then_leaves_alone(platform: Synth
     action = platform.resource("aws_appautoscaling_scheduled_action", f"{region}/services/web/scaling/morning")
     assert action["schedule"] == "cron(30 6 ? * MON-FRI *)"
     assert action["timezone"] == "America/New_York"
-    assert action["scalable_target_action"] == {"min_capacity": "4", "max_capacity": "6"}
+    least = {"primary": "4", "recovery": "2"}[region]
+    assert action["scalable_target_action"] == {"min_capacity": least, "max_capacity": "6"}
     target = platform.by_id(action["resource_id"])
-    assert set(target["lifecycle"]["ignore_changes"]) == {"min_capacity", "max_capacity"}
+    assert set(target["lifecycle"]["ignore_changes"]) == {"min_capacity", "max_capacity", "suspended_state"}
     other = platform.resource("aws_appautoscaling_target", f"{region}/services/payments/scaling/target")
-    assert not other["lifecycle"].get("ignore_changes")
+    assert other["lifecycle"]["ignore_changes"] == ["suspended_state"]
+
+
+@pytest.mark.requirement("W7.2")
+def test_the_recovery_region_stands_by_with_a_share_of_the_tasks_and_room_for_all(
+    platform: Synthesized, local_settings: Settings
+) -> None:
+    for name, own in local_settings.services.items():
+        target = platform.resource("aws_appautoscaling_target", f"recovery/services/{name}/scaling/target")
+        half = -(-own.minimum_tasks // 2)
+        assert (target["min_capacity"], target["max_capacity"]) == (half, own.maximum_tasks)
+        assert platform.resource("aws_ecs_service", f"recovery/services/{name}/service")["desired_count"] == half
+
+
+@pytest.mark.requirement("W7.2")
+def test_where_both_regions_serve_neither_stands_by() -> None:
+    values = load("local").model_dump()
+    values["edge"]["origin_routing"] = "latency"
+    settings = Settings.model_validate(values)
+    assert settings.recovery_services == settings.services
+    values["edge"]["origin_routing"] = "failover"
+    values["recovery"]["standby_percent"] = 100
+    settings = Settings.model_validate(values)
+    assert settings.recovery_services == settings.services

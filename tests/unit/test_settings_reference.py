@@ -25,8 +25,13 @@ def test_every_field_has_a_meaning(model: type[SettingsModel]) -> None:
 
 def test_every_model_has_a_section() -> None:
     # A model that no field of Settings names would be in nobody's file, and in no section.
-    defined = {model for model in SettingsModel.__subclasses__() if model.__module__.startswith("settings.")}
+    defined = {model for model in _below(SettingsModel) if model.__module__.startswith("settings.")}
     assert defined == set(MODELS)
+
+
+def _below(model: type[SettingsModel]) -> set[type[SettingsModel]]:
+    own = model.__subclasses__()
+    return {*own, *(deeper for one in own for deeper in _below(one))}
 
 
 @pytest.mark.parametrize(
