@@ -18,6 +18,7 @@ IMAGE :=
 QUEUE :=
 PLAN :=
 REGION := primary
+TO :=
 export PLATFORM_ENVIRONMENT := $(ENV)
 
 # Without byte code each start compiles the bindings anew, which takes longer than a synthesis.
@@ -143,6 +144,10 @@ review: setup ## show what deploy would change in ENV as a reviewer wants to see
 .PHONY: deploy
 deploy: setup ## deploy ENV
 	@$(RUN) -m operations deploy $(ENV) $(ARGS)
+
+.PHONY: failover
+failover: .venv/.synced ## serve ENV from its other region (TO=recovery), or again from its own (TO=primary; ARGS=--lost-region)
+	@$(RUN) -m operations failover $(TO) --environment $(ENV) $(ARGS)
 
 .PHONY: release
 release: .venv/.synced ## release IMAGE, or what runs as set now, of SERVICE in ENV (REGION=recovery; ARGS=--resume, --stop)

@@ -22,7 +22,7 @@ from modules.database import DATABASE_NAME
 from modules.database_secrets import APPLICATION, secret_name
 from modules.database_surroundings import POSTGRESQL_PORT
 from modules.policy_documents import Statement, when
-from modules.security_groups import Group
+from modules.security_groups import Addresses, Group
 from settings.naming import Names
 
 
@@ -30,7 +30,7 @@ from settings.naming import Names
 class DatabaseAccess:
     """The cluster of a region, its security group, and the key of the application's secret or its replica there.
 
-    Where the database is global, also the global one and the group of the other region's cluster.
+    Where the database is global, also the global one and the addresses of the other region's cluster.
     """
 
     names: Names
@@ -39,7 +39,7 @@ class DatabaseAccess:
     group: Group
     key: KmsKey
     global_cluster: RdsGlobalCluster | None = None
-    other_group: Group | None = None
+    other_addresses: Addresses | None = None
 
     @property
     def secret(self) -> str:

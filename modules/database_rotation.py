@@ -28,7 +28,7 @@ from modules.keys import Keys
 from modules.network import Network
 from modules.policy_documents import Statement, when
 from modules.region import Region
-from modules.security_groups import Flow, Group
+from modules.security_groups import Addresses, Flow, Group
 from settings.naming import Names
 
 SPECIFICATION = FunctionSpecification(
@@ -57,11 +57,11 @@ class DatabaseRotation(Construct):
         endpoints: Endpoints,
         keys: Keys,
         topic: AlarmTopic,
-        other_group: Group | None,
+        other_addresses: Addresses | None,
     ) -> None:
         """``endpoints`` gives the group by which the function calls Secrets Manager; ``topic`` takes the alarm.
 
-        ``other_group`` is of the other region's cluster, where that may have the writer.
+        ``other_addresses`` are of the other region's cluster, where that may have the writer.
         """
         super().__init__(scope, id_)
         self._database = database
@@ -75,9 +75,9 @@ class DatabaseRotation(Construct):
             network=network,
             groups=[endpoints.clients],
         )
-        ways = {"rotation-to-database": database.group}
-        if other_group:
-            ways["rotation-to-other-database"] = other_group
+        ways: dict[str, Group | Addresses] = {"rotation-to-database": database.group}
+        if other_addresses:
+            ways["rotation-to-other-database"] = other_addresses
         self._flows = [
             Flow(
                 self,
@@ -121,7 +121,7 @@ class DatabaseRotation(Construct):
                 version,
                 self._permission,
                 self.function.policy,
-                *(rule for flow in self._flows for rule in (flow.egress, flow.ingress)),
+                *(rule for flow in self._flows for rule in flow.rules),
                 *self._database.instances,
             ],
         )

@@ -72,7 +72,9 @@ class OriginRecord(Construct):
             alias=Route53RecordAlias(
                 name=load_balancer.load_balancer.dns_name,
                 zone_id=load_balancer.load_balancer.zone_id,
-                evaluate_target_health=True,
+                # A target group without targets counts as unhealthy, and its load balancer with it: as the colour that
+                # a release has left. https://docs.aws.amazon.com/Route53/latest/APIReference/API_AliasTarget.html
+                evaluate_target_health=False,
             ),
             failover_routing_policy=Route53RecordFailoverRoutingPolicy(type="PRIMARY" if takeover else "SECONDARY")
             if by_failover

@@ -116,12 +116,12 @@ class Services(Construct):
                 port=POSTGRESQL_PORT,
                 reason=f"{name} reads and writes the database",
             )
-            if database.other_group:
+            if database.other_addresses:
                 Flow(
                     self,
                     f"{name}-to-other-database",
                     source=task.group,
-                    destination=database.other_group,
+                    destination=database.other_addresses,
                     port=POSTGRESQL_PORT,
                     reason=f"{name} writes the database while its writer is in the other region",
                 )

@@ -23,6 +23,7 @@ from modules.database_access import DatabaseAccess
 from modules.database_alarms import DatabaseAlarms
 from modules.database_rotation import DatabaseRotation
 from modules.database_secrets import DatabaseSecrets
+from modules.database_surroundings import POSTGRESQL_PORT
 from modules.distribution import Distribution
 from modules.distribution_logs import DistributionLogs
 from modules.endpoints import Endpoints
@@ -42,6 +43,7 @@ from modules.recovery_database import RecoveryDatabase
 from modules.region import LandsInItsRegion, Region
 from modules.replication import Replication
 from modules.restore_test import RestoreTest
+from modules.security_groups import Addresses, Flow
 from modules.services import Services
 from modules.snapshot_export import SnapshotExport
 from modules.statement_blocks import with_statement_blocks
@@ -247,10 +249,25 @@ class PaymentPlatform(TerraformStack):
             endpoints=self.primary_endpoints,
             keys=self.primary_keys,
             topic=self.primary_alarm_topic,
-            other_group=self.recovery_database.group if global_cluster else None,
+            other_addresses=Addresses(self.recovery_database.group.addresses) if global_cluster else None,
         )
+        if global_cluster:
+            self._let_the_other_region_write(self.database, self.recovery_network)
+            self._let_the_other_region_write(self.recovery_database, self.primary_network)
         ReaderScaling(self.primary, "reader-scaling", names=self._names, database=self.database)
         self._watch_database()
+
+    @staticmethod
+    def _let_the_other_region_write(database: Database | RecoveryDatabase, other: Network) -> None:
+        """One way in for all: rules that name addresses, as across regions, would be the same for each service."""
+        Flow(
+            database,
+            "from-the-other-region",
+            source=Addresses(other.private.block),
+            destination=database.group,
+            port=POSTGRESQL_PORT,
+            reason="Services of the other region write while the writer is here",
+        )
 
     def _watch_database(self) -> None:
         DatabaseAlarms(
@@ -291,7 +308,7 @@ class PaymentPlatform(TerraformStack):
             group=database.group,
             key=keys.secrets,
             global_cluster=self.recovery_database.global_cluster,
-            other_group=other.group if self.recovery_database.global_cluster else None,
+            other_addresses=Addresses(other.group.addresses) if self.recovery_database.global_cluster else None,
         )
 
     def _back_up(self) -> None:
