@@ -161,7 +161,7 @@ class Aws:
         except (ClientError, BotoCoreError) as error:
             if self._may_be_silent(place):
                 return RegionState(place=place, name=name, answers=False, services={}, silence=str(error))
-            raise Refused(_does_not_answer(place, name, error, self._request)) from error
+            raise Refused(self._request.silence_of(place, name, error)) from error
 
     def services(self, place: Region) -> dict[str, ServiceState]:
         """The services of a region, by name."""
@@ -459,15 +459,6 @@ def _resolved(name: str) -> set[str]:
         return {str(one[4][0]) for one in socket.getaddrinfo(name, HTTPS_PORT, socket.AF_INET, socket.SOCK_STREAM)}
     except OSError:
         return set()
-
-
-def _does_not_answer(place: Region, region: str, error: Exception, request: Request) -> str:
-    if place is not request.origin:
-        return f"{place}: {region} does not answer, and the platform cannot go there: {error}"
-    return (
-        f"{place}: {region} does not answer: {error}; if it is lost, say so, and what it has not replicated is lost "
-        f"too: {request.again('--lost-region') if not request.approve else 'ARGS=--lost-region'}"
-    )
 
 
 def _chunks(names: Sequence[str], size: int) -> Iterator[list[str]]:

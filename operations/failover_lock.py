@@ -71,8 +71,10 @@ class Lock:
             client.put_object(**where, Body=self._text, IfNoneMatch="*", ContentType="application/json")
         except ClientError as error:
             if error.response["Error"].get("Code") not in TAKEN:
-                raise
+                raise Refused(self._request.silence_of(region, client.meta.region_name, error)) from error
             self._take_from(client, where)
+        except BotoCoreError as error:
+            raise Refused(self._request.silence_of(region, client.meta.region_name, error)) from error
 
     def _take_from(self, client: Any, where: dict[str, str]) -> None:
         try:

@@ -27,8 +27,17 @@ class Request:
 
     def again(self, *more: str) -> str:
         """The command that goes on where this one has ended."""
-        options = ["--lost-region"] if self.lost_region else []
-        options += ["--approve"] if self.approve else []
+        options = ["--approve"] if self.approve else []
+        options += ["--lost-region"] if self.lost_region else []
         options += [one for one in more if one not in options]
         words = [f"ENV={self.environment}", f"TO={self.to}"] + ([f"ARGS={' '.join(options)}"] if options else [])
         return "make failover " + shlex.join(words)
+
+    def silence_of(self, place: Region, region: str, error: Exception) -> str:
+        """The line that refuses to go on without a region that does not answer."""
+        if place is not self.origin:
+            return f"{place}: {region} does not answer, so the platform cannot go there: {error}"
+        return (
+            f"{place}: {region} does not answer: {error}; if it is lost, say so, and what it has not replicated is "
+            f"lost too: {self.again('--lost-region')}"
+        )

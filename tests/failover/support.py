@@ -277,6 +277,37 @@ class World:
             text=True,
         )
 
+    def reset(self, place: Region) -> None:
+        """Let the platform serve from a region as if it had never been moved, without the command."""
+        until(lambda: self.move() is None, "the end of a move")
+        if self.writers() != [place]:
+            self.client("rds", place).switchover_global_cluster(
+                GlobalClusterIdentifier=self.global_cluster, TargetDbClusterIdentifier=self.cluster_arn(place)
+            )
+        answer = {"StatusCode": "200" if place is RECOVERY else "404"}
+        self.client("elbv2", RECOVERY).modify_rule(
+            RuleArn=self.rules[RECOVERY], Actions=[{"Type": "fixed-response", "FixedResponseConfig": answer}]
+        )
+        for one in Region:
+            standing = self.settings.services if one is PRIMARY else self.settings.recovery_services
+            for name, service in (standing if place is PRIMARY else self.settings.services).items():
+                self.client("application-autoscaling", one).register_scalable_target(
+                    ServiceNamespace="ecs",
+                    ResourceId=f"service/{self.names.of('cluster')}/{self.names.of(name)}",
+                    ScalableDimension="ecs:service:DesiredCount",
+                    SuspendedState={
+                        "DynamicScalingInSuspended": standing[name].minimum_tasks < service.minimum_tasks,
+                        "DynamicScalingOutSuspended": False,
+                        "ScheduledScalingSuspended": False,
+                    },
+                )
+                self.client("ecs", one).update_service(
+                    cluster=self.names.of("cluster"), service=self.names.of(name), desiredCount=service.minimum_tasks
+                )
+            self.client("s3", one).delete_object(Bucket=self.bucket[one], Key=f"failover/{one}.lock")
+        until(lambda: self.writers() == [place] and self.move() is None, "the writer in its region")
+        until(lambda: self.answered() is place, "requests in their region")
+
     # --- what is so ---
 
     def writers(self) -> list[Region]:
@@ -303,7 +334,8 @@ class World:
             )
             return list(answer["RecordData"])
 
-        (place,) = [one for one in Region if ask(self.origin(one)) == ask(self.shared_name)]
+        shared = ask(self.shared_name)
+        (place,) = [one for one in Region if ask(self.origin(one)) == shared]
         return place
 
     def tasks(self, place: Region) -> dict[str, int]:
