@@ -28,7 +28,7 @@ from modules.keys import Keys
 from modules.network import Network
 from modules.policy_documents import Statement, when
 from modules.region import Region
-from modules.security_groups import Addresses, Flow, Group
+from modules.security_groups import Flow
 from settings.naming import Names
 
 SPECIFICATION = FunctionSpecification(
@@ -57,12 +57,8 @@ class DatabaseRotation(Construct):
         endpoints: Endpoints,
         keys: Keys,
         topic: AlarmTopic,
-        other_addresses: Addresses | None,
     ) -> None:
-        """``endpoints`` gives the group by which the function calls Secrets Manager; ``topic`` takes the alarm.
-
-        ``other_addresses`` are of the other region's cluster, where that may have the writer.
-        """
+        """``endpoints`` gives the group by which the function calls Secrets Manager; ``topic`` takes the alarm."""
         super().__init__(scope, id_)
         self._database = database
         self.function = Function(
@@ -75,20 +71,14 @@ class DatabaseRotation(Construct):
             network=network,
             groups=[endpoints.clients],
         )
-        ways: dict[str, Group | Addresses] = {"rotation-to-database": database.group}
-        if other_addresses:
-            ways["rotation-to-other-database"] = other_addresses
-        self._flows = [
-            Flow(
-                self,
-                name,
-                source=self.function.group,
-                destination=group,
-                port=POSTGRESQL_PORT,
-                reason="The rotation changes passwords",
-            )
-            for name, group in ways.items()
-        ]
+        self._flow = Flow(
+            self,
+            "rotation-to-database",
+            source=self.function.group,
+            destination=database.group,
+            port=POSTGRESQL_PORT,
+            reason="The rotation changes passwords",
+        )
         self._permission = LambdaPermission(
             self,
             "permission",
@@ -121,7 +111,8 @@ class DatabaseRotation(Construct):
                 version,
                 self._permission,
                 self.function.policy,
-                *(rule for flow in self._flows for rule in flow.rules),
+                self._flow.egress,
+                self._flow.ingress,
                 *self._database.instances,
             ],
         )

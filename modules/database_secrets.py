@@ -46,16 +46,14 @@ class DatabaseSecrets(Construct):
         *,
         names: Names,
         database: Database,
-        host: str,
         key: KmsKey,
         replica_region: str,
         replica_key: KmsKey,
         protected: bool,
     ) -> None:
-        """``host`` is where the database's writer is reached, whichever region has it."""
         super().__init__(scope, id_)
         self._names = names
-        self._host = host
+        self._database = database
         self._key = key
         self._replica = SecretsmanagerSecretReplica(region=replica_region, kms_key_id=replica_key.arn)
         self._recovery_days = RECOVERY_DAYS if protected else 0
@@ -111,7 +109,7 @@ class DatabaseSecrets(Construct):
         """
         value = {
             "engine": "postgres",
-            "host": self._host,
+            "host": self._database.cluster.endpoint,
             "port": POSTGRESQL_PORT,
             "dbname": DATABASE_NAME,
             "username": username,

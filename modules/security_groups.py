@@ -84,7 +84,6 @@ class Flow(Construct):
                 not take as a description.
         """
         super().__init__(scope, id_)
-        self.rules: list[VpcSecurityGroupEgressRule | VpcSecurityGroupIngressRule] = []
         if not isinstance(source, Group) and not isinstance(destination, Group):
             raise ValueError(f"flow {id_}: one end must be a group, or there is nothing to write the rule into")
         if Addresses(ANYWHERE) in (source, destination):
@@ -100,7 +99,6 @@ class Flow(Construct):
                 security_group_id=source.security_group.id,
                 **_rule(own=source, other=destination, port=port, reason=reason),
             )
-            self.rules.append(self.egress)
         if isinstance(destination, Group):
             self.ingress = VpcSecurityGroupIngressRule(
                 destination,
@@ -108,7 +106,6 @@ class Flow(Construct):
                 security_group_id=destination.security_group.id,
                 **_rule(own=destination, other=source, port=port, reason=reason),
             )
-            self.rules.append(self.ingress)
 
 
 def _rule(*, own: Group, other: End, port: int, reason: str) -> dict[str, Any]:

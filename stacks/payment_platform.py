@@ -227,13 +227,11 @@ class PaymentPlatform(TerraformStack):
             zones=settings.recovery.zones,
             protected=settings.protected,
         )
-        global_cluster = self.recovery_database.global_cluster
         self.database_secrets = DatabaseSecrets(
             self.primary,
             "database-secrets",
             names=self._names,
             database=self.database,
-            host=global_cluster.endpoint if global_cluster else self.database.cluster.endpoint,
             key=self.primary_keys.secrets,
             replica_region=settings.recovery.name,
             replica_key=self.recovery_keys.secrets,
@@ -249,9 +247,8 @@ class PaymentPlatform(TerraformStack):
             endpoints=self.primary_endpoints,
             keys=self.primary_keys,
             topic=self.primary_alarm_topic,
-            other_addresses=Addresses(self.recovery_database.group.addresses) if global_cluster else None,
         )
-        if global_cluster:
+        if self.recovery_database.global_cluster:
             self._let_the_other_region_write(self.database, self.recovery_network)
             self._let_the_other_region_write(self.recovery_database, self.primary_network)
         ReaderScaling(self.primary, "reader-scaling", names=self._names, database=self.database)
@@ -307,7 +304,7 @@ class PaymentPlatform(TerraformStack):
             cluster=database.cluster,
             group=database.group,
             key=keys.secrets,
-            global_cluster=self.recovery_database.global_cluster,
+            global_cluster=self.recovery_database.global_cluster if self._settings.database.global_endpoint else None,
             other_addresses=Addresses(other.group.addresses) if self.recovery_database.global_cluster else None,
         )
 
