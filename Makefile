@@ -80,6 +80,10 @@ test-log-forwarding: .venv/.synced ## forward a million lines of load balancer l
 test-rotation: setup ## rotate secrets 20 times under logins, crash at every call, and print what came of it
 	@ROTATIONS=20 $(RUN) -m pytest tests/rotation $(ARGS)
 
+.PHONY: test-failover
+test-failover: .venv/.synced ## end a failover before each of its calls and lose each answer, and count the writers
+	@EACH_CALL=1 $(RUN) -m pytest tests/failover $(ARGS)
+
 .PHONY: load-payments
 load-payments: .venv/.synced ## take payments under load while processes are killed (ARGS="--quick", --payments 20000)
 	@PYTHONPATH=services/payments $(RUN) -m tests.load $(ARGS)

@@ -37,6 +37,22 @@ class KeepsClients(boto3.Session):
         return self._kept[key]
 
 
+@pytest.fixture(scope="session")
+def session(local_aws: process.Server) -> KeepsClients:
+    """The command's, for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        point_at(local_aws, patch)
+        return KeepsClients()
+
+
+def point_at(server: process.Server, patch: pytest.MonkeyPatch) -> None:
+    """Let AWS clients find the local AWS as the command's do: by the environment alone."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        patch.delenv(name)
+    for name, value in process.environment(server.url).items():
+        patch.setenv(name, value)
+
+
 @pytest.fixture
 def tasks(local_aws: process.Server) -> Iterator[stand_in.StandIn]:
     """Who answers for the tasks of both regions."""
@@ -46,13 +62,13 @@ def tasks(local_aws: process.Server) -> Iterator[stand_in.StandIn]:
 
 @pytest.fixture
 def world(
-    local_aws: process.Server, tasks: stand_in.StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    local_aws: process.Server,
+    tasks: stand_in.StandIn,
+    session: KeepsClients,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Iterator[World]:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in process.environment(local_aws.url).items():
-        monkeypatch.setenv(name, value)
-    session = KeepsClients()
+    point_at(local_aws, monkeypatch)
     monkeypatch.setattr(failover.boto3, "Session", lambda: session)
     yield World(local_aws, tmp_path)
     process.set_clock(local_aws, 0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import json
@@ -42,6 +43,12 @@ class Ended:
     text: str
 
 
+@functools.cache
+def kept(server: process.Server, service: str, region: str) -> Client:
+    """A client, made once for all tests: to make one takes longer than most calls."""
+    return client_for(server)(service, region)
+
+
 class World:
     """Both regions of an environment of its own."""
 
@@ -55,8 +62,7 @@ class World:
         self.settings = load(str(self.file))
         self.names = self.settings.names
         self.regions = {PRIMARY: self.settings.primary.name, RECOVERY: self.settings.recovery.name}
-        make = client_for(server)
-        self.client: Callable[[str, Region], Client] = lambda service, place: make(service, self.regions[place])
+        self.client: Callable[[str, Region], Client] = lambda service, place: kept(server, service, self.regions[place])
         self.clusters = {PRIMARY: self.names.of("database"), RECOVERY: self.names.of("recovery-database")}
         self.rules: dict[Region, str] = {}
         self.bucket = {place: self.names.bucket("backups", name) for place, name in self.regions.items()}
