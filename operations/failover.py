@@ -67,7 +67,11 @@ def run(
     with aws_errors_in_words():
         session = boto3.Session()
         aws = Aws(settings, request, session)
-        refuse_other_account(settings, session, aws.names[request.to].region)
+        region = aws.names[request.to].region
+        try:
+            refuse_other_account(settings, session, region)
+        except Failed as error:
+            raise Refused(request.silence_of(request.to, region, error)) from error
         failover = _Failover(request, settings, aws, console, seconds_between_looks, patience)
         with Lock(aws.buckets, request).held():
             return failover.run()

@@ -204,7 +204,8 @@ class Aws:
         if not groups:
             return None
         answer = self.client("elbv2", place).describe_target_health(TargetGroupArn=groups[0])
-        return sum(one["TargetHealth"]["State"] == "healthy" for one in answer["TargetHealthDescriptions"])
+        states = [one["TargetHealth"]["State"] for one in answer["TargetHealthDescriptions"]]
+        return states.count("healthy")
 
     def _alarms(self, place: Region) -> Iterator[str]:
         pages = self.client("cloudwatch", place).get_paginator("describe_alarms")

@@ -7,6 +7,7 @@ clusters that have none, forgets what is said of Performance Insights, and leave
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,8 +30,8 @@ from emulator.regions import REGIONS
 from emulator.services.extend import Method, add, override, override_property
 from emulator.turns import turn
 
-MINUTES_PENDING, MINUTES_TO_PROMOTE = 0.25, 1.0
-"""A switchover or failover takes about a minute, or a few:
+MINUTES_PENDING, MINUTES_TO_PROMOTE, MINUTES_TO_SYNCHRONIZE = 0.25, 1.0, 5.0
+"""A switchover or failover takes about a minute, or a few; a lost region's new volume minutes to hours:
 https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-disaster-recovery.html"""
 GLOBAL_REGION = "us-east-1"  # where moto keeps global clusters
 INSIGHTS = ("enable_performance_insights", "performance_insights_kms_key_id", "performance_insights_retention_period")
@@ -323,15 +324,22 @@ def _move(group: Any) -> None:
         for member in group.members:
             member.is_writer = member.db_cluster_arn == target
         if REGIONS.is_lost(region_of(origin)):
-            group.__dict__.setdefault("left_behind", set()).add(region_of(origin))
+            group.__dict__.setdefault("left_behind", {})[region_of(origin)] = None
         group.failover_state = None
 
 
 def _unsynchronized(group: Any) -> set[str]:
-    """Regions that were lost when the writer left them, and have not been back since."""
-    behind: set[str] = group.__dict__.setdefault("left_behind", set())
-    behind -= {region for region in behind if not REGIONS.is_lost(region)}
-    return behind
+    """Regions that were lost when the writer left them, and have not been back for long enough since."""
+    behind: dict[str, float | None] = group.__dict__.setdefault("left_behind", {})
+    now = time.monotonic()
+    for region, back_since in list(behind.items()):
+        if REGIONS.is_lost(region):
+            behind[region] = None
+        elif back_since is None:
+            behind[region] = now
+        elif now - back_since >= MINUTES_TO_SYNCHRONIZE * CLOCK.seconds_per_minute:
+            del behind[region]
+    return set(behind)
 
 
 @override_property(GlobalCluster)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from botocore.exceptions import ClientError
 
 from emulator import process, stand_in
-from tests.emulator.support import error_of
 from tests.failover.support import IMAGE, PRIMARY, RECOVERY, World, until
 
 pytestmark = [pytest.mark.requirement("W7.2")]
@@ -16,9 +15,9 @@ pytestmark = [pytest.mark.requirement("W7.2")]
 
 @pytest.fixture(scope="module")
 def tasks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[process.Server, stand_in.StandIn]]:
-    with process.running(tmp_path_factory.mktemp("lost"), seconds_per_minute=0.05) as server:
-        with stand_in.serving(server, IMAGE) as standing:
-            yield server, standing
+    directory = tmp_path_factory.mktemp("lost")
+    with process.running(directory, seconds_per_minute=0.05) as server, stand_in.serving(server, IMAGE) as standing:
+        yield server, standing
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +34,16 @@ def as_it_was(world: World, tasks: tuple[process.Server, stand_in.StandIn]) -> N
     world.reset(PRIMARY)
 
 
+def error_of(call: Callable[[], object]) -> str:
+    """The code of the error that a call ends in."""
+    with pytest.raises(ClientError) as caught:
+        call()
+    return str(caught.value.response["Error"]["Code"])
+
+
 def checks(world: World) -> dict[str, str]:
     """The checks of this world, by the path and the name that they ask for, or by their type."""
-    found = world.client("route53", PRIMARY).list_health_checks()["HealthChecks"]
+    found = world.client("route53", RECOVERY).list_health_checks()["HealthChecks"]
     configs = {one["Id"]: one["HealthCheckConfig"] for one in found}
     return {
         config.get("FullyQualifiedDomainName", "") + config.get("ResourcePath", config["Type"]): id_
@@ -46,7 +52,7 @@ def checks(world: World) -> dict[str, str]:
 
 
 def seen(world: World, name: str) -> set[str]:
-    answer = world.client("route53", PRIMARY).get_health_check_status(HealthCheckId=checks(world)[name])
+    answer = world.client("route53", RECOVERY).get_health_check_status(HealthCheckId=checks(world)[name])
     return {one["StatusReport"]["Status"] for one in answer["HealthCheckObservations"]}
 
 
@@ -62,9 +68,8 @@ def test_a_health_check_sees_what_the_tasks_answer(
 
 def test_a_calculated_check_shows_nothing_and_an_unknown_one_is_route_53s_own_error(world: World) -> None:
     route53 = world.client("route53", PRIMARY)
-    assert (
-        error_of(lambda: route53.get_health_check_status(HealthCheckId=checks(world)["CALCULATED"])) == "InvalidInput"
-    )
+    calculated = checks(world)["CALCULATED"]
+    assert error_of(lambda: route53.get_health_check_status(HealthCheckId=calculated)) == "InvalidInput"
     unknown = "0" * 8
     assert error_of(lambda: route53.get_health_check_status(HealthCheckId=unknown)) == "NoSuchHealthCheck"
     asked = {"HostedZoneId": "Z" + unknown, "RecordName": world.shared_name, "RecordType": "A"}
@@ -94,7 +99,7 @@ def test_dns_follows_a_failure_after_as_many_intervals_as_the_threshold_says(
 
 def test_a_lost_region_answers_no_call_and_the_other_all_of_them(world: World) -> None:
     process.lose_region(world.server, world.regions[PRIMARY])
-    with pytest.raises(ClientError, match="503|ServiceUnavailable|us-east-2 is lost"):
+    with pytest.raises(ClientError, match="us-east-2 is lost"):
         world.client("ecs", PRIMARY).list_clusters()
     assert world.client("ecs", RECOVERY).list_clusters()["clusterArns"]
     assert seen(world, world.origin(PRIMARY) + "/health") == {
@@ -140,13 +145,7 @@ def test_from_a_lost_region_the_writer_goes_only_with_data_loss_and_comes_back_o
     until(lambda: world.writers() == [RECOVERY], "the failover")
     back = there | {"TargetDbClusterIdentifier": world.cluster_arn(PRIMARY)}
     assert error_of(lambda: rds.switchover_global_cluster(**back)) == "InvalidGlobalClusterStateFault"
-    assert synchronization(world) == {PRIMARY: "pending-resync", RECOVERY: "connected"}
+    assert world.synchronization() == {PRIMARY: "pending-resync", RECOVERY: "connected"}
     process.restore_region(world.server, world.regions[PRIMARY])
-    assert set(synchronization(world).values()) == {"connected"}
-
-
-def synchronization(world: World) -> dict[str, str]:
-    asked = {"GlobalClusterIdentifier": world.global_cluster}
-    (group,) = world.client("rds", RECOVERY).describe_global_clusters(**asked)["GlobalClusters"]
-    states = {one["DBClusterArn"]: one["SynchronizationStatus"] for one in group["GlobalClusterMembers"]}
-    return {place: states[world.cluster_arn(place)] for place in (PRIMARY, RECOVERY)}
+    assert world.synchronization()[PRIMARY] == "pending-resync"  # it takes time
+    until(lambda: set(world.synchronization().values()) == {"connected"}, "the region taken in again")

@@ -11,7 +11,6 @@ import boto3
 import pytest
 
 from emulator import process, stand_in
-from operations import failover
 from tests.failover.support import IMAGE, World
 
 
@@ -69,7 +68,7 @@ def world(
     tmp_path: Path,
 ) -> Iterator[World]:
     point_at(local_aws, monkeypatch)
-    monkeypatch.setattr(failover.boto3, "Session", lambda: session)
+    monkeypatch.setattr(boto3, "Session", lambda: session)
     yield World(local_aws, tmp_path)
     process.set_clock(local_aws, 0.05)
     for region in ("us-east-2", "us-west-2"):

@@ -226,17 +226,23 @@ class World:
             Inverted=True,
         )
         serves = made("serves", Type="CALCULATED", ChildHealthChecks=[own[PRIMARY], takeover], HealthThreshold=2)
-        for place, kind, id_ in ((PRIMARY, "PRIMARY", serves), (RECOVERY, "SECONDARY", own[RECOVERY])):
-            self._record(
-                {
-                    "Name": self.shared_name,
-                    "Type": "A",
-                    "SetIdentifier": self.regions[place],
-                    "Failover": kind,
-                    "HealthCheckId": id_,
-                    "AliasTarget": self._aliases[place],
-                }
-            )
+        self._serves = {PRIMARY: serves, RECOVERY: own[RECOVERY]}
+        for place, kind in ((PRIMARY, "PRIMARY"), (RECOVERY, "SECONDARY")):
+            self._record(self._shared(place) | {"Failover": kind})
+
+    def route_by_latency(self) -> None:
+        """As Terraform does when settings say so: other records, under the other name."""
+        for place in Region:
+            self._record(self._shared(place) | {"Region": self.regions[place]})
+
+    def _shared(self, place: Region) -> dict[str, Any]:
+        return {
+            "Name": self.shared_name,
+            "Type": "A",
+            "SetIdentifier": self.regions[place],
+            "HealthCheckId": self._serves[place],
+            "AliasTarget": self._aliases[place],
+        }
 
     def _record(self, record: dict[str, Any]) -> None:
         self.client("route53", PRIMARY).change_resource_record_sets(
@@ -250,7 +256,8 @@ class World:
 
     @property
     def shared_name(self) -> str:
-        return f"origin-{self.settings.environment_suffix}.{self.domain}"
+        edge = self.settings.edge
+        return edge.origin_names(self.domain, self.settings.environment_suffix)[edge.origin_routing]
 
     @property
     def global_cluster(self) -> str:
@@ -324,6 +331,13 @@ class World:
         writing = [one["DBClusterArn"] for one in group["GlobalClusterMembers"] if one["IsWriter"]]
         return [place for place in Region if self.cluster_arn(place) in writing]
 
+    def synchronization(self) -> dict[Region, str]:
+        """How far the copies are, by region."""
+        asked = {"GlobalClusterIdentifier": self.global_cluster}
+        (group,) = self.client("rds", RECOVERY).describe_global_clusters(**asked)["GlobalClusters"]
+        states = {one["DBClusterArn"]: one["SynchronizationStatus"] for one in group["GlobalClusterMembers"]}
+        return {place: states[self.cluster_arn(place)] for place in Region}
+
     def move(self) -> str | None:
         """What RDS says of a failover that goes on."""
         (group,) = self.client("rds", RECOVERY).describe_global_clusters(GlobalClusterIdentifier=self.global_cluster)[
@@ -396,7 +410,8 @@ class Outside:
 
     def watch(self, monkeypatch: pytest.MonkeyPatch) -> Outside:
         """Look at each call of this process; those of a test itself are not meant: it asks when nothing is watched."""
-        original = botocore.client.BaseClient._make_api_call
+        client_type: Any = botocore.client.BaseClient
+        original = client_type._make_api_call
         outside = self
 
         def call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
@@ -413,7 +428,7 @@ class Outside:
                 outside.fail(operation)
             return answer
 
-        monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
+        monkeypatch.setattr(client_type, "_make_api_call", call)
         return self
 
     watching: bool = False

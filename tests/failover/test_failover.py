@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import signal
+import socket
 
 import pytest
+import typer
 from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError
 
 from emulator import process, stand_in
-from operations import failover, failover_aws
+from operations import failover_aws
 from operations.outcome import Refused
+from settings import load
 from tests.failover.support import PRIMARY, RECOVERY, Outside, World, changes, until
 
 pytestmark = [pytest.mark.requirement("W7.2")]
@@ -81,7 +86,7 @@ def test_a_lost_region_is_left_with_data_loss_and_joins_again_when_it_is_back(
     assert (world.writers(), world.answered()) == ([RECOVERY], RECOVERY)
 
     process.restore_region(world.server, world.regions[PRIMARY])
-    until(lambda: world.run(RECOVERY).code == 0, "both regions in agreement")
+    until(lambda: set(world.synchronization().values()) == {"connected"}, "the region taken in again")
     assert world.run(PRIMARY).code == 0
     assert (world.writers(), world.answered()) == ([PRIMARY], PRIMARY)
     assert world.held_back(RECOVERY) == world.held_back(PRIMARY) == set()
@@ -120,6 +125,13 @@ def test_nothing_moves_to_a_region_whose_tasks_do_not_answer_and_the_next_run_go
     assert world.run(RECOVERY).code == 0
 
 
+class Terminal(io.StringIO):
+    """Somebody sits there."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def test_people_are_asked_before_each_step_and_may_stop(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
@@ -127,8 +139,8 @@ def test_people_are_asked_before_each_step_and_may_stop(world: World, monkeypatc
         asked.append(question)
         return "writer" not in question
 
-    monkeypatch.setattr(failover.sys.stdin, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(failover.typer, "confirm", confirm)
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr(typer, "confirm", confirm)
     ended = world.run(RECOVERY, approve=False)
     assert ended.code == 3
     assert [one.partition(" ")[2].split(",")[0] for one in asked] == [
@@ -136,7 +148,7 @@ def test_people_are_asked_before_each_step_and_may_stop(world: World, monkeypatc
         "move the database's writer to us-west-2",
     ]
     assert world.writers() == [PRIMARY]
-    monkeypatch.setattr(failover.typer, "confirm", lambda _question: False)
+    monkeypatch.setattr(typer, "confirm", lambda _question: False)
     with pytest.raises(Refused, match="nothing was changed"):
         world.run(RECOVERY, approve=False)
 
@@ -166,3 +178,40 @@ def test_a_run_that_was_killed_leaves_a_lock_that_the_next_takes_only_when_told(
     process.set_clock(world.server, 0.05)
     assert world.run(RECOVERY, take_over=True).code == 0
     assert not [key for place in (PRIMARY, RECOVERY) for key in world.objects(place) if key.endswith(".lock")]
+
+
+def test_without_route_53s_api_it_goes_by_dns_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its control plane is in us-east-1, and nothing that moves requests may depend on it."""
+    addresses = {PRIMARY: "192.0.2.1", RECOVERY: "192.0.2.2"}
+    names = {world.origin(place): address for place, address in addresses.items()}
+
+    def resolve(name: str) -> list[tuple[object, ...]]:
+        address = names[name] if name in names else addresses[world.answered()]
+        return [(0, 0, 0, "", (address, 443))]
+
+    def silent(*_arguments: object) -> set[str]:
+        raise EndpointConnectionError(endpoint_url="https://route53.amazonaws.com")
+
+    known, real = {*names, world.shared_name}, socket.getaddrinfo
+    monkeypatch.setattr(failover_aws.Aws, "_asked_of_route53", silent)
+    monkeypatch.setattr(failover_aws.Aws, "_reached", silent)
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda name, *more: resolve(name) if name in known else real(name, *more)
+    )
+    ended = world.run(RECOVERY)
+    assert ended.code == 0, ended.text
+    assert "health checkers cannot be asked" in ended.text
+    assert world.answered() is RECOVERY
+
+
+def test_by_latency_both_regions_serve_again_once_none_has_taken_over(world: World) -> None:
+    text = world.file.read_text(encoding="utf-8").replace("[edge]\n", '[edge]\norigin_routing = "latency"\n')
+    world.file.write_text(text, encoding="utf-8")
+    world.settings = load(str(world.file))
+    world.route_by_latency()
+    assert world.run(RECOVERY).code == 0
+    assert world.answered() is RECOVERY
+    ended = world.run(PRIMARY)
+    assert ended.code == 0, ended.text
+    assert "let requests go to both regions again: done" in ended.text
+    assert world.tasks(RECOVERY) == {"web": 2, "payments": 2, "reports": 1}  # none stands by

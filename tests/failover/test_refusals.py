@@ -74,6 +74,8 @@ def test_a_copy_that_is_not_synchronized_yet(world: World, monkeypatch: pytest.M
     for one in world.objects(RECOVERY):
         world.client("s3", RECOVERY).delete_object(Bucket=world.bucket[RECOVERY], Key=one)
     refused(world, monkeypatch, "^primary: us-east-2 does not answer, so", to=PRIMARY)
+    process.set_clock(world.server, 60.0)
+    refused(world, monkeypatch, "is being synchronized after an earlier failover", to=PRIMARY)
 
 
 def test_a_region_without_the_replica_of_the_secret(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
