@@ -4,7 +4,7 @@ Creates a rule of the recovery region's listener and a health check of Route 53 
 while the region stands by, and 200 once it has taken over; the health check is inverted, so that the primary region's
 record is taken out of DNS by a success, and by nothing else: a recovery region that is lost takes nothing over. So
 traffic moves by one call in the region that it moves to, and neither the lost region's nor Route 53's control plane
-(us-east-1) is needed for it. ADR 0028 has the alternatives. It is AWS's pattern "standby takes over primary" without
+(us-east-1) is needed for it. ADR 0029 has the alternatives. It is AWS's pattern "standby takes over primary" without
 the public bucket: https://aws.amazon.com/blogs/networking-and-content-delivery/creating-disaster-recovery-mechanisms-using-amazon-route-53/
 
 What the rule answers is changed by `make failover`, and ignored by Terraform. The question is the health check's path
