@@ -15,12 +15,8 @@ from settings.database import DatabaseSettings
 from settings.edge import EdgeSettings, OriginRouting
 from settings.firewall import FirewallSettings
 from settings.naming import Names
-<<<<<<< HEAD
 from settings.network import NetworkSettings, RecoveryRegionSettings, RegionSettings
-=======
-from settings.network import NetworkSettings, RegionSettings
 from settings.observability import ObservabilitySettings
->>>>>>> main
 from settings.services import DomainSettings, ReleaseSettings, ServiceName, ServiceSettings
 from settings.storage import EncryptionSettings, StorageSettings
 
