@@ -12,10 +12,10 @@ from settings import rules
 from settings.backups import BackupSettings
 from settings.base import EmailAddresses, SettingsModel, matching
 from settings.database import DatabaseSettings
-from settings.edge import EdgeSettings
+from settings.edge import EdgeSettings, OriginRouting
 from settings.firewall import FirewallSettings
 from settings.naming import Names
-from settings.network import NetworkSettings, RegionSettings
+from settings.network import NetworkSettings, RecoveryRegionSettings, RegionSettings
 from settings.observability import ObservabilitySettings
 from settings.processing import ProcessingSettings
 from settings.services import DomainSettings, ReleaseSettings, ServiceName, ServiceSettings
@@ -94,7 +94,7 @@ class Settings(SettingsModel):
     """Whether keys and buckets refuse to be destroyed; production is."""
     primary: RegionSettings
     """The region that serves customers."""
-    recovery: RegionSettings
+    recovery: RecoveryRegionSettings
     """The region that takes over: another than the primary, peered with it, so its addresses may not overlap."""
     state: StateSettings
     """Where Terraform's state is kept."""
@@ -133,6 +133,13 @@ class Settings(SettingsModel):
     def names(self) -> Names:
         """Makes this environment's resource names."""
         return Names(self.name_prefix, self.environment_suffix, self.account_id)
+
+    @property
+    def recovery_services(self) -> dict[str, ServiceSettings]:
+        """The services as they stand by in the recovery region; as in the primary one where both regions serve."""
+        if self.edge.origin_routing is OriginRouting.LATENCY:
+            return self.services
+        return {name: one.standing_by(self.recovery.standby_percent) for name, one in self.services.items()}
 
     @model_validator(mode="wrap")
     @classmethod

@@ -26,6 +26,7 @@ from modules.database_alarms import DatabaseAlarms
 from modules.database_rotation import DatabaseRotation
 from modules.database_schema import DatabaseSchema
 from modules.database_secrets import DatabaseSecrets
+from modules.database_surroundings import POSTGRESQL_PORT
 from modules.distribution import Distribution
 from modules.distribution_logs import DistributionLogs
 from modules.edge_alarms import EdgeAlarms
@@ -52,9 +53,11 @@ from modules.region import LandsInItsRegion, Region
 from modules.region_alarms import RegionAlarms
 from modules.replication import Replication
 from modules.restore_test import RestoreTest
+from modules.security_groups import Addresses, Flow
 from modules.services import Services
 from modules.snapshot_export import SnapshotExport
 from modules.statement_blocks import with_statement_blocks
+from modules.takeover import Takeover
 from settings import Settings
 from settings.edge import OriginRouting
 from settings.firewall import Scope
@@ -270,6 +273,9 @@ class PaymentPlatform(TerraformStack):
             topic=self.primary_alarm_topic,
             after=self.database_schema.ready if self.database_schema else [],
         )
+        if self.recovery_database.global_cluster:
+            self._let_the_other_region_write(self.database, self.recovery_network)
+            self._let_the_other_region_write(self.recovery_database, self.primary_network)
         ReaderScaling(self.primary, "reader-scaling", names=self._names, database=self.database)
         self._watch_database()
 
@@ -286,6 +292,18 @@ class PaymentPlatform(TerraformStack):
             endpoints=self.primary_endpoints,
             keys=self.primary_keys,
             on_deploy=processing.migrate_on_deploy,
+        )
+
+    @staticmethod
+    def _let_the_other_region_write(database: Database | RecoveryDatabase, other: Network) -> None:
+        """One way in for all: rules that name addresses, as across regions, would be the same for each service."""
+        Flow(
+            database,
+            "from-the-other-region",
+            source=Addresses(other.private.block),
+            destination=database.group,
+            port=POSTGRESQL_PORT,
+            reason="Services of the other region write while the writer is here",
         )
 
     def _watch_database(self) -> None:
@@ -309,7 +327,11 @@ class PaymentPlatform(TerraformStack):
             )
 
     def _database_access(
-        self, region: Region, database: Database | RecoveryDatabase, keys: Keys
+        self,
+        region: Region,
+        database: Database | RecoveryDatabase,
+        keys: Keys,
+        other: Database | RecoveryDatabase,
     ) -> DatabaseAccess | None:
         """How services reach the database of their region, if there is one: not where snapshots would be restored."""
         if database.cluster is None:
@@ -320,6 +342,8 @@ class PaymentPlatform(TerraformStack):
             cluster=database.cluster,
             group=database.group,
             key=keys.secrets,
+            global_cluster=self.recovery_database.global_cluster if self._settings.database.global_endpoint else None,
+            other_addresses=Addresses(other.group.addresses) if self.recovery_database.global_cluster else None,
         )
 
     def _process_payments(self) -> dict[Region, PaymentsProcessing]:
@@ -346,11 +370,11 @@ class PaymentPlatform(TerraformStack):
                 endpoints=endpoints,
                 keys=keys,
                 topic=topic,
-                database=self._database_access(region, database, keys),
+                database=self._database_access(region, database, keys, other),
                 after=schema.ready,
                 stands_by=region is self.recovery,
             )
-            for region, network, endpoints, keys, topic, database in (
+            for region, network, endpoints, keys, topic, database, other in (
                 (
                     self.primary,
                     self.primary_network,
@@ -358,6 +382,7 @@ class PaymentPlatform(TerraformStack):
                     self.primary_keys,
                     self.primary_alarm_topic,
                     self.database,
+                    self.recovery_database,
                 ),
                 (
                     self.recovery,
@@ -366,6 +391,7 @@ class PaymentPlatform(TerraformStack):
                     self.recovery_keys,
                     self.recovery_alarm_topic,
                     self.recovery_database,
+                    self.database,
                 ),
             )
         }
@@ -479,6 +505,9 @@ class PaymentPlatform(TerraformStack):
     def _distribute(self) -> None:
         edge = self._settings.edge
         origin_name = self.origin_names[edge.origin_routing]
+        takeover = Takeover(
+            self.recovery, "takeover", names=self._names, edge=edge, load_balancer=self.recovery_load_balancer
+        )
         self.origin_records = [
             OriginRecord(
                 region,
@@ -488,7 +517,7 @@ class PaymentPlatform(TerraformStack):
                 load_balancer=load_balancer,
                 domain_name=origin_name,
                 zone_id=self.zone_id,
-                first=region is self.primary,
+                takeover=takeover if region is self.primary else None,
             )
             for region, load_balancer in (
                 (self.primary, self.primary_load_balancer),
@@ -525,24 +554,26 @@ class PaymentPlatform(TerraformStack):
             self.primary,
             "services",
             settings=self._settings,
+            services=self._settings.services,
             keys=self.primary_keys,
             topic=self.primary_alarm_topic,
             network=self.primary_network,
             endpoints=self.primary_endpoints,
             load_balancer=self.primary_load_balancer,
-            database=self._database_access(self.primary, self.database, self.primary_keys),
+            database=self._database_access(self.primary, self.database, self.primary_keys, self.recovery_database),
             payments_queue=self._payments_queue(self.primary),
         )
         self.recovery_services = Services(
             self.recovery,
             "services",
             settings=self._settings,
+            services=self._settings.recovery_services,
             keys=self.recovery_keys,
             topic=self.recovery_alarm_topic,
             network=self.recovery_network,
             endpoints=self.recovery_endpoints,
             load_balancer=self.recovery_load_balancer,
-            database=self._database_access(self.recovery, self.recovery_database, self.recovery_keys),
+            database=self._database_access(self.recovery, self.recovery_database, self.recovery_keys, self.database),
             payments_queue=self._payments_queue(self.recovery),
         )
         if self._settings.owns_registry_settings:
