@@ -25,6 +25,8 @@ ARNS = {
     "aws_cloudfront_distribution": "arn:aws:cloudfront::{account}:distribution/EDFDVBD6EXAMPLE",
     "aws_cloudwatch_log_group": "arn:aws:logs:{region}:{account}:log-group:{name}",
     "aws_ecr_repository": "arn:aws:ecr:{region}:{account}:repository/{name}",
+    "aws_iam_openid_connect_provider": "arn:aws:iam::{account}:oidc-provider/token.actions.githubusercontent.com",
+    "aws_iam_policy": "arn:aws:iam::{account}:policy/{name}",
     "aws_iam_role": "arn:aws:iam::{account}:role/{name}",
     "aws_kms_key": "arn:aws:kms:{region}:{account}:key/{key_id}",
     "aws_lb_listener": "arn:aws:elasticloadbalancing:{region}:{account}:listener/app/lb/{key_id}/{key_id}",

@@ -46,6 +46,10 @@ RECOVERY_DATABASE = "recovery-database"
 SNAPSHOT_EXPORT = "snapshot-export"
 BACKUP_FAILURES = "backup-failures"
 RESTORE_FAILURES = "restore-failures"
+# What deploys from CI: all roles and policies of it begin so, and those that it makes do not.
+DELIVERY = "delivery"
+ROLE_BOUNDARY = f"{DELIVERY}-role-boundary"
+DELIVERY_BOUNDARY = f"{DELIVERY}-boundary"
 
 # The tag that says who has registered a revision of a task definition: Terraform, from settings, or a release, with the
 # image that it releases. By it a release finds what settings say now (operations/release_service.py).

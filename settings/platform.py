@@ -12,6 +12,7 @@ from settings import rules
 from settings.backups import BackupSettings
 from settings.base import SettingsModel, matching
 from settings.database import DatabaseSettings
+from settings.delivery import DeliverySettings
 from settings.edge import EdgeSettings
 from settings.firewall import FirewallSettings
 from settings.naming import Names
@@ -131,6 +132,8 @@ class Settings(SettingsModel):
     """What runs on the platform, by name."""
     release: ReleaseSettings = ReleaseSettings()
     """How a new version of a critical service reaches customers."""
+    delivery: DeliverySettings = DeliverySettings()
+    """Deployment from CI."""
     owns_registry_settings: bool = False
     """Whether this environment makes the account's one set of settings of the image registry (replication)."""
 

@@ -23,6 +23,8 @@ from modules.database_access import DatabaseAccess
 from modules.database_alarms import DatabaseAlarms
 from modules.database_rotation import DatabaseRotation
 from modules.database_secrets import DatabaseSecrets
+from modules.delivery import Delivery
+from modules.delivery_permissions import Place
 from modules.distribution import Distribution
 from modules.distribution_logs import DistributionLogs
 from modules.endpoints import Endpoints
@@ -37,6 +39,7 @@ from modules.network_acls import NetworkAcls
 from modules.origin_record import OriginRecord
 from modules.origin_verify import OriginVerify
 from modules.peering import Peering
+from modules.permissions_boundary import BoundsItsRoles
 from modules.reader_scaling import ReaderScaling
 from modules.recovery_database import RecoveryDatabase
 from modules.region import LandsInItsRegion, Region
@@ -106,6 +109,7 @@ class PaymentPlatform(TerraformStack):
         self.origin_verify = self._origin_verify()
         self._put_up_firewalls()
         self._distribute()
+        self._let_workflows_deploy()
 
         self._show_outputs()
 
@@ -455,6 +459,17 @@ class PaymentPlatform(TerraformStack):
         )
         if self._settings.owns_registry_settings:
             self.primary_services.repositories.replicate_to(self._settings.recovery.name)
+
+    def _let_workflows_deploy(self) -> None:
+        settings = self._settings
+        if settings.delivery.repository is None:
+            return
+        regions = (self.primary.name, self.recovery.name, self.global_.name)
+        place = Place(names=self._names, state_bucket=settings.state.bucket, regions=regions)
+        self.delivery = Delivery(self.primary, "delivery", place=place, settings=settings.delivery)
+        BoundsItsRoles.apply_to(self, self.delivery.role_boundary)
+        self._output("plan_role_arn", self.delivery.plan_role.arn)
+        self._output("deploy_role_arn", self.delivery.deploy_role.arn)
 
     def _show_outputs(self) -> None:
         for id_, network, buckets in (
