@@ -140,6 +140,10 @@ diff: setup ## show what deploy would change in ENV
 review: setup ## show what deploy would change in ENV as a reviewer wants to see it (PLAN=plan.json for a plan made before)
 	@$(RUN) -m operations review $(PLAN) --environment $(ENV) $(ARGS)
 
+.PHONY: delivery
+delivery: .venv/.synced ## show who may plan and deploy ENV from GitHub
+	@$(RUN) -m operations delivery $(ENV)
+
 .PHONY: deploy
 deploy: setup ## deploy ENV
 	@$(RUN) -m operations deploy $(ENV) $(ARGS)

@@ -23,7 +23,7 @@ from constructs import Construct
 from modules.delivery_permissions import DEPLOY, IDENTITY_PROVIDER, PLAN, Place, statements
 from modules.permissions_boundary import PermissionsBoundary
 from modules.policy_documents import PolicyDocument, Principals, Statement, when
-from settings.delivery import DeliverySettings
+from settings.delivery import DeliverySettings, role_name, subjects
 from settings.naming import DELIVERY, DELIVERY_BOUNDARY
 
 AUDIENCE = "sts.amazonaws.com"  # what aws-actions/configure-aws-credentials asks GitHub for
@@ -73,14 +73,8 @@ class Delivery(Construct):
     requirements = ("W8.1",)
 
     def __init__(self, scope: Construct, id_: str, *, place: Place, settings: DeliverySettings) -> None:
-        """``settings`` must name a repository.
-
-        Raises:
-            ValueError: if they do not.
-        """
+        """``settings`` must name a repository."""
         super().__init__(scope, id_)
-        if settings.repository is None:
-            raise ValueError("delivery needs the repository whose workflows it trusts")
         self._place, self._names = place, place.names
         self._provider_arn = self._provider(owned=settings.owns_identity_provider)
         self.role_boundary = PermissionsBoundary(
@@ -89,19 +83,18 @@ class Delivery(Construct):
         self._boundary = self._policy(
             DELIVERY_BOUNDARY, self._bounds(), "What deploys may come to this at most, and cannot change it"
         )
-        repository, branch = f"repo:{settings.repository}", f"ref:refs/heads/{settings.branch}"
+        trusted = subjects(settings, self._names)
         self.plan_role = self._role(
             "plan",
             "Plans of pull requests and of the main branch: reads the state, and no secret",
-            subjects=[f"{repository}:pull_request", f"{repository}:{branch}"],
+            subjects=trusted["plan"],
             seconds=SHORTEST_SESSION_SECONDS,
         )
         self._allow(self.plan_role, "plan", [*statements(PLAN, place), NO_SECRETS])
-        environment = settings.github_environment or self._names.suffix
         self.deploy_role = self._role(
             "deploy",
             "Deploys what has been reviewed, from the one protected GitHub environment",
-            subjects=[f"{repository}:environment:{environment}"],
+            subjects=trusted["deploy"],
             seconds=settings.session_minutes * SECONDS_PER_MINUTE,
         )
         for domain, grants in DEPLOY.items():
@@ -138,7 +131,7 @@ class Delivery(Construct):
         return IamRole(
             self,
             f"{purpose}-role",
-            name=self._names.of(f"{DELIVERY}-{purpose}"),
+            name=role_name(self._names, purpose),
             description=description,
             assume_role_policy=trust.json,
             max_session_duration=seconds,

@@ -213,6 +213,7 @@ NETWORK = (
         # environment's regions.
         sid="MakeNetworks",
         service="ec2",
+        on=("arn:aws:ec2:*:{account}:*/*",),
         made="AcceptVpcPeeringConnection AllocateAddress AssociateRouteTable AttachInternetGateway "
         "AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress CreateFlowLogs CreateInternetGateway "
         "CreateNatGateway CreateNetworkAcl CreateNetworkAclEntry CreateRoute CreateRouteTable CreateSecurityGroup "
@@ -260,11 +261,11 @@ EDGE = (
         unmade={TAGS: "UntagResource"},
         conditions=OWN,
     ),
+    Grant(sid="NewDistributions", service="cloudfront", made="CreateDistribution", conditions=NEW),
     Grant(
-        sid="NewDistributions",
+        sid="TagDistributions",
         service="cloudfront",
         on=("arn:aws:cloudfront::{account}:distribution/*",),
-        made="CreateDistribution",
         unmade={WITH_TAGS: "TagResource"},
         conditions=NEW,
     ),
@@ -275,14 +276,18 @@ EDGE = (
             f"arn:aws:cloudfront::{{account}}:{kind}/*"
             for kind in ("cache-policy", "origin-access-control", "origin-request-policy", "response-headers-policy")
         ),
-        made="CreateCachePolicy CreateOriginAccessControl CreateOriginRequestPolicy CreateResponseHeadersPolicy "
-        "DeleteCachePolicy DeleteOriginAccessControl DeleteOriginRequestPolicy DeleteResponseHeadersPolicy "
+        made="DeleteCachePolicy DeleteOriginAccessControl DeleteOriginRequestPolicy DeleteResponseHeadersPolicy "
         "GetCachePolicy GetOriginAccessControl GetOriginRequestPolicy GetResponseHeadersPolicy",
         unmade={
             CHANGE: "UpdateCachePolicy UpdateOriginAccessControl UpdateOriginRequestPolicy UpdateResponseHeadersPolicy"
         },
     ),
-    Grant(sid="SeePolicies", service="cloudfront", made="ListCachePolicies"),
+    Grant(
+        sid="NewDistributionPolicies",
+        service="cloudfront",
+        made="CreateCachePolicy CreateOriginAccessControl CreateOriginRequestPolicy CreateResponseHeadersPolicy "
+        "ListCachePolicies",
+    ),
     Grant(
         sid="DistributionLogs",
         service="cloudfront",
@@ -313,7 +318,7 @@ EDGE = (
         service="wafv2",
         on=("arn:aws:wafv2:*:{account}:*/ipset/{own}/*", "arn:aws:wafv2:*:{account}:*/webacl/{own}/*"),
         made="CreateIPSet CreateWebACL DeleteIPSet DeleteLoggingConfiguration DeleteWebACL GetIPSet "
-        "GetLoggingConfiguration GetWebACL GetWebACLForResource ListTagsForResource PutLoggingConfiguration",
+        "GetLoggingConfiguration GetWebACL ListTagsForResource PutLoggingConfiguration",
         unmade={
             CHANGE: "UpdateIPSet UpdateWebACL",
             WITH_TAGS: "TagResource",
@@ -333,8 +338,7 @@ EDGE = (
             "arn:aws:wafv2:*:{account}:regional/webacl/{own}/*",
             "arn:aws:elasticloadbalancing:*:{account}:loadbalancer/app/{own}/*",
         ),
-        made="AssociateWebACL DisassociateWebACL",
-        unmade={BESIDE: "GetWebACLForResource"},
+        made="AssociateWebACL DisassociateWebACL GetWebACLForResource",
     ),
 )
 
@@ -359,9 +363,9 @@ CONTAINERS = (
             CHANGE: "ModifyListener ModifyListenerAttributes ModifyRule ModifyTargetGroup SetSecurityGroups SetSubnets",
             WITH_TAGS: "AddTags",
             TAGS: "RemoveTags",
-            BESIDE: "SetWebACL",
         },
     ),
+    Grant(sid="ProtectLoadBalancers", service="elasticloadbalancing", unmade={BESIDE: "SetWebACL"}),
     Grant(
         sid="OrderRules",
         service="elasticloadbalancing",
@@ -491,10 +495,13 @@ DATA = (
         sid="Vaults",
         service="backup",
         on=("arn:aws:backup:*:{account}:backup-vault:{own}",),
-        made="CreateBackupVault DeleteBackupVault DeleteBackupVaultAccessPolicy DeleteBackupVaultLockConfiguration "
-        "DescribeBackupVault GetBackupVaultAccessPolicy ListTags PutBackupVaultAccessPolicy "
-        "PutBackupVaultLockConfiguration",
-        unmade={WITH_TAGS: "TagResource", TAGS: "UntagResource"},
+        made="CreateBackupVault DeleteBackupVault DescribeBackupVault ListRecoveryPointsByBackupVault ListTags",
+        unmade={
+            OTHER_SETTINGS: "DeleteBackupVaultAccessPolicy DeleteBackupVaultLockConfiguration "
+            "GetBackupVaultAccessPolicy PutBackupVaultAccessPolicy PutBackupVaultLockConfiguration",
+            WITH_TAGS: "TagResource",
+            TAGS: "UntagResource",
+        },
     ),
     Grant(
         sid="VaultStorage",
@@ -581,9 +588,9 @@ SECURITY = (
         sid="Keys",
         service="kms",
         on=("arn:aws:kms:*:{account}:key/*",),
-        made="CreateAlias DeleteAlias DescribeKey EnableKeyRotation GetKeyPolicy GetKeyRotationStatus ListResourceTags "
-        "ScheduleKeyDeletion",
+        made="DescribeKey EnableKeyRotation GetKeyPolicy GetKeyRotationStatus ListResourceTags ScheduleKeyDeletion",
         unmade={
+            BESIDE: "CreateAlias DeleteAlias",
             CHANGE: "PutKeyPolicy UpdateKeyDescription",
             TAGS: "TagResource UntagResource",
         },
@@ -626,10 +633,16 @@ OPERATIONS = (
         },
     ),
     Grant(
+        sid="NewEventSources",
+        service="lambda",
+        made="CreateEventSourceMapping",
+        conditions=(("ArnLike", "lambda:FunctionArn", ("arn:aws:lambda:*:{account}:function:{own}",)),),
+    ),
+    Grant(
         sid="EventSources",
         service="lambda",
         on=("arn:aws:lambda:*:{account}:event-source-mapping:*",),  # known by ids
-        made="CreateEventSourceMapping DeleteEventSourceMapping GetEventSourceMapping ListTags",
+        made="DeleteEventSourceMapping GetEventSourceMapping ListTags",
         unmade={CHANGE: "UpdateEventSourceMapping", WITH_TAGS: "TagResource", TAGS: "UntagResource"},
     ),
     Grant(
@@ -694,11 +707,12 @@ OPERATIONS = (
         on=("arn:aws:sns:*:{account}:{own}",),
         made="CreateTopic DeleteTopic GetTopicAttributes ListTagsForResource SetTopicAttributes",
         unmade={
-            OTHER_SETTINGS: "GetSubscriptionAttributes Subscribe Unsubscribe",
+            OTHER_SETTINGS: "Subscribe",
             WITH_TAGS: "TagResource",
             TAGS: "UntagResource",
         },
     ),
+    Grant(sid="Subscriptions", service="sns", unmade={OTHER_SETTINGS: "GetSubscriptionAttributes Unsubscribe"}),
     Grant(
         sid="Queues",
         service="sqs",

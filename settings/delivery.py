@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from settings.base import SettingsModel, matching
+from settings.naming import DELIVERY, Names
 
 # GitHub adds the ids of owner and repository to the subject of a token, for repositories made or renamed since July
 # 2026 and those that opted in.
@@ -65,3 +66,31 @@ class DeliverySettings(SettingsModel):
                 "owns_identity_provider: True is not allowed without a repository; false is, or set repository"
             )
         return self
+
+
+def role_name(names: Names, purpose: str) -> str:
+    """The name of the role that plans or deploys."""
+    return names.of(f"{DELIVERY}-{purpose}")
+
+
+def github_environment(settings: DeliverySettings, names: Names) -> str:
+    """The GitHub environment whose jobs may deploy."""
+    return settings.github_environment or names.suffix
+
+
+def subjects(settings: DeliverySettings, names: Names) -> dict[str, list[str]]:
+    """The subjects of the tokens with which each role may be assumed, by the role's purpose.
+
+    A job that names an environment has the environment in its subject, and neither branch nor pull request.
+    https://docs.github.com/en/actions/reference/security/oidc
+
+    Raises:
+        ValueError: settings name no repository.
+    """
+    if settings.repository is None:
+        raise ValueError("delivery needs the repository whose workflows it trusts")
+    repository = f"repo:{settings.repository}"
+    return {
+        "plan": [f"{repository}:pull_request", f"{repository}:ref:refs/heads/{settings.branch}"],
+        "deploy": [f"{repository}:environment:{github_environment(settings, names)}"],
+    }
