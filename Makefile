@@ -96,9 +96,12 @@ openapi: .venv/.synced ## write services/payments/openapi.json anew
 	@cd services/payments && ../../$(RUN) -m payments openapi > openapi.json.new && mv openapi.json.new openapi.json
 
 .PHONY: check
-check: .venv/.synced ## formatting, lint and types
+check: .venv/.synced ## formatting, lint and types, and the workflows
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	@.venv/bin/zizmor --offline --quiet .github
 	@$(RUN) -m mypy
 
 .PHONY: scan

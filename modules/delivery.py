@@ -56,6 +56,8 @@ NO_SECRETS = Statement(
     actions=["secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue", "ssm:GetParameter*"],
     resources=["*"],
 )
+# What is in the platform's buckets is nobody's who deploys, though a bucket's policy, which is his to write, said so.
+OBJECTS = ["s3:GetObject*", "s3:PutObject*", "s3:RestoreObject"]
 # What keeps the state: operations/state_bucket.py makes it so.
 PROTECTION_OF_STATE = [
     "s3:DeleteBucket*",
@@ -184,6 +186,12 @@ class Delivery(Construct):
                     fill("arn:aws:iam::{account}:policy/{delivery}"),
                     "arn:aws:iam::*:oidc-provider/*",
                 ],
+            ),
+            Statement(
+                sid="NothingInBuckets",
+                effect="Deny",
+                actions=OBJECTS,
+                resources=[fill("arn:aws:s3:::{own}-{account}-*/*")],
             ),
             Statement(
                 sid="NothingOfTheStatesProtection",

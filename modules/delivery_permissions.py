@@ -204,8 +204,18 @@ NETWORK = (
         made="DescribeAddresses DescribeAddressesAttribute DescribeFlowLogs DescribeInternetGateways "
         "DescribeManagedPrefixLists DescribeNatGateways DescribeNetworkAcls DescribeNetworkInterfaces "
         "DescribePrefixLists DescribeRouteTables DescribeSecurityGroupRules DescribeSecurityGroups DescribeSubnets "
-        "DescribeVpcAttribute DescribeVpcEndpoints DescribeVpcPeeringConnections DescribeVpcs "
-        "GetManagedPrefixListEntries",
+        "DescribeVpcEndpoints DescribeVpcPeeringConnections DescribeVpcs",
+        unmade={BESIDE: "DescribeAvailabilityZones"},
+    ),
+    Grant(
+        sid="SeeNetworksParts",
+        service="ec2",
+        on=(
+            "arn:aws:ec2:*:{account}:prefix-list/*",
+            "arn:aws:ec2:*:{account}:vpc/*",
+            "arn:aws:ec2:*:aws:prefix-list/*",
+        ),
+        made="DescribeVpcAttribute GetManagedPrefixListEntries",
     ),
     Grant(
         # They join things that exist to things that do not yet, or close AWS's own defaults: AWS asks for the action
@@ -250,6 +260,12 @@ EDGE = (
         sid="NewCertificates",
         service="acm",
         made="RequestCertificate",
+        conditions=NEW,
+    ),
+    Grant(
+        sid="TagCertificates",
+        service="acm",
+        on=("arn:aws:acm:*:{account}:certificate/*",),
         unmade={WITH_TAGS: "AddTagsToCertificate"},
         conditions=NEW,
     ),
@@ -305,7 +321,11 @@ EDGE = (
         ),
         made="ChangeResourceRecordSets ChangeTagsForResource DeleteHealthCheck DeleteHostedZone GetChange "
         "GetHealthCheck GetHostedZone ListResourceRecordSets ListTagsForResource",
-        unmade={CHANGE: "UpdateHealthCheck UpdateHostedZoneComment", FAILOVER: "GetHealthCheckStatus"},
+        unmade={
+            CHANGE: "UpdateHealthCheck UpdateHostedZoneComment",
+            FAILOVER: "GetHealthCheckStatus",
+            BESIDE: "AssociateVPCWithHostedZone",  # private names of interface endpoints
+        },
     ),
     Grant(
         sid="NewNames",
@@ -365,7 +385,13 @@ CONTAINERS = (
             TAGS: "RemoveTags",
         },
     ),
-    Grant(sid="ProtectLoadBalancers", service="elasticloadbalancing", unmade={BESIDE: "SetWebACL"}),
+    Grant(
+        sid="ProtectLoadBalancers",
+        service="elasticloadbalancing",
+        on=("arn:aws:elasticloadbalancing:*:{account}:loadbalancer/app/{own}/*",),
+        unmade={BESIDE: "CreateWebACLAssociation DeleteWebACLAssociation GetLoadBalancerWebACL"},
+    ),
+    Grant(sid="ProtectAny", service="elasticloadbalancing", unmade={BESIDE: "SetWebAcl"}),
     Grant(
         sid="OrderRules",
         service="elasticloadbalancing",
@@ -456,6 +482,7 @@ DATA = (
         on=(
             *(f"arn:aws:rds:*:{{account}}:{kind}:{{own}}" for kind in ("cluster", "cluster-pg", "db", "pg", "subgrp")),
             "arn:aws:rds::{account}:global-cluster:{own}",
+            "arn:aws:rds:*:{account}:og:default*",  # AWS's own option group, which every database names
         ),
         made="CreateDBCluster CreateDBClusterParameterGroup CreateDBInstance CreateDBParameterGroup "
         "CreateDBSubnetGroup CreateGlobalCluster DeleteDBCluster DeleteDBClusterParameterGroup DeleteDBInstance "
@@ -592,14 +619,15 @@ SECURITY = (
         unmade={
             BESIDE: "CreateAlias DeleteAlias",
             CHANGE: "PutKeyPolicy UpdateKeyDescription",
-            TAGS: "TagResource UntagResource",
+            TAGS: "UntagResource",
         },
         conditions=OWN,
     ),
+    Grant(sid="NewKeys", service="kms", made="CreateKey", conditions=NEW),
     Grant(
-        sid="NewKeys",
+        sid="TagKeys",
         service="kms",
-        made="CreateKey",
+        on=("arn:aws:kms:*:{account}:key/*",),
         unmade={WITH_TAGS: "TagResource"},
         conditions=NEW,
     ),
@@ -692,6 +720,15 @@ OPERATIONS = (
         on=("arn:aws:cloudwatch:*:{account}:alarm:{path}*",),
         made="DeleteAlarms DescribeAlarms ListTagsForResource PutMetricAlarm",
         unmade={WITH_TAGS: "TagResource", TAGS: "UntagResource"},
+    ),
+    Grant(
+        sid="ScalingAlarms",  # Application Auto Scaling keeps them, on behalf of who sets a target
+        service="cloudwatch",
+        on=(
+            "arn:aws:cloudwatch:*:{account}:alarm:TargetTracking-cluster:{own}*",
+            "arn:aws:cloudwatch:*:{account}:alarm:TargetTracking-service/{own}/{own}*",
+        ),
+        unmade={BESIDE: "DeleteAlarms DescribeAlarms PutMetricAlarm"},
     ),
     Grant(sid="SeeMetrics", service="cloudwatch", unmade={FAILOVER: "GetMetricData GetMetricStatistics"}),
     Grant(

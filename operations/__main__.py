@@ -123,8 +123,11 @@ def delivery(environment: Environment) -> None:
     """Show who may plan and deploy an environment from GitHub, as name=value lines that a workflow reads."""
     from operations.delivery import lines
 
-    for line in lines(_settings(environment)):
+    found = list(lines(_settings(environment)))
+    for line in found:
         typer.echo(line)
+    if not found:
+        typer.echo(f"{environment}: nobody, as delivery.repository is not set", err=True)
 
 
 @application.command()

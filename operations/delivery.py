@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from operations.outcome import Refused
 from settings import Settings
 from settings.delivery import github_environment, role_name, subjects
 
@@ -15,11 +14,10 @@ from settings.delivery import github_environment, role_name, subjects
 def lines(settings: Settings) -> Iterator[str]:
     """What a workflow needs, name=value a line: roles, the region, and the subjects that the roles trust.
 
-    Raises:
-        Refused: settings name no repository.
+    Without a repository there is none: nobody is let in.
     """
     if settings.delivery.repository is None:
-        raise Refused("delivery.repository: not set; owner/name is needed, and a deployment by an administrator")
+        return
     for purpose, trusted in subjects(settings.delivery, settings.names).items():
         yield f"{purpose}_role=arn:aws:iam::{settings.account_id}:role/{role_name(settings.names, purpose)}"
         yield f"{purpose}_subjects={' '.join(trusted)}"
