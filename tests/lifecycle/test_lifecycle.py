@@ -26,6 +26,7 @@ from operations.release import run
 from operations.release_request import Request
 from operations.synthesized import provider_installation, synthesize
 from operations.terraform import Terraform
+from policy.delivery import Record, roles
 from policy.evaluation import Decision, evaluate
 from policy.evaluation import Request as Asked
 from policy.iam import policies
@@ -217,11 +218,14 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
         failed_over = fail_over(deployment, server)
         origin_secret = client(server, "secretsmanager").get_secret_value(SecretId="payments/local/origin-verify")
         plans = {name: planned(deployment, server, directory / name, text) for name, text in CHANGES.items()}
+        plans["reviewed"] = planned(
+            deployment, server, directory / "reviewed", CHANGES["operation"], role=deployment.as_role("plan")
+        )
         passwords = passwords_of(server)
         searched = {"state": state_text, "screen": said.getvalue(), **files_below(directory)}
         found = {user: [name for name, text in searched.items() if one in text] for user, one in passwords.items()}
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in process.environment(server.url).items():
+            for name, value in deployment.as_role("deploy").items():
                 patch.setenv(name, value)
             with stand_in.serving(server, NEW) as standing, stand_in.serving(server, BAD):
                 released = release(deployment, server, local_settings, NEW)
@@ -274,15 +278,24 @@ def ended(states: Any) -> str:
         time.sleep(0.05)
 
 
-def planned(deployment: LocalDeployment, server: process.Server, directory: Path, change: str) -> list[str]:
-    """What Terraform would do to the deployed platform if settings said so: action and address, a line each."""
+def planned(
+    deployment: LocalDeployment,
+    server: process.Server,
+    directory: Path,
+    change: str,
+    role: dict[str, str] | None = None,
+) -> list[str]:
+    """What Terraform would do to the deployed platform if settings said so: action and address, a line each.
+
+    With the variables of a ``role`` it is what a workflow plans for a reviewer: from the state.
+    """
     directory.mkdir()
     (directory / "changed.toml").write_text(f'extends = "local"\n{change}' if change else without_payments())
     stack = synthesize(str(directory / "changed.toml"), directory / "cdktf.out")
-    environment = provider_installation(stack).environment(process.complete_environment(server.url))
-    terraform = Terraform(stack, environment, deployment.console)
+    variables = process.complete_environment(server.url) | (role or {})
+    terraform = Terraform(stack, provider_installation(stack).environment(variables), deployment.console)
     terraform.init()
-    return terraform.plan()
+    return terraform.plan(from_state=role is not None)
 
 
 def without_payments() -> str:
@@ -609,6 +622,26 @@ def test_a_lost_master_password_is_made_anew_in_cluster_and_secret_together(rehe
         "update aws_rds_cluster.primary_database_cluster",
         "replace aws_secretsmanager_secret_version.primary_database-secrets_master-version",
     }
+
+
+@pytest.mark.requirement("W8.1")
+def test_workflows_may_do_what_was_done_and_nothing_else_without_a_reason(
+    rehearsal: Rehearsal, platform: Synthesized, local_settings: Settings
+) -> None:
+    found = roles(platform.configuration, account_id=local_settings.account_id)
+    held = Record(rehearsal.calls, found, local_settings).held()
+    assert held.refused == ()
+    assert held.escapes == ()
+    assert held.idle == ()
+    assert held.administrators  # the roles were made, and not by themselves
+
+
+@pytest.mark.requirement("W8.1")
+def test_a_reviewer_who_may_only_read_the_state_sees_the_whole_change(rehearsal: Rehearsal) -> None:
+    assert sorted(rehearsal.plans["reviewed"]) == sorted(rehearsal.plans["operation"])
+    by_plan_role = [call for call in rehearsal.calls if "/payments-delivery-plan-local/" in call.assumed_role]
+    assert {call.action for call in by_plan_role} >= {"s3:GetObject", "cloudfront:ListCachePolicies"}
+    assert not [call for call in by_plan_role if call.operation in {"GetSecretValue", "PutObject"}]
 
 
 @pytest.mark.requirement("W3.2")
