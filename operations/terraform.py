@@ -120,16 +120,16 @@ class Terraform:
         """Destroy everything in the state. Raises Failed with Terraform's errors."""
         return self._with_progress("destroy", "-auto-approve", f"-parallelism={self.parallelism}")
 
-    def plan(self, *, from_state: bool = False) -> list[str]:
+    def plan(self, *, refresh: bool = True, lock: bool = True) -> list[str]:
         """What differs between the configuration and what exists, a line each; empty only if Terraform says so itself.
 
-        Args:
-            from_state: take what exists from the state as it is, without a lock and without asking AWS.
+        Without ``refresh`` the state is believed, which is quicker; without ``lock`` it may be another's half-written.
 
         Raises:
             Failed: with Terraform's errors.
         """
-        options = ["-detailed-exitcode", f"-parallelism={self.parallelism}", *(FROM_STATE if from_state else ())]
+        options = ["-detailed-exitcode", f"-parallelism={self.parallelism}", f"-refresh={str(refresh).lower()}"]
+        options += [] if lock else ["-lock=false"]
         progress = self._with_progress("plan", *options, accepted=(0, PLAN_WITH_CHANGES))
         if progress.exit_code == 0:
             return []
@@ -138,7 +138,7 @@ class Terraform:
     def planned(self, *, from_state: bool = False) -> str:
         """The plan as `terraform show -json` writes it. Its file, which may hold secrets, is gone afterwards.
 
-        ``from_state`` as in ``plan``.
+        ``from_state`` believes the state and does not lock it.
 
         Raises:
             Failed: with Terraform's errors.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import hypothesis
 import pytest
@@ -61,35 +62,47 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Recorder:
-    """Records what each test that proves a requirement row said."""
+    """Records what each test that proves a requirement row said.
+
+    Where a run has several processes (pytest -n), the one that gets their reports records; rows come with the reports.
+    """
 
     def __init__(self) -> None:
         self._collected: set[str] = set()
-        self._rows: dict[str, tuple[str, ...]] = {}
         self._outcomes: dict[str, Outcome] = {}
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> Generator[None, None, None]:
-        self._collected = {item.nodeid for item in items}
-        self._rows = {item.nodeid: rows_of(item) for item in items}
+        self._collected |= {item.nodeid for item in items}
+        for item in items:
+            item.user_properties.append((ROWS, rows_of(item)))
         if chosen := config.getoption("--rows"):
             dropped = [item for item in items if not any(is_below(row, chosen.split(",")) for row in rows_of(item))]
             config.hook.pytest_deselected(items=dropped)
             items[:] = [item for item in items if item not in dropped]
         yield
+        # The longest first: with several processes, the rest goes beside it.
+        items.sort(key=lambda item: item.get_closest_marker("lifecycle") is None)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self._collected |= set(ids)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        rows = self._rows.get(report.nodeid)
+        properties: dict[str, Any] = dict(report.user_properties)
+        rows = tuple(properties.get(ROWS, ()))
         if rows and (report.when == "call" or not report.passed):
             passed = report.passed and self._outcomes.get(report.nodeid, NEVER_RUN).passed
             self._outcomes[report.nodeid] = Outcome(test=report.nodeid, rows=rows, passed=passed)
 
-    def pytest_sessionfinish(self) -> None:
-        evidence.record(self._outcomes.values(), collected=self._collected)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if not hasattr(session.config, "workerinput"):
+            evidence.record(self._outcomes.values(), collected=self._collected)
 
 
+ROWS = "requirement rows"
 NEVER_RUN = Outcome(test="", rows=(), passed=True)
 
 

@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,8 @@ CHANGES = {
     ),
     "removed-service": "",
 }
+# Applied before the destruction: the recovery mode without a database, and a master password that was lost.
+APPLIED = '[database]\nrecovery = "snapshots"\nrecovery_instances = 0\nmaster_password_version = 2\n'
 DATABASE_TYPES = ("aws_rds_cluster.", "aws_rds_cluster_instance.", "aws_secretsmanager_secret")
 # What stands by for the database goes when snapshots are restored instead, with the ways to it.
 STANDING_BY = {
@@ -180,6 +182,22 @@ class Exported:
     key_of_export: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """What came of changed settings: what a plan would change then, what is left, and who has another password.
+
+    ``reviewed`` is what a plan from the state had said before, as a workflow makes it for a reviewer, ``done`` what the
+    apply, which asks AWS first, then did.
+    """
+
+    reviewed: list[str]
+    done: list[str]
+    plan: list[str]
+    recovery_clusters: list[str]
+    new_passwords: list[str]
+    found: list[str]
+
+
 @dataclass(kw_only=True)
 class Rehearsal:
     """What was seen while the platform lived and after it was gone."""
@@ -199,6 +217,7 @@ class Rehearsal:
     plan_after_failovers: list[str]
     passwords_found: dict[str, list[str]]
     exported: Exported
+    applied: Applied
 
 
 @pytest.fixture(scope="module")
@@ -218,9 +237,6 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
         failed_over = fail_over(deployment, server)
         origin_secret = client(server, "secretsmanager").get_secret_value(SecretId="payments/local/origin-verify")
         plans = {name: planned(deployment, server, directory / name, text) for name, text in CHANGES.items()}
-        plans["reviewed"] = planned(
-            deployment, server, directory / "reviewed", CHANGES["operation"], role=deployment.as_role("plan")
-        )
         passwords = passwords_of(server)
         searched = {"state": state_text, "screen": said.getvalue(), **files_below(directory)}
         found = {user: [name for name, text in searched.items() if one in text] for user, one in passwords.items()}
@@ -231,6 +247,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
                 released = release(deployment, server, local_settings, NEW)
                 rolled_back = release(deployment, server, local_settings, BAD, alarm="web-blue-slow")
         exported = export(server)
+        applied = apply_changes(deployment, server, directory / "applied")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(LocalDeployment, "abandon", lambda _: None)  # to look around before it is gone
             deployment.destroy()
@@ -250,6 +267,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
             plan_after_failovers=failed_over,
             passwords_found=found,
             exported=exported,
+            applied=applied,
         )
     finally:
         print(said.getvalue(), file=sys.stderr)  # shown where a test fails, with the times of the phases
@@ -278,24 +296,39 @@ def ended(states: Any) -> str:
         time.sleep(0.05)
 
 
-def planned(
-    deployment: LocalDeployment,
-    server: process.Server,
-    directory: Path,
-    change: str,
-    role: dict[str, str] | None = None,
-) -> list[str]:
-    """What Terraform would do to the deployed platform if settings said so: action and address, a line each.
-
-    With the variables of a ``role`` it is what a workflow plans for a reviewer: from the state.
-    """
+def changed(deployment: LocalDeployment, server: process.Server, directory: Path, change: str) -> Terraform:
+    """Terraform for the deployed platform as it would be if settings said so."""
     directory.mkdir()
     (directory / "changed.toml").write_text(f'extends = "local"\n{change}' if change else without_payments())
     stack = synthesize(str(directory / "changed.toml"), directory / "cdktf.out")
-    variables = process.complete_environment(server.url) | (role or {})
-    terraform = Terraform(stack, provider_installation(stack).environment(variables), deployment.console)
+    environment = provider_installation(stack).environment(process.complete_environment(server.url))
+    terraform = Terraform(stack, environment, deployment.console)
     terraform.init()
-    return terraform.plan(from_state=role is not None)
+    return terraform
+
+
+def planned(deployment: LocalDeployment, server: process.Server, directory: Path, change: str) -> list[str]:
+    """What Terraform would do to the deployed platform if settings said so: action and address, a line each."""
+    # The plan before this one was empty: what exists is what the state says.
+    return changed(deployment, server, directory, change).plan(refresh=False)
+
+
+def apply_changes(deployment: LocalDeployment, server: process.Server, directory: Path) -> Applied:
+    """Take the recovery region's database away and make the master's password anew."""
+    passwords = passwords_of(server)
+    terraform = changed(deployment, server, directory, APPLIED)
+    reviewer = replace(terraform, environment={**terraform.environment, **deployment.as_role("plan")})
+    reviewed = reviewer.plan(refresh=False, lock=False)
+    done = terraform.apply().changes
+    now = passwords_of(server)
+    return Applied(
+        reviewed=reviewed,
+        done=done,
+        plan=terraform.plan(),
+        recovery_clusters=recovery_clusters(server),
+        new_passwords=[user for user in now if now[user] != passwords[user]],
+        found=[name for name, text in files_below(directory).items() if any(one in text for one in now.values())],
+    )
 
 
 def without_payments() -> str:
@@ -370,6 +403,13 @@ def fail_over(deployment: LocalDeployment, server: process.Server) -> list[str]:
         if "us-west-2" in target:
             changes = deployment.plan()
     return changes
+
+
+def recovery_clusters(server: process.Server) -> list[str]:
+    """The clusters that the recovery region has, and the global ones."""
+    rds = client(server, "rds", "us-west-2")
+    clusters = [one["DBClusterIdentifier"] for one in rds.describe_db_clusters()["DBClusters"]]
+    return clusters + [one["GlobalClusterIdentifier"] for one in rds.describe_global_clusters()["GlobalClusters"]]
 
 
 def passwords_of(server: process.Server) -> dict[str, str]:
@@ -469,6 +509,20 @@ def test_the_passwords_that_were_made_are_nowhere_but_in_their_secrets(rehearsal
 @pytest.mark.requirement("W7.2")
 def test_a_failover_to_another_instance_or_region_leaves_terraform_nothing_to_do(rehearsal: Rehearsal) -> None:
     assert rehearsal.plan_after_failovers == []
+
+
+@pytest.mark.requirement("W3.4")
+@pytest.mark.requirement("W3.5")
+def test_a_running_platform_can_be_set_to_restore_snapshots_instead(rehearsal: Rehearsal) -> None:
+    assert rehearsal.applied.recovery_clusters == []
+    assert rehearsal.applied.plan == []
+
+
+@pytest.mark.requirement("W0.5")
+@pytest.mark.requirement("W3.3")
+def test_a_lost_master_password_is_replaced_and_known_to_nobody(rehearsal: Rehearsal) -> None:
+    assert rehearsal.applied.new_passwords == ["administrator"]
+    assert rehearsal.applied.found == []
 
 
 @pytest.mark.requirement("W0.5")
@@ -638,7 +692,8 @@ def test_workflows_may_do_what_was_done_and_nothing_else_without_a_reason(
 
 @pytest.mark.requirement("W8.1")
 def test_a_reviewer_who_may_only_read_the_state_sees_the_whole_change(rehearsal: Rehearsal) -> None:
-    assert sorted(rehearsal.plans["reviewed"]) == sorted(rehearsal.plans["operation"])
+    assert rehearsal.applied.done
+    assert sorted(rehearsal.applied.reviewed) == sorted(rehearsal.applied.done)
     by_plan_role = [call for call in rehearsal.calls if "/payments-delivery-plan-local/" in call.assumed_role]
     assert {call.action for call in by_plan_role} >= {"s3:GetObject", "cloudfront:ListCachePolicies"}
     assert not [call for call in by_plan_role if call.operation in {"GetSecretValue", "PutObject"}]

@@ -102,7 +102,7 @@ def test_a_plan_from_the_state_takes_no_lock_and_says_the_same(
     runner.apply()
     lock = tmp_path / ".terraform.tfstate.lock.info"
     changed = terraform(one="2")
-    assert changed.plan(from_state=True) == changed.plan() == ["update terraform_data.one"]
+    assert changed.plan(refresh=False, lock=False) == changed.plan() == ["update terraform_data.one"]
     assert not lock.exists()
 
 
