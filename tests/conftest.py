@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -51,6 +52,17 @@ def postgresql() -> Iterator[Postgresql]:
     """A PostgreSQL with TLS for the whole run. Whoever uses it makes databases and roles of its own."""
     with running() as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def aws_is_mocked_by_no_test_before() -> Iterator[None]:
+    """Each test that mocks AWS in this process ends it: the next would otherwise begin with what the first has made."""
+    yield
+    models: Any = sys.modules.get("moto.core.models")
+    if models and models.MockAWS._nested_count:
+        models.MockAWS._nested_count = 1
+        models.MockAWS().stop()
+        pytest.fail("mock_aws was started and not stopped")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
