@@ -191,7 +191,7 @@ class Delivery(Construct):
                 sid="NothingInBuckets",
                 effect="Deny",
                 actions=OBJECTS,
-                resources=[fill("arn:aws:s3:::{own}-{account}-*/*")],
+                not_resources=[fill("{state}/*"), fill("arn:aws:s3:::{own}-{account}-*/failover/*")],
             ),
             Statement(
                 sid="NothingOfTheStatesProtection",

@@ -142,7 +142,7 @@ LINKED = (
     "wafv2.amazonaws.com",
 )
 # Through which services a deployment uses the platform's keys: they encrypt on behalf of whoever makes the thing.
-THROUGH = ("backup", "ecr", "rds", "secretsmanager")
+THROUGH = ("backup", "ecr", "rds", "s3", "secretsmanager")
 
 WITH_TAGS = "what is made is tagged in the same call, for which AWS asks for this action too"
 
@@ -323,7 +323,6 @@ EDGE = (
         "GetHealthCheck GetHostedZone ListResourceRecordSets ListTagsForResource",
         unmade={
             CHANGE: "UpdateHealthCheck UpdateHostedZoneComment",
-            FAILOVER: "GetHealthCheckStatus",
             BESIDE: "AssociateVPCWithHostedZone",  # private names of interface endpoints
         },
     ),
@@ -368,7 +367,6 @@ CONTAINERS = (
         service="elasticloadbalancing",
         made="DescribeCapacityReservation DescribeListenerAttributes DescribeListeners DescribeLoadBalancerAttributes "
         "DescribeLoadBalancers DescribeRules DescribeTags DescribeTargetGroupAttributes DescribeTargetGroups",
-        unmade={FAILOVER: "DescribeTargetHealth"},
     ),
     Grant(
         sid="LoadBalancers",
@@ -486,17 +484,24 @@ DATA = (
         ),
         made="CreateDBCluster CreateDBClusterParameterGroup CreateDBInstance CreateDBParameterGroup "
         "CreateDBSubnetGroup CreateGlobalCluster DeleteDBCluster DeleteDBClusterParameterGroup DeleteDBInstance "
-        "DeleteDBParameterGroup DeleteDBSubnetGroup DeleteGlobalCluster DescribeDBClusterParameterGroups "
-        "DescribeDBClusterParameters DescribeDBClusters DescribeDBInstances DescribeDBParameterGroups "
-        "DescribeDBParameters DescribeDBSubnetGroups DescribeGlobalClusters ListTagsForResource "
+        "DeleteDBParameterGroup DeleteDBSubnetGroup DeleteGlobalCluster ListTagsForResource "
         "ModifyDBClusterParameterGroup ModifyDBParameterGroup RemoveFromGlobalCluster",
         unmade={
             CHANGE: "ModifyDBCluster ModifyDBInstance ModifyDBSubnetGroup ModifyGlobalCluster RebootDBInstance "
             "ResetDBClusterParameterGroup ResetDBParameterGroup",
             WITH_TAGS: "AddTagsToResource",
             TAGS: "RemoveTagsFromResource",
-            FAILOVER: "FailoverGlobalCluster SwitchoverGlobalCluster",
         },
+    ),
+    Grant(
+        sid="SeeDatabases",  # a list without a name is asked for on all of a kind
+        service="rds",
+        on=(
+            *(f"arn:aws:rds:*:{{account}}:{kind}:*" for kind in ("cluster", "cluster-pg", "db", "pg", "subgrp")),
+            "arn:aws:rds::{account}:global-cluster:*",
+        ),
+        made="DescribeDBClusterParameterGroups DescribeDBClusterParameters DescribeDBClusters DescribeDBInstances "
+        "DescribeDBParameterGroups DescribeDBParameters DescribeDBSubnetGroups DescribeGlobalClusters",
     ),
     Grant(
         sid="FinalSnapshot",
@@ -718,7 +723,7 @@ OPERATIONS = (
         sid="Alarms",
         service="cloudwatch",
         on=("arn:aws:cloudwatch:*:{account}:alarm:{path}*",),
-        made="DeleteAlarms DescribeAlarms ListTagsForResource PutMetricAlarm",
+        made="DeleteAlarms ListTagsForResource PutMetricAlarm",
         unmade={WITH_TAGS: "TagResource", TAGS: "UntagResource"},
     ),
     Grant(
@@ -728,9 +733,14 @@ OPERATIONS = (
             "arn:aws:cloudwatch:*:{account}:alarm:TargetTracking-cluster:{own}*",
             "arn:aws:cloudwatch:*:{account}:alarm:TargetTracking-service/{own}/{own}*",
         ),
-        unmade={BESIDE: "DeleteAlarms DescribeAlarms PutMetricAlarm"},
+        unmade={BESIDE: "DeleteAlarms PutMetricAlarm"},
     ),
-    Grant(sid="SeeMetrics", service="cloudwatch", unmade={FAILOVER: "GetMetricData GetMetricStatistics"}),
+    Grant(
+        sid="SeeAlarms",  # AWS asks for the action on all alarms, whichever are named
+        service="cloudwatch",
+        on=("arn:aws:cloudwatch:*:{account}:alarm:*",),
+        made="DescribeAlarms",
+    ),
     Grant(
         sid="Events",
         service="events",
@@ -767,6 +777,35 @@ OPERATIONS = (
     Grant(sid="CheckWorkflows", service="states", made="ValidateStateMachineDefinition"),
 )
 
+# What the operations above do not need already: services are scaled, targets and alarms looked at by them.
+FAIL_OVER = (
+    Grant(
+        sid="MoveWriter",
+        service="rds",
+        on=("arn:aws:rds:*:{account}:cluster:{own}", "arn:aws:rds::{account}:global-cluster:{own}"),
+        unmade={FAILOVER: "FailoverGlobalCluster SwitchoverGlobalCluster"},
+    ),
+    Grant(sid="SeeTargets", service="elasticloadbalancing", unmade={FAILOVER: "DescribeTargetHealth"}),
+    Grant(sid="SeeMetrics", service="cloudwatch", unmade={FAILOVER: "GetMetricStatistics"}),
+    Grant(
+        sid="SeeHealth",
+        service="route53",
+        on=("arn:aws:route53:::healthcheck/*",),
+        unmade={FAILOVER: "GetHealthCheckStatus"},
+    ),
+    Grant(
+        sid="AskNames",
+        service="route53",
+        unmade={FAILOVER: "ListHealthChecks ListHostedZonesByName TestDNSAnswer"},
+    ),
+    Grant(
+        sid="LockAndRecord",  # in the backups bucket of either region
+        service="s3",
+        on=("arn:aws:s3:::{own}-{account}-*/failover/*",),
+        unmade={FAILOVER: "DeleteObject GetObject PutObject"},
+    ),
+)
+
 # By policy: a managed policy may have 6,144 characters, and a role ten of them.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 DEPLOY: Mapping[str, tuple[Grant, ...]] = MappingProxyType(
@@ -778,6 +817,7 @@ DEPLOY: Mapping[str, tuple[Grant, ...]] = MappingProxyType(
         "data": DATA,
         "security": SECURITY,
         "operations": OPERATIONS,
+        "fail-over": FAIL_OVER,
     }
 )
 

@@ -63,7 +63,7 @@ class Role:
 
 
 def _of_any_resource(document: Document) -> Document:
-    kept = (one for one in document["Statement"] if one["Effect"] == "Allow" or one["Resource"] == ["*"])
+    kept = (one for one in document["Statement"] if one["Effect"] == "Allow" or one.get("Resource") == ["*"])
     return document | {"Statement": [one | {"Resource": ["*"]} for one in kept]}
 
 

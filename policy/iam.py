@@ -147,6 +147,8 @@ def _statement(block: Block, arns: _Arns) -> Block:
     }
     if "resources" in block:
         statement["Resource"] = [arns.replace(resource) for resource in block["resources"]]
+    if "not_resources" in block:
+        statement["NotResource"] = [arns.replace(resource) for resource in block["not_resources"]]
     if "principals" in block:
         principals = {one["type"]: [arns.replace(name) for name in one["identifiers"]] for one in block["principals"]}
         statement["Principal"] = principals

@@ -304,6 +304,7 @@ ESCAPES = {
     "an older state": asked("s3:DeleteObjectVersion", f"{STATE}/payments/local/terraform.tfstate"),
     "another environment's state": asked("s3:PutObject", f"{STATE}/payments/production/terraform.tfstate"),
     "what is in the backups": asked("s3:GetObject", f"{BACKUPS}/exports/x"),
+    "what is in somebody's bucket": asked("s3:GetObject", "arn:aws:s3:::somebody-elses/x"),
     "another region": asked(
         "ec2:CreateVpc", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:vpc/vpc-1", aws_RequestedRegion="eu-west-1"
     ),
@@ -340,6 +341,7 @@ def test_the_deploy_role_cannot_get(of_delivery: dict[str, Role], what: str) -> 
         "another identity provider",
         "the state bucket's policy",
         "what is in the backups",
+        "what is in somebody's bucket",
         "another region",
     ],
 )
@@ -358,6 +360,8 @@ def test_the_deploy_role_does_within_the_boundary_what_it_is_for(of_delivery: di
         asked("iam:PassRole", OWN_ROLE, iam_PassedToService="ecs-tasks.amazonaws.com"),
         asked("ec2:DeleteVpc", f"arn:aws:ec2:us-west-2:{ACCOUNT}:vpc/vpc-1", aws_RequestedRegion="us-west-2"),
         asked("s3:PutObject", f"{STATE}/payments/local/terraform.tfstate.tflock"),
+        asked("s3:PutObject", f"{BACKUPS}/failover/primary.lock"),
+        asked("cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:us-east-2:{ACCOUNT}:alarm:*"),
     ):
         assert deploy.allows(request), request
 
