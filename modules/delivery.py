@@ -20,7 +20,7 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 from constructs import Construct
 
-from modules.delivery_permissions import DEPLOY, IDENTITY_PROVIDER, PLAN, Place, statements
+from modules.delivery_permissions import DEPLOY, IDENTITY_PROVIDER, PLAN, Reach, statements
 from modules.permissions_boundary import PermissionsBoundary
 from modules.policy_documents import PolicyDocument, Principals, Statement, when
 from settings.delivery import DeliverySettings, role_name, subjects
@@ -74,13 +74,13 @@ class Delivery(Construct):
 
     requirements = ("W8.1",)
 
-    def __init__(self, scope: Construct, id_: str, *, place: Place, settings: DeliverySettings) -> None:
+    def __init__(self, scope: Construct, id_: str, *, reach: Reach, settings: DeliverySettings) -> None:
         """``settings`` must name a repository."""
         super().__init__(scope, id_)
-        self._place, self._names = place, place.names
+        self._reach, self._names = reach, reach.names
         self._provider_arn = self._provider(owned=settings.owns_identity_provider)
         self.role_boundary = PermissionsBoundary(
-            self, "role-boundary", names=self._names, state_bucket=place.state_bucket
+            self, "role-boundary", names=self._names, state_bucket=reach.state_bucket
         )
         self._boundary = self._policy(
             DELIVERY_BOUNDARY, self._bounds(), "What deploys may come to this at most, and cannot change it"
@@ -92,7 +92,7 @@ class Delivery(Construct):
             subjects=trusted["plan"],
             seconds=SHORTEST_SESSION_SECONDS,
         )
-        self._allow(self.plan_role, "plan", [*statements(PLAN, place), NO_SECRETS])
+        self._allow(self.plan_role, "plan", [*statements(PLAN, reach), NO_SECRETS])
         self.deploy_role = self._role(
             "deploy",
             "Deploys what has been reviewed, from the one protected GitHub environment",
@@ -100,7 +100,7 @@ class Delivery(Construct):
             seconds=settings.session_minutes * SECONDS_PER_MINUTE,
         )
         for domain, grants in DEPLOY.items():
-            self._allow(self.deploy_role, f"deploy-{domain}", statements(grants, place))
+            self._allow(self.deploy_role, f"deploy-{domain}", statements(grants, reach))
 
     def _provider(self, *, owned: bool) -> str:
         """The provider's ARN. Its certificate is not pinned: AWS trusts GitHub's by its own list of authorities.
@@ -108,7 +108,7 @@ class Delivery(Construct):
         https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc_verify-thumbprint.html
         """
         if not owned:
-            return self._place.fill("{identity_provider}")
+            return self._reach.fill("{identity_provider}")
         return IamOpenidConnectProvider(
             self, "provider", url=f"https://{IDENTITY_PROVIDER}", client_id_list=[AUDIENCE]
         ).arn
@@ -152,7 +152,7 @@ class Delivery(Construct):
 
     def _bounds(self) -> list[Statement]:
         """What the roles of delivery may come to at most. A boundary grants nothing: it says what policies cannot."""
-        fill = self._place.fill
+        fill = self._reach.fill
         services = sorted({grant.service for grants in (PLAN, *DEPLOY.values()) for grant in grants} - {"iam"})
         return [
             Statement(
@@ -165,7 +165,7 @@ class Delivery(Construct):
                 effect="Deny",
                 actions=["*"],
                 resources=["*"],
-                condition=[when("StringNotEquals", "aws:RequestedRegion", *self._place.regions)],
+                condition=[when("StringNotEquals", "aws:RequestedRegion", *self._reach.regions)],
             ),
             Statement(
                 sid="NoRoleWithoutItsBoundary",

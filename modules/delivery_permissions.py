@@ -34,7 +34,7 @@ Conditions = tuple[tuple[str, str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Reach:
     """Whose permissions: the environment's names, the bucket of its state, and the regions that it is in."""
 
     names: Names
@@ -86,18 +86,18 @@ class Grant:
         """Those that rehearsals must have made."""
         return {f"{self.service}:{one}" for one in self.made.split()}
 
-    def statement(self, place: Place) -> Statement:
+    def statement(self, reach: Reach) -> Statement:
         """The statement that allows it."""
         return Statement(
             sid=self.sid,
             actions=self.actions,
-            resources=[place.fill(one) for one in self.on],
-            condition=list(self._conditions(place)) or None,
+            resources=[reach.fill(one) for one in self.on],
+            condition=list(self._conditions(reach)) or None,
         )
 
-    def _conditions(self, place: Place) -> Iterator[Condition]:
+    def _conditions(self, reach: Reach) -> Iterator[Condition]:
         for test, variable, values in self.conditions:
-            yield when(test, variable, *(place.fill(value) for value in values))
+            yield when(test, variable, *(reach.fill(value) for value in values))
 
 
 # What exists bears the environment's tags (stacks/payment_platform.py sets them on everything that takes any).
@@ -147,7 +147,7 @@ THROUGH = ("backup", "ecr", "rds", "s3", "secretsmanager")
 WITH_TAGS = "what is made is tagged in the same call, for which AWS asks for this action too"
 
 # Who reviews a change sees what it would do, from the state and without asking AWS for what is there: a refresh would
-# read the database's passwords (docs/decisions/0028-who-deploys.md). What is left is the state, and what the
+# read the database's passwords (docs/decisions/0031-who-deploys.md). What is left is the state, and what the
 # configuration looks up.
 PLAN: tuple[Grant, ...] = (
     Grant(
@@ -723,8 +723,14 @@ OPERATIONS = (
         sid="Alarms",
         service="cloudwatch",
         on=("arn:aws:cloudwatch:*:{account}:alarm:{path}*",),
-        made="DeleteAlarms ListTagsForResource PutMetricAlarm",
+        made="DeleteAlarms ListTagsForResource PutCompositeAlarm PutMetricAlarm",
         unmade={WITH_TAGS: "TagResource", TAGS: "UntagResource"},
+    ),
+    Grant(
+        sid="Dashboards",
+        service="cloudwatch",
+        on=("arn:aws:cloudwatch::{account}:dashboard/{own}",),
+        made="DeleteDashboards GetDashboard PutDashboard",
     ),
     Grant(
         sid="ScalingAlarms",  # Application Auto Scaling keeps them, on behalf of who sets a target
@@ -822,6 +828,6 @@ DEPLOY: Mapping[str, tuple[Grant, ...]] = MappingProxyType(
 )
 
 
-def statements(grants: Iterable[Grant], place: Place) -> list[Statement]:
+def statements(grants: Iterable[Grant], reach: Reach) -> list[Statement]:
     """The statements of a policy that gives these grants."""
-    return [grant.statement(place) for grant in grants]
+    return [grant.statement(reach) for grant in grants]

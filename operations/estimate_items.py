@@ -218,9 +218,11 @@ def _secret(block: Block, of: Configuration) -> Iterator[Item]:
 
 
 def _alarm(block: Block, of: Configuration) -> Iterator[Item]:
+    """An alarm with a band counts three times: the metric, and both sides of the band."""
     metrics = [one for one in block.get("metric_query", []) if "metric" in one]
+    count = max(1, len(metrics)) * (3 if "threshold_metric_id" in block else 1)
     usd = of.prices.of("alarm_metric_month")
-    yield Item(group="observation", thing="metric of an alarm", count=max(1, len(metrics)), usd_per_month=usd)
+    yield Item(group="observation", thing="metric of an alarm", count=count, usd_per_month=usd)
 
 
 def _web_acl(block: Block, of: Configuration) -> Iterator[Item]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.record import Call, read_calls
-from modules.delivery_permissions import DEPLOY, PLAN, Place
+from modules.delivery_permissions import DEPLOY, PLAN, Reach
 from policy.evaluation import Decision, Request, evaluate
 from policy.iam import Policy, policies
 from policy.recorded_calls import actions_of, context_of, resources_of
@@ -181,10 +181,10 @@ class Record:
 
     def _request(self, action: str, resource: str, recorded: dict[str, str]) -> Request:
         names = self._names
-        place = Place(names=names, state_bucket=self._settings.state.bucket, regions=())
+        reach = Reach(names=names, state_bucket=self._settings.state.bucket, regions=())
         context = {
             **recorded,
-            "iam:PermissionsBoundary": place.fill("{role_boundary}"),
+            "iam:PermissionsBoundary": reach.fill("{role_boundary}"),
             **{
                 f"aws:{kind}/{key}": value
                 for kind in ("RequestTag", "ResourceTag")

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from settings import rules
 from settings.backups import BackupSettings
-from settings.base import SettingsModel, matching
+from settings.base import EmailAddresses, SettingsModel, matching
 from settings.database import DatabaseSettings
 from settings.delivery import DeliverySettings
 from settings.edge import EdgeSettings
 from settings.firewall import FirewallSettings
 from settings.naming import Names
 from settings.network import NetworkSettings, RegionSettings
+from settings.observability import ObservabilitySettings
 from settings.services import DomainSettings, ReleaseSettings, ServiceName, ServiceSettings
 from settings.storage import EncryptionSettings, StorageSettings
 
@@ -44,9 +45,6 @@ EnvironmentSuffix = Annotated[
     ),
 ]
 AccountId = Annotated[str, matching(r"[0-9]{12}", "an AWS account id of 12 digits, in quotes, is allowed")]
-EmailAddress = Annotated[
-    str, matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address is allowed, such as on-call@example.com")
-]
 # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
 TAG_TEXT = r"[\w .:/=+@-]"
 OWN_TAGS = ("platform", "environment_suffix")  # the stack sets them itself
@@ -62,14 +60,6 @@ TagValue = Annotated[
     str, matching(rf"{TAG_TEXT}{{0,256}}", "up to 256 letters, digits, spaces and any of _.:/=+@- are allowed")
 ]
 Tags = dict[TagKey, TagValue]
-
-
-def _different(addresses: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(addresses)) != len(addresses):
-        raise ValueError("each address once is allowed")
-    return addresses
-
-
 BucketName = Annotated[
     str,
     matching(
@@ -110,8 +100,10 @@ class Settings(SettingsModel):
     """Where Terraform's state is kept."""
     tags: Tags = Field(default_factory=dict)
     """On every resource that takes tags, beside the platform's own (platform, environment_suffix)."""
-    alarm_email_addresses: Annotated[tuple[EmailAddress, ...], Field(strict=False), AfterValidator(_different)] = ()
-    """Who is told of alarms, in both regions; AWS asks each address to confirm first."""
+    alarm_email_addresses: EmailAddresses = ()
+    """Who is told of alarms, in all regions; AWS asks each address to confirm first."""
+    observability: ObservabilitySettings = ObservabilitySettings()
+    """When there is an alarm, and who is woken."""
     network: NetworkSettings = NetworkSettings()
     """What the networks of both regions have in common."""
     encryption: EncryptionSettings = EncryptionSettings()

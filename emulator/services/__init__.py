@@ -18,6 +18,7 @@ SERVICES = (
     "backup",
     "bucket_policies",
     "cloudfront",
+    "cloudwatch",
     "codedeploy",
     "ec2",
     "ecs",

@@ -70,6 +70,8 @@ LISTINGS: list[tuple[str, str, dict[str, Any], Callable[[dict[str, Any]], list[A
     ("route53", "list_health_checks", {}, lambda answer: answer["HealthChecks"]),
     ("sns", "list_topics", {}, lambda answer: answer["Topics"]),
     ("cloudwatch", "describe_alarms", {}, lambda answer: answer["MetricAlarms"]),
+    ("cloudwatch", "describe_alarms", {"AlarmTypes": ["CompositeAlarm"]}, lambda answer: answer["CompositeAlarms"]),
+    ("cloudwatch", "list_dashboards", {}, lambda answer: answer["DashboardEntries"]),
     ("iam", "list_roles", {}, lambda a: [r for r in a["Roles"] if not r["Path"].startswith("/aws-service-role/")]),
 ]
 
@@ -123,6 +125,7 @@ DATABASE_TYPES = ("aws_rds_cluster.", "aws_rds_cluster_instance.", "aws_secretsm
 # What stands by for the database goes when snapshots are restored instead, with the ways to it.
 STANDING_BY = {
     "aws_appautoscaling_policy",
+    "aws_cloudwatch_composite_alarm",  # whose only sign in that region it was that this database is behind
     "aws_cloudwatch_metric_alarm",
     "aws_iam_role_policy",
     "aws_rds_cluster",
@@ -584,10 +587,12 @@ def test_a_service_that_settings_no_longer_have_goes_and_nothing_else(rehearsal:
     plan = [line.split(" ", 1) for line in rehearsal.plans["removed-service"]]
     gone = {address.split(".")[0] for action, address in plan if action == "delete"}
     assert gone >= {"aws_ecs_service", "aws_lb_listener_rule", "aws_lb_target_group", "aws_codedeploy_deployment_group"}
-    # The smoke test forgets its checks and the others' scaling its connections; the endpoints and the load balancer
-    # stay as they are.
+    # The smoke test forgets its checks, the others' scaling its connections, what pages its signs, and the board its
+    # graphs; the endpoints and the load balancer stay as they are.
     assert {address.split(".")[0] for action, address in plan if action == "update"} == {
         "aws_appautoscaling_policy",
+        "aws_cloudwatch_composite_alarm",
+        "aws_cloudwatch_dashboard",
         "aws_iam_role_policy",
         "aws_lambda_function",
     }

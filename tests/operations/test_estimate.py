@@ -72,6 +72,7 @@ def test_the_network_costs_by_zone(estimates: dict[str, Estimate]) -> None:
 def test_an_alarm_costs_by_the_metrics_that_it_looks_at(estimates: dict[str, Estimate], platform: Synthesized) -> None:
     expected = sum(
         max(1, sum("metric" in one for one in alarm.get("metric_query", [])))
+        * (3 if "threshold_metric_id" in alarm else 1)  # https://aws.amazon.com/cloudwatch/pricing/, anomaly detection
         for alarm in platform.resources("aws_cloudwatch_metric_alarm").values()
     )
     assert count(estimates["local"], "metric of an alarm") == expected
