@@ -20,7 +20,15 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 from constructs import Construct
 
-from modules.delivery_permissions import DEPLOY, IDENTITY_PROVIDER, PLAN, Reach, statements
+from modules.delivery_permissions import (
+    DEPLOY,
+    IDENTITY_PROVIDER,
+    PLAN,
+    READING,
+    WATCHERS,
+    Reach,
+    statements,
+)
 from modules.permissions_boundary import PermissionsBoundary
 from modules.policy_documents import PolicyDocument, Principals, Statement, when
 from settings.delivery import DeliverySettings, role_name, subjects
@@ -153,11 +161,12 @@ class Delivery(Construct):
     def _bounds(self) -> list[Statement]:
         """What the roles of delivery may come to at most. A boundary grants nothing: it says what policies cannot."""
         fill = self._reach.fill
-        services = sorted({grant.service for grants in (PLAN, *DEPLOY.values()) for grant in grants} - {"iam"})
+        services = {grant.service for grants in (PLAN, *DEPLOY.values()) for grant in grants} - {"iam", *WATCHERS}
+        watched = [f"{service}:{verb}*" for service in WATCHERS for verb in READING]
         return [
             Statement(
                 sid="AtMost",
-                actions=[*(f"{service}:*" for service in services), *OF_IAM],
+                actions=[*(f"{service}:*" for service in sorted(services)), *watched, *OF_IAM],
                 resources=["*"],
             ),
             Statement(
@@ -185,7 +194,22 @@ class Delivery(Construct):
                     fill("arn:aws:iam::{account}:role/{delivery}"),
                     fill("arn:aws:iam::{account}:policy/{delivery}"),
                     "arn:aws:iam::*:oidc-provider/*",
+                    # and of what watches the account, and so who deploys
+                    fill("arn:aws:iam::{account}:role/{audit}"),
+                    fill("arn:aws:iam::{account}:role/{configuration}"),
                 ],
+            ),
+            Statement(
+                sid="NothingOfTheAudit",
+                effect="Deny",
+                actions=[*PROTECTION_OF_STATE, "s3:CreateBucket", "s3:DeleteObject*"],
+                resources=[fill("{audit_bucket}"), fill("{audit_bucket}/*")],
+            ),
+            Statement(
+                sid="NothingOfTheAccount",
+                effect="Deny",
+                actions=["s3:PutAccountPublicAccessBlock"],
+                resources=["*"],
             ),
             Statement(
                 sid="NothingInBuckets",

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from modules.policy_documents import Condition, Statement, when
-from settings.naming import DELIVERY, ROLE_BOUNDARY, Names
+from settings.naming import AUDIT, CONFIGURATION, DELIVERY, ROLE_BOUNDARY, Names
 
 IDENTITY_PROVIDER = "token.actions.githubusercontent.com"
 
@@ -27,6 +27,9 @@ BESIDE = "AWS asks for it beside the action that is recorded"
 ASIDE = "the local AWS answers with the thing itself, where AWS lets a caller wait and look again"
 REGISTRY = "made by the environment that owns_registry_settings: not by the rehearsal"
 OTHER_SETTINGS = "made under settings that the rehearsal does not have"
+AUDIT_READ = "read where settings have the account watched; what watches is an administrator's to change"
+AUDIT_MADE = "made where settings have the account watched"
+BUDGET = "made where settings have a budget"
 FAILOVER = "a failover between regions, or the way back"
 RELEASE = "a release that is stopped or resumed"
 
@@ -60,6 +63,9 @@ class Reach:
             role_boundary=f"arn:aws:iam::{names.account_id}:policy/{names.of(ROLE_BOUNDARY)}",
             identity_provider=f"arn:aws:iam::{names.account_id}:oidc-provider/{IDENTITY_PROVIDER}",
             delivery=f"{names.prefix}-{DELIVERY}-*",
+            audit=f"{names.prefix}-{AUDIT}-*",
+            audit_bucket=f"arn:aws:s3:::{names.of(AUDIT)}-{names.account_id}-*",
+            configuration=f"{names.prefix}-{CONFIGURATION}-*",
         )
 
 
@@ -683,7 +689,9 @@ OPERATIONS = (
         service="logs",
         on=(
             "arn:aws:logs:*:{account}:log-group:/{path}*",
+            "arn:aws:logs:*:{account}:log-group:/aws/ecs/containerinsights/{own}/*",
             "arn:aws:logs:*:{account}:log-group:/aws/rds/cluster/{own}/*",
+            "arn:aws:logs:*:{account}:log-group:RDSOSMetrics",  # AWS's name for what is measured within instances
             "arn:aws:logs:*:{account}:log-group:/aws/vendedlogs/*/{path}*",
             "arn:aws:logs:*:{account}:log-group:aws-waf-logs-{path}*",
         ),
@@ -812,6 +820,68 @@ FAIL_OVER = (
     ),
 )
 
+# What watches the account watches who deploys, too: it is read, and changed by an administrator.
+WATCH = (
+    Grant(
+        sid="SeeAnalyzers",
+        service="access-analyzer",
+        on=("arn:aws:access-analyzer:*:{account}:analyzer/{own}",),
+        unmade={AUDIT_READ: "GetAnalyzer ListTagsForResource"},
+    ),
+    Grant(
+        sid="SeeTrails",
+        service="cloudtrail",
+        on=("arn:aws:cloudtrail:*:{account}:trail/{own}",),
+        unmade={AUDIT_READ: "GetEventSelectors GetInsightSelectors GetTrailStatus ListTags"},
+    ),
+    Grant(sid="ListTrails", service="cloudtrail", unmade={AUDIT_READ: "DescribeTrails"}),
+    Grant(
+        sid="SeeConfiguration",
+        service="config",
+        on=("arn:aws:config:*:{account}:config-rule/*", "arn:aws:config:*:{account}:configuration-recorder/*"),
+        unmade={AUDIT_READ: "ListTagsForResource"},
+    ),
+    Grant(
+        sid="ListConfiguration",
+        service="config",
+        unmade={AUDIT_READ: "DescribeConfigRules DescribeDeliveryChannels"},
+    ),
+    Grant(
+        sid="ListRecorders",
+        service="config",
+        on=("arn:aws:config:*:{account}:configuration-recorder/*",),
+        unmade={AUDIT_READ: "DescribeConfigurationRecorderStatus DescribeConfigurationRecorders"},
+    ),
+    Grant(
+        sid="SeeDetectors",
+        service="guardduty",
+        on=("arn:aws:guardduty:*:{account}:detector/*",),
+        unmade={AUDIT_READ: "GetDetector"},
+    ),
+    Grant(
+        sid="SeeHub",
+        service="securityhub",
+        on=("arn:aws:securityhub:*:{account}:hub/default", "arn:aws:securityhub:*:{account}:finding-aggregator/*"),
+        unmade={AUDIT_READ: "DescribeHub GetEnabledStandards GetFindingAggregator"},
+    ),
+    Grant(sid="SeeAccount", service="s3", unmade={AUDIT_READ: "GetAccountPublicAccessBlock"}),
+    Grant(
+        sid="CountInLogs",
+        service="logs",
+        on=("arn:aws:logs:*:{account}:log-group:/{path}*",),
+        unmade={AUDIT_MADE: "DeleteMetricFilter DescribeMetricFilters PutMetricFilter"},
+    ),
+    Grant(
+        sid="Budgets",
+        service="budgets",
+        on=("arn:aws:budgets::{account}:budget/{own}",),
+        unmade={BUDGET: "ListTagsForResource ModifyBudget TagResource UntagResource ViewBudget"},
+    ),
+)
+# Services whose settings only an administrator changes: the boundary lets them be looked at.
+WATCHERS = ("access-analyzer", "cloudtrail", "config", "guardduty", "securityhub")
+READING = ("Describe", "Get", "List")
+
 # By policy: a managed policy may have 6,144 characters, and a role ten of them.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 DEPLOY: Mapping[str, tuple[Grant, ...]] = MappingProxyType(
@@ -824,6 +894,7 @@ DEPLOY: Mapping[str, tuple[Grant, ...]] = MappingProxyType(
         "security": SECURITY,
         "operations": OPERATIONS,
         "fail-over": FAIL_OVER,
+        "watch": WATCH,
     }
 )
 

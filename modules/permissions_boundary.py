@@ -18,7 +18,7 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from constructs import Construct, IValidation
 
 from modules.policy_documents import PolicyDocument, Statement
-from settings.naming import DELIVERY, ROLE_BOUNDARY, Names
+from settings.naming import CONFIGURATION, DELIVERY, ROLE_BOUNDARY, Names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +90,7 @@ class PermissionsBoundary(Construct):
     def __init__(self, scope: Construct, id_: str, *, names: Names, state_bucket: str) -> None:
         """``state_bucket`` is the bucket of Terraform's state, which no role of the platform may touch."""
         super().__init__(scope, id_)
+        self.names = names
         document = PolicyDocument(self, "document", statement=_statements(names, state_bucket))
         self.policy = IamPolicy(
             self,
@@ -127,6 +128,10 @@ class BoundsItsRoles:
     def validate(self) -> list[str]:
         """Called by CDKTF; nothing can be wrong."""
         for node in self._stack.node.find_all():
-            if isinstance(node, IamRole) and node.permissions_boundary_input is None:
+            if isinstance(node, IamRole) and node.permissions_boundary_input is None and not self._is_free(node):
                 node.permissions_boundary = self._boundary.policy.arn
         return []
+
+    def _is_free(self, role: IamRole) -> bool:
+        """AWS Config's role looks at whatever there is, by AWS's own policy; it is an administrator's to change."""
+        return str(role.name_input).startswith(f"{self._boundary.names.prefix}-{CONFIGURATION}-")

@@ -19,14 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from emulator.record import Call, read_calls
-from modules.delivery_permissions import DEPLOY, PLAN, Reach
+from modules.delivery_permissions import DEPLOY, PLAN, READING, WATCHERS, Reach
 from policy.evaluation import Decision, Request, evaluate
 from policy.iam import Policy, policies
 from policy.recorded_calls import actions_of, context_of, resources_of
 from settings import Settings, load
-from settings.naming import DELIVERY
+from settings.naming import AUDIT, CONFIGURATION, DELIVERY
 
 Document = dict[str, Any]
+ADMINISTRATORS = (AUDIT, CONFIGURATION, DELIVERY)  # whose roles and policies only an administrator changes
 ANYTHING = "arn:aws:*:*:*:unknown"  # a resource that the record does not name
 
 
@@ -103,8 +104,9 @@ def _address(reference: str) -> str:
 class Held:
     """What came of holding the roles against a record, a line each.
 
-    ``refused`` are calls that were made and are not allowed, ``idle`` what is allowed and nobody called, and
-    ``administrators`` the calls that changed delivery itself, which the deploy role must be refused.
+    ``refused`` are calls that were made and are not allowed, ``idle`` what is allowed and nobody called,
+    ``administrators`` the calls that changed delivery itself or what watches the account, which the deploy role must be
+    refused, and ``escapes`` those of them that it is not.
     """
 
     refused: tuple[str, ...]
@@ -133,7 +135,7 @@ class Record:
             if request.resource == ANYTHING:
                 role = role.where_unknown()
             line = f"{purpose}: {request.action} on {request.resource} in {request.context['aws:RequestedRegion']}"
-            if purpose == "deploy" and self._of_delivery(request):
+            if purpose == "deploy" and self._is_administrators(request):
                 administrators.add(line)
                 if role.allows(request):
                     escapes.add(line)
@@ -193,16 +195,19 @@ class Record:
         }
         return Request(action=action, resource=resource, principal="nobody", context=context)
 
-    def _of_delivery(self, request: Request) -> bool:
-        """Whether a request changes delivery itself."""
-        if not request.action.startswith("iam:") or request.action.startswith(("iam:Get", "iam:List")):
+    def _is_administrators(self, request: Request) -> bool:
+        """Whether a request changes delivery itself, or what watches the account."""
+        service, _, verb = request.action.partition(":")
+        if verb.startswith(READING):
             return False
-        own = (f"role/{self._names.prefix}-{DELIVERY}-", f"policy/{self._names.prefix}-{DELIVERY}-", ":oidc-provider/")
-        unnamed = request.resource == ANYTHING and request.action in {
-            "iam:CreatePolicy",
-            "iam:CreateOpenIDConnectProvider",
-        }
-        return unnamed or any(one in request.resource for one in own)
+        if service == "iam":
+            unnamed = request.resource == ANYTHING and verb in {"CreatePolicy", "CreateOpenIDConnectProvider"}
+            kinds = [f"{kind}/{self._names.prefix}-{of}-" for kind in ("role", "policy") for of in ADMINISTRATORS]
+            return unnamed or any(one in request.resource for one in (*kinds, ":oidc-provider/"))
+        if service == "s3":
+            bucket = f"arn:aws:s3:::{self._names.of(AUDIT)}-"
+            return verb == "PutAccountPublicAccessBlock" or request.resource.startswith(bucket)
+        return service in WATCHERS
 
 
 def held(directory: Path, configuration: Document, settings: Settings) -> Held:
@@ -220,7 +225,7 @@ def main(directory: Path) -> int:
     found = held(directory, json.loads(file.read_text(encoding="utf-8")), load("local"))
     for title, lines in (
         ("made, and not allowed", found.refused),
-        ("of delivery itself, and allowed", found.escapes),
+        ("an administrator's, and allowed", found.escapes),
         ("allowed, and not made yet", found.idle),
     ):
         print(f"{title}: {len(lines)}", *(f"  {line}" for line in lines), sep="\n")

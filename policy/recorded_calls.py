@@ -49,13 +49,20 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 # The resource of a call, by its service and the parameter that names it; {} is the parameter's value.
 PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "acm": {"CertificateArn": "{}"},
+    "access-analyzer": {"analyzerName": "arn:aws:access-analyzer:{region}:{account}:analyzer/{}"},
     "application-autoscaling": {"ResourceARN": "{}"},
     "backup": {
         "BackupVaultName": "arn:aws:backup:{region}:{account}:backup-vault:{}",
         "RestoreTestingPlanName": "arn:aws:backup:{region}:{account}:restore-testing-plan:{}",
         "ResourceArn": "{}",
     },
+    "budgets": {
+        "Budget.BudgetName": "arn:aws:budgets::{account}:budget/{}",
+        "BudgetName": "arn:aws:budgets::{account}:budget/{}",
+        "ResourceARN": "{}",
+    },
     "cloudfront": {"Resource": "{}"},
+    "cloudtrail": {"TrailName": "{}"},
     "cloudwatch": {
         "AlarmName": "arn:aws:cloudwatch:{region}:{account}:alarm:{}",
         "AlarmNames": "arn:aws:cloudwatch:{region}:{account}:alarm:{}",
@@ -76,11 +83,6 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
         "TargetGroupArn": "{}",
     },
     "events": {"Name": "arn:aws:events:{region}:{account}:rule/{}", "ResourceARN": "{}"},
-    "iam": {
-        "OpenIDConnectProviderArn": "{}",
-        "PolicyArn": "{}",
-        "RoleName": "arn:aws:iam::{account}:role/{}",
-    },
     "kms": {"AliasName": "arn:aws:kms:{region}:{account}:{}"},
     "logs": {"logGroupName": "arn:aws:logs:{region}:{account}:log-group:{}"},
     "rds": {
@@ -108,6 +110,11 @@ def actions_of(call: Call) -> tuple[str, ...]:
     """The actions that a call needs; none if anybody may make it."""
     if call.action in WITHOUT_PERMISSION:
         return ()
+    if call.service == "s3control":
+        return (f"s3:{'Get' if call.operation.startswith('Get') else 'Put'}AccountPublicAccessBlock",)
+    if call.service == "budgets" and "Tag" not in call.operation:
+        # https://docs.aws.amazon.com/cost-management/latest/userguide/billing-permissions-ref.html
+        return (f"budgets:{'View' if call.operation.startswith('Describe') else 'Modify'}Budget",)
     return ACTIONS.get(call.action, (call.action,))
 
 
@@ -158,6 +165,15 @@ def _of_codedeploy(call: Call) -> Iterator[str]:
         yield f"{place}:deploymentconfig:{config}"
 
 
+def _of_iam(call: Call) -> Iterator[str]:
+    """A role where one is named: the policy beside it, which it is given, is then a condition."""
+    named = call.resource
+    if role := named.get("RoleName"):
+        yield f"arn:aws:iam::{{account}}:role/{role}"
+    else:
+        yield from (str(named[key]) for key in ("PolicyArn", "OpenIDConnectProviderArn") if key in named)
+
+
 def _of_lambda(call: Call) -> Iterator[str]:
     if call.operation == "CreateEventSourceMapping":
         return  # the function is a condition there, and no resource
@@ -167,6 +183,7 @@ def _of_lambda(call: Call) -> Iterator[str]:
 
 SPECIAL: Mapping[str, Callable[[Call], Iterator[str]]] = {
     "codedeploy": _of_codedeploy,
+    "iam": _of_iam,
     "lambda": _of_lambda,
     "s3": _of_s3,
 }

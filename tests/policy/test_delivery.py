@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -79,6 +80,7 @@ ROLE_BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/payments-delivery-role-boundary-
 OWN_ROLE = f"arn:aws:iam::{ACCOUNT}:role/payments-web-task-us-east-2-local"
 DEPLOY_ROLE = f"arn:aws:iam::{ACCOUNT}:role/payments-delivery-deploy-local"
 STATE = "arn:aws:s3:::payments-terraform-state-123456789012-us-east-2"
+AUDIT_BUCKET = "arn:aws:s3:::payments-audit-local-123456789012-us-east-2"
 BACKUPS = "arn:aws:s3:::payments-backups-local-123456789012-us-east-2"
 
 
@@ -303,6 +305,19 @@ ESCAPES = {
     "the state bucket's versions": asked("s3:PutBucketVersioning", STATE),
     "an older state": asked("s3:DeleteObjectVersion", f"{STATE}/payments/local/terraform.tfstate"),
     "another environment's state": asked("s3:PutObject", f"{STATE}/payments/production/terraform.tfstate"),
+    "the end of the trail": asked(
+        "cloudtrail:StopLogging", f"arn:aws:cloudtrail:us-east-2:{ACCOUNT}:trail/payments-audit-local"
+    ),
+    "no more findings": asked("securityhub:DisableSecurityHub", f"arn:aws:securityhub:us-east-2:{ACCOUNT}:hub/default"),
+    "no more threats": asked("guardduty:DeleteDetector", f"arn:aws:guardduty:us-east-2:{ACCOUNT}:detector/1"),
+    "buckets that are public": asked("s3:PutAccountPublicAccessBlock", "*"),
+    "the audit bucket's policy": asked("s3:PutBucketPolicy", AUDIT_BUCKET),
+    "what the audit has recorded": asked("s3:DeleteObject", f"{AUDIT_BUCKET}/AWSLogs/1"),
+    "more for the role that sees everything": asked(
+        "iam:PutRolePolicy",
+        f"arn:aws:iam::{ACCOUNT}:role/payments-configuration-us-east-2-local",
+        iam_PermissionsBoundary=ROLE_BOUNDARY,
+    ),
     "what is in the backups": asked("s3:GetObject", f"{BACKUPS}/exports/x"),
     "what is in somebody's bucket": asked("s3:GetObject", "arn:aws:s3:::somebody-elses/x"),
     "another region": asked(
@@ -340,6 +355,13 @@ def test_the_deploy_role_cannot_get(of_delivery: dict[str, Role], what: str) -> 
         "its own trust",
         "another identity provider",
         "the state bucket's policy",
+        "the end of the trail",
+        "no more findings",
+        "no more threats",
+        "buckets that are public",
+        "the audit bucket's policy",
+        "what the audit has recorded",
+        "more for the role that sees everything",
         "what is in the backups",
         "what is in somebody's bucket",
         "another region",
@@ -373,6 +395,8 @@ def test_every_role_has_a_boundary_and_those_of_the_platform_the_platforms(platf
     bounds = {path_of(one): one.get("permissions_boundary", "") for one in platform.resources("aws_iam_role").values()}
     assert len(bounds) > 20
     for path, bound in bounds.items():
+        if "/configuration" in path:
+            continue  # AWS Config's, which looks at everything by AWS's policy, and is an administrator's to change
         assert ("boundary-policy" if "/delivery/" in path else "role-boundary_policy") in bound, path
 
 
@@ -383,6 +407,7 @@ def test_the_boundary_leaves_every_role_what_its_policies_allow(all_policies: li
         action
         for policy in all_policies
         if policy.use == IDENTITY and "_delivery_" not in policy.owner
+        if "_configuration" not in policy.owner
         for statement in policy.statements
         for action in statement["Action"]
         if statement["Effect"] == "Allow" and not any(fnmatchcase(action.lower(), one) for one in patterns)
@@ -432,7 +457,8 @@ def test_roles_are_passed_to_the_services_that_roles_trust(all_policies: list[Po
         for name in statement["Principal"].get("Service", [])
     }
     passed_by_rds = {"export.rds.amazonaws.com"}  # the export's machine passes it, not who deploys
-    assert trusted - passed_by_rds == set(PASSED_TO)
+    by_an_administrator = {"cloudtrail.amazonaws.com", "config.amazonaws.com"}  # roles of the audit
+    assert trusted - passed_by_rds - by_an_administrator == set(PASSED_TO)
 
 
 # The record.
@@ -509,6 +535,26 @@ def test_what_changes_delivery_is_an_administrators_and_the_deploy_role_is_refus
         "iam:CreateOpenIDConnectProvider",
         "iam:CreatePolicyVersion",
         "iam:CreateRole",
+    ]
+    assert (made.escapes, made.refused) == ((), ())
+
+
+def test_what_watches_the_account_is_looked_at_and_an_administrators_to_change(held: Any) -> None:
+    made = held(
+        call("cloudtrail:CreateTrail", Name="payments-audit-local"),
+        call("cloudtrail:DescribeTrails"),
+        call("securityhub:EnableSecurityHub"),
+        call("s3:PutBucketPolicy", Bucket="payments-audit-local-123456789012-us-east-2"),
+        call("s3:GetBucketPolicy", Bucket="payments-audit-local-123456789012-us-east-2"),
+        replace(call("s3:PutPublicAccessBlock", AccountId=ACCOUNT), service="s3control"),
+        call("budgets:CreateBudget", **{"Budget.BudgetName": "payments-monthly-local"}),
+        call("budgets:DescribeNotificationsForBudget", BudgetName="payments-monthly-local"),
+    )
+    assert [line.split()[1] for line in made.administrators] == [
+        "cloudtrail:CreateTrail",
+        "s3:PutAccountPublicAccessBlock",
+        "s3:PutBucketPolicy",
+        "securityhub:EnableSecurityHub",
     ]
     assert (made.escapes, made.refused) == ((), ())
 
