@@ -177,7 +177,13 @@ PLAN: tuple[Grant, ...] = (
         on=("arn:aws:ec2:*:aws:prefix-list/*", "arn:aws:ec2:*:{account}:prefix-list/*"),
         made="GetManagedPrefixListEntries",
     ),
-    Grant(sid="LookUpCachePolicies", service="cloudfront", made="ListCachePolicies"),
+    Grant(sid="FindCachePolicies", service="cloudfront", made="ListCachePolicies"),
+    Grant(
+        sid="LookUpCachePolicies",  # AWS's own among them
+        service="cloudfront",
+        on=("arn:aws:cloudfront::*:cache-policy/*",),
+        made="GetCachePolicy",
+    ),
     Grant(
         sid="LookUpZone",
         service="route53",
@@ -299,10 +305,16 @@ EDGE = (
             for kind in ("cache-policy", "origin-access-control", "origin-request-policy", "response-headers-policy")
         ),
         made="DeleteCachePolicy DeleteOriginAccessControl DeleteOriginRequestPolicy DeleteResponseHeadersPolicy "
-        "GetCachePolicy GetOriginAccessControl GetOriginRequestPolicy GetResponseHeadersPolicy",
+        "GetOriginAccessControl GetOriginRequestPolicy GetResponseHeadersPolicy",
         unmade={
             CHANGE: "UpdateCachePolicy UpdateOriginAccessControl UpdateOriginRequestPolicy UpdateResponseHeadersPolicy"
         },
+    ),
+    Grant(
+        sid="SeeCachePolicies",  # AWS's own among them
+        service="cloudfront",
+        on=("arn:aws:cloudfront::*:cache-policy/*",),
+        made="GetCachePolicy",
     ),
     Grant(
         sid="NewDistributionPolicies",
@@ -405,7 +417,8 @@ CONTAINERS = (
     Grant(
         sid="SeeTasks",
         service="ecs",
-        made="DeregisterTaskDefinition DescribeTaskDefinition ListTaskDefinitionFamilies ListTaskDefinitions",
+        made="DeregisterTaskDefinition DescribeTaskDefinition ListTaskDefinitions",
+        unmade={"a destruction forgets the revisions that releases made": "ListTaskDefinitionFamilies"},
     ),
     Grant(
         sid="Containers",
@@ -620,7 +633,7 @@ SECURITY = (
         sid="SeeDelivery",
         service="iam",
         on=("arn:aws:iam::{account}:policy/{own}", "{identity_provider}"),
-        made="GetOpenIDConnectProvider GetPolicy GetPolicyVersion",
+        made="GetOpenIDConnectProvider GetPolicy GetPolicyVersion ListPolicyVersions",
     ),
     Grant(
         sid="Keys",

@@ -178,7 +178,7 @@ def _of_lambda(call: Call) -> Iterator[str]:
     if call.operation == "CreateEventSourceMapping":
         return  # the function is a condition there, and no resource
     if name := call.resource.get("FunctionName"):
-        yield name if str(name).startswith("arn:") else f"arn:aws:lambda:{{region}}:{{account}}:function:{name}"
+        yield str(name) if str(name).startswith("arn:") else f"arn:aws:lambda:{{region}}:{{account}}:function:{name}"
 
 
 SPECIAL: Mapping[str, Callable[[Call], Iterator[str]]] = {
