@@ -54,6 +54,10 @@ DELIVERY = "delivery"
 ROLE_BOUNDARY = f"{DELIVERY}-role-boundary"
 DELIVERY_BOUNDARY = f"{DELIVERY}-boundary"
 
+# Functions that others than who makes them ask for: `make migrate` calls the one, scaling counts the other.
+PREPARE_DATABASE = "prepare-database"
+PROCESS_PAYMENT = "process-payment"
+
 # The tag that says who has registered a revision of a task definition: Terraform, from settings, or a release, with the
 # image that it releases. By it a release finds what settings say now (operations/release_service.py).
 MADE_BY, SETTINGS, RELEASE = "made-by", "settings", "release"
