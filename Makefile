@@ -101,9 +101,12 @@ openapi: .venv/.synced ## write services/payments/openapi.json anew
 	@cd services/payments && ../../$(RUN) -m payments openapi > openapi.json.new && mv openapi.json.new openapi.json
 
 .PHONY: check
-check: .venv/.synced ## formatting, lint and types
+check: .venv/.synced ## formatting, lint and types, and the workflows
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	@.venv/bin/zizmor --offline --quiet .github
 	@$(RUN) -m mypy
 
 .PHONY: scan
@@ -148,6 +151,10 @@ diff: setup ## show what deploy would change in ENV
 .PHONY: review
 review: setup ## show what deploy would change in ENV as a reviewer wants to see it (PLAN=plan.json for a plan made before)
 	@$(RUN) -m operations review $(PLAN) --environment $(ENV) $(ARGS)
+
+.PHONY: delivery
+delivery: .venv/.synced ## show who may plan and deploy ENV from GitHub
+	@$(RUN) -m operations delivery $(ENV)
 
 .PHONY: deploy
 deploy: setup ## deploy ENV

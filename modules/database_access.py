@@ -1,8 +1,8 @@
 """How the tasks of a region reach the database there (W3.3, W5.4).
 
-Creates the flows alone. A task gets the endpoints of the database and the name of the secret, never a password: it reads
-the secret itself, and again when a login is refused. So it outlives any number of rotations, which a value that was handed
-to it at its start would not.
+Creates the flows alone. A task gets the endpoints of the database and the name of the secret, never a password: it
+reads the secret itself, and again when a login is refused. So it outlives any number of rotations, which a value that
+was handed to it at its start would not.
 
 It reads from its own region's cluster. It writes where the writer is: of a global database by the one name that RDS
 leads to the writer of whichever region has it, so that a failover changes no task

@@ -12,6 +12,7 @@ from settings import rules
 from settings.backups import BackupSettings
 from settings.base import EmailAddresses, SettingsModel, matching
 from settings.database import DatabaseSettings
+from settings.delivery import DeliverySettings
 from settings.edge import EdgeSettings, OriginRouting
 from settings.firewall import FirewallSettings
 from settings.naming import Names
@@ -126,6 +127,8 @@ class Settings(SettingsModel):
     """How accepted payments are processed; without it there is neither the queue nor what is behind it."""
     release: ReleaseSettings = ReleaseSettings()
     """How a new version of a critical service reaches customers."""
+    delivery: DeliverySettings = DeliverySettings()
+    """Deployment from CI."""
     owns_registry_settings: bool = False
     """Whether this environment makes the account's one set of settings of the image registry (replication)."""
 

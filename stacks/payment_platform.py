@@ -27,6 +27,8 @@ from modules.database_rotation import DatabaseRotation
 from modules.database_schema import DatabaseSchema
 from modules.database_secrets import DatabaseSecrets
 from modules.database_surroundings import POSTGRESQL_PORT
+from modules.delivery import Delivery
+from modules.delivery_permissions import Reach
 from modules.distribution import Distribution
 from modules.distribution_logs import DistributionLogs
 from modules.edge_alarms import EdgeAlarms
@@ -45,6 +47,7 @@ from modules.paging import Paging
 from modules.payment_alarms import PaymentAlarms
 from modules.payments_processing import PaymentsProcessing
 from modules.peering import Peering
+from modules.permissions_boundary import BoundsItsRoles
 from modules.platform_dashboard import Place, PlatformDashboard
 from modules.queue import Queue
 from modules.reader_scaling import ReaderScaling
@@ -125,6 +128,7 @@ class PaymentPlatform(TerraformStack):
         self._put_up_firewalls()
         self._distribute()
         self._watch()
+        self._let_workflows_deploy()
 
         self._show_outputs()
 
@@ -645,6 +649,17 @@ class PaymentPlatform(TerraformStack):
             edge=self.global_alarm_topic,
             edge_paging=edge,
         )
+
+    def _let_workflows_deploy(self) -> None:
+        settings = self._settings
+        if settings.delivery.repository is None:
+            return
+        regions = (self.primary.name, self.recovery.name, self.global_.name)
+        reach = Reach(names=self._names, state_bucket=settings.state.bucket, regions=regions)
+        self.delivery = Delivery(self.primary, "delivery", reach=reach, settings=settings.delivery)
+        BoundsItsRoles.apply_to(self, self.delivery.role_boundary)
+        self._output("plan_role_arn", self.delivery.plan_role.arn)
+        self._output("deploy_role_arn", self.delivery.deploy_role.arn)
 
     def _show_outputs(self) -> None:
         for id_, network, buckets in (

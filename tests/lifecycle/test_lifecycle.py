@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from operations.release import run
 from operations.release_request import Region, Request
 from operations.synthesized import provider_installation, synthesize
 from operations.terraform import Terraform
+from policy.delivery import Record, roles
 from policy.evaluation import Decision, evaluate
 from policy.evaluation import Request as Asked
 from policy.iam import policies
@@ -199,8 +200,14 @@ class FailedOver:
 
 @dataclass(frozen=True, kw_only=True)
 class Applied:
-    """What came of changed settings: what a plan would change then, what is left, and who has another password."""
+    """What came of changed settings: what a plan would change then, what is left, and who has another password.
 
+    ``reviewed`` is what a plan from the state had said before, as a workflow makes it for a reviewer, ``done`` what the
+    apply, which asks AWS first, then did.
+    """
+
+    reviewed: list[str]
+    done: list[str]
     plan: list[str]
     recovery_clusters: list[str]
     new_passwords: list[str]
@@ -250,7 +257,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
         searched = {"state": state_text, "screen": said.getvalue(), **files_below(directory)}
         found = {user: [name for name, text in searched.items() if one in text] for user, one in passwords.items()}
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in process.environment(server.url).items():
+            for name, value in deployment.as_role("deploy").items():
                 patch.setenv(name, value)
             with stand_in.serving(server, NEW) as standing, stand_in.serving(server, BAD):
                 released = release(deployment, server, local_settings, NEW)
@@ -326,9 +333,13 @@ def apply_changes(deployment: LocalDeployment, server: process.Server, directory
     """Take the recovery region's database away and make the master's password anew."""
     passwords = passwords_of(server)
     terraform = changed(deployment, server, directory, APPLIED)
-    terraform.apply()
+    reviewer = replace(terraform, environment={**terraform.environment, **deployment.as_role("plan")})
+    reviewed = reviewer.plan(refresh=False, lock=False)
+    done = terraform.apply().changes
     now = passwords_of(server)
     return Applied(
+        reviewed=reviewed,
+        done=done,
         plan=terraform.plan(),
         recovery_clusters=recovery_clusters(server),
         new_passwords=[user for user in now if now[user] != passwords[user]],
@@ -692,6 +703,27 @@ def test_a_lost_master_password_is_made_anew_in_cluster_and_secret_together(rehe
         "update aws_rds_cluster.primary_database_cluster",
         "replace aws_secretsmanager_secret_version.primary_database-secrets_master-version",
     }
+
+
+@pytest.mark.requirement("W8.1")
+def test_workflows_may_do_what_was_done_and_nothing_else_without_a_reason(
+    rehearsal: Rehearsal, platform: Synthesized, local_settings: Settings
+) -> None:
+    found = roles(platform.configuration, account_id=local_settings.account_id)
+    held = Record(rehearsal.calls, found, local_settings).held()
+    assert held.refused == ()
+    assert held.escapes == ()
+    assert held.idle == ()
+    assert held.administrators  # the roles were made, and not by themselves
+
+
+@pytest.mark.requirement("W8.1")
+def test_a_reviewer_who_may_only_read_the_state_sees_the_whole_change(rehearsal: Rehearsal) -> None:
+    assert rehearsal.applied.done
+    assert sorted(rehearsal.applied.reviewed) == sorted(rehearsal.applied.done)
+    by_plan_role = [call for call in rehearsal.calls if "/payments-delivery-plan-local/" in call.assumed_role]
+    assert {call.action for call in by_plan_role} >= {"s3:GetObject", "cloudfront:ListCachePolicies"}
+    assert not [call for call in by_plan_role if call.operation in {"GetSecretValue", "PutObject"}]
 
 
 @pytest.mark.requirement("W3.2")
