@@ -65,6 +65,8 @@ class BucketSpecification:
     protected: bool
     infrequent_access_days: int | None = None
     expiration_days: int | None = None
+    refuses_other_encryption: bool = True
+    """False for a bucket that a service writes to which names SSE-S3 for some of its objects."""
 
 
 class Bucket(Construct):
@@ -98,6 +100,7 @@ class Bucket(Construct):
         """
         super().__init__(scope, id_)
         self.purpose = specification.purpose
+        self._refuses_other_encryption = specification.refuses_other_encryption
         self.key = key
         self.bucket = S3Bucket(
             self,
@@ -212,7 +215,7 @@ class Bucket(Construct):
             _deny("NothingWithoutTls", ["s3:*"], everything, ("Bool", "aws:SecureTransport", "false")),
             _deny("NothingBelowTls12", ["s3:*"], everything, ("NumericLessThan", "s3:TlsVersion", OLDEST_TLS_VERSION)),
         ]
-        if self.key:
+        if self.key and self._refuses_other_encryption:
             refusals += [
                 self._refuse_uploads_that_name("NoOtherEncryption", "s3:x-amz-server-side-encryption", "aws:kms"),
                 self._refuse_uploads_that_name(

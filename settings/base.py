@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 
@@ -49,3 +49,16 @@ def matching(pattern: str, allowed: str) -> Rule:
         return text
 
     return Rule(check, allowed)
+
+
+def each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    """A rule that a list has nothing twice."""
+    if len(set(values)) != len(values):
+        raise ValueError("each once is allowed")
+    return values
+
+
+EmailAddress = Annotated[
+    str, matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address is allowed, such as on-call@example.com")
+]
+EmailAddresses = Annotated[tuple[EmailAddress, ...], Field(strict=False), AfterValidator(each_once)]

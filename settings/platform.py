@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from settings import rules
+from settings.audit import AuditSettings
 from settings.backups import BackupSettings
-from settings.base import SettingsModel, matching
+from settings.base import EmailAddresses, SettingsModel, matching
+from settings.budget import BudgetSettings
 from settings.database import DatabaseSettings
 from settings.edge import EdgeSettings
 from settings.firewall import FirewallSettings
@@ -43,9 +45,6 @@ EnvironmentSuffix = Annotated[
     ),
 ]
 AccountId = Annotated[str, matching(r"[0-9]{12}", "an AWS account id of 12 digits, in quotes, is allowed")]
-EmailAddress = Annotated[
-    str, matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address is allowed, such as on-call@example.com")
-]
 # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
 TAG_TEXT = r"[\w .:/=+@-]"
 OWN_TAGS = ("platform", "environment_suffix")  # the stack sets them itself
@@ -61,12 +60,6 @@ TagValue = Annotated[
     str, matching(rf"{TAG_TEXT}{{0,256}}", "up to 256 letters, digits, spaces and any of _.:/=+@- are allowed")
 ]
 Tags = dict[TagKey, TagValue]
-
-
-def _different(addresses: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(addresses)) != len(addresses):
-        raise ValueError("each address once is allowed")
-    return addresses
 
 
 BucketName = Annotated[
@@ -109,7 +102,7 @@ class Settings(SettingsModel):
     """Where Terraform's state is kept."""
     tags: Tags = Field(default_factory=dict)
     """On every resource that takes tags, beside the platform's own (platform, environment_suffix)."""
-    alarm_email_addresses: Annotated[tuple[EmailAddress, ...], Field(strict=False), AfterValidator(_different)] = ()
+    alarm_email_addresses: EmailAddresses = ()
     """Who is told of alarms, in both regions; AWS asks each address to confirm first."""
     network: NetworkSettings = NetworkSettings()
     """What the networks of both regions have in common."""
@@ -133,6 +126,20 @@ class Settings(SettingsModel):
     """How a new version of a critical service reaches customers."""
     owns_registry_settings: bool = False
     """Whether this environment makes the account's one set of settings of the image registry (replication)."""
+    account_owner: EnvironmentSuffix | None = None
+    """The suffix of the environment that makes what its account has once ([audit]); none is nobody.
+
+    A suffix, so that an environment that extends the owner's file, as for a pull request, is not an owner too.
+    """
+    audit: AuditSettings = AuditSettings()
+    """What watches the account, where this environment is its owner."""
+    budget: BudgetSettings = BudgetSettings()
+    """What a month may cost before somebody is told."""
+
+    @property
+    def owns_account(self) -> bool:
+        """Whether this environment makes what its account has once."""
+        return self.account_owner == self.environment_suffix
 
     @property
     def names(self) -> Names:

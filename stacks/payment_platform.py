@@ -9,18 +9,22 @@ from __future__ import annotations
 from typing import Any
 
 from cdktf import S3Backend, TerraformOutput, TerraformStack
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.data_aws_route53_zone import DataAwsRoute53Zone
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
 from cdktf_cdktf_provider_aws.route53_zone import Route53Zone
 from constructs import Construct
 
 from modules.alarm_topic import AlarmTopic
+from modules.audit import Audit, WatchedRegion, uses_of_logs_key
 from modules.backup_vault import BackupVault
 from modules.backups import Backups
 from modules.buckets import Buckets
+from modules.budget import Budget
 from modules.database import Database
 from modules.database_access import DatabaseAccess
 from modules.database_alarms import DatabaseAlarms
+from modules.database_metrics_log import DatabaseMetricsLog
 from modules.database_rotation import DatabaseRotation
 from modules.database_secrets import DatabaseSecrets
 from modules.distribution import Distribution
@@ -107,6 +111,9 @@ class PaymentPlatform(TerraformStack):
         self._put_up_firewalls()
         self._distribute()
 
+        self._watch_account()
+        self._keep_to_the_budget()
+
         self._show_outputs()
 
     def _keep_state(self) -> None:
@@ -139,7 +146,17 @@ class PaymentPlatform(TerraformStack):
 
     def _keys(self, region: Region) -> Keys:
         settings = self._settings
-        return Keys(region, "keys", names=self._names, settings=settings.encryption, protected=settings.protected)
+        uses_of_logs = uses_of_logs_key(settings, region.name)
+        if settings.budget.monthly_usd and region is self.primary:
+            uses_of_logs.append(Budget.use_of_key(self._names))
+        return Keys(
+            region,
+            "keys",
+            names=self._names,
+            settings=settings.encryption,
+            protected=settings.protected,
+            uses_of_logs=uses_of_logs,
+        )
 
     def _logs_key(self, region: Region) -> LogsKey:
         settings = self._settings
@@ -212,6 +229,7 @@ class PaymentPlatform(TerraformStack):
             keys=self.primary_keys,
             zones=settings.primary.zones,
             protected=settings.protected,
+            metrics_log=self._metrics_log(self.primary, self.primary_keys),
         )
         self.recovery_database = RecoveryDatabase(
             self.recovery,
@@ -223,6 +241,7 @@ class PaymentPlatform(TerraformStack):
             keys=self.recovery_keys,
             zones=settings.recovery.zones,
             protected=settings.protected,
+            metrics_log=self._metrics_log(self.recovery, self.recovery_keys),
         )
         self.database_secrets = DatabaseSecrets(
             self.primary,
@@ -247,6 +266,12 @@ class PaymentPlatform(TerraformStack):
         )
         ReaderScaling(self.primary, "reader-scaling", names=self._names, database=self.database)
         self._watch_database()
+
+    def _metrics_log(self, region: Region, keys: Keys) -> CloudwatchLogGroup | None:
+        """The account's log group of enhanced monitoring, if this environment makes what the account has once."""
+        if not (self._settings.owns_account and self._settings.audit.database_metrics_log):
+            return None
+        return DatabaseMetricsLog(region, "database-metrics-log", key=keys.logs).log_group
 
     def _watch_database(self) -> None:
         DatabaseAlarms(
@@ -455,6 +480,30 @@ class PaymentPlatform(TerraformStack):
         )
         if self._settings.owns_registry_settings:
             self.primary_services.repositories.replicate_to(self._settings.recovery.name)
+
+    def _watch_account(self) -> None:
+        """What an account has once, so that only one of its environments makes it."""
+        if self._settings.owns_account:
+            primary, recovery = (
+                WatchedRegion(region=region, keys=keys, topic=topic, buckets=buckets)
+                for region, keys, topic, buckets in (
+                    (self.primary, self.primary_keys, self.primary_alarm_topic, self.primary_buckets),
+                    (self.recovery, self.recovery_keys, self.recovery_alarm_topic, self.recovery_buckets),
+                )
+            )
+            Audit(settings=self._settings, primary=primary, recovery=recovery)
+
+    def _keep_to_the_budget(self) -> None:
+        budget = self._settings.budget
+        if budget.monthly_usd:
+            Budget(
+                self.primary,
+                "budget",
+                names=self._names,
+                settings=budget,
+                usd=budget.monthly_usd,
+                topic=self.primary_alarm_topic,
+            )
 
     def _show_outputs(self) -> None:
         for id_, network, buckets in (
