@@ -1,4 +1,4 @@
-"""The audit trail (W5.6): who called which API of AWS in the account, in all regions, and who touched sensitive objects.
+"""The audit trail (W5.6): who called which of AWS's APIs in the account, in all regions, and who touched what objects.
 
 Creates the trail, encrypted, its files validated by signed digests, into the audit bucket and a log group of 30 days,
 and the role that CloudTrail writes the log with. Beside all management events it has those of objects, of which an

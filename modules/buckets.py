@@ -54,6 +54,8 @@ from settings.storage import StorageSettings
 OLDEST_TLS_VERSION = "1.2"
 ACCESS_LOGS = "s3-access"
 LOAD_BALANCER_LOGS = "load-balancer"
+# What the buckets are for whose access is logged; that of the audit trail stands in one region (audit_bucket.py).
+LOGGED = ("static-assets", "backups", "audit")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,7 +294,7 @@ def _deny(sid: str, actions: list[str], resources: list[str], *conditions: tuple
 
 def _delivery_of_access_logs(names: Names, region: str) -> Statement:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html."""
-    sources = [Bucket.arn_of(names, purpose, region) for purpose in ("static-assets", "backups")]
+    sources = [Bucket.arn_of(names, purpose, region) for purpose in LOGGED]
     return Statement(
         sid="DeliveryOfS3AccessLogs",
         actions=["s3:PutObject"],

@@ -220,12 +220,8 @@ class ConfigurationHistory(Construct):
                     resources=[f"{folder}/*"],
                     condition=[when("StringEquals", "s3:x-amz-acl", "bucket-owner-full-control")],
                 ),
-                Statement(
-                    sid="LookAtTheBucket", actions=["s3:GetBucketAcl"], resources=[bucket.bucket.bucket.arn]
-                ),
-                Statement(
-                    sid="EncryptRecords", actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.arn]
-                ),
+                Statement(sid="LookAtTheBucket", actions=["s3:GetBucketAcl"], resources=[bucket.bucket.bucket.arn]),
+                Statement(sid="EncryptRecords", actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.arn]),
             ],
         )
         self._policy = IamRolePolicy(self, "policy", name="write-records", role=role.id, policy=permissions.json)

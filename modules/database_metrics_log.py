@@ -39,5 +39,5 @@ class DatabaseMetricsLog(Construct):
             actions=["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
             resources=["*"],  # in a key policy the key itself
             principals=[service(f"logs.{region}.amazonaws.com")],
-            condition=[when("ArnEquals", "kms:EncryptionContext:aws:logs:arn", group)],
+            condition=[when("ArnLike", "kms:EncryptionContext:aws:logs:arn", group)],
         )

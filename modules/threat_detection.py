@@ -37,7 +37,7 @@ class ThreatDetection(Construct):
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, queue_key: KmsKey, topic: AlarmTopic, protected: bool
     ) -> None:
-        """``queue_key`` encrypts what is found, ``topic`` is told of it; a ``protected`` detector keeps its findings."""
+        """``queue_key`` encrypts what is found, ``topic`` is told of it; a ``protected`` detector stays."""
         super().__init__(scope, id_)
         self.detector = GuarddutyDetector(
             self,

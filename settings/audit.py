@@ -36,10 +36,8 @@ class AuditSettings(SettingsModel):
     database_metrics_log: bool = True
     """The account's one log group of enhanced monitoring of databases, which RDS would make without a key of ours."""
     retention_days: Annotated[int, Field(ge=SHORTEST_RETENTION_DAYS, le=3650)] = SHORTEST_RETENTION_DAYS
-    """Days that the trail and AWS Config's records are kept in S3; in CloudWatch the trail is kept for exactly 30 days."""
+    """Days that the trail and AWS Config's records are kept in S3; in CloudWatch the trail is for exactly 30 days."""
     denied_calls: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Denied calls within five minutes, of all callers together, from which on there is an alarm."""
-    changing_roles: Annotated[
-        tuple[RoleName, ...], Field(strict=False, max_length=3), AfterValidator(each_once)
-    ] = ()
+    changing_roles: Annotated[tuple[RoleName, ...], Field(strict=False, max_length=3), AfterValidator(each_once)] = ()
     """Roles that deploy: their changes of policies and keys are expected, and raise no alarm."""

@@ -68,12 +68,12 @@ def add(target: type) -> Callable[[Method], Method]:
 
 
 def add_service(name: str, instances: BackendDict[Any], url_pattern: str) -> None:
-    """Make moto serve a service that it does not know.
+    r"""Make moto serve a service that it does not know.
 
     Args:
         name: as moto would call its module.
         instances: what holds the service's state, by account and region.
-        url_pattern: of its hosts, such as ``https?://access-analyzer\\.(.+)\\.amazonaws\\.com``.
+        url_pattern: of its hosts, such as ``https?://access-analyzer\.(.+)\.amazonaws\.com``.
 
     Raises:
         AttributeError: moto knows the service by now: the addition can go.

@@ -56,9 +56,10 @@ def delete_detector(original: Method, self: Any, detector_id: str) -> None:
 
 
 @override(Detector)
-def update(original: Method, self: Any, enable: Any, frequency: Any, data_sources: Any, features: Any) -> None:
+def update(original: Method, self: Any, *changes: Any) -> None:
     """Change the features that are sent, and leave the others as they are."""
-    original(self, enable, frequency, data_sources, None)
+    *others, features = changes
+    original(self, *others, None)
     _set_features(self, features or [])
 
 
