@@ -155,9 +155,6 @@ resource "aws_config_configuration_recorder" "primary" {
     all_supported                 = true
     include_global_resource_types = true
   }
-  recording_mode {
-    recording_frequency = "CONTINUOUS"
-  }
 }
 
 resource "aws_config_configuration_recorder" "recovery" {
@@ -165,11 +162,8 @@ resource "aws_config_configuration_recorder" "recovery" {
   name     = "rehearsal"
   role_arn = aws_iam_role.audit.arn
   recording_group {
-    all_supported = false
-    exclusion_by_resource_types {
-      resource_types = ["AWS::IAM::Group", "AWS::IAM::Policy", "AWS::IAM::Role", "AWS::IAM::User"]
-    }
-    recording_strategy { use_only = "EXCLUSION_BY_RESOURCE_TYPES" }
+    all_supported                 = true
+    include_global_resource_types = false
   }
 }
 
