@@ -21,6 +21,13 @@ HOSTS = r"https?://access-analyzer\.(.+)\.amazonaws\.com"
 ONE_OF_A_KIND = ("ACCOUNT", "ORGANIZATION")
 
 
+def _error(code: str, message: str, name: str) -> ServiceException:
+    """An error of this service, whose model wants it to say what it is about."""
+    error = ServiceException(code, message)
+    vars(error).update(resourceId=name, resourceType="analyzer")
+    return error
+
+
 class Analyzers(BaseBackend):
     """The analyzers of an account in a region, by name."""
 
@@ -36,7 +43,7 @@ class Analyzers(BaseBackend):
     def named(self, name: str) -> dict[str, Any]:
         """An analyzer."""
         if name not in self.analyzers:
-            raise ServiceException("ResourceNotFoundException", f"Analyzer {name} was not found")
+            raise _error("ResourceNotFoundException", f"Analyzer {name} was not found", name)
         return self.analyzers[name]
 
     def of_arn(self, arn: str) -> dict[str, Any]:
@@ -64,9 +71,9 @@ class Response(BaseResponse):
         name, type_ = self._get_param("analyzerName"), self._get_param("type")
         known = self.backend.analyzers
         if name in known:
-            raise ServiceException("ConflictException", f"An analyzer with the name {name} already exists")
+            raise _error("ConflictException", f"An analyzer with the name {name} already exists", name)
         if type_ in ONE_OF_A_KIND and any(one["type"] == type_ for one in known.values()):
-            raise ServiceException("ServiceQuotaExceededException", f"There is an analyzer of the type {type_} already")
+            raise _error("ServiceQuotaExceededException", f"There is an analyzer of the type {type_} already", name)
         arn = f"arn:aws:access-analyzer:{self.region}:{self.current_account}:analyzer/{name}"
         known[name] = {
             "arn": arn,
