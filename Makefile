@@ -68,8 +68,8 @@ destroy-api-local: setup ## destroy what deploy-api-local made, and stop its loc
 	@$(RUN) -m operations destroy-api-local $(ARGS)
 
 .PHONY: test
-test: setup ## run all tests (ARGS="-k network" for some)
-	@$(RUN) -m pytest $(ARGS)
+test: setup ## run all tests, a process for each core (ARGS="-k network" for some, ARGS="-n 0" for one process)
+	@$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-log-forwarding
 test-log-forwarding: .venv/.synced ## forward a million lines of load balancer logs through throttling and a crash, and count

@@ -327,7 +327,10 @@ REGIONAL: dict[str, Finder] = {
     "log group": _all("logs", "describe_log_groups", "logGroups", "logGroupName"),
     "topic": _all("sns", "list_topics", "Topics", "TopicArn"),
     "subscription": _all("sns", "list_subscriptions", "Subscriptions", "SubscriptionArn"),
-    "alarm": _all("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    "alarm": _all("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName", AlarmTypes=["MetricAlarm"]),
+    "composite alarm": _all(
+        "cloudwatch", "describe_alarms", "CompositeAlarms", "AlarmName", AlarmTypes=["CompositeAlarm"]
+    ),
     "repository": _all("ecr", "describe_repositories", "repositories", "repositoryName"),
     "image replication": _ecr_replication,
     "cluster": _clusters,
@@ -397,6 +400,7 @@ GLOBAL: dict[str, Finder] = {
     "cache policy": _cloudfront_policies("CachePolicy", "cache_policies"),
     "origin request policy": _cloudfront_policies("OriginRequestPolicy", "origin_request_policies"),
     "response headers policy": _cloudfront_policies("ResponseHeadersPolicy", "response_headers_policies"),
+    "dashboard": _all("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
     "health check": _all("route53", "list_health_checks", "HealthChecks", "Id"),
     "hosted zone": _all("route53", "list_hosted_zones", "HostedZones", "Id"),
     "account's public access block": _account_access_block,

@@ -14,15 +14,16 @@ from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
     CloudwatchLogMetricFilter,
     CloudwatchLogMetricFilterMetricTransformation,
 )
-from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from constructs import Construct
 
 from modules.alarm_topic import AlarmTopic
+from modules.alarms import Alarm
 from modules.audit_trail import AuditTrail
+from modules.metrics import Metric
 from settings.audit import AuditSettings
 from settings.naming import Names
 
-RUNBOOK = "docs/runbooks/audit.md"
+KIND = "audit-trail"  # one section of the runbook for all of them
 PERIOD_SECONDS = 300
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html
 LONGEST_PATTERN = 1024
@@ -168,18 +169,14 @@ class AuditAlarms(Construct):
         return f"{self._names.prefix}/{self._names.suffix}/audit"
 
     def _alarm(self, event: AuditEvent) -> None:
-        CloudwatchMetricAlarm(
+        self._topic.watch(
             self,
             f"{event.name}-alarm",
-            alarm_name=self._names.alarm(f"audit-{event.name}"),
-            alarm_description=f"{event.meaning}: {RUNBOOK}",
-            namespace=self._namespace,
-            metric_name=event.name,
-            statistic="Sum",
-            period=PERIOD_SECONDS,
-            evaluation_periods=1,
-            comparison_operator="GreaterThanOrEqualToThreshold",
-            threshold=event.bound,
-            treat_missing_data="notBreaching",  # what does not happen is not counted
-            alarm_actions=[self._topic.topic.arn],
+            Alarm(
+                name=f"audit-{event.name}",
+                kind=KIND,
+                meaning=event.meaning,
+                metrics={"events": Metric(self._namespace, event.name, "Sum", {}, PERIOD_SECONDS)},
+                bound=event.bound - 1,  # an alarm begins above its bound
+            ),
         )

@@ -22,7 +22,6 @@ from cdktf_cdktf_provider_aws.backup_plan import (
 from cdktf_cdktf_provider_aws.backup_selection import BackupSelection, BackupSelectionSelectionTag
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
 from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
-from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
@@ -30,9 +29,11 @@ from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
 from constructs import Construct
 
 from modules.alarm_topic import AlarmTopic
+from modules.alarms import Alarm, Incident, Missing
 from modules.backup_vault import BackupVault
 from modules.event_queue import EventQueue
 from modules.keys import Keys
+from modules.metrics import DAY, Metric
 from modules.policy_documents import PolicyDocument, Statement, trust, when
 from modules.region import Region
 from settings.backups import BackupSettings
@@ -40,7 +41,6 @@ from settings.naming import BACKUP_FAILURES, Names
 
 TAG = "backup"
 PURPOSE = "backups"
-DAY_SECONDS = 24 * 3600
 # What a job may end as, other than COMPLETED. https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
 FAILED = ["ABORTED", "EXPIRED", "FAILED", "PARTIAL"]
 
@@ -235,20 +235,19 @@ class Backups(Construct):
 
     def _alarm_without(self, what: str, metric: str) -> None:
         """Two days, as one job may end early in a day and the next late in the day after."""
-        CloudwatchMetricAlarm(
+        self._topic.watch(
             self,
             f"{what}-missing-alarm",
-            alarm_name=self._names.alarm(f"{what}-missing"),
-            alarm_description=f"No {what} of the database has been completed for two days",
-            namespace="AWS/Backup",
-            metric_name=metric,
-            dimensions={"BackupVaultName": self._names.of(PURPOSE)},
-            statistic="Sum",
-            period=DAY_SECONDS,
-            evaluation_periods=2,
-            comparison_operator="LessThanThreshold",
-            threshold=1,
-            treat_missing_data="breaching",  # what never runs publishes nothing
-            alarm_actions=[self._topic.topic.arn],
-            ok_actions=[self._topic.topic.arn],
+            Alarm(
+                name=f"{what}-missing",
+                meaning=f"No {what} of the database has been completed for two days",
+                metrics={
+                    "completed": Metric("AWS/Backup", metric, "Sum", {"BackupVaultName": self._names.of(PURPOSE)}, DAY)
+                },
+                bound=1,
+                below=True,
+                periods=2,
+                missing=Missing.IS_BAD,  # what never runs publishes nothing
+                pages=Incident.DATA_AT_RISK,
+            ),
         )

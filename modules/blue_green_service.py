@@ -29,8 +29,9 @@ from constructs import Construct
 
 from modules.cluster import Cluster
 from modules.load_balancer import LoadBalancer
+from modules.metrics import Metric
 from modules.network import Network
-from modules.scaling import Metric, Scaling
+from modules.scaling import Scaling
 from modules.security_groups import Flow, Group
 from modules.task import Task
 from settings.naming import Names

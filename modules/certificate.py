@@ -14,6 +14,9 @@ from cdktf_cdktf_provider_aws.acm_certificate_validation import AcmCertificateVa
 from cdktf_cdktf_provider_aws.route53_record import Route53Record
 from constructs import Construct
 
+from modules.alarms import Alarm, Missing
+from modules.metrics import DAY, Metric
+
 RECORD_SECONDS = 300
 
 
@@ -43,6 +46,20 @@ class Certificate(Construct):
             validation_record_fqdns=[record.fqdn for record in self.records],
         )
         self.arn = self.validation.certificate_arn
+
+    def alarm(self, name: str, days: int) -> Alarm:
+        """Below so many days, which is after ACM should have renewed it."""
+        return Alarm(
+            name=name,
+            kind="certificate-ends",
+            meaning=f"A certificate is good for less than {days} days: ACM could not renew it",
+            metrics={
+                "days": Metric("AWS/CertificateManager", "DaysToExpiry", "Minimum", {"CertificateArn": self.arn}, DAY)
+            },
+            bound=days,
+            below=True,
+            missing=Missing.SAYS_NOTHING,
+        )
 
     def _record(self, number: int, zone_id: str) -> Route53Record:
         return Route53Record(

@@ -8,7 +8,6 @@ and makes its users; so all that it needs is there before.
 
 from __future__ import annotations
 
-from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission
 from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
 from cdktf_cdktf_provider_aws.secretsmanager_secret_rotation import (
@@ -70,6 +69,8 @@ class DatabaseRotation(Construct):
             statements=_permissions(secrets, keys, Region.of(self).name),
             network=network,
             groups=[endpoints.clients],
+            # A rotation that fails leaves the password that works; Secrets Manager tries again, and somebody must look.
+            topic=topic,
         )
         self._flow = Flow(
             self,
@@ -87,7 +88,6 @@ class DatabaseRotation(Construct):
             principal="secretsmanager.amazonaws.com",
             source_account=names.account_id,
         )
-        self._alarm(names, topic)
         self.rotations = {
             MASTER: self._rotate(MASTER, secrets.master, secrets.master_version),
             APPLICATION: self._rotate(APPLICATION, secrets.application, secrets.application_version),
@@ -115,25 +115,6 @@ class DatabaseRotation(Construct):
                 self._flow.ingress,
                 *self._database.instances,
             ],
-        )
-
-    def _alarm(self, names: Names, topic: AlarmTopic) -> None:
-        """A rotation that fails leaves the password that works; Secrets Manager tries again, and somebody must look."""
-        CloudwatchMetricAlarm(
-            self,
-            "alarm",
-            alarm_name=names.alarm("database-rotation"),
-            alarm_description="A rotation of the database's passwords failed: docs/runbooks/database-recovery.md",
-            namespace="AWS/Lambda",
-            metric_name="Errors",
-            dimensions={"FunctionName": names.of(SPECIFICATION.purpose)},
-            statistic="Sum",
-            period=300,
-            evaluation_periods=1,
-            comparison_operator="GreaterThanThreshold",
-            threshold=0,
-            treat_missing_data="notBreaching",  # it runs once a month
-            alarm_actions=[topic.topic.arn],
         )
 
 

@@ -8,13 +8,14 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.h
 
 from __future__ import annotations
 
-from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 from cdktf_cdktf_provider_aws.sqs_queue_policy import SqsQueuePolicy
 from constructs import Construct
 
 from modules.alarm_topic import AlarmTopic
+from modules.alarms import Alarm
+from modules.metrics import Metric
 from modules.policy_documents import PolicyDocument, Statement, anyone, on_behalf_of, service, when
 from modules.queue import LONGEST_RETENTION_SECONDS
 from modules.region import Region
@@ -70,19 +71,18 @@ class EventQueue(Construct):
             ],
         )
         self.policy = SqsQueuePolicy(self, "policy", queue_url=self.queue.url, policy=document.json)
-        CloudwatchMetricAlarm(
+        topic.watch(
             self,
             "alarm",
-            alarm_name=names.alarm(purpose),
-            alarm_description=meaning,
-            namespace="AWS/SQS",
-            metric_name="ApproximateNumberOfMessagesVisible",
-            dimensions={"QueueName": self.queue.name},
-            statistic="Maximum",
-            period=60,
-            evaluation_periods=1,
-            comparison_operator="GreaterThanThreshold",
-            threshold=0,
-            treat_missing_data="notBreaching",  # an idle queue publishes nothing
-            alarm_actions=[topic.topic.arn],
+            Alarm(
+                name=purpose,
+                meaning=meaning,
+                # An idle queue publishes nothing, which is good.
+                metrics={
+                    "events": Metric(
+                        "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", {"QueueName": self.queue.name}
+                    )
+                },
+                bound=0,
+            ),
         )

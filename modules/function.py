@@ -1,8 +1,8 @@
 """A Lambda function of the platform (Q2): its code, who it is, where it stands and what becomes of it when it fails.
 
 Creates the function from its folder of lambda/, its log group, a role that may write to it and do what the caller
-states, and as far as they are asked for its security group in the private tier, tracing, and the queue that takes the
-events of asynchronous calls that failed.
+states, and as far as they are asked for its security group in the private tier, tracing, the queue that takes the
+events of asynchronous calls that failed, and an alarm on calls that fail or are throttled (W5.2).
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ from cdktf_cdktf_provider_aws.lambda_function_event_invoke_config import (
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 from constructs import Construct
 
+from modules.alarm_topic import AlarmTopic
+from modules.alarms import Alarm, Incident
 from modules.logs import RETENTION_DAYS
+from modules.metrics import FIVE_MINUTES, Metric
 from modules.network import Network
 from modules.policy_documents import PolicyDocument, Statement, trust
 from modules.region import Region
@@ -51,6 +54,7 @@ class FunctionSpecification:
     ``purpose`` goes into the names of what it has, and its folder of lambda/ is called so, with underscores. ``title``
     names it in sentences: "smoke test of releases". ``reserved_concurrency`` is taken from the account's concurrency
     and kept for it: it never has less, and never more. ``attempts`` is how often an asynchronous call is made.
+    ``failing_periods`` are those of five minutes on end in which calls must fail before there is an alarm.
     """
 
     purpose: str
@@ -62,6 +66,7 @@ class FunctionSpecification:
     traced: bool = False
     attempts: int = 3
     oldest_event_seconds: int = 6 * 3600
+    failing_periods: int = 1
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -82,12 +87,15 @@ class Function(Construct):
         network: Network | None = None,
         groups: Sequence[Group] = (),
         failed_events: SqsQueue | None = None,
+        topic: AlarmTopic | None = None,
+        incident: Incident | None = None,
     ) -> None:
         """``key`` encrypts the log; ``statements`` say what the function may do beside writing it.
 
         With a ``network`` it stands in the private tier, in a security group of its own and in ``groups``, such as that
         of the clients of the VPC endpoints. ``failed_events`` takes the events of asynchronous calls that failed for
-        the last time; use of the queue's key is for the caller to state.
+        the last time; use of the queue's key is for the caller to state. ``topic`` takes the alarm on calls that fail
+        or are throttled, which pages as a sign of ``incident``; without a topic, who calls sees it.
         """
         super().__init__(scope, id_)
         self._names = names
@@ -106,6 +114,8 @@ class Function(Construct):
         self.function = self._function([*([self._group] if self._group else []), *groups])
         if failed_events:
             self._keep_failed_events(failed_events)
+        if topic:
+            self._watch(topic, incident)
 
     @property
     def group(self) -> Group:
@@ -222,3 +232,22 @@ class Function(Construct):
                 on_failure=LambdaFunctionEventInvokeConfigDestinationConfigOnFailure(destination=queue.arn)
             ),
         )
+
+    def _watch(self, topic: AlarmTopic, incident: Incident | None) -> None:
+        """One alarm on both: what is to be done begins in the same place, its log."""
+        purpose, title = self._specification.purpose, self._specification.title
+        own = {"FunctionName": self._names.of(purpose)}
+        alarm = Alarm(
+            name=f"{purpose}-failing",
+            kind="function-failing",
+            meaning=f"Calls of the {title} fail, or are throttled",
+            metrics={
+                "errors": Metric("AWS/Lambda", "Errors", "Sum", own, FIVE_MINUTES),
+                "throttles": Metric("AWS/Lambda", "Throttles", "Sum", own, FIVE_MINUTES),
+            },
+            expression="FILL(errors, 0) + FILL(throttles, 0)",
+            bound=0,
+            periods=self._specification.failing_periods,
+            pages=incident,
+        )
+        topic.watch(self, "alarm", alarm)

@@ -344,11 +344,11 @@ class Keys(OwnKeys):
 
 
 class LogsKey(OwnKeys):
-    """The one key of the region in which only what is global stands: nothing but logs is kept there."""
+    """The one key of the region in which only what is global stands: nothing but logs and alarms is kept there."""
 
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, settings: EncryptionSettings, protected: bool
     ) -> None:
         """``protected`` keys cannot be destroyed by Terraform."""
         super().__init__(scope, id_, names=names, settings=settings, protected=protected)
-        self.logs = self._key("logs", "Log groups", [self._by_log_groups()])
+        self.logs = self._key("logs", "Log groups and alarm topics", [self._by_log_groups(), self._by_alarms()])

@@ -63,7 +63,7 @@ class LoadBalancerLogs(Construct):
             visibility_timeout_seconds=VISIBILITY_TIMEOUT_SECONDS,
             sender=Sender(service_name="s3.amazonaws.com", source_arn=Bucket.arn_of(names, "logs", region)),
         )
-        self.function = self._function()
+        self.function = self._function(topic)
         self._connect()
 
     def _log_group(self, id_: str, purpose: str) -> CloudwatchLogGroup:
@@ -75,7 +75,7 @@ class LoadBalancerLogs(Construct):
             kms_key_id=self._keys.logs.arn,
         )
 
-    def _function(self) -> Function:
+    def _function(self, topic: AlarmTopic) -> Function:
         specification = FunctionSpecification(
             purpose=PURPOSE,
             title="forwarding of load balancer logs",
@@ -93,6 +93,7 @@ class LoadBalancerLogs(Construct):
             names=self._names,
             specification=specification,
             key=self._keys.logs,
+            topic=topic,
             statements=[
                 Statement(
                     sid="ReadFiles",

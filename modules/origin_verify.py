@@ -12,7 +12,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.lambda_invocation import LambdaInvocation
 from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission
 from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret, SecretsmanagerSecretReplica
@@ -88,6 +87,7 @@ class OriginVerify(Construct):
             ),
             key=keys.logs,
             statements=[*self._on_the_secret(), *self._on_what_it_makes()],
+            topic=topic,  # the values before stay good until a rotation succeeds
         )
         self.call = LambdaInvocation(
             self,
@@ -100,7 +100,6 @@ class OriginVerify(Construct):
             depends_on=[self.function.policy],
         )
         self._rotate(edge.origin_verify_rotation_days)
-        self._alarm(topic)
 
     @property
     def viewer_function_arn(self) -> str:
@@ -200,24 +199,6 @@ class OriginVerify(Construct):
             rotate_immediately=False,
             # Terraform cannot infer it: there must be a value, and the right to call, before there is a rotation.
             depends_on=[self.call, permission],
-        )
-
-    def _alarm(self, topic: AlarmTopic) -> None:
-        CloudwatchMetricAlarm(
-            self,
-            "failures-alarm",
-            alarm_name=self._names.alarm("origin-secret-rotation-failures"),
-            alarm_description="The rotation of the origin secret failed; the values before stay good until it succeeds",
-            namespace="AWS/Lambda",
-            metric_name="Errors",
-            dimensions={"FunctionName": self.function.function.function_name},
-            statistic="Sum",
-            period=300,
-            evaluation_periods=1,
-            comparison_operator="GreaterThanThreshold",
-            threshold=0,
-            treat_missing_data="notBreaching",  # most days it does not run
-            alarm_actions=[topic.topic.arn],
         )
 
 

@@ -1,7 +1,8 @@
 """A queue and where its messages go that cannot be processed.
 
 Creates an encrypted queue, its dead-letter queue, which takes from this queue only, an alarm for the first message in
-it, and policies: nobody sends but who has an IAM policy for it and, where there is one, a service of AWS.
+it and one for messages that wait too long, and policies: nobody sends but who has an IAM policy for it and, where there
+is one, a service of AWS.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 from cdktf_cdktf_provider_aws.sqs_queue_policy import SqsQueuePolicy
@@ -18,6 +18,8 @@ from cdktf_cdktf_provider_aws.sqs_queue_redrive_allow_policy import SqsQueueRedr
 from constructs import Construct
 
 from modules.alarm_topic import AlarmTopic
+from modules.alarms import Alarm, Incident
+from modules.metrics import Metric
 from modules.policy_documents import PolicyDocument, Statement, anyone, on_behalf_of, service, when
 from modules.region import Region
 from settings.naming import Names
@@ -41,7 +43,7 @@ class Sender:
 class Queue(Construct):
     """A standard queue with its dead-letter queue."""
 
-    requirements = ("W1.3",)
+    requirements = ("W1.3", "W5.2")
 
     def __init__(
         self,
@@ -55,8 +57,12 @@ class Queue(Construct):
         visibility_timeout_seconds: int = 300,
         attempts: int = 5,
         sender: Sender | None = None,
+        incident: Incident | None = None,
     ) -> None:
-        """A message is given up after ``attempts``; one under way is hidden for ``visibility_timeout_seconds``."""
+        """A message is given up after ``attempts``; one under way is hidden for ``visibility_timeout_seconds``.
+
+        ``incident`` is what it is a sign of that messages wait or are given up; if there is none, nobody is woken.
+        """
         super().__init__(scope, id_)
         self._names = names
         self.key = key
@@ -93,7 +99,7 @@ class Queue(Construct):
         senders = [self._may_send(sender)] if sender else []
         self.policy = self._policy("queue-policy", self.queue, senders)
         self._policy("dead-letters-policy", self.dead_letters)
-        self._alarm(names, purpose, topic)
+        self._watch(purpose, topic, incident)
 
     def _arn(self, names: Names, name: str) -> str:
         """The ARN of a queue by its name: CDKTF writes a JSON string with references in it wrongly in HCL."""
@@ -120,20 +126,34 @@ class Queue(Construct):
         document = PolicyDocument(self, f"{id_}-document", statement=[refusal, *statements])
         return SqsQueuePolicy(self, id_, queue_url=queue.url, policy=document.json)
 
-    def _alarm(self, names: Names, purpose: str, topic: AlarmTopic) -> None:
-        CloudwatchMetricAlarm(
+    def _watch(self, purpose: str, topic: AlarmTopic, incident: Incident | None) -> None:
+        topic.watch(
             self,
             "dead-letters-alarm",
-            alarm_name=names.alarm(f"{purpose}-dead-letters"),
-            alarm_description=f"A message of {purpose} could not be processed",
-            namespace="AWS/SQS",
-            metric_name="ApproximateNumberOfMessagesVisible",
-            dimensions={"QueueName": self.dead_letters.name},
-            statistic="Maximum",
-            period=60,
-            evaluation_periods=1,
-            comparison_operator="GreaterThanThreshold",
-            threshold=0,
-            treat_missing_data="notBreaching",  # an idle queue publishes nothing
-            alarm_actions=[topic.topic.arn],
+            Alarm(
+                name=f"{purpose}-dead-letters",
+                kind="queue-dead-letters",
+                meaning=f"A message of {purpose} could not be processed",
+                metrics={"messages": self._metric("ApproximateNumberOfMessagesVisible", self.dead_letters)},
+                bound=0,
+                pages=incident,
+            ),
         )
+        topic.watch(
+            self,
+            "age-alarm",
+            Alarm(
+                name=f"{purpose}-queue-age",
+                kind="queue-age",
+                meaning=f"Messages of {purpose} wait too long",
+                metrics={"age": self._metric("ApproximateAgeOfOldestMessage", self.queue)},
+                bound=topic.settings.oldest_message_seconds,
+                periods=3,
+                of=5,
+                pages=incident,
+            ),
+        )
+
+    def _metric(self, name: str, queue: SqsQueue) -> Metric:
+        """An idle queue publishes nothing, which is good."""
+        return Metric("AWS/SQS", name, "Maximum", {"QueueName": queue.name})

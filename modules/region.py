@@ -54,16 +54,17 @@ class LandsInItsRegion:
 
     def validate(self) -> list[str]:
         """Called by CDKTF; the strays, a line each."""
-        landed = set()
-        for region in (child for child in self._stack.node.children if isinstance(child, Region)):
-            for node in _of_aws(region):
-                node.provider = region.provider
-                landed.add(id(node))
-        strays = (node.node.path for node in _of_aws(self._stack) if id(node) not in landed)
+        strays: list[str] = []
+        for child in self._stack.node.children:
+            for node in _of_aws(child):
+                if isinstance(child, Region):
+                    node.provider = child.provider
+                else:
+                    strays.append(node.node.path)
         return [f"{path} stands under no Region, so it would land in one by accident" for path in strays]
 
 
-def _of_aws(scope: Construct) -> list[TerraformResource | TerraformDataSource]:
+def _of_aws(scope: IConstruct) -> list[TerraformResource | TerraformDataSource]:
     return [
         node
         for node in scope.node.find_all()

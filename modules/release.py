@@ -9,11 +9,7 @@ one.
 from __future__ import annotations
 
 from cdktf import TerraformResourceLifecycle
-from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import (
-    CloudwatchMetricAlarm,
-    CloudwatchMetricAlarmMetricQuery,
-    CloudwatchMetricAlarmMetricQueryMetric,
-)
+from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.codedeploy_app import CodedeployApp
 from cdktf_cdktf_provider_aws.codedeploy_deployment_config import (
     CodedeployDeploymentConfig,
@@ -41,9 +37,11 @@ from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup
 from constructs import Construct
 
 from modules.alarm_topic import AlarmTopic
+from modules.alarms import Alarm
 from modules.blue_green_service import BlueGreenService
 from modules.cluster import Cluster
 from modules.load_balancer import LoadBalancer
+from modules.metrics import Metric
 from modules.policy_documents import PolicyDocument, Statement, trust, when
 from modules.region import Region
 from settings.naming import Names
@@ -162,74 +160,58 @@ class Release(Construct):
 
     def _alarms(self, colour: str) -> list[CloudwatchMetricAlarm]:
         group = self._service.target_groups[colour]
-        # Quiet without traffic: nothing is compared while hardly anything is asked.
-        share = f"IF(requests >= {FEWEST_REQUESTS}, 100 * FILL(errors, 0) / requests, 0)"
+        requests = self._metric("RequestCount", "Sum", group)
         return [
             self._alarm(
-                f"{colour}-server-errors",
+                colour,
+                "server-errors",
                 f"Of the answers of {colour} {self._service.name}, too many are server errors",
-                threshold=self._release.most_server_errors_percent,
-                expression=share,
+                bound=self._release.most_server_errors_percent,
+                # Quiet without traffic: nothing is compared while hardly anything is asked.
+                expression=f"IF(requests >= {FEWEST_REQUESTS}, 100 * FILL(errors, 0) / requests, 0)",
                 metrics={
-                    "requests": self._metric("RequestCount", "Sum", group),
+                    "requests": requests,
                     "errors": self._metric("HTTPCode_Target_5XX_Count", "Sum", group),
                 },
             ),
             self._alarm(
-                f"{colour}-slow",
+                colour,
+                "slow",
                 f"{colour} {self._service.name} answers too slowly",
-                threshold=self._release.slowest_p99_seconds,
+                bound=self._release.slowest_p99_seconds,
                 expression=f"IF(requests >= {FEWEST_REQUESTS}, slowest, 0)",
-                metrics={
-                    "requests": self._metric("RequestCount", "Sum", group),
-                    "slowest": self._metric("TargetResponseTime", "p99", group),
-                },
+                metrics={"requests": requests, "slowest": self._metric("TargetResponseTime", "p99", group)},
             ),
             self._alarm(
-                f"{colour}-unhealthy",
+                colour,
+                "unhealthy",
                 f"Tasks of {colour} {self._service.name} fail their health check",
-                threshold=0,
+                bound=0,
                 expression="FILL(unhealthy, 0)",
                 metrics={"unhealthy": self._metric("UnHealthyHostCount", "Maximum", group)},
             ),
         ]
 
-    def _metric(self, name: str, statistic: str, group: LbTargetGroup) -> CloudwatchMetricAlarmMetricQueryMetric:
+    def _metric(self, name: str, statistic: str, group: LbTargetGroup) -> Metric:
         load_balancer = self._load_balancer.load_balancer.arn_suffix
-        return CloudwatchMetricAlarmMetricQueryMetric(
-            namespace="AWS/ApplicationELB",
-            metric_name=name,
-            stat=statistic,
-            period=60,
-            dimensions={"LoadBalancer": load_balancer, "TargetGroup": group.arn_suffix},
+        return Metric(
+            "AWS/ApplicationELB", name, statistic, {"LoadBalancer": load_balancer, "TargetGroup": group.arn_suffix}
         )
 
     def _alarm(
-        self,
-        id_: str,
-        description: str,
-        *,
-        threshold: float,
-        expression: str,
-        metrics: dict[str, CloudwatchMetricAlarmMetricQueryMetric],
+        self, colour: str, what: str, meaning: str, *, bound: float, expression: str, metrics: dict[str, Metric]
     ) -> CloudwatchMetricAlarm:
-        queries = [
-            CloudwatchMetricAlarmMetricQuery(id=name, metric=metric, return_data=False)
-            for name, metric in metrics.items()
-        ]
-        result = CloudwatchMetricAlarmMetricQuery(id="result", expression=expression, label=id_, return_data=True)
-        return CloudwatchMetricAlarm(
-            self,
-            id_,
-            alarm_name=self._names.alarm(f"{self._service.name}-{id_}"),
-            alarm_description=description,
-            metric_query=[*queries, result],
-            comparison_operator="GreaterThanThreshold",
-            threshold=threshold,
-            evaluation_periods=ALARM_MINUTES,
-            treat_missing_data="notBreaching",  # a colour without tasks publishes nothing
-            alarm_actions=[self._topic.topic.arn],
+        """A colour without tasks publishes nothing, which is good."""
+        alarm = Alarm(
+            name=f"{self._service.name}-{colour}-{what}",
+            kind=f"release-{what}",
+            meaning=meaning,
+            metrics=metrics,
+            expression=expression,
+            bound=bound,
+            periods=ALARM_MINUTES,
         )
+        return self._topic.watch(self, f"{colour}-{what}", alarm)
 
     def _role(self) -> IamRole:
         role = IamRole(

@@ -29,7 +29,9 @@ from cdktf_cdktf_provider_aws.s3_bucket_replication_configuration import (
 from constructs import Construct
 
 from modules.alarm_topic import AlarmTopic
+from modules.alarms import Alarm, Missing
 from modules.buckets import Bucket
+from modules.metrics import Metric
 from modules.policy_documents import PolicyDocument, Statement, trust, when
 from modules.region import Region
 from settings.naming import Names
@@ -45,7 +47,7 @@ SUSTAINED_LAG_MINUTES = 5  # a single late object is no incident
 class Replication(Construct):
     """Everything that keeps ``destination`` a replica of ``source``. Stands in the source's region."""
 
-    requirements = ("W4.5",)
+    requirements = ("W4.5", "W5.2")
 
     def __init__(
         self,
@@ -73,33 +75,45 @@ class Replication(Construct):
             depends_on=[source.versioning, destination.versioning],
         )
 
-    def alarm_on_lag(self, topic: AlarmTopic) -> ReplicationAlarm:
+    def alarm_on_lag(self, topic: AlarmTopic) -> CloudwatchMetricAlarm:
         """Alarm in the destination's region, where ``topic`` must be too."""
-        return ReplicationAlarm(
+        return topic.watch(
             self.destination,
             "replication-lag",
-            replication=self,
-            topic=topic,
-            description=f"Replication of {self.source.purpose} is behind",
-            metric_name="ReplicationLatency",
-            statistic="Maximum",
-            threshold=self._storage.replication_lag_alarm_seconds,
-            minutes=SUSTAINED_LAG_MINUTES,
+            Alarm(
+                name=f"{self.source.purpose}-replication-lag",
+                kind="replication-lag",
+                meaning=f"Replication of {self.source.purpose} is behind",
+                metrics={"lag": self._metric("ReplicationLatency", "Maximum")},
+                bound=self._storage.replication_lag_alarm_seconds,
+                periods=SUSTAINED_LAG_MINUTES,
+                missing=Missing.SAYS_NOTHING,
+            ),
         )
 
-    def alarm_on_failure(self, topic: AlarmTopic) -> ReplicationAlarm:
+    def alarm_on_failure(self, topic: AlarmTopic) -> CloudwatchMetricAlarm:
         """Alarm in the source's region, where ``topic`` must be too."""
-        return ReplicationAlarm(
+        return topic.watch(
             self.source,
             "replication-failures",
-            replication=self,
-            topic=topic,
-            description=f"Objects of {self.source.purpose} were not replicated",
-            metric_name="OperationsFailedReplication",
-            statistic="Sum",
-            threshold=0,
-            minutes=1,
+            Alarm(
+                name=f"{self.source.purpose}-replication-failures",
+                kind="replication-failures",
+                meaning=f"Objects of {self.source.purpose} were not replicated",
+                metrics={"failed": self._metric("OperationsFailedReplication", "Sum")},
+                bound=0,
+                missing=Missing.SAYS_NOTHING,
+            ),
         )
+
+    def _metric(self, name: str, statistic: str) -> Metric:
+        """A metric of the rule. They are delivered on a best-effort basis: a gap is neither good nor bad news."""
+        dimensions = {
+            "SourceBucket": self.source.bucket.id,
+            "DestinationBucket": self.destination.bucket.id,
+            "RuleId": RULE_ID,
+        }
+        return Metric("AWS/S3", name, statistic, dimensions)
 
     def _role(self) -> IamRole:
         role = IamRole(
@@ -212,50 +226,4 @@ class Replication(Construct):
             )
             if with_time_control
             else None,
-        )
-
-
-class ReplicationAlarm(Construct):
-    """An alarm on a metric of a replication. Stands below the bucket in whose region the metric is published."""
-
-    requirements = ("W4.5", "W5.2")
-
-    def __init__(
-        self,
-        scope: Bucket,
-        id_: str,
-        *,
-        replication: Replication,
-        topic: AlarmTopic,
-        description: str,
-        metric_name: str,
-        statistic: str,
-        threshold: int,
-        minutes: int,
-    ) -> None:
-        """Alarms when the metric is above ``threshold`` (in its own unit) for ``minutes`` on end."""
-        super().__init__(scope, id_)
-        name = replication.names.alarm(f"{replication.source.purpose}-{id_}")
-        self.alarm = CloudwatchMetricAlarm(
-            self,
-            "alarm",
-            alarm_name=name,
-            alarm_description=description,
-            namespace="AWS/S3",
-            metric_name=metric_name,
-            dimensions={
-                "SourceBucket": replication.source.bucket.id,
-                "DestinationBucket": replication.destination.bucket.id,
-                "RuleId": RULE_ID,
-            },
-            statistic=statistic,
-            period=60,
-            evaluation_periods=minutes,
-            comparison_operator="GreaterThanThreshold",
-            threshold=threshold,
-            # Metrics are delivered on a best-effort basis: a gap is neither good nor bad news.
-            treat_missing_data="missing",
-            alarm_actions=[topic.topic.arn],
-            ok_actions=[topic.topic.arn],
-            tags={"Name": name},
         )

@@ -8,7 +8,6 @@ https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws import appautoscaling_policy as policy
@@ -24,6 +23,7 @@ from cdktf_cdktf_provider_aws.appautoscaling_target import AppautoscalingTarget
 from cdktf_cdktf_provider_aws.ecs_service import EcsService
 from constructs import Construct
 
+from modules.metrics import Metric
 from settings.naming import Names
 from settings.services import ScheduledScalingSettings, ServiceSettings
 
@@ -36,16 +36,6 @@ MetricQuery = getattr(policy, f"{_CUSTOM}Metrics")
 MetricStat = getattr(policy, f"{_CUSTOM}MetricsMetricStat")
 CloudWatchMetric = getattr(policy, f"{_CUSTOM}MetricsMetricStatMetric")
 Dimension = getattr(policy, f"{_CUSTOM}MetricsMetricStatMetricDimensions")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric of CloudWatch, one statistic of it a minute."""
-
-    namespace: str
-    name: str
-    statistic: str
-    dimensions: Mapping[str, str]
 
 
 class Scaling(Construct):

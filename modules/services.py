@@ -17,12 +17,13 @@ from modules.database_surroundings import POSTGRESQL_PORT
 from modules.endpoints import Endpoints
 from modules.keys import Keys
 from modules.load_balancer import LoadBalancer
+from modules.metrics import Metric
 from modules.network import Network
 from modules.queue import Queue
 from modules.release import Canary, Release
 from modules.repositories import Repositories
-from modules.scaling import Metric
 from modules.security_groups import HTTPS_PORT, Flow, Internet
+from modules.service_alarms import ServiceAlarms
 from modules.smoke_test import SmokeTest
 from modules.task import Task
 from modules.worker_service import WorkerService
@@ -71,6 +72,7 @@ class Services(Construct):
         self.canary = Canary(self, "canary", names=self._names, release=settings.release)
         self.blue_green: dict[str, BlueGreenService] = {}
         self.workers: dict[str, WorkerService] = {}
+        self.queues: dict[str, Queue] = {}
         self.smoke_test = SmokeTest(
             self,
             "smoke-test",
@@ -142,6 +144,16 @@ class Services(Construct):
             canary=self.canary,
             topic=self._topic,
         )
+        ServiceAlarms(
+            self,
+            f"{name}-alarms",
+            name=name,
+            service=service,
+            scaling=self.blue_green[name].scaling,
+            topic=self._topic,
+            target_groups=self.blue_green[name].target_groups,
+            load_balancer_suffix=self._load_balancer.load_balancer.arn_suffix,
+        )
 
     def _scale_on_connections(self, database: DatabaseAccess) -> None:
         """Critical services get more tasks while too much of all pools is in use.
@@ -177,4 +189,13 @@ class Services(Construct):
             network=self._network,
             queue=queue,
             endpoint_clients=self._endpoints.clients,
+        )
+        self.queues[name] = queue
+        ServiceAlarms(
+            self,
+            f"{name}-alarms",
+            name=name,
+            service=service,
+            scaling=self.workers[name].scaling,
+            topic=self._topic,
         )

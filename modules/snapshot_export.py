@@ -19,7 +19,6 @@ from cdktf_cdktf_provider_aws.cloudwatch_event_target import (
     CloudwatchEventTargetRetryPolicy,
 )
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
-from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
@@ -31,10 +30,12 @@ from cdktf_cdktf_provider_aws.sfn_state_machine import (
 from constructs import Construct
 
 from modules.alarm_topic import AlarmTopic
+from modules.alarms import Alarm, Incident, Missing
 from modules.buckets import Bucket
 from modules.event_queue import EventQueue
 from modules.keys import READ_AND_WRITE, Keys
 from modules.logs import RETENTION_DAYS
+from modules.metrics import DAY, FIVE_MINUTES, Metric
 from modules.policy_documents import PolicyDocument, Statement, on_behalf_of, trust, when
 from modules.region import Region
 from modules.snapshot_export_workflow import ExportNames, definition
@@ -45,7 +46,6 @@ from settings.naming import SNAPSHOT_EXPORT, Names
 AUTOMATED_CLUSTER_SNAPSHOT_CREATED = "RDS-EVENT-0169"
 FOLDER = "exports"
 HOUR_SECONDS = 3600
-DAY_SECONDS = 24 * HOUR_SECONDS
 # How an execution can end other than well, as its metrics name it.
 # https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
 BAD_ENDS = {"failed": "ExecutionsFailed", "timed-out": "ExecutionsTimedOut", "aborted": "ExecutionsAborted"}
@@ -289,9 +289,7 @@ class SnapshotExport(Construct):
             arn=self.state_machine.arn,
             role_arn=self._rule_role().arn,
             dead_letter_config=CloudwatchEventTargetDeadLetterConfig(arn=self.undelivered.queue.arn),
-            retry_policy=CloudwatchEventTargetRetryPolicy(
-                maximum_event_age_in_seconds=DAY_SECONDS, maximum_retry_attempts=185
-            ),
+            retry_policy=CloudwatchEventTargetRetryPolicy(maximum_event_age_in_seconds=DAY, maximum_retry_attempts=185),
             depends_on=[self.undelivered.policy],
         )
 
@@ -314,39 +312,34 @@ class SnapshotExport(Construct):
 
     def _alarm_on_bad_ends(self) -> None:
         for end, metric in BAD_ENDS.items():
-            CloudwatchMetricAlarm(
+            self._topic.watch(
                 self,
                 f"{end}-alarm",
-                alarm_name=self._names.alarm(f"{SNAPSHOT_EXPORT}-{end}"),
-                alarm_description=f"The workflow that exports a snapshot of {self._cluster} has ended as {end}",
-                namespace="AWS/States",
-                metric_name=metric,
-                dimensions={"StateMachineArn": self.state_machine.arn},
-                statistic="Sum",
-                period=300,
-                evaluation_periods=1,
-                comparison_operator="GreaterThanThreshold",
-                threshold=0,
-                treat_missing_data="notBreaching",  # without an execution there is nothing to count
-                alarm_actions=[self._topic.topic.arn],
+                Alarm(
+                    name=f"{SNAPSHOT_EXPORT}-{end}",
+                    kind="snapshot-export-ended-badly",
+                    meaning=f"The workflow that exports a snapshot of {self._cluster} has ended as {end}",
+                    metrics={"executions": self._executions(metric, FIVE_MINUTES)},
+                    bound=0,
+                ),
             )
 
     def _alarm_without_exports(self) -> None:
         """Two days, as one export may end early in a day and the next late in the day after."""
-        CloudwatchMetricAlarm(
+        self._topic.watch(
             self,
             "missing-alarm",
-            alarm_name=self._names.alarm(f"{SNAPSHOT_EXPORT}-missing"),
-            alarm_description=f"No snapshot of {self._cluster} has been exported for two days",
-            namespace="AWS/States",
-            metric_name="ExecutionsSucceeded",
-            dimensions={"StateMachineArn": self.state_machine.arn},
-            statistic="Sum",
-            period=DAY_SECONDS,
-            evaluation_periods=2,
-            comparison_operator="LessThanThreshold",
-            threshold=1,
-            treat_missing_data="breaching",  # what never runs publishes nothing
-            alarm_actions=[self._topic.topic.arn],
-            ok_actions=[self._topic.topic.arn],
+            Alarm(
+                name=f"{SNAPSHOT_EXPORT}-missing",
+                meaning=f"No snapshot of {self._cluster} has been exported for two days",
+                metrics={"executions": self._executions("ExecutionsSucceeded", DAY)},
+                bound=1,
+                below=True,
+                periods=2,
+                missing=Missing.IS_BAD,  # what never runs publishes nothing
+                pages=Incident.DATA_AT_RISK,
+            ),
         )
+
+    def _executions(self, metric: str, period_seconds: int) -> Metric:
+        return Metric("AWS/States", metric, "Sum", {"StateMachineArn": self.state_machine.arn}, period_seconds)

@@ -59,7 +59,7 @@ class ThreatDetection(Construct):
             names=names,
             purpose=THREAT_FINDINGS,
             rule_name=name,
-            meaning="GuardDuty has found something grave; it is in the queue of the same name: docs/runbooks/audit.md",
+            meaning="GuardDuty has found something grave; it is in the queue of the same name",
             key=key,
             topic=topic,
         )

@@ -17,11 +17,12 @@ from cdktf_cdktf_provider_aws.ecs_service import (
 from constructs import Construct
 
 from modules.cluster import ON_DEMAND, SPOT, Cluster
+from modules.metrics import Metric
 from modules.network import Network
 from modules.policy_documents import Statement, when
 from modules.queue import Queue
 from modules.region import Region
-from modules.scaling import Metric, Scaling
+from modules.scaling import Scaling
 from modules.security_groups import Group
 from modules.task import Task
 from settings.naming import Names

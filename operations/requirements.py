@@ -29,6 +29,7 @@ ROWS = PROJECT / "docs" / "requirements.md"
 TABLE = PROJECT / "docs" / "requirement-table.md"
 ROW = re.compile(r"^- ([WPQ]\d+(?:\.\d+)?) (.*)$", re.MULTILINE)
 ENVIRONMENT = "local"
+MOST_SHOWN = 3  # lines of a cell of the page
 PYTEST_PASSED, PYTEST_FAILED, PYTEST_FOUND_NONE = 0, 1, 5
 
 
@@ -103,7 +104,8 @@ def run_tests(rows: Collection[str]) -> None:
         Failed: if the tests could not be run at all.
     """
     selection = ["-m", "requirement and not lifecycle", "--rows", ",".join(rows)]
-    command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", *selection]
+    processes = ["-n", "auto", "--dist", "loadfile"]
+    command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", *processes, *selection]
     ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     if ended.returncode == PYTEST_FAILED:
         print(ended.stdout, file=sys.stderr)
@@ -123,12 +125,21 @@ def as_markdown(rows: Sequence[Row]) -> str:
         "|---|---|---|---|---|",
     ]
     for row in rows:
-        resources = "<br>".join(f"{count} {type_}" for type_, count in sorted(row.resources.items()))
+        counted = [f"{count} {type_}" for type_, count in sorted(row.resources.items())]
+        resources = _folded("types of resources", counted)
         if row.resources == of_whole_stack:
             resources = f"the whole stack: {of_whole_stack.total()}"
-        functions = sorted({test.test.partition("[")[0].removeprefix("tests/") for test in row.tests})
-        lines.append(f"| {row.id} | {row.promise} | {row.state} | {resources} | {'<br>'.join(functions)} |")
+        tests = _folded("tests", sorted({test.test.partition("[")[0].removeprefix("tests/") for test in row.tests}))
+        lines.append(f"| {row.id} | {row.promise} | {row.state} | {resources} | {tests} |")
     return "\n".join(lines) + "\n"
+
+
+def _folded(what: str, lines: Sequence[str]) -> str:
+    """A few lines as they are; many behind their number, which a click unfolds."""
+    text = "<br>".join(lines)
+    if len(lines) <= MOST_SHOWN:
+        return text
+    return f"<details><summary>{len(lines)} {what}</summary>{text}</details>"
 
 
 def look_at(rows: Sequence[Row], resources: Mapping[str, Counter[str]], outcomes: Iterable[Outcome]) -> None:
@@ -149,6 +160,8 @@ def look_at(rows: Sequence[Row], resources: Mapping[str, Counter[str]], outcomes
 
 def requirements(
     rows: Annotated[str, typer.Option(help="rows to look at, such as W0,W4.3: a prefix names all below it")] = "",
+    *,
+    recorded: Annotated[bool, typer.Option("--recorded", help="believe the last runs; run no test")] = False,
 ) -> None:
     """Print each requirement row with its resources and tests; without --rows also write docs/requirement-table.md."""
     with exit_codes():
@@ -160,9 +173,10 @@ def requirements(
                     f"--rows: {name!r} is not allowed; a row of docs/requirements.md, such as W4.3, or W4, is"
                 )
         shown = [row for row in table if not chosen or is_below(row.id, chosen)]
-        with console(stderr=True).status("running the tests of these rows"):
-            run_tests([row.id for row in shown])
-            look_at(table, resources_by_row(), evidence.read())
+        if not recorded:
+            with console(stderr=True).status("running the tests of these rows"):
+                run_tests([row.id for row in shown])
+        look_at(table, resources_by_row(), evidence.read())
         for row in shown:
             print(row.line)
         if not chosen:

@@ -1,7 +1,7 @@
 """What is seen of the API (P5.1): a dashboard with processing time and success rate, alarms, and where they go.
 
-Metrics of our own are those of services/payments (payments/metrics.py), in the namespace that it writes to, by
-environment and service.
+Metrics of our own are those of services/payments, by the names in its own table, and of the whole environment: a
+payment may be settled by the function or by the reconciler.
 """
 
 from __future__ import annotations
@@ -39,10 +39,8 @@ from payment_api.settings.model import ObservabilitySettings
 from payment_api.settings.runtime import DatabaseSettings
 from payment_api.settings.sizing import CONNECTION_SHARE
 from settings.naming import Names
+from settings.payment_metrics import metrics
 
-NAMESPACE = "Payments"
-ENVIRONMENT, SERVICE = "Environment", "Service"
-API, PROCESSING = "payments", "process_payment"
 PERIOD = Duration.minutes(1)
 RUNBOOK = "docs/runbooks/payment-api.md"
 
@@ -111,31 +109,32 @@ class Observability(Construct):
             f"{self._names.of('payments')}"
         )
 
-    def own(self, name: str, statistic: str, service: str) -> Metric:
+    def own(self, metric: metrics.Metric, statistic: str) -> Metric:
         """A metric of our own."""
         return Metric(
-            namespace=NAMESPACE,
-            metric_name=name,
-            dimensions_map={ENVIRONMENT: self._names.suffix, SERVICE: service},
+            namespace=metrics.NAMESPACE,
+            metric_name=metric.name,
+            dimensions_map={metrics.ENVIRONMENT_DIMENSION: self._names.suffix},
             statistic=statistic,
             period=PERIOD,
         )
 
     @property
     def success_percent(self) -> MathExpression:
-        """Of the transactions that ended, those that succeeded; a minute without any is a good one."""
+        """Of the transactions that ended, those that succeeded; a minute without any says nothing."""
         return MathExpression(
-            expression="IF(succeeded + failed > 0, 100 * succeeded / (succeeded + failed), 100)",
+            # A count of none is not written, and what is missing would make the whole expression missing.
+            expression="100 * FILL(succeeded, 0) / (FILL(succeeded, 0) + FILL(failed, 0))",
             using_metrics={
-                "succeeded": self.own("PaymentsSucceeded", Stats.SUM, PROCESSING),
-                "failed": self.own("PaymentsFailed", Stats.SUM, PROCESSING),
+                "succeeded": self.own(metrics.SUCCEEDED, Stats.SUM),
+                "failed": self.own(metrics.FAILED, Stats.SUM),
             },
             label="success rate",
             period=PERIOD,
         )
 
     def _processing_time(self, statistic: str) -> Metric:
-        return self.own("PaymentProcessingTime", statistic, PROCESSING)
+        return self.own(metrics.PROCESSING_TIME, statistic)
 
     def _limits(self, settings: ObservabilitySettings, database: DatabaseSettings) -> list[Limit]:
         watched, oldest = self._watched, Duration.minutes(5).to_seconds()
@@ -248,9 +247,9 @@ class Observability(Construct):
     def _business(self, settings: ObservabilitySettings) -> list[IWidget]:
         times = [self._processing_time(statistic) for statistic in ("p50", "p95", "p99")]
         counts = [
-            self.own("PaymentsStarted", Stats.SUM, API),
-            self.own("PaymentsSucceeded", Stats.SUM, PROCESSING),
-            self.own("PaymentsFailed", Stats.SUM, PROCESSING),
+            self.own(metrics.STARTED, Stats.SUM),
+            self.own(metrics.SUCCEEDED, Stats.SUM),
+            self.own(metrics.FAILED, Stats.SUM),
         ]
         return [
             TextWidget(

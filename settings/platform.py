@@ -18,6 +18,7 @@ from settings.edge import EdgeSettings
 from settings.firewall import FirewallSettings
 from settings.naming import Names
 from settings.network import NetworkSettings, RegionSettings
+from settings.observability import ObservabilitySettings
 from settings.services import DomainSettings, ReleaseSettings, ServiceName, ServiceSettings
 from settings.storage import EncryptionSettings, StorageSettings
 
@@ -60,8 +61,6 @@ TagValue = Annotated[
     str, matching(rf"{TAG_TEXT}{{0,256}}", "up to 256 letters, digits, spaces and any of _.:/=+@- are allowed")
 ]
 Tags = dict[TagKey, TagValue]
-
-
 BucketName = Annotated[
     str,
     matching(
@@ -103,7 +102,9 @@ class Settings(SettingsModel):
     tags: Tags = Field(default_factory=dict)
     """On every resource that takes tags, beside the platform's own (platform, environment_suffix)."""
     alarm_email_addresses: EmailAddresses = ()
-    """Who is told of alarms, in both regions; AWS asks each address to confirm first."""
+    """Who is told of alarms, in all regions; AWS asks each address to confirm first."""
+    observability: ObservabilitySettings = ObservabilitySettings()
+    """When there is an alarm, and who is woken."""
     network: NetworkSettings = NetworkSettings()
     """What the networks of both regions have in common."""
     encryption: EncryptionSettings = EncryptionSettings()

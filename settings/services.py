@@ -23,6 +23,7 @@ ImageByDigest = Annotated[
 ServiceName = Annotated[
     str, matching(r"[a-z][a-z0-9]{1,11}", "2 to 12 lower-case letters and digits are allowed, a letter first")
 ]
+PAYMENTS = "payments"  # the service whose own metrics are watched (services/payments)
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html#path-conditions
 PathPattern = Annotated[
     str, matching(r"/[A-Za-z0-9_.$/~\"'@:+&*?-]{0,127}", "a path of up to 128 characters is allowed, such as /api/*")

@@ -21,6 +21,7 @@ from modules.backup_vault import BackupVault
 from modules.backups import Backups
 from modules.buckets import Buckets
 from modules.budget import Budget
+from modules.business_dashboard import BusinessDashboard
 from modules.database import Database
 from modules.database_access import DatabaseAccess
 from modules.database_alarms import DatabaseAlarms
@@ -29,6 +30,7 @@ from modules.database_rotation import DatabaseRotation
 from modules.database_secrets import DatabaseSecrets
 from modules.distribution import Distribution
 from modules.distribution_logs import DistributionLogs
+from modules.edge_alarms import EdgeAlarms
 from modules.endpoints import Endpoints
 from modules.ephemeral import as_hcl
 from modules.firewall import Firewall
@@ -40,20 +42,26 @@ from modules.network import Network
 from modules.network_acls import NetworkAcls
 from modules.origin_record import OriginRecord
 from modules.origin_verify import OriginVerify
+from modules.paging import Paging
+from modules.payment_alarms import PaymentAlarms
 from modules.peering import Peering
+from modules.platform_dashboard import Place, PlatformDashboard
 from modules.reader_scaling import ReaderScaling
 from modules.recovery_database import RecoveryDatabase
 from modules.region import LandsInItsRegion, Region
+from modules.region_alarms import RegionAlarms
 from modules.replication import Replication
 from modules.restore_test import RestoreTest
 from modules.services import Services
 from modules.snapshot_export import SnapshotExport
 from modules.statement_blocks import with_statement_blocks
 from settings import Settings
+from settings.edge import OriginRouting
 from settings.firewall import Scope
 from settings.naming import DATABASE, RECOVERY_DATABASE
 from settings.network import RegionSettings
 from settings.platform import GLOBAL_REGION
+from settings.services import PAYMENTS
 
 
 class PaymentPlatform(TerraformStack):
@@ -83,8 +91,10 @@ class PaymentPlatform(TerraformStack):
         self.recovery_keys = self._keys(self.recovery)
         self.global_keys = self._logs_key(self.global_)
 
+        both_serve = settings.edge.origin_routing is OriginRouting.LATENCY
         self.primary_alarm_topic = self._alarm_topic(self.primary, self.primary_keys)
-        self.recovery_alarm_topic = self._alarm_topic(self.recovery, self.recovery_keys)
+        self.recovery_alarm_topic = self._alarm_topic(self.recovery, self.recovery_keys, serves=both_serve)
+        self.global_alarm_topic = self._alarm_topic(self.global_, self.global_keys)
 
         self.primary_network = self._network(self.primary, settings.primary, self.primary_keys)
         self.recovery_network = self._network(self.recovery, settings.recovery, self.recovery_keys)
@@ -110,9 +120,9 @@ class PaymentPlatform(TerraformStack):
         self.origin_verify = self._origin_verify()
         self._put_up_firewalls()
         self._distribute()
-
         self._watch_account()
         self._keep_to_the_budget()
+        self._watch()
 
         self._show_outputs()
 
@@ -162,9 +172,16 @@ class PaymentPlatform(TerraformStack):
         settings = self._settings
         return LogsKey(region, "keys", names=self._names, settings=settings.encryption, protected=settings.protected)
 
-    def _alarm_topic(self, region: Region, keys: Keys) -> AlarmTopic:
-        addresses = self._settings.alarm_email_addresses
-        return AlarmTopic(region, "alarms", names=self._names, key=keys.logs, email_addresses=addresses)
+    def _alarm_topic(self, region: Region, keys: Keys | LogsKey, *, serves: bool = True) -> AlarmTopic:
+        return AlarmTopic(
+            region,
+            "alarms",
+            names=self._names,
+            key=keys.logs,
+            settings=self._settings.observability,
+            email_addresses=self._settings.alarm_email_addresses,
+            serves=serves,
+        )
 
     def _network(self, region: Region, place: RegionSettings, keys: Keys) -> Network:
         settings = self._settings.network
@@ -277,7 +294,6 @@ class PaymentPlatform(TerraformStack):
         DatabaseAlarms(
             self.primary,
             "database-alarms",
-            names=self._names,
             purpose=DATABASE,
             settings=self._settings.database,
             cluster=self.database.cluster,
@@ -287,7 +303,6 @@ class PaymentPlatform(TerraformStack):
             DatabaseAlarms(
                 self.recovery,
                 "database-alarms",
-                names=self._names,
                 purpose=RECOVERY_DATABASE,
                 settings=self._settings.database,
                 cluster=cluster,
@@ -504,6 +519,73 @@ class PaymentPlatform(TerraformStack):
                 usd=budget.monthly_usd,
                 topic=self.primary_alarm_topic,
             )
+
+    def _watch(self) -> None:
+        """What no part watches by itself; then, when all alarms are there, who is woken, and what is seen."""
+        primary, recovery = self.primary_alarm_topic, self.recovery_alarm_topic
+        for region, network, load_balancer, topic in (
+            (self.primary, self.primary_network, self.primary_load_balancer, primary),
+            (self.recovery, self.recovery_network, self.recovery_load_balancer, recovery),
+        ):
+            RegionAlarms(
+                region, "region-alarms", load_balancer=load_balancer, nat_gateways=network.nat_gateways, topic=topic
+            )
+            if PAYMENTS in self._settings.services:
+                PaymentAlarms(region, "payment-alarms", names=self._names, topic=topic)
+        EdgeAlarms(
+            self.global_,
+            "edge-alarms",
+            distribution=self.distribution,
+            origin_records=dict(zip(("primary", "recovery"), self.origin_records, strict=True)),
+            serving=[place for place, one in (("primary", primary), ("recovery", recovery)) if one.serves],
+            topic=self.global_alarm_topic,
+        )
+        self._show(
+            *(
+                Paging(region, "paging", names=self._names, key=keys.logs, alarms=topic)
+                for region, keys, topic in (
+                    (self.primary, self.primary_keys, primary),
+                    (self.recovery, self.recovery_keys, recovery),
+                    (self.global_, self.global_keys, self.global_alarm_topic),
+                )
+            )
+        )
+
+    def _show(self, primary: Paging, recovery: Paging, edge: Paging) -> None:
+        """The boards, which show what is watched."""
+        observability = self._settings.observability
+        if PAYMENTS in self._settings.services:
+            BusinessDashboard(
+                self.primary,
+                "payments-dashboard",
+                names=self._names,
+                settings=observability,
+                regions={"primary": self.primary_alarm_topic, "recovery": self.recovery_alarm_topic},
+            )
+        first, second = self.origin_records
+        PlatformDashboard(
+            self.primary,
+            "platform-dashboard",
+            names=self._names,
+            settings=observability,
+            distribution=self.distribution,
+            places={
+                "primary": Place(
+                    topic=self.primary_alarm_topic,
+                    paging=primary,
+                    load_balancer=self.primary_load_balancer,
+                    origin_record=first,
+                ),
+                "recovery": Place(
+                    topic=self.recovery_alarm_topic,
+                    paging=recovery,
+                    load_balancer=self.recovery_load_balancer,
+                    origin_record=second,
+                ),
+            },
+            edge=self.global_alarm_topic,
+            edge_paging=edge,
+        )
 
     def _show_outputs(self) -> None:
         for id_, network, buckets in (

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-LAZY_INDEX = Path(__file__).with_name("lazy_index.cjs")
+PRELOADED = [Path(__file__).with_name(name) for name in ("lazy_index.cjs", "unneeded_work.cjs")]
 # The releases that cdktf-cli 0.21 runs on and that jsii calls end-of-life. A comma-separated list of major versions.
 # https://github.com/aws/jsii/blob/main/packages/%40jsii/check-node/src/index.ts
 END_OF_LIFE_NODE_RELEASES = "18,20"
 
 
 def configure() -> None:
-    """Set what the Node process inherits: the lazy index, and no banner about its release. Idempotent."""
-    required = f'--require "{LAZY_INDEX}"'
+    """Set what the Node process inherits: what is loaded first, and no banner about its release. Idempotent."""
     options = os.environ.get("NODE_OPTIONS", "")
-    if required not in options:
-        os.environ["NODE_OPTIONS"] = f"{options} {required}".strip()
+    missing = [option for path in PRELOADED if (option := f'--require "{path}"') not in options]
+    os.environ["NODE_OPTIONS"] = " ".join([options, *missing]).strip()
     os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", END_OF_LIFE_NODE_RELEASES)

@@ -37,7 +37,9 @@ class BackedUpDatabase(TerraformStack):
             Keys(region, "keys", names=names, settings=settings.encryption, protected=protected)
             for region in (primary, recovery)
         )
-        topic = AlarmTopic(primary, "alarms", names=names, key=keys.logs, email_addresses=())
+        topic = AlarmTopic(
+            primary, "alarms", names=names, key=keys.logs, settings=settings.observability, email_addresses=()
+        )
         buckets = Buckets(
             primary, "buckets", names=names, storage=settings.storage, protected=protected, key=keys.objects
         )

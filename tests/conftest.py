@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import hypothesis
 import pytest
@@ -52,6 +54,17 @@ def postgresql() -> Iterator[Postgresql]:
         yield server
 
 
+@pytest.fixture(autouse=True)
+def aws_is_mocked_by_no_test_before() -> Iterator[None]:
+    """Each test that mocks AWS in this process ends it: the next would otherwise begin with what the first has made."""
+    yield
+    models: Any = sys.modules.get("moto.core.models")
+    if models and models.MockAWS._nested_count:
+        models.MockAWS._nested_count = 1
+        models.MockAWS().stop()
+        pytest.fail("mock_aws was started and not stopped")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rows", help="only tests of these requirement rows, such as W0,W4.3 (a prefix names all below)")
 
@@ -61,35 +74,47 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Recorder:
-    """Records what each test that proves a requirement row said."""
+    """Records what each test that proves a requirement row said.
+
+    Where a run has several processes (pytest -n), the one that gets their reports records; rows come with the reports.
+    """
 
     def __init__(self) -> None:
         self._collected: set[str] = set()
-        self._rows: dict[str, tuple[str, ...]] = {}
         self._outcomes: dict[str, Outcome] = {}
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> Generator[None, None, None]:
-        self._collected = {item.nodeid for item in items}
-        self._rows = {item.nodeid: rows_of(item) for item in items}
+        self._collected |= {item.nodeid for item in items}
+        for item in items:
+            item.user_properties.append((ROWS, rows_of(item)))
         if chosen := config.getoption("--rows"):
             dropped = [item for item in items if not any(is_below(row, chosen.split(",")) for row in rows_of(item))]
             config.hook.pytest_deselected(items=dropped)
             items[:] = [item for item in items if item not in dropped]
         yield
+        # The longest first: with several processes, the rest goes beside it.
+        items.sort(key=lambda item: item.get_closest_marker("lifecycle") is None)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self._collected |= set(ids)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        rows = self._rows.get(report.nodeid)
+        properties: dict[str, Any] = dict(report.user_properties)
+        rows = tuple(properties.get(ROWS, ()))
         if rows and (report.when == "call" or not report.passed):
             passed = report.passed and self._outcomes.get(report.nodeid, NEVER_RUN).passed
             self._outcomes[report.nodeid] = Outcome(test=report.nodeid, rows=rows, passed=passed)
 
-    def pytest_sessionfinish(self) -> None:
-        evidence.record(self._outcomes.values(), collected=self._collected)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if not hasattr(session.config, "workerinput"):
+            evidence.record(self._outcomes.values(), collected=self._collected)
 
 
+ROWS = "requirement rows"
 NEVER_RUN = Outcome(test="", rows=(), passed=True)
 
 

@@ -21,6 +21,7 @@ SERVICES = (
     "budgets",
     "cloudfront",
     "cloudtrail",
+    "cloudwatch",
     "codedeploy",
     "ec2",
     "ecs",

@@ -21,12 +21,11 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from payments import logs
+from payments import logs, metrics
 from payments.processing.composition import Composition, compose
 from payments.processing.consumer import Later, consume
 from payments.processing.queue import Queue
 
-SERVICE = "process_payment"
 SECONDS_KEPT = 5.0
 """For the report, and what it takes to give messages back."""
 
@@ -71,7 +70,7 @@ async def _give_out_again(record: SQSRecord, later: Later) -> None:
 @cache
 def composition() -> Composition:
     """What all invocations of this process share, connections among it."""
-    return compose(SERVICE)
+    return compose(metrics.PROCESSING)
 
 
 @cache

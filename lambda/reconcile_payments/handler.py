@@ -13,11 +13,10 @@ import asyncio
 from functools import cache
 from typing import Any, Protocol
 
-from payments import logs
+from payments import logs, metrics
 from payments.processing.composition import Composition, compose
 from payments.processing.reconciliation import reconcile
 
-SERVICE = "reconcile_payments"
 SECONDS_KEPT = 5.0
 """At the end, for what was begun."""
 
@@ -43,7 +42,7 @@ def handler(_event: dict[str, Any], context: Context) -> dict[str, int]:
 @cache
 def composition() -> Composition:
     """What all invocations of this process share, connections among it."""
-    return compose(SERVICE)
+    return compose(metrics.RECONCILIATION)
 
 
 @cache

@@ -11,10 +11,10 @@ from pydantic import Field, model_validator
 from payment_api.settings import sizing
 from payment_api.settings.network import NetworkSettings
 from payment_api.settings.runtime import DatabaseSettings, ProcessingSettings, ServiceSettings
-from settings.base import SettingsModel, matching
+from settings.base import EmailAddress, SettingsModel, matching
 from settings.naming import Names
 from settings.network import RegionName
-from settings.platform import AccountId, BucketName, EmailAddress, EnvironmentSuffix, NamePrefix, Tags
+from settings.platform import AccountId, BucketName, EnvironmentSuffix, NamePrefix, Tags
 
 # The longest names that are made of prefix and suffix, and AWS's limits (characters).
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html

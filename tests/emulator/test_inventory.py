@@ -46,10 +46,13 @@ def make_everything(client: Callable[..., Client]) -> set[tuple[str, str, str]]:
     sns = client("sns", "us-west-2")
     topic = sns.create_topic(Name="topic")["TopicArn"]
     subscription = sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com", ReturnSubscriptionArn=True)
-    client("cloudwatch", "us-west-2").put_metric_alarm(
+    cloudwatch = client("cloudwatch", "us-west-2")
+    cloudwatch.put_metric_alarm(
         AlarmName="alarm", ComparisonOperator="GreaterThanThreshold", EvaluationPeriods=1, Threshold=1,
         MetricName="m", Namespace="n", Period=60, Statistic="Sum",
     )  # fmt: skip
+    cloudwatch.put_composite_alarm(AlarmName="composite", AlarmRule="ALARM(alarm)")
+    cloudwatch.put_dashboard(DashboardName="board", DashboardBody='{"widgets": []}')
     served = make_services(client, subnet, vpc)
     described = [{"Name": "description", "Values": ["ELB " + served["load balancer"].partition("loadbalancer/")[2]]}]
     (of_balancer,) = ec2.describe_network_interfaces(Filters=described)["NetworkInterfaces"]
@@ -73,6 +76,7 @@ def make_everything(client: Callable[..., Client]) -> set[tuple[str, str, str]]:
         "topic": topic,
         "subscription": subscription["SubscriptionArn"],
         "alarm": "alarm",
+        "composite alarm": "composite",
         **served,
     }
     assert regional.keys() == REGIONAL.keys()
@@ -81,6 +85,7 @@ def make_everything(client: Callable[..., Client]) -> set[tuple[str, str, str]]:
         "role": "role",
         "policy": "policy",
         "hosted zone": zone,
+        "dashboard": "board",
         "global database": make_global_database(client),
         **make_edge(client),
         **make_of_account(client),

@@ -69,6 +69,8 @@ LISTINGS: list[tuple[str, str, dict[str, Any], Callable[[dict[str, Any]], list[A
     ("route53", "list_health_checks", {}, lambda answer: answer["HealthChecks"]),
     ("sns", "list_topics", {}, lambda answer: answer["Topics"]),
     ("cloudwatch", "describe_alarms", {}, lambda answer: answer["MetricAlarms"]),
+    ("cloudwatch", "describe_alarms", {"AlarmTypes": ["CompositeAlarm"]}, lambda answer: answer["CompositeAlarms"]),
+    ("cloudwatch", "list_dashboards", {}, lambda answer: answer["DashboardEntries"]),
     ("iam", "list_roles", {}, lambda a: [r for r in a["Roles"] if not r["Path"].startswith("/aws-service-role/")]),
 ]
 
@@ -116,10 +118,13 @@ CHANGES = {
     ),
     "removed-service": "",
 }
+# Applied before the destruction: the recovery mode without a database, and a master password that was lost.
+APPLIED = '[database]\nrecovery = "snapshots"\nrecovery_instances = 0\nmaster_password_version = 2\n'
 DATABASE_TYPES = ("aws_rds_cluster.", "aws_rds_cluster_instance.", "aws_secretsmanager_secret")
 # What stands by for the database goes when snapshots are restored instead, with the ways to it.
 STANDING_BY = {
     "aws_appautoscaling_policy",
+    "aws_cloudwatch_composite_alarm",  # whose only sign in that region it was that this database is behind
     "aws_cloudwatch_metric_alarm",
     "aws_iam_role_policy",
     "aws_rds_cluster",
@@ -179,6 +184,16 @@ class Exported:
     key_of_export: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """What came of changed settings: what a plan would change then, what is left, and who has another password."""
+
+    plan: list[str]
+    recovery_clusters: list[str]
+    new_passwords: list[str]
+    found: list[str]
+
+
 @dataclass(kw_only=True)
 class Rehearsal:
     """What was seen while the platform lived and after it was gone."""
@@ -198,6 +213,7 @@ class Rehearsal:
     plan_after_failovers: list[str]
     passwords_found: dict[str, list[str]]
     exported: Exported
+    applied: Applied
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +243,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
                 released = release(deployment, server, local_settings, NEW)
                 rolled_back = release(deployment, server, local_settings, BAD, alarm="web-blue-slow")
         exported = export(server)
+        applied = apply_changes(deployment, server, directory / "applied")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(LocalDeployment, "abandon", lambda _: None)  # to look around before it is gone
             deployment.destroy()
@@ -246,6 +263,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
             plan_after_failovers=failed_over,
             passwords_found=found,
             exported=exported,
+            applied=applied,
         )
     finally:
         print(said.getvalue(), file=sys.stderr)  # shown where a test fails, with the times of the phases
@@ -274,15 +292,35 @@ def ended(states: Any) -> str:
         time.sleep(0.05)
 
 
-def planned(deployment: LocalDeployment, server: process.Server, directory: Path, change: str) -> list[str]:
-    """What Terraform would do to the deployed platform if settings said so: action and address, a line each."""
+def changed(deployment: LocalDeployment, server: process.Server, directory: Path, change: str) -> Terraform:
+    """Terraform for the deployed platform as it would be if settings said so."""
     directory.mkdir()
     (directory / "changed.toml").write_text(f'extends = "local"\n{change}' if change else without_payments())
     stack = synthesize(str(directory / "changed.toml"), directory / "cdktf.out")
     environment = provider_installation(stack).environment(process.complete_environment(server.url))
     terraform = Terraform(stack, environment, deployment.console)
     terraform.init()
-    return terraform.plan()
+    return terraform
+
+
+def planned(deployment: LocalDeployment, server: process.Server, directory: Path, change: str) -> list[str]:
+    """What Terraform would do to the deployed platform if settings said so: action and address, a line each."""
+    # The plan before this one was empty: what exists is what the state says.
+    return changed(deployment, server, directory, change).plan(refresh=False)
+
+
+def apply_changes(deployment: LocalDeployment, server: process.Server, directory: Path) -> Applied:
+    """Take the recovery region's database away and make the master's password anew."""
+    passwords = passwords_of(server)
+    terraform = changed(deployment, server, directory, APPLIED)
+    terraform.apply()
+    now = passwords_of(server)
+    return Applied(
+        plan=terraform.plan(),
+        recovery_clusters=recovery_clusters(server),
+        new_passwords=[user for user in now if now[user] != passwords[user]],
+        found=[name for name, text in files_below(directory).items() if any(one in text for one in now.values())],
+    )
 
 
 def without_payments() -> str:
@@ -357,6 +395,13 @@ def fail_over(deployment: LocalDeployment, server: process.Server) -> list[str]:
         if "us-west-2" in target:
             changes = deployment.plan()
     return changes
+
+
+def recovery_clusters(server: process.Server) -> list[str]:
+    """The clusters that the recovery region has, and the global ones."""
+    rds = client(server, "rds", "us-west-2")
+    clusters = [one["DBClusterIdentifier"] for one in rds.describe_db_clusters()["DBClusters"]]
+    return clusters + [one["GlobalClusterIdentifier"] for one in rds.describe_global_clusters()["GlobalClusters"]]
 
 
 def passwords_of(server: process.Server) -> dict[str, str]:
@@ -458,6 +503,20 @@ def test_a_failover_to_another_instance_or_region_leaves_terraform_nothing_to_do
     assert rehearsal.plan_after_failovers == []
 
 
+@pytest.mark.requirement("W3.4")
+@pytest.mark.requirement("W3.5")
+def test_a_running_platform_can_be_set_to_restore_snapshots_instead(rehearsal: Rehearsal) -> None:
+    assert rehearsal.applied.recovery_clusters == []
+    assert rehearsal.applied.plan == []
+
+
+@pytest.mark.requirement("W0.5")
+@pytest.mark.requirement("W3.3")
+def test_a_lost_master_password_is_replaced_and_known_to_nobody(rehearsal: Rehearsal) -> None:
+    assert rehearsal.applied.new_passwords == ["administrator"]
+    assert rehearsal.applied.found == []
+
+
 @pytest.mark.requirement("W0.5")
 @pytest.mark.requirement("W2.1")
 def test_the_origin_secret_was_made_and_terraform_knows_nothing_of_it(rehearsal: Rehearsal) -> None:
@@ -517,10 +576,12 @@ def test_a_service_that_settings_no_longer_have_goes_and_nothing_else(rehearsal:
     plan = [line.split(" ", 1) for line in rehearsal.plans["removed-service"]]
     gone = {address.split(".")[0] for action, address in plan if action == "delete"}
     assert gone >= {"aws_ecs_service", "aws_lb_listener_rule", "aws_lb_target_group", "aws_codedeploy_deployment_group"}
-    # The smoke test forgets its checks and the others' scaling its connections; the endpoints and the load balancer
-    # stay as they are.
+    # The smoke test forgets its checks, the others' scaling its connections, what pages its signs, and the board its
+    # graphs; the endpoints and the load balancer stay as they are.
     assert {address.split(".")[0] for action, address in plan if action == "update"} == {
         "aws_appautoscaling_policy",
+        "aws_cloudwatch_composite_alarm",
+        "aws_cloudwatch_dashboard",
         "aws_iam_role_policy",
         "aws_lambda_function",
     }

@@ -156,7 +156,7 @@ class _State:
                     f"{at:4.0f} s: {accepted} accepted, {self._settled} settled, "
                     f"{self.samples[-1].in_flight} in flight, {sum(self.kills.values())} killed"
                 )
-            if self._outage and self.samples[-1].in_flight >= self.world.size.in_flight:
+            if self._outage and self.kills and self.samples[-1].in_flight >= self.world.size.in_flight:
                 self._outage = False
                 await asyncio.to_thread(self.world.behave)
                 self.say(f"{at:4.0f} s: {self.samples[-1].in_flight} in flight; the acquirer works again")

@@ -22,7 +22,7 @@ class Size:
     seconds_between_kills: float = 6.0
     """On average; each kills one process of the service or a worker."""
     outage: bool = True
-    """Whether the acquirer is out of order until the wanted number is in flight."""
+    """Whether the acquirer is out of order until the wanted number is in flight and a process was killed."""
     failing_percent: float = 5.0
     slow_percent: float = 5.0
     lost_percent: float = 1.0
@@ -46,7 +46,6 @@ QUICK = Size(
     in_flight=200,
     clients=40,
     seconds_between_kills=2.5,
-    outage=False,
     broken_percent=1.0,
     bare=20,
     durable=False,

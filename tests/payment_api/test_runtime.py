@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -212,8 +213,9 @@ def test_the_dashboard_shows_processing_time_and_success_rate(api: Template) -> 
     body = json.dumps(api.one("AWS::CloudWatch::Dashboard")["DashboardBody"])
     for text in ("transaction processing time", "success rate", metrics.NAMESPACE, *(
         one.name for one in (metrics.PROCESSING_TIME, metrics.SUCCEEDED, metrics.FAILED, metrics.STARTED)
-    ), *metrics.DIMENSIONS):  # fmt: skip
+    ), metrics.ENVIRONMENT_DIMENSION):  # fmt: skip
         assert text in body
+    assert not re.search(rf"\b{metrics.SERVICE_DIMENSION}\b", body), "the reconciler settles payments, too"
 
 
 @pytest.mark.requirement("P5.1")

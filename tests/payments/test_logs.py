@@ -131,7 +131,7 @@ def test_a_payment_is_counted_once_in_embedded_metric_format(service_platform: P
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert directive == {
         "Namespace": "Payments",
-        "Dimensions": [["Environment", "Service"]],
+        "Dimensions": [["Environment", "Service"], ["Environment"]],
         "Metrics": [{"Name": "PaymentsStarted", "Unit": "Count"}],
     }
     (sent,) = (line for line in lines(running.log) if metrics.OUTBOX_AGE.name in line)

@@ -88,7 +88,11 @@ class OneConnection:
 
 
 def accepted(
-    connection: psycopg.Connection[Any], kind: Kind = Kind.SALE, amount: int = 1250, age_seconds: float = 0.0
+    connection: psycopg.Connection[Any],
+    kind: Kind = Kind.SALE,
+    amount: int = 1250,
+    age_seconds: float = 0.0,
+    currency: str = "EUR",
 ) -> ProcessOperation:
     """Store a payment, and return the message that asks for its first operation; the outbox is left empty."""
     at = datetime.now(UTC) - timedelta(seconds=age_seconds)
@@ -96,7 +100,7 @@ def accepted(
     first = NewOperation(
         id=new_id(datetime.now(UTC)), payment_id=identity, kind=kind, amount=amount, correlation_id="c-1", created_at=at
     )
-    payment = NewPayment("EUR", f"tok_{identity}", None, first)
+    payment = NewPayment(currency, f"tok_{identity}", None, first)
     repository.accept(connection, payment, Key(secrets.token_hex(8), secrets.token_bytes(32)), Stored(202, "{}"))
     return _message(connection, first)
 

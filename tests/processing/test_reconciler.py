@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -93,6 +94,38 @@ def test_a_lost_message_is_sent_again_and_not_at_once_once_more(run: Run) -> Non
         assert not world.simulator.book.asked
 
     run(scenario)
+
+
+@pytest.mark.requirement("W5.2")
+def test_what_has_no_answer_is_measured_by_currency_wherever_its_message_is(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(world: World) -> None:
+        await reconcile(world)
+        assert world.measured(metrics.UNSETTLED) == [0], "nothing at risk is said, too"
+
+        young = accepted(world.connection, amount=1250)
+        accepted(world.connection, amount=50, age_seconds=HOUR)
+        accepted(world.connection, amount=700, currency="JPY", age_seconds=2 * DAY)
+        answered = accepted(world.connection, amount=9999)
+        await world.process(answered)
+        world.processor.measures.flush()
+        await reconcile(world, give_up_seconds=30 * DAY)
+        assert world.state(young) == "accepted"
+        assert world.measured(metrics.UNSETTLED) == [3]
+
+        caplog.clear()
+        world.processor.measures.flush()
+        written = [record.values for record in caplog.records if hasattr(record, "values")]
+        amounts = [one for one in written if metrics.AMOUNT_AT_RISK.name in one]
+        assert [(one["Currency"], one["AmountUnsettled"]) for one in amounts] == [("EUR", 1300), ("JPY", 700)]
+        for one in amounts:
+            (directive,) = one["_aws"]["CloudWatchMetrics"]
+            assert directive["Dimensions"] == [["Environment", "Currency"]]
+            assert directive["Metrics"] == [{"Name": "AmountUnsettled", "Unit": "None"}]
+
+    with caplog.at_level(logging.INFO, "payments"):
+        run(scenario)
 
 
 def test_what_the_queue_still_has_time_for_is_left_to_it(run: Run) -> None:

@@ -243,9 +243,9 @@ def test_every_event_has_a_filter_on_the_trails_log_and_an_alarm_that_tells(plat
         assert alarm["alarm_actions"] == [
             "${aws_sns_topic.primary_alarms_topic_" + alarm["alarm_actions"][0].split("_")[-1]
         ]
-        assert alarm["alarm_description"].endswith("docs/runbooks/audit.md")
-    assert alarms["denied-calls"]["threshold"] == AuditSettings().denied_calls
-    assert {alarms[name]["threshold"] for name in alarms.keys() - {"denied-calls"}} == {1}
+    assert {one["comparison_operator"] for one in alarms.values()} == {"GreaterThanThreshold"}
+    assert alarms["denied-calls"]["threshold"] == AuditSettings().denied_calls - 1
+    assert {alarms[name]["threshold"] for name in alarms.keys() - {"denied-calls"}} == {0}
 
 
 def test_no_pattern_is_longer_than_aws_allows() -> None:

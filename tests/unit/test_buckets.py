@@ -294,5 +294,5 @@ def test_alarm_topic_is_encrypted_and_takes_own_alarms_only(platform: Synthesize
 def test_alarms_are_sent_to_the_addresses_that_settings_list() -> None:
     platform = synthesize(load("local").model_copy(update={"alarm_email_addresses": ("on-call@example.com",)}))
     subscriptions = platform.resources("aws_sns_topic_subscription").values()
-    assert sorted(region_of(subscription) for subscription in subscriptions) == ["primary", "recovery"]
+    assert sorted(region_of(subscription) for subscription in subscriptions) == ["global", "primary", "recovery"]
     assert {subscription["endpoint"] for subscription in subscriptions} == {"on-call@example.com"}

@@ -393,7 +393,7 @@ def test_somebody_is_told_before_the_application_feels_it(platform: Synthesized,
         "database-connections",
         "database-replica-lag",
         "database-deadlocks",
-        "database-rotation",
+        "rotate-database-secret-failing",
         "recovery-database-global-lag",
     }
     most = local_settings.database.max_connections

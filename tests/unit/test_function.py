@@ -11,6 +11,8 @@ from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 
+from modules.alarm_topic import AlarmTopic
+from modules.alarms import Incident
 from modules.function import Function, FunctionSpecification
 from modules.network import Network
 from modules.policy_documents import Statement
@@ -128,3 +130,25 @@ def test_events_that_failed_for_the_last_time_are_kept(place: Place) -> None:
     assert (calls["maximum_retry_attempts"], calls["maximum_event_age_in_seconds"]) == (1, 600)
     assert calls["destination_config"] == {"on_failure": {"destination": "${aws_sqs_queue.here_queue_CB9761FB.arn}"}}
     assert place.statements()["KeepFailedEvents"]["resources"] == ["${aws_sqs_queue.here_queue_CB9761FB.arn}"]
+
+
+@pytest.mark.requirement("W5.2")
+def test_calls_that_fail_or_are_throttled_are_told_of_if_a_topic_is_given(
+    place: Place, local_settings: Settings
+) -> None:
+    observability = local_settings.observability
+    names = local_settings.names
+    topic = AlarmTopic(place.region, "alarms", names=names, key=place.key, settings=observability, email_addresses=())
+    place.function({"failing_periods": 3}, topic=topic, incident=Incident.PAYMENTS_NOT_PROCESSED)
+    alarm = place.synthesized("aws_cloudwatch_metric_alarm")
+    metrics = {query["id"]: query["metric"] for query in alarm["metric_query"] if "metric" in query}
+    assert {one["metric_name"] for one in metrics.values()} == {"Errors", "Throttles"}
+    assert {one["dimensions"]["FunctionName"] for one in metrics.values()} == {names.of("smoke-test")}
+    assert (alarm["threshold"], alarm["evaluation_periods"]) == (0, 3)
+    assert [one.name for one, _ in topic.alarms] == ["smoke-test-failing"]
+    assert list(topic.signs_of(Incident.PAYMENTS_NOT_PROCESSED)) == [names.alarm("smoke-test-failing")]
+
+
+def test_without_a_topic_nobody_is_told(place: Place) -> None:
+    place.function()
+    assert "aws_cloudwatch_metric_alarm" not in place.types()

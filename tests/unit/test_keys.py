@@ -119,8 +119,6 @@ def test_what_is_global_has_a_key_for_its_logs_and_no_other(platform: Synthesize
 def test_alarms_may_publish_under_the_logs_key(platform: Synthesized) -> None:
     """An alarm whose name the key's condition does not match would publish to nobody, without an error."""
     for key in keys_of(platform, "logs"):
-        if region_of(key) == "global":
-            continue  # no topic stands there
         use = conditions(platform.statements(key["policy"])["UseByCloudWatchAlarms"])
         region = REGION_NAMES[region_of(key)]
         assert use["aws:SourceArn"] == ("ArnLike", [f"arn:aws:cloudwatch:{region}:123456789012:alarm:payments/local/*"])

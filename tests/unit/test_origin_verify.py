@@ -93,8 +93,14 @@ def test_the_smoke_test_may_read_it_as_the_firewall_stands_before_the_test_liste
 
 
 def test_a_failed_rotation_is_noticed(platform: Synthesized) -> None:
-    alarm = own(platform, "aws_cloudwatch_metric_alarm", "failures-alarm")
-    assert (alarm["namespace"], alarm["metric_name"], alarm["threshold"]) == ("AWS/Lambda", "Errors", 0)
+    alarm = own(platform, "aws_cloudwatch_metric_alarm", "function/alarm")
+    metrics = [query["metric"] for query in alarm["metric_query"] if "metric" in query]
+    assert [(one["namespace"], one["metric_name"]) for one in metrics] == [
+        ("AWS/Lambda", "Errors"),
+        ("AWS/Lambda", "Throttles"),
+    ]
+    assert {one["dimensions"]["FunctionName"] for one in metrics} == {"payments-rotate-origin-secret-local"}
+    assert (alarm["threshold"], alarm["treat_missing_data"]) == (0, "notBreaching")
     assert alarm["alarm_actions"]
 
 

@@ -37,7 +37,7 @@ def test_providers_are_the_three_regions_and_refuse_other_accounts(platform: Syn
 
 @pytest.mark.requirement("W0.2")
 def test_only_what_aws_accepts_nowhere_else_is_global(platform: Synthesized) -> None:
-    """CloudFront with its certificate, its firewall and its logs; and what these cannot do without."""
+    """CloudFront with its certificate, firewall and logs, alarms on what is measured there, and what these need."""
     allowed = {
         "aws_acm_certificate",
         "aws_acm_certificate_validation",
@@ -45,6 +45,10 @@ def test_only_what_aws_accepts_nowhere_else_is_global(platform: Synthesized) -> 
         "aws_wafv2_ip_set",
         "aws_wafv2_web_acl",
         "aws_wafv2_web_acl_logging_configuration",
+        "aws_cloudwatch_composite_alarm",  # metrics of CloudFront and Route 53 are published there alone
+        "aws_cloudwatch_metric_alarm",
+        "aws_sns_topic",
+        "aws_sns_topic_policy",
         "aws_cloudwatch_log_delivery",
         "aws_cloudwatch_log_delivery_destination",
         "aws_cloudwatch_log_delivery_source",
@@ -81,7 +85,8 @@ def test_what_refers_to_another_region_names_only_what_crosses(platform: Synthes
         ("aws_s3_bucket_replication_configuration", "rule"),
         ("aws_s3_bucket_replication_configuration", "depends_on"),
         ("aws_iam_policy_document", "statement"),  # of the replication role, which is global
-        ("aws_cloudwatch_metric_alarm", "dimensions"),  # names of both buckets
+        ("aws_cloudwatch_metric_alarm", "dimensions"),  # names of both buckets; health checks, which are global
+        ("aws_cloudwatch_dashboard", "dashboard_body"),  # a board has no region: its graphs name theirs
         ("aws_rds_cluster", "global_cluster_identifier"),
         ("aws_rds_cluster", "depends_on"),  # on the writer that the secondary follows
         ("aws_secretsmanager_secret", "replica"),  # the key of the replica

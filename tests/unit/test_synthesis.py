@@ -10,18 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from synthesis.node import LAZY_INDEX
+from synthesis.node import PRELOADED
 
 REPOSITORY = Path(__file__).parents[2]
 PACKAGE = "cdktf_cdktf_provider_aws"
+LAZY_INDEX, UNNEEDED_WORK = PRELOADED
 
 
-def python(program: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def python(program: str, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a program in a process that inherits nothing of this one's preparation."""
     inherited = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"}
     inherited.pop("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", None)
     return subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, *options, "-c", program],
         cwd=REPOSITORY,
         env=inherited | variables,
         capture_output=True,
@@ -120,3 +121,61 @@ def test_only_the_index_is_replaced_in_node() -> None:
     ended = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout) == [["one", "two"], None, "one", "one", True, "two"]
+
+
+@pytest.mark.requirement("W0.1")
+def test_node_is_asked_once_for_a_reference_and_each_time_for_what_may_change() -> None:
+    ended = python(
+        "import synthesis; synthesis.prepare()\n"
+        "import jsii\n"
+        "from cdktf import Testing, TerraformStack\n"
+        f"from {PACKAGE}.vpc import Vpc\n"
+        "vpc = Vpc(TerraformStack(Testing.app(), 's'), 'v', cidr_block='10.0.0.0/16')\n"
+        "asked = []\n"
+        "get = jsii.kernel.provider.get\n"
+        "jsii.kernel.provider.get = lambda request: asked.append(request.property) or get(request)\n"
+        "assert vpc.arn == vpc.arn and vpc.id != vpc.arn\n"
+        "assert asked == ['arn', 'id'], asked\n"
+        "vpc.cidr_block = '10.1.0.0/16'\n"
+        "assert vpc.cidr_block_input == '10.1.0.0/16', vpc.cidr_block_input\n"
+        "vpc.cidr_block = '10.2.0.0/16'\n"
+        "assert vpc.cidr_block_input == '10.2.0.0/16', vpc.cidr_block_input\n"
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.requirement("W0.1")
+@pytest.mark.parametrize(("options", "kept"), [(["-O"], "str"), ([], "type")])
+def test_annotations_are_left_unevaluated_where_nothing_checks_arguments_by_them(options: list[str], kept: str) -> None:
+    ended = python(
+        "import synthesis; synthesis.prepare()\n"
+        f"from {PACKAGE}.vpc import Vpc\n"
+        "print(type(Vpc.__init__.__annotations__['id_']).__name__)\n",
+        *options,
+    )
+    assert (ended.stdout.strip(), ended.returncode) == (kept, 0), ended.stderr
+
+
+@pytest.mark.requirement("W0.1")
+@pytest.mark.parametrize(("stacks", "calls"), [(1, 0), (2, 2)])
+def test_only_a_stack_that_others_may_refer_to_is_resolved_beforehand(stacks: int, calls: int) -> None:
+    """What CDKTF does beforehand serves references between stacks; these still work."""
+    program = f"""
+        require({json.dumps(str(UNNEEDED_WORK))});
+        const {{ App, TerraformStack, TerraformOutput, Lazy }} = require("cdktf");
+        const app = new App({{ outdir: require("fs").mkdtempSync("/tmp/stacks-") }});
+        let asked = 0;
+        for (let number = 0; number < {stacks}; number++) {{
+            const stack = new TerraformStack(app, `stack-${{number}}`);
+            const value = Lazy.stringValue({{ produce: () => {{ asked++; return "x"; }} }});
+            new TerraformOutput(stack, "output", {{ value }});
+        }}
+        const before = TerraformStack.prototype.toTerraform;
+        let prepared = 0;
+        TerraformStack.prototype.toTerraform = function () {{ prepared ||= asked; return before.call(this); }};
+        app.synth();
+        console.log(prepared);
+    """
+    ended = subprocess.run(["node", "-e", program], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout) == calls

@@ -13,7 +13,15 @@ from typing import Any, NamedTuple
 NAMESPACE = "Payments"
 SERVICE_DIMENSION = "Service"
 ENVIRONMENT_DIMENSION = "Environment"
+CURRENCY_DIMENSION = "Currency"
 DIMENSIONS = (ENVIRONMENT_DIMENSION, SERVICE_DIMENSION)
+DIMENSION_SETS = (DIMENSIONS, (ENVIRONMENT_DIMENSION,))
+"""Each metric is there twice, by who measured it and of the whole environment: a payment may be settled by the
+function, a worker or the reconciler, and percentiles of several cannot be added up."""
+DIMENSIONS_OF_AMOUNTS = (ENVIRONMENT_DIMENSION, CURRENCY_DIMENSION)
+
+API, PROCESSING, WORKER, RECONCILIATION = "payments", "process_payment", "worker", "reconcile_payments"
+"""Who measures, as the dimension of the service says it."""
 
 
 class Metric(NamedTuple):
@@ -43,6 +51,10 @@ RECONCILED = Metric("OperationsReconciled", "Count")
 """Operations whose answer was lost, and found at the acquirer by the reconciler."""
 OLDEST_UNSETTLED = Metric("OldestUnsettledAge", "Seconds")
 """Age of the oldest operation that is overdue for an answer."""
+UNSETTLED = Metric("OperationsUnsettled", "Count")
+"""Operations that have no answer yet, all at the time of a run of the reconciler: its maximum says how many wait."""
+AMOUNT_AT_RISK = Metric("AmountUnsettled", "None")
+"""Their amounts, in minor units, by currency: what customers have been told is under way, and nobody has answered."""
 CONTRADICTED = Metric("AcquirerContradictions", "Count")
 """Answers of the acquirer that differ from what is stored: somebody must look at them."""
 
@@ -57,12 +69,18 @@ METRICS = (
     DEAD_LETTERS,
     RECONCILED,
     OLDEST_UNSETTLED,
+    UNSETTLED,
+    AMOUNT_AT_RISK,
     CONTRADICTED,
 )
 
 
 def embedded(
-    environment: str, values: Mapping[Metric, float | Sequence[float]], *, service: str = "payments"
+    environment: str,
+    values: Mapping[Metric, float | Sequence[float]],
+    *,
+    service: str = API,
+    currency: str | None = None,
 ) -> dict[str, Any]:
     """Members that make CloudWatch Logs read a log line of JSON as metrics.
 
@@ -70,14 +88,15 @@ def embedded(
         environment: the environment's suffix.
         values: by metric its value, or up to a hundred of them.
         service: who measured, such as payments or process_payment.
+        currency: of what are amounts: they are counted by currency, and not by who measured.
     """
     described = [{"Name": metric.name, "Unit": metric.unit} for metric in values]
+    sets = [DIMENSIONS_OF_AMOUNTS] if currency else DIMENSION_SETS
+    directive = {"Namespace": NAMESPACE, "Dimensions": [list(one) for one in sets], "Metrics": described}
     return {
-        "_aws": {
-            "Timestamp": int(time.time() * 1000),
-            "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [list(DIMENSIONS)], "Metrics": described}],
-        },
+        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
         ENVIRONMENT_DIMENSION: environment,
         SERVICE_DIMENSION: service,
+        **({CURRENCY_DIMENSION: currency} if currency else {}),
         **{metric.name: value for metric, value in values.items()},
     }

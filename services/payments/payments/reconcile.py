@@ -7,19 +7,18 @@ import json
 import sys
 import time
 
-from payments import logs
+from payments import logs, metrics
 from payments.processing.composition import compose
 from payments.processing.reconciliation import reconcile
 from payments.settings import Misconfigured
 
-SERVICE = "reconcile_payments"
 SECONDS = 300.0
 EXIT_MISCONFIGURED = 2
 
 
 async def run() -> dict[str, int]:
     """Look after what is due, and say what came of it."""
-    composition = compose(SERVICE)
+    composition = compose(metrics.RECONCILIATION)
     deadline = time.monotonic() + SECONDS
     try:
         return await reconcile(composition, lambda: deadline - time.monotonic())

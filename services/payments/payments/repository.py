@@ -95,6 +95,15 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class AtRisk:
+    """Operations of one currency that have no answer: how many, and their amounts in minor units."""
+
+    currency: str
+    operations: int
+    amount: int
+
+
+@dataclass(frozen=True)
 class Key:
     """An idempotency key with the SHA-256 of the request that it came with."""
 
@@ -443,6 +452,18 @@ def unsettled(connection: Connection, asked_before: timedelta, limit: int) -> li
         (asked_before, limit),
     )
     return [_operation(row) for row in rows]
+
+
+def at_risk(connection: Connection) -> list[AtRisk]:
+    """What has no answer yet, by currency: all of it, due or not, wherever its messages are."""
+    rows = connection.execute(
+        """
+        SELECT payment.currency, count(*), sum(operation.amount)::bigint
+        FROM payments.operations AS operation JOIN payments.payments AS payment ON payment.id = operation.payment_id
+        WHERE operation.state = 'asked' GROUP BY payment.currency ORDER BY payment.currency
+        """
+    )
+    return [AtRisk(*row) for row in rows]
 
 
 def standing(connection: Connection, operation_id: UUID) -> Standing | None:

@@ -6,20 +6,19 @@ import asyncio
 import signal
 import sys
 
-from payments import logs
+from payments import logs, metrics
 from payments.processing.composition import Composition, compose
 from payments.processing.queue import Queue
 from payments.processing.worker import Worker, WorkerSettings
 from payments.settings import Misconfigured, read
 
-SERVICE = "worker"
 EXIT_MISCONFIGURED = 2
 
 
 async def run() -> None:
     """Work until SIGTERM or SIGINT, and end what was begun."""
     settings = read(WorkerSettings)
-    composition = compose(SERVICE)
+    composition = compose(metrics.WORKER)
     try:
         await _worker(composition, settings).run()
     finally:

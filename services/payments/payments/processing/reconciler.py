@@ -72,7 +72,15 @@ class Reconciler:
 
         await asyncio.gather(*(one(operation) for operation in operations))
         self._processor.measures.add(metrics.OLDEST_UNSETTLED, report.oldest_seconds)
+        await self._measure_what_is_left()
         return report
+
+    async def _measure_what_is_left(self) -> None:
+        """How much money is under way without an answer, wherever its messages are: outbox, queue or dead letters."""
+        left = await self._processor.database.run(repository.at_risk)
+        self._processor.measures.add(metrics.UNSETTLED, sum(one.operations for one in left))
+        for one in left:
+            self._processor.measures.amount(metrics.AMOUNT_AT_RISK, one.currency, one.amount)
 
     @property
     def _least(self) -> float:

@@ -1,0 +1,28 @@
+"""A metric of CloudWatch, as alarms, dashboards and scaling name it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from settings.naming import Names
+from settings.payment_metrics import metrics as payment_metrics
+
+MINUTE, FIVE_MINUTES, DAY = 60, 300, 86_400  # seconds
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric, and one statistic of it a period."""
+
+    namespace: str
+    name: str
+    statistic: str
+    dimensions: Mapping[str, str]
+    period_seconds: int = MINUTE
+
+
+def of_payments(names: Names, metric: payment_metrics.Metric, statistic: str, period_seconds: int = MINUTE) -> Metric:
+    """A metric that the payments service writes: of the whole environment, whoever measured it, in the region."""
+    dimensions = {payment_metrics.ENVIRONMENT_DIMENSION: names.suffix}
+    return Metric(payment_metrics.NAMESPACE, metric.name, statistic, dimensions, period_seconds)

@@ -1,0 +1,61 @@
+"""When somebody is told, and who is woken (W5.2)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from settings.base import EmailAddresses, Rule, SettingsModel, each_once, matching
+
+A_PLACE = "an https address without user, query and fragment is allowed, such as https://example.com/pages"
+
+
+def _https(text: str) -> str:
+    """What is in an address is in plan and state as well: so no secret may be in it."""
+    parts = urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname or not text.isprintable() or " " in text:
+        raise ValueError(A_PLACE)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError(A_PLACE)
+    return text
+
+
+HttpsAddress = Annotated[str, Rule(_https, A_PLACE)]
+Percent = Annotated[float, Field(gt=0, le=100)]
+
+
+class ObservabilitySettings(SettingsModel):
+    """The bounds of the alarms that a person must choose, and who is woken by those that page.
+
+    What each alarm means is in docs/runbooks/alarms.md. Bounds that follow from other settings are not asked for.
+    """
+
+    paging_email_addresses: EmailAddresses = ()
+    """Who is woken, in all regions; AWS asks each address to confirm first."""
+    paging_addresses: Annotated[tuple[HttpsAddress, ...], Field(strict=False), AfterValidator(each_once)] = ()
+    """Where pages are sent by HTTPS, to a service that confirms the subscription by itself.
+
+    The address is in plan and state, so it may hold no secret.
+    """
+    runbooks: Annotated[
+        str, matching(r"[A-Za-z0-9][!-~]{0,199}", "a path or address of up to 200 plain characters is allowed")
+    ] = "docs/runbooks"
+    """What an alarm's link to its runbook begins with; an address of your repository makes it one to click on."""
+    most_server_errors_percent: Percent = 5.0
+    """The share of requests that end in a server error, at a load balancer or at the edge, beyond which it alarms."""
+    slowest_p99_seconds: Annotated[float, Field(gt=0, le=60)] = 3.0
+    """The response time that 99 of 100 requests to a load balancer keep."""
+    lowest_success_percent: Annotated[float, Field(ge=1, le=99.9)] = 90.0
+    """The share of payments that succeed, of those that ended; refusals of cards count as failures."""
+    slowest_processing_p99_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """The time from acceptance to the acquirer's answer that 99 of 100 payments keep."""
+    oldest_unsettled_seconds: Annotated[int, Field(ge=300, le=86_400)] = 1800
+    """The age of the oldest payment without an answer that is overdue for one."""
+    oldest_message_seconds: Annotated[int, Field(ge=60, le=86_400)] = 900
+    """The age of the oldest message of a queue."""
+    certificate_days: Annotated[int, Field(ge=1, le=59)] = 30
+    """Days that a certificate must still be good for; ACM renews it 60 days before its end."""
+    anomaly_deviations: Annotated[float, Field(ge=1, le=10)] = 3.0
+    """How far from the expected value is an anomaly, in standard deviations: less tells more often."""
