@@ -21,11 +21,13 @@ HOSTS = r"https?://access-analyzer\.(.+)\.amazonaws\.com"
 ONE_OF_A_KIND = ("ACCOUNT", "ORGANIZATION")
 
 
-def _error(code: str, message: str, name: str) -> ServiceException:
+class AnalyzerError(ServiceException):
     """An error of this service, whose model wants it to say what it is about."""
-    error = ServiceException(code, message)
-    vars(error).update(resourceId=name, resourceType="analyzer")
-    return error
+
+    def __init__(self, code: str, message: str, name: str) -> None:
+        super().__init__(code, message)
+        self.resourceId = name  # as the model calls it
+        self.resourceType = "analyzer"
 
 
 class Analyzers(BaseBackend):
@@ -43,7 +45,7 @@ class Analyzers(BaseBackend):
     def named(self, name: str) -> dict[str, Any]:
         """An analyzer."""
         if name not in self.analyzers:
-            raise _error("ResourceNotFoundException", f"Analyzer {name} was not found", name)
+            raise AnalyzerError("ResourceNotFoundException", f"Analyzer {name} was not found", name)
         return self.analyzers[name]
 
     def of_arn(self, arn: str) -> dict[str, Any]:
@@ -71,9 +73,11 @@ class Response(BaseResponse):
         name, type_ = self._get_param("analyzerName"), self._get_param("type")
         known = self.backend.analyzers
         if name in known:
-            raise _error("ConflictException", f"An analyzer with the name {name} already exists", name)
+            raise AnalyzerError("ConflictException", f"An analyzer with the name {name} already exists", name)
         if type_ in ONE_OF_A_KIND and any(one["type"] == type_ for one in known.values()):
-            raise _error("ServiceQuotaExceededException", f"There is an analyzer of the type {type_} already", name)
+            raise AnalyzerError(
+                "ServiceQuotaExceededException", f"There is an analyzer of type {type_} already", name
+            )
         arn = f"arn:aws:access-analyzer:{self.region}:{self.current_account}:analyzer/{name}"
         known[name] = {
             "arn": arn,
