@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
 from cdktf_cdktf_provider_aws.rds_global_cluster import RdsGlobalCluster
 from constructs import Construct
@@ -61,12 +62,23 @@ class RecoveryDatabase(Construct):
         keys: Keys,
         zones: Sequence[str],
         protected: bool,
+        metrics_log: CloudwatchLogGroup | None = None,
     ) -> None:
-        """``cluster`` is none, and ``instances`` are, where settings say that snapshots are restored."""
+        """``cluster`` is none, and ``instances`` are, where settings say that snapshots are restored.
+
+        ``metrics_log`` is the account's log group of enhanced monitoring, where this environment makes it.
+        """
         super().__init__(scope, id_)
         self.settings = settings
         self.surroundings = DatabaseSurroundings(
-            self, "surroundings", names=names, cluster=RECOVERY_DATABASE, settings=settings, network=network, keys=keys
+            self,
+            "surroundings",
+            names=names,
+            cluster=RECOVERY_DATABASE,
+            settings=settings,
+            network=network,
+            keys=keys,
+            metrics_log=metrics_log,
         )
         self.group = self.surroundings.group
         self.cluster: RdsCluster | None = None

@@ -9,8 +9,10 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_va
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from settings import rules
+from settings.audit import AuditSettings
 from settings.backups import BackupSettings
 from settings.base import EmailAddresses, SettingsModel, matching
+from settings.budget import BudgetSettings
 from settings.database import DatabaseSettings
 from settings.delivery import DeliverySettings
 from settings.edge import EdgeSettings, OriginRouting
@@ -131,6 +133,20 @@ class Settings(SettingsModel):
     """Deployment from CI."""
     owns_registry_settings: bool = False
     """Whether this environment makes the account's one set of settings of the image registry (replication)."""
+    account_owner: EnvironmentSuffix | None = None
+    """The suffix of the environment that makes what its account has once ([audit]); none is nobody.
+
+    A suffix, so that an environment that extends the owner's file, as for a pull request, is not an owner too.
+    """
+    audit: AuditSettings = AuditSettings()
+    """What watches the account, where this environment is its owner."""
+    budget: BudgetSettings = BudgetSettings()
+    """What a month may cost before somebody is told."""
+
+    @property
+    def owns_account(self) -> bool:
+        """Whether this environment makes what its account has once."""
+        return self.account_owner == self.environment_suffix
 
     @property
     def names(self) -> Names:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from cdktf import S3Backend, TerraformOutput, TerraformStack
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.data_aws_route53_zone import DataAwsRoute53Zone
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
 from cdktf_cdktf_provider_aws.route53_zone import Route53Zone
@@ -16,13 +17,16 @@ from constructs import Construct
 
 from modules.acquirer_secret import AcquirerSecret
 from modules.alarm_topic import AlarmTopic
+from modules.audit import Audit, WatchedRegion, uses_of_logs_key
 from modules.backup_vault import BackupVault
 from modules.backups import Backups
 from modules.buckets import Buckets
+from modules.budget import Budget
 from modules.business_dashboard import BusinessDashboard
 from modules.database import Database
 from modules.database_access import DatabaseAccess
 from modules.database_alarms import DatabaseAlarms
+from modules.database_metrics_log import DatabaseMetricsLog
 from modules.database_rotation import DatabaseRotation
 from modules.database_schema import DatabaseSchema
 from modules.database_secrets import DatabaseSecrets
@@ -127,6 +131,8 @@ class PaymentPlatform(TerraformStack):
         self.origin_verify = self._origin_verify()
         self._put_up_firewalls()
         self._distribute()
+        self._watch_account()
+        self._keep_to_the_budget()
         self._watch()
         self._let_workflows_deploy()
 
@@ -162,7 +168,17 @@ class PaymentPlatform(TerraformStack):
 
     def _keys(self, region: Region) -> Keys:
         settings = self._settings
-        return Keys(region, "keys", names=self._names, settings=settings.encryption, protected=settings.protected)
+        uses_of_logs = uses_of_logs_key(settings, region.name)
+        if settings.budget.monthly_usd and region is self.primary:
+            uses_of_logs.append(Budget.use_of_key(self._names))
+        return Keys(
+            region,
+            "keys",
+            names=self._names,
+            settings=settings.encryption,
+            protected=settings.protected,
+            uses_of_logs=uses_of_logs,
+        )
 
     def _logs_key(self, region: Region) -> LogsKey:
         settings = self._settings
@@ -242,6 +258,7 @@ class PaymentPlatform(TerraformStack):
             keys=self.primary_keys,
             zones=settings.primary.zones,
             protected=settings.protected,
+            metrics_log=self._metrics_log(self.primary, self.primary_keys),
         )
         self.recovery_database = RecoveryDatabase(
             self.recovery,
@@ -253,6 +270,7 @@ class PaymentPlatform(TerraformStack):
             keys=self.recovery_keys,
             zones=settings.recovery.zones,
             protected=settings.protected,
+            metrics_log=self._metrics_log(self.recovery, self.recovery_keys),
         )
         self.database_secrets = DatabaseSecrets(
             self.primary,
@@ -309,6 +327,12 @@ class PaymentPlatform(TerraformStack):
             port=POSTGRESQL_PORT,
             reason="Services of the other region write while the writer is here",
         )
+
+    def _metrics_log(self, region: Region, keys: Keys) -> CloudwatchLogGroup | None:
+        """The account's log group of enhanced monitoring, if this environment makes what the account has once."""
+        if not (self._settings.owns_account and self._settings.audit.database_metrics_log):
+            return None
+        return DatabaseMetricsLog(region, "database-metrics-log", key=keys.logs).log_group
 
     def _watch_database(self) -> None:
         DatabaseAlarms(
@@ -582,6 +606,30 @@ class PaymentPlatform(TerraformStack):
         )
         if self._settings.owns_registry_settings:
             self.primary_services.repositories.replicate_to(self._settings.recovery.name)
+
+    def _watch_account(self) -> None:
+        """What an account has once, so that only one of its environments makes it."""
+        if self._settings.owns_account:
+            primary, recovery = (
+                WatchedRegion(region=region, keys=keys, topic=topic, buckets=buckets)
+                for region, keys, topic, buckets in (
+                    (self.primary, self.primary_keys, self.primary_alarm_topic, self.primary_buckets),
+                    (self.recovery, self.recovery_keys, self.recovery_alarm_topic, self.recovery_buckets),
+                )
+            )
+            Audit(settings=self._settings, primary=primary, recovery=recovery)
+
+    def _keep_to_the_budget(self) -> None:
+        budget = self._settings.budget
+        if budget.monthly_usd:
+            Budget(
+                self.primary,
+                "budget",
+                names=self._names,
+                settings=budget,
+                usd=budget.monthly_usd,
+                topic=self.primary_alarm_topic,
+            )
 
     def _watch(self) -> None:
         """What no part watches by itself; then, when all alarms are there, who is woken, and what is seen."""
