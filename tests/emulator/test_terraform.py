@@ -28,7 +28,8 @@ REGISTERED = (
 
 # The rules of the network are modified in test_services.py: the provider's waits make a second apply expensive.
 @pytest.mark.parametrize(
-    ("configuration", "changes"), [("network", []), ("storage", [CHANGED]), ("observability", [CHANGED])]
+    ("configuration", "changes"),
+    [("network", []), ("storage", [CHANGED]), ("observability", [CHANGED]), ("audit", [CHANGED])],
 )
 def test_a_configuration_is_applied_stays_as_it_is_changes_and_is_destroyed_without_a_rest(
     configuration: str, changes: list[tuple[str, ...]], terraform: Configure, own_aws: Server
@@ -53,6 +54,23 @@ def test_services_are_applied_released_changed_and_destroyed_without_a_rest(
     rehearsed.apply(*CHANGED)
     rehearsed.assert_nothing_to_do(*CHANGED)
     client_for(own_aws)("ecs").deregister_task_definition(taskDefinition=released)
+    _destroy_without_a_rest(rehearsed, own_aws)
+
+
+def test_what_processes_messages_is_applied_called_changed_and_destroyed_without_a_rest(
+    terraform: Configure, own_aws: Server
+) -> None:
+    rehearsed = terraform("processing", own_aws)
+    (rehearsed.directory / "function.zip").write_bytes(zipped("def handle(event, context): return event"))
+    for arguments, called in ((), {"code": "one", "action": "create"}), (CHANGED, {"code": "two", "action": "update"}):
+        rehearsed.apply(*arguments)
+        rehearsed.assert_nothing_to_do(*arguments)
+        state = json.loads((rehearsed.directory / "terraform.tfstate").read_text())
+        said = json.loads(state["outputs"]["prepared"]["value"])
+        assert {"code": said["code"], "action": said["tf"]["action"]} == called
+    (mapping,) = client_for(own_aws)("lambda").list_event_source_mappings(FunctionName="process")["EventSourceMappings"]
+    assert (mapping["BatchSize"], mapping["ScalingConfig"]) == (5, {"MaximumConcurrency": 20})
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     _destroy_without_a_rest(rehearsed, own_aws)
 
 
