@@ -123,6 +123,10 @@ synth: .venv/.synced preflight ## write the Terraform configuration of ENV to cd
 estimate: .venv/.synced ## show what a month of each environment costs before anything is used
 	@$(RUN) -m operations estimate $(ARGS)
 
+.PHONY: picture
+picture: .venv/.synced ## draw docs/architecture.svg and its tables anew (PLAN=plan.json ARGS="--output file.svg")
+	@$(RUN) -m operations picture $(PLAN) --environment $(ENV) $(ARGS)
+
 .PHONY: bench-synth
 bench-synth: .venv/.synced preflight ## measure synthesis against stock CDKTF
 	@$(RUN) -m operations bench-synth $(ARGS)
@@ -156,6 +160,10 @@ failover: .venv/.synced ## serve ENV from its other region (TO=recovery), or aga
 .PHONY: release
 release: .venv/.synced ## release IMAGE, or what runs as set now, of SERVICE in ENV (REGION=recovery; ARGS=--resume, --stop)
 	@$(RUN) -m operations release $(SERVICE) $(if $(IMAGE),--image $(IMAGE)) --environment $(ENV) --region $(REGION) $(ARGS)
+
+.PHONY: migrate
+migrate: .venv/.synced ## bring the schema of the database of ENV up to date, where a deployment does not do it by itself
+	@$(RUN) -m operations migrate $(ENV) $(ARGS)
 
 .PHONY: redrive
 redrive: .venv/.synced ## show the dead letters of QUEUE (ARGS="--older-than 1h", --return or --discard "why")

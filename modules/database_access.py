@@ -25,6 +25,9 @@ from modules.policy_documents import Statement, when
 from modules.security_groups import Addresses, Group
 from settings.naming import Names
 
+# Where a function has the authorities that vouch for RDS: beside its handler, from its packages.txt.
+FUNCTIONS_CERTIFICATES = "/var/task/rds-ca-bundle.pem"
+
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseAccess:

@@ -288,6 +288,14 @@ def redrive(
     )
 
 
+@application.command()
+def migrate(environment: Environment) -> None:
+    """Bring the schema of an environment's database up to date, by the function of its last deployment."""
+    from operations.migrate import run
+
+    run(_settings(environment), console())
+
+
 @application.command("bench-synth")
 def bench_synth(
     rounds: Annotated[int, typer.Option(min=5, max=100, help="Rounds of both ways, one after the other.")] = 5,
@@ -316,6 +324,29 @@ def estimate(
         estimates.PAGE.write_text(estimates.page(), encoding="utf-8")
     else:
         estimates.run(environments or [], prices, console())
+
+
+@application.command()
+def picture(
+    plan: Annotated[
+        str | None,
+        typer.Argument(
+            help="A file that terraform show -json wrote, or a cdk.tf.json; - for standard input; none: synthesize now."
+        ),
+    ] = None,
+    *,
+    environment: Annotated[str, typer.Option(help="What is synthesized where no PLAN is given.")] = "local",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The SVG file. If not given, docs/architecture.svg, and without PLAN the tables beside it, too."
+        ),
+    ] = None,
+) -> None:
+    """Draw the architecture of what a plan, or an environment, would build, as an SVG."""
+    from operations.picture.command import run
+
+    run(plan, environment, output, console())
 
 
 def _settings(environment: str) -> Settings:

@@ -47,6 +47,10 @@ SNAPSHOT_EXPORT = "snapshot-export"
 BACKUP_FAILURES = "backup-failures"
 RESTORE_FAILURES = "restore-failures"
 
+# Functions that others than who makes them ask for: `make migrate` calls the one, scaling counts the other.
+PREPARE_DATABASE = "prepare-database"
+PROCESS_PAYMENT = "process-payment"
+
 # The tag that says who has registered a revision of a task definition: Terraform, from settings, or a release, with the
 # image that it releases. By it a release finds what settings say now (operations/release_service.py).
 MADE_BY, SETTINGS, RELEASE = "made-by", "settings", "release"

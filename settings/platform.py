@@ -17,6 +17,7 @@ from settings.firewall import FirewallSettings
 from settings.naming import Names
 from settings.network import NetworkSettings, RecoveryRegionSettings, RegionSettings
 from settings.observability import ObservabilitySettings
+from settings.processing import ProcessingSettings
 from settings.services import DomainSettings, ReleaseSettings, ServiceName, ServiceSettings
 from settings.storage import EncryptionSettings, StorageSettings
 
@@ -121,6 +122,8 @@ class Settings(SettingsModel):
     """What the firewall lets through."""
     services: dict[ServiceName, ServiceSettings] = Field(default_factory=dict)
     """What runs on the platform, by name."""
+    processing: ProcessingSettings | None = None
+    """How accepted payments are processed; without it there is neither the queue nor what is behind it."""
     release: ReleaseSettings = ReleaseSettings()
     """How a new version of a critical service reaches customers."""
     owns_registry_settings: bool = False

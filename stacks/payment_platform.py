@@ -14,6 +14,7 @@ from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTag
 from cdktf_cdktf_provider_aws.route53_zone import Route53Zone
 from constructs import Construct
 
+from modules.acquirer_secret import AcquirerSecret
 from modules.alarm_topic import AlarmTopic
 from modules.backup_vault import BackupVault
 from modules.backups import Backups
@@ -23,6 +24,7 @@ from modules.database import Database
 from modules.database_access import DatabaseAccess
 from modules.database_alarms import DatabaseAlarms
 from modules.database_rotation import DatabaseRotation
+from modules.database_schema import DatabaseSchema
 from modules.database_secrets import DatabaseSecrets
 from modules.database_surroundings import POSTGRESQL_PORT
 from modules.distribution import Distribution
@@ -41,8 +43,10 @@ from modules.origin_record import OriginRecord
 from modules.origin_verify import OriginVerify
 from modules.paging import Paging
 from modules.payment_alarms import PaymentAlarms
+from modules.payments_processing import PaymentsProcessing
 from modules.peering import Peering
 from modules.platform_dashboard import Place, PlatformDashboard
+from modules.queue import Queue
 from modules.reader_scaling import ReaderScaling
 from modules.recovery_database import RecoveryDatabase
 from modules.region import LandsInItsRegion, Region
@@ -107,6 +111,7 @@ class PaymentPlatform(TerraformStack):
 
         self._keep_data()
         self._back_up()
+        self.payments_processing = self._process_payments()
 
         self.zone_id = self._zone_id()
         self.host_names = settings.edge.names_in(settings.domain.name, settings.environment_suffix)
@@ -255,6 +260,7 @@ class PaymentPlatform(TerraformStack):
             replica_key=self.recovery_keys.secrets,
             protected=settings.protected,
         )
+        self.database_schema = self._prepare_database()
         DatabaseRotation(
             self.primary,
             "database-rotation",
@@ -265,6 +271,7 @@ class PaymentPlatform(TerraformStack):
             endpoints=self.primary_endpoints,
             keys=self.primary_keys,
             topic=self.primary_alarm_topic,
+            after=self.database_schema.ready if self.database_schema else [],
         )
         if self.recovery_database.global_cluster:
             self._let_the_other_region_write(self.database, self.recovery_network)
@@ -282,6 +289,21 @@ class PaymentPlatform(TerraformStack):
             destination=database.group,
             port=POSTGRESQL_PORT,
             reason="Services of the other region write while the writer is here",
+        )
+
+    def _prepare_database(self) -> DatabaseSchema | None:
+        if not (processing := self._settings.processing):
+            return None
+        return DatabaseSchema(
+            self.primary,
+            "payments-schema",
+            names=self._names,
+            database=self.database,
+            secrets=self.database_secrets,
+            network=self.primary_network,
+            endpoints=self.primary_endpoints,
+            keys=self.primary_keys,
+            on_deploy=processing.migrate_on_deploy,
         )
 
     def _watch_database(self) -> None:
@@ -323,6 +345,60 @@ class PaymentPlatform(TerraformStack):
             global_cluster=self.recovery_database.global_cluster if self._settings.database.global_endpoint else None,
             other_addresses=Addresses(other.group.addresses) if self.recovery_database.global_cluster else None,
         )
+
+    def _process_payments(self) -> dict[Region, PaymentsProcessing]:
+        """By region; in none where settings do not say how."""
+        processing, schema = self._settings.processing, self.database_schema
+        if not processing or not schema:
+            return {}
+        AcquirerSecret(
+            self.primary,
+            "payments-acquirer",
+            names=self._names,
+            key=self.primary_keys.secrets,
+            replica_region=self.recovery.name,
+            replica_key=self.recovery_keys.secrets,
+            protected=self._settings.protected,
+        )
+        return {
+            region: PaymentsProcessing(
+                region,
+                "payments-processing",
+                names=self._names,
+                settings=processing,
+                network=network,
+                endpoints=endpoints,
+                keys=keys,
+                topic=topic,
+                database=self._database_access(region, database, keys, other),
+                after=schema.ready,
+                stands_by=region is self.recovery,
+            )
+            for region, network, endpoints, keys, topic, database, other in (
+                (
+                    self.primary,
+                    self.primary_network,
+                    self.primary_endpoints,
+                    self.primary_keys,
+                    self.primary_alarm_topic,
+                    self.database,
+                    self.recovery_database,
+                ),
+                (
+                    self.recovery,
+                    self.recovery_network,
+                    self.recovery_endpoints,
+                    self.recovery_keys,
+                    self.recovery_alarm_topic,
+                    self.recovery_database,
+                    self.database,
+                ),
+            )
+        }
+
+    def _payments_queue(self, region: Region) -> Queue | None:
+        processing = self.payments_processing.get(region)
+        return processing.queue if processing else None
 
     def _back_up(self) -> None:
         cluster, backups = self.database.cluster, self._settings.backups
@@ -485,6 +561,7 @@ class PaymentPlatform(TerraformStack):
             endpoints=self.primary_endpoints,
             load_balancer=self.primary_load_balancer,
             database=self._database_access(self.primary, self.database, self.primary_keys, self.recovery_database),
+            payments_queue=self._payments_queue(self.primary),
         )
         self.recovery_services = Services(
             self.recovery,
@@ -497,6 +574,7 @@ class PaymentPlatform(TerraformStack):
             endpoints=self.recovery_endpoints,
             load_balancer=self.recovery_load_balancer,
             database=self._database_access(self.recovery, self.recovery_database, self.recovery_keys, self.database),
+            payments_queue=self._payments_queue(self.recovery),
         )
         if self._settings.owns_registry_settings:
             self.primary_services.repositories.replicate_to(self._settings.recovery.name)

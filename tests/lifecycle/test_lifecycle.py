@@ -146,6 +146,7 @@ CHANGED = {
     "operation": {
         "update": {
             "aws_appautoscaling_policy",
+            "aws_appautoscaling_scheduled_action",
             "aws_cloudwatch_metric_alarm",
             "aws_codedeploy_deployment_group",
             "aws_ecs_service",
@@ -336,10 +337,10 @@ def apply_changes(deployment: LocalDeployment, server: process.Server, directory
 
 
 def without_payments() -> str:
-    """The deployed settings less a service: what a file adds to another cannot take anything away."""
+    """The deployed settings less a service, and what processes for it: a file cannot take away what another has."""
     services = (ENVIRONMENTS / "_services.toml").read_text(encoding="utf-8").split("[services.")[1:]
     others = "".join(f"[services.{one}" for one in services if not one.startswith("payments]"))
-    local = (ENVIRONMENTS / "local.toml").read_text(encoding="utf-8")
+    local = re.sub(r"\[processing\]\n[^\[]*", "", (ENVIRONMENTS / "local.toml").read_text(encoding="utf-8"))
     return local.replace('extends = "_services"', "") + "\n" + others
 
 
@@ -571,6 +572,8 @@ def test_a_change_of_settings_replaces_nothing_that_is_in_use(rehearsal: Rehears
     undone = [(action, address) for action, address in plan if action in {"replace", "delete"}]
     if change == "removed-service":
         undone = [one for one in undone if one[0] != "delete" or "payments" not in one[1]]
+    if change == "database-recovery":  # who works with what stands by goes with it
+        undone = [one for one in undone if one[0] != "delete" or "recovery_payments-processing" not in one[1]]
     expected = {
         "nat-and-tags": {"aws_nat_gateway", "aws_eip", "aws_route", "aws_route_table"},
         "database-recovery": NEW_BY_NATURE | STANDING_BY,

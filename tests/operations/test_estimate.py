@@ -49,7 +49,7 @@ def test_tasks_cost_what_their_size_architecture_and_number_say(estimates: dict[
         3 * HOURS * (0.5 * 0.03238 + 1 * 0.00356), 2
     )
     assert usd(estimates["frugal"], "task of 0.5 vCPU, 1 GB, x86_64") == round(
-        6 * HOURS * (0.5 * 0.04048 + 1 * 0.004445), 2
+        5 * HOURS * (0.5 * 0.04048 + 1 * 0.004445), 2
     )
 
 
