@@ -18,6 +18,7 @@ IMAGE :=
 QUEUE :=
 PLAN :=
 REGION := primary
+TO :=
 export PLATFORM_ENVIRONMENT := $(ENV)
 
 # Without byte code each start compiles the bindings anew, which takes longer than a synthesis.
@@ -78,6 +79,10 @@ test-log-forwarding: .venv/.synced ## forward a million lines of load balancer l
 .PHONY: test-rotation
 test-rotation: setup ## rotate secrets 20 times under logins, crash at every call, and print what came of it
 	@ROTATIONS=20 $(RUN) -m pytest tests/rotation $(ARGS)
+
+.PHONY: test-failover
+test-failover: .venv/.synced ## end a failover before each of its calls and lose each answer, and count the writers
+	@EACH_CALL=1 $(RUN) -m pytest tests/failover $(ARGS)
 
 .PHONY: load-payments
 load-payments: .venv/.synced ## take payments under load while processes are killed (ARGS="--quick", --payments 20000)
@@ -154,6 +159,10 @@ delivery: .venv/.synced ## show who may plan and deploy ENV from GitHub
 .PHONY: deploy
 deploy: setup ## deploy ENV
 	@$(RUN) -m operations deploy $(ENV) $(ARGS)
+
+.PHONY: failover
+failover: .venv/.synced ## serve ENV from its other region (TO=recovery), or again from its own (TO=primary; ARGS=--lost-region)
+	@$(RUN) -m operations failover $(TO) --environment $(ENV) $(ARGS)
 
 .PHONY: release
 release: .venv/.synced ## release IMAGE, or what runs as set now, of SERVICE in ENV (REGION=recovery; ARGS=--resume, --stop)

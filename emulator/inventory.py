@@ -89,8 +89,9 @@ def _session() -> botocore.session.Session:
 
 def _clients(url: str, region: str) -> Clients:
     session = _session()
-    # No proxy of the person who runs this, and no retries: a local AWS that fails once fails again.
-    config = Config(proxies={}, retries={"total_max_attempts": 1})
+    # No proxy of the person who runs this, but the local AWS itself: the host of S3 Control begins with the account,
+    # which no resolver knows. No retries: a local AWS that fails once fails again.
+    config = Config(proxies={"http": url}, retries={"total_max_attempts": 1})
     return functools.cache(lambda service: session.create_client(service, region, endpoint_url=url, config=config))
 
 
@@ -268,6 +269,30 @@ def _cloudfront_policies(kind: str, plural: str) -> Finder:
     return _of_cloudfront(operation, f"{kind}List", lambda item: str(item[kind]["Id"]), Type="custom")
 
 
+def _hub(clients: Clients) -> Iterator[str]:
+    """Security Hub, which refuses every question where it is not enabled."""
+    client = clients("securityhub")
+    try:
+        yield client.describe_hub()["HubArn"]
+    except client.exceptions.InvalidAccessException:
+        return
+
+
+def _account_access_block(clients: Clients) -> Iterator[str]:
+    account = clients("sts").get_caller_identity()["Account"]
+    client = clients("s3control")
+    try:
+        client.get_public_access_block(AccountId=account)
+    except client.exceptions.NoSuchPublicAccessBlockConfiguration:
+        return
+    yield account
+
+
+def _budgets(clients: Clients) -> Iterator[str]:
+    account = clients("sts").get_caller_identity()["Account"]
+    return (one["BudgetName"] for one in _pages(clients, "budgets", "describe_budgets", "Budgets", AccountId=account))
+
+
 REGIONAL: dict[str, Finder] = {
     "vpc": _vpcs,
     "subnet": _outside_default_vpcs("describe_subnets", "Subnets", "SubnetId", _never),
@@ -345,6 +370,17 @@ REGIONAL: dict[str, Finder] = {
     "web acl": _of_firewall("list_web_acls", "WebACLs"),
     "firewall rule group": _of_firewall("list_rule_groups", "RuleGroups"),
     "firewall address list": _of_firewall("list_ip_sets", "IPSets"),
+    "trail": lambda clients: (
+        one["TrailARN"]
+        for one in _pages(clients, "cloudtrail", "list_trails", "Trails")
+        if one["HomeRegion"] == clients("cloudtrail").meta.region_name
+    ),
+    "threat detector": _names("guardduty", "list_detectors", "DetectorIds"),
+    "configuration recorder": _all("config", "describe_configuration_recorders", "ConfigurationRecorders", "name"),
+    "configuration channel": _all("config", "describe_delivery_channels", "DeliveryChannels", "name"),
+    "configuration rule": _all("config", "describe_config_rules", "ConfigRules", "ConfigRuleName"),
+    "security hub": _hub,
+    "access analyzer": _all("accessanalyzer", "list_analyzers", "analyzers", "arn"),
     "log delivery": _all("logs", "describe_deliveries", "deliveries", "id"),
     "log delivery source": _all("logs", "describe_delivery_sources", "deliverySources", "name"),
     "log delivery destination": _all("logs", "describe_delivery_destinations", "deliveryDestinations", "name"),
@@ -368,5 +404,7 @@ GLOBAL: dict[str, Finder] = {
     "dashboard": _all("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
     "health check": _all("route53", "list_health_checks", "HealthChecks", "Id"),
     "hosted zone": _all("route53", "list_hosted_zones", "HostedZones", "Id"),
+    "account's public access block": _account_access_block,
+    "budget": _budgets,
 }
 """What to look for once: S3 lists the buckets of all regions, and IAM has no region."""

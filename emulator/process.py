@@ -241,6 +241,24 @@ def let_fail(server: Server, operation: str, code: str, times: int = 1) -> None:
     _control(server, "faults", {"operation": operation, "code": code, "times": times})
 
 
+def lose_region(server: Server, region: str, *, silent: bool = False) -> None:
+    """Let nothing in a region answer any more: its APIs end in 503, or ``silent`` in no answer within a minute.
+
+    Raises:
+        EmulatorError: the server does not answer.
+    """
+    _control(server, "regions", {"region": region, "lost": True, "silent": silent})
+
+
+def restore_region(server: Server, region: str) -> None:
+    """Have a lost region back, as it was.
+
+    Raises:
+        EmulatorError: the server does not answer.
+    """
+    _control(server, "regions", {"region": region, "lost": False, "silent": False})
+
+
 def _control(server: Server, path: str, asked: dict[str, object]) -> dict[str, object]:
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=5.0)
     try:

@@ -1,7 +1,8 @@
 """The topics that a region's alarms are published to (W5.2), encrypted under the logs key.
 
-Creates a topic, a policy that lets only this account's alarms publish, and the subscriptions that settings list. Each
-region has one that informs, which takes the alarms, and one that pages (modules/paging.py).
+Creates a topic, a policy that lets only this account's alarms publish (and its budgets where the stack says so), and
+the subscriptions that settings list. Each region has one that informs, which takes the alarms, and one that pages
+(modules/paging.py).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 from constructs import Construct
 
 from modules.alarms import Alarm, Incident
-from modules.policy_documents import PolicyDocument, Statement, anyone, on_behalf_of, service, when
+from modules.policy_documents import Condition, PolicyDocument, Statement, anyone, on_behalf_of, service, when
 from modules.region import Region
 from settings.naming import Names
 from settings.observability import ObservabilitySettings
@@ -50,28 +51,19 @@ class Topic(Construct):
         )
         self.arn = self.topic.arn
         alarms = f"arn:aws:cloudwatch:{Region.of(self).name}:{names.account_id}:alarm:{names.alarm('*')}"
-        policy = PolicyDocument(
-            self,
-            "publishers",
-            statement=[
-                Statement(
-                    sid="PublishByOwnAlarms",
-                    actions=["sns:Publish"],
-                    resources=[self.arn],
-                    principals=[service("cloudwatch.amazonaws.com")],
-                    condition=on_behalf_of(names.account_id, alarms),
-                ),
-                Statement(
-                    sid="NothingWithoutTls",
-                    effect="Deny",
-                    actions=["sns:Publish"],
-                    resources=[self.arn],
-                    principals=[anyone()],
-                    condition=[when("Bool", "aws:SecureTransport", "false")],
-                ),
-            ],
-        )
-        SnsTopicPolicy(self, "policy", arn=self.arn, policy=policy.json)
+        self._statements = [
+            self._publication("PublishByOwnAlarms", "cloudwatch.amazonaws.com", on_behalf_of(names.account_id, alarms)),
+            Statement(
+                sid="NothingWithoutTls",
+                effect="Deny",
+                actions=["sns:Publish"],
+                resources=[self.arn],
+                principals=[anyone()],
+                condition=[when("Bool", "aws:SecureTransport", "false")],
+            ),
+        ]
+        self._publishers = PolicyDocument(self, "publishers", statement=self._statements)
+        self.policy = SnsTopicPolicy(self, "policy", arn=self.arn, policy=self._publishers.json)
         for address in email_addresses:
             SnsTopicSubscription(self, address, topic_arn=self.arn, protocol="email", endpoint=address)
         for address in https_addresses:
@@ -84,6 +76,20 @@ class Topic(Construct):
                 endpoint=address,
                 endpoint_auto_confirms=True,
             )
+
+    def let_publish(self, sid: str, service_name: str, conditions: list[Condition]) -> None:
+        """Let another service publish here; use of the topic's key is for the key's policy to allow."""
+        self._statements.append(self._publication(sid, service_name, conditions))
+        self._publishers.put_statement(self._statements)
+
+    def _publication(self, sid: str, service_name: str, conditions: list[Condition]) -> Statement:
+        return Statement(
+            sid=sid,
+            actions=["sns:Publish"],
+            resources=[self.arn],
+            principals=[service(service_name)],
+            condition=conditions,
+        )
 
 
 class AlarmTopic(Topic):

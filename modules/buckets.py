@@ -54,6 +54,8 @@ from settings.storage import StorageSettings
 OLDEST_TLS_VERSION = "1.2"
 ACCESS_LOGS = "s3-access"
 LOAD_BALANCER_LOGS = "load-balancer"
+# What the buckets are for whose access is logged; that of the audit trail stands in one region (audit_bucket.py).
+LOGGED = ("static-assets", "backups", "audit")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,8 @@ class BucketSpecification:
     protected: bool
     infrequent_access_days: int | None = None
     expiration_days: int | None = None
+    refuses_other_encryption: bool = True
+    """False for a bucket that a service writes to which names SSE-S3 for some of its objects."""
 
 
 class Bucket(Construct):
@@ -98,6 +102,7 @@ class Bucket(Construct):
         """
         super().__init__(scope, id_)
         self.purpose = specification.purpose
+        self._refuses_other_encryption = specification.refuses_other_encryption
         self.key = key
         self.bucket = S3Bucket(
             self,
@@ -212,7 +217,7 @@ class Bucket(Construct):
             _deny("NothingWithoutTls", ["s3:*"], everything, ("Bool", "aws:SecureTransport", "false")),
             _deny("NothingBelowTls12", ["s3:*"], everything, ("NumericLessThan", "s3:TlsVersion", OLDEST_TLS_VERSION)),
         ]
-        if self.key:
+        if self.key and self._refuses_other_encryption:
             refusals += [
                 self._refuse_uploads_that_name("NoOtherEncryption", "s3:x-amz-server-side-encryption", "aws:kms"),
                 self._refuse_uploads_that_name(
@@ -289,7 +294,7 @@ def _deny(sid: str, actions: list[str], resources: list[str], *conditions: tuple
 
 def _delivery_of_access_logs(names: Names, region: str) -> Statement:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html."""
-    sources = [Bucket.arn_of(names, purpose, region) for purpose in ("static-assets", "backups")]
+    sources = [Bucket.arn_of(names, purpose, region) for purpose in LOGGED]
     return Statement(
         sid="DeliveryOfS3AccessLogs",
         actions=["s3:PutObject"],

@@ -1,7 +1,7 @@
 """The ECS cluster of one region (W1.1).
 
-Creates the cluster with Container Insights, its capacity providers (Fargate and Fargate Spot), and the log group of ECS
-Exec: what is typed in a session is encrypted on its way and kept for 30 days.
+Creates the cluster with Container Insights, its capacity providers (Fargate and Fargate Spot), and the log groups of
+Container Insights and of ECS Exec: what is typed in a session is encrypted on its way and kept for 30 days.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from constructs import Construct
 
 from modules.logs import RETENTION_DAYS
-from settings.naming import Names
+from settings.naming import CLUSTER, Names
 
 ON_DEMAND, SPOT = "FARGATE", "FARGATE_SPOT"
 
@@ -30,13 +30,21 @@ ON_DEMAND, SPOT = "FARGATE", "FARGATE_SPOT"
 class Cluster(Construct):
     """The cluster and where its sessions are logged."""
 
-    requirements = ("W1.1",)
+    requirements = ("W1.1", "W5.3")
 
     def __init__(self, scope: Construct, id_: str, *, names: Names, key: KmsKey) -> None:
-        """``key`` encrypts sessions and their log."""
+        """``key`` encrypts sessions and the logs."""
         super().__init__(scope, id_)
         self.session_log_group = CloudwatchLogGroup(
             self, "sessions", name=names.log_group("sessions"), retention_in_days=RETENTION_DAYS, kms_key_id=key.arn
+        )
+        # Made before Container Insights would make it: without a key, and kept for a day.
+        performance_log_group = CloudwatchLogGroup(
+            self,
+            "performance",
+            name=f"{names.container_insights_logs()}/performance",
+            retention_in_days=RETENTION_DAYS,
+            kms_key_id=key.arn,
         )
         sessions = EcsClusterConfigurationExecuteCommandConfiguration(
             kms_key_id=key.arn,
@@ -49,9 +57,10 @@ class Cluster(Construct):
         self.cluster = EcsCluster(
             self,
             "cluster",
-            name=names.of("cluster"),
+            name=names.of(CLUSTER),
             setting=[EcsClusterSetting(name="containerInsights", value="enabled")],
             configuration=EcsClusterConfiguration(execute_command_configuration=sessions),
+            depends_on=[performance_log_group],
         )
         self.capacity_providers = EcsClusterCapacityProviders(
             self,

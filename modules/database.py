@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster, RdsClusterServerlessv2ScalingConfiguration
 from constructs import Construct
 
@@ -47,12 +48,23 @@ class Database(Construct):
         keys: Keys,
         zones: Sequence[str],
         protected: bool,
+        metrics_log: CloudwatchLogGroup | None = None,
     ) -> None:
-        """A ``protected`` cluster refuses to be destroyed, and leaves a snapshot if it is destroyed nevertheless."""
+        """A ``protected`` cluster refuses to be destroyed, and leaves a snapshot if it is destroyed nevertheless.
+
+        ``metrics_log`` is the account's log group of enhanced monitoring, where this environment makes it.
+        """
         super().__init__(scope, id_)
         self.settings = settings
         self.surroundings = DatabaseSurroundings(
-            self, "surroundings", names=names, cluster=DATABASE, settings=settings, network=network, keys=keys
+            self,
+            "surroundings",
+            names=names,
+            cluster=DATABASE,
+            settings=settings,
+            network=network,
+            keys=keys,
+            metrics_log=metrics_log,
         )
         self.group = self.surroundings.group
         self.master_password = EphemeralPassword(self, "master")

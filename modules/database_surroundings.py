@@ -13,6 +13,7 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from constructs import Construct
 
+from modules.database_metrics_log import METRICS_LOG
 from modules.database_parameters import DatabaseParameters
 from modules.keys import Keys
 from modules.logs import RETENTION_DAYS
@@ -42,8 +43,9 @@ class DatabaseSurroundings(Construct):
         settings: DatabaseSettings,
         network: Network,
         keys: Keys,
+        metrics_log: CloudwatchLogGroup | None,
     ) -> None:
-        """``cluster`` is what the cluster is for, as in its name."""
+        """``cluster`` is what the cluster is for, as in its name; ``metrics_log`` is there before who writes to it."""
         super().__init__(scope, id_)
         self.cluster_name = names.of(cluster)
         self.key = keys.database
@@ -73,9 +75,9 @@ class DatabaseSurroundings(Construct):
             retention_in_days=RETENTION_DAYS,
             kms_key_id=keys.logs.arn,
         )
-        self.monitoring_role = self._monitoring_role(names)
+        self.monitoring_role = self._monitoring_role(names, metrics_log)
 
-    def _monitoring_role(self, names: Names) -> IamRole:
+    def _monitoring_role(self, names: Names, metrics_log: CloudwatchLogGroup | None) -> IamRole:
         """As AWS's AmazonRDSEnhancedMonitoringRole, for the one log group there is, which keeps for 30 days.
 
         https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Monitoring.OS.Enabling.html
@@ -89,8 +91,9 @@ class DatabaseSurroundings(Construct):
             name=names.of(f"db-monitoring-{Region.of(self).name}"),
             description="Lets RDS write what enhanced monitoring measures",
             assume_role_policy=assume.json,
+            depends_on=[metrics_log] if metrics_log else None,
         )
-        group = f"arn:aws:logs:{place}:log-group:RDSOSMetrics"
+        group = f"arn:aws:logs:{place}:log-group:{METRICS_LOG}"
         permissions = PolicyDocument(
             self,
             "monitoring-permissions",

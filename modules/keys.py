@@ -8,6 +8,8 @@ multi-region keys would not lift that.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
@@ -21,6 +23,7 @@ from settings.naming import (
     RECOVERY_DATABASE,
     RESTORE_FAILURES,
     SNAPSHOT_EXPORT,
+    THREAT_FINDINGS,
     Names,
 )
 from settings.storage import EncryptionSettings
@@ -141,7 +144,7 @@ class OwnKeys(Construct):
 
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
         """
-        purposes = (SNAPSHOT_EXPORT, BACKUP_FAILURES, RESTORE_FAILURES)
+        purposes = (SNAPSHOT_EXPORT, BACKUP_FAILURES, RESTORE_FAILURES, THREAT_FINDINGS)
         rules = [
             f"arn:aws:events:{self._region}:{self._names.account_id}:rule/{self._names.of(one)}" for one in purposes
         ]
@@ -252,7 +255,8 @@ class OwnKeys(Construct):
         """
         database_logs = [f"{self._names.database_logs(cluster)}/*" for cluster in (DATABASE, RECOVERY_DATABASE)]
         own = (self._names.log_group("*"), self._names.firewall_log_group("*"))
-        names = [*own, *database_logs, self._names.vended_log_group("states", "*")]
+        chosen_by_services = [*database_logs, f"{self._names.container_insights_logs()}/*"]
+        names = [*own, *chosen_by_services, self._names.vended_log_group("states", "*")]
         log_groups = [f"arn:aws:logs:{self._region}:{self._names.account_id}:log-group:{name}" for name in names]
         return Statement(
             sid="UseByCloudWatchLogs",
@@ -295,9 +299,19 @@ class Keys(OwnKeys):
     """The keys of one region that serves."""
 
     def __init__(
-        self, scope: Construct, id_: str, *, names: Names, settings: EncryptionSettings, protected: bool
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        names: Names,
+        settings: EncryptionSettings,
+        protected: bool,
+        uses_of_logs: Sequence[Statement] = (),
     ) -> None:
-        """``protected`` keys cannot be destroyed by Terraform."""
+        """``protected`` keys cannot be destroyed by Terraform.
+
+        ``uses_of_logs`` are added to the policy of the logs key, for what not every region has: an audit trail.
+        """
         super().__init__(scope, id_, names=names, settings=settings, protected=protected)
         self.database = self._key("database", "Aurora and its snapshots", self._through_rds())
         self.objects = self._key(
@@ -314,7 +328,7 @@ class Keys(OwnKeys):
         )
         self.logs = self._key(
             "logs",
-            "Log groups, alarm topics, sessions and messages of new logs",
+            "Log groups, alarm topics, sessions, messages of new logs, and the audit trail",
             [
                 self._by_log_groups(),
                 self._by_alarms(),
@@ -322,6 +336,7 @@ class Keys(OwnKeys):
                 self._in_sessions(),
                 self._through_sqs(),
                 self._by_notifications_of_logs(),
+                *uses_of_logs,
             ],
         )
         self.secrets = self._key("secrets", "Secrets", [self._through_secrets_manager()])

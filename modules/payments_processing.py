@@ -28,7 +28,6 @@ from modules.acquirer_secret import acquirer_secret_arn, to_read_the_acquirers_k
 from modules.alarm_topic import AlarmTopic
 from modules.alarms import Incident
 from modules.database_access import FUNCTIONS_CERTIFICATES, DatabaseAccess
-from modules.database_surroundings import POSTGRESQL_PORT
 from modules.endpoints import Endpoints
 from modules.function import Function, FunctionSpecification
 from modules.keys import Keys
@@ -197,14 +196,7 @@ class PaymentsProcessing(Construct):
             incident=Incident.PAYMENTS_NOT_PROCESSED,
             after=self._after,
         )
-        Flow(
-            self,
-            f"payments-{purpose}-to-database",
-            source=function.group,
-            destination=database.group,
-            port=POSTGRESQL_PORT,
-            reason=f"{purpose} reads and writes the database",
-        )
+        database.admit(self, f"payments-{purpose}", function.group)
         reason = f"{purpose} calls the acquirer, through NAT"
         blocks: list[End] = [Addresses(block) for block in self._settings.acquirer.networks]
         for number, destination in enumerate(blocks or [Internet()]):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
 from cdktf_cdktf_provider_aws.rds_global_cluster import RdsGlobalCluster
 from constructs import Construct
@@ -61,20 +62,33 @@ class RecoveryDatabase(Construct):
         keys: Keys,
         zones: Sequence[str],
         protected: bool,
+        metrics_log: CloudwatchLogGroup | None = None,
     ) -> None:
-        """``cluster`` is none, and ``instances`` are, where settings say that snapshots are restored."""
+        """``cluster`` is none, and ``instances`` are, where settings say that snapshots are restored.
+
+        ``metrics_log`` is the account's log group of enhanced monitoring, where this environment makes it.
+        """
         super().__init__(scope, id_)
         self.settings = settings
         self.surroundings = DatabaseSurroundings(
-            self, "surroundings", names=names, cluster=RECOVERY_DATABASE, settings=settings, network=network, keys=keys
+            self,
+            "surroundings",
+            names=names,
+            cluster=RECOVERY_DATABASE,
+            settings=settings,
+            network=network,
+            keys=keys,
+            metrics_log=metrics_log,
         )
         self.group = self.surroundings.group
         self.cluster: RdsCluster | None = None
+        self.global_cluster: RdsGlobalCluster | None = None
         if settings.recovery is RecoveryMode.GLOBAL:
             self.cluster = self._secondary(names, primary, zones, protected=protected)
 
     def _secondary(self, names: Names, primary: Database, zones: Sequence[str], *, protected: bool) -> RdsCluster:
         global_database = GlobalDatabase(primary, "global-database", names=names, database=primary, protected=protected)
+        self.global_cluster = global_database.cluster
         arguments = common_arguments(names, RECOVERY_DATABASE, self.settings, self.surroundings, protected=protected)
         # Terraform cannot infer it: a secondary can join a primary that has a writer.
         arguments["depends_on"] = [self.surroundings.log_group, *primary.instances]

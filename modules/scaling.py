@@ -66,9 +66,13 @@ class Scaling(Construct):
             min_capacity=service.minimum_tasks,
             max_capacity=service.maximum_tasks,
             # Scheduled actions set both, and which hold now is not for Terraform to undo: it would end a sale. A change
-            # of the service's own bounds changes the actions that return to them.
+            # of the service's own bounds changes the actions that return to them. Nor is it for it to undo that a
+            # failover (operations/failover.py) keeps scaling from taking back the tasks that it has started.
             lifecycle=TerraformResourceLifecycle(
-                ignore_changes=["min_capacity", "max_capacity"] if service.scheduled_scaling else []
+                ignore_changes=[
+                    "suspended_state",
+                    *(["min_capacity", "max_capacity"] if service.scheduled_scaling else []),
+                ]
             ),
         )
         for moment, scheduled in service.scheduled_scaling.items():

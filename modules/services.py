@@ -6,6 +6,8 @@ behind the load balancer, any other as a worker on a queue.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cdktf_cdktf_provider_aws.ecr_repository import EcrRepository
 from constructs import Construct
 
@@ -13,7 +15,6 @@ from modules.alarm_topic import AlarmTopic
 from modules.blue_green_service import BlueGreenService
 from modules.cluster import Cluster
 from modules.database_access import DatabaseAccess
-from modules.database_surroundings import POSTGRESQL_PORT
 from modules.endpoints import Endpoints
 from modules.keys import Keys
 from modules.load_balancer import LoadBalancer
@@ -41,6 +42,7 @@ class Services(Construct):
         id_: str,
         *,
         settings: Settings,
+        services: Mapping[str, ServiceSettings],
         keys: Keys,
         topic: AlarmTopic,
         network: Network,
@@ -49,7 +51,9 @@ class Services(Construct):
         database: DatabaseAccess | None,
         payments_queue: Queue | None,
     ) -> None:
-        """``endpoints`` gives the group by which tasks may call AWS; ``topic`` takes the alarms.
+        """``services`` are those of the settings as they run in this region: how many tasks differs.
+
+        ``endpoints`` gives the group by which tasks may call AWS; ``topic`` takes the alarms.
 
         ``database`` is for the services that hold connections, where the region has a cluster. ``payments_queue`` is
         for the service that accepts payments, as settings say.
@@ -89,7 +93,7 @@ class Services(Construct):
             key=keys.logs,
             secrets_key=keys.secrets,
         )
-        for name, service in settings.services.items():
+        for name, service in services.items():
             self._run(name, service, self.repositories.of[name])
         if database:
             self._scale_on_connections(database)
@@ -116,14 +120,7 @@ class Services(Construct):
         if filled_queue:
             task.let("payments-queue", filled_queue.to_send)
         if database:
-            Flow(
-                self,
-                f"{name}-to-database",
-                source=task.group,
-                destination=database.group,
-                port=POSTGRESQL_PORT,
-                reason=f"{name} reads and writes the database",
-            )
+            database.admit(self, name, task.group)
         if service.reaches_internet:
             reason = f"{name} calls out, as settings list it"
             Flow(self, f"{name}-way-out", source=task.group, destination=Internet(), port=HTTPS_PORT, reason=reason)

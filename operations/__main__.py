@@ -175,6 +175,27 @@ def release(
     raise typer.Exit(run(request, _settings(environment), console()))
 
 
+@application.command()
+def failover(
+    to: Annotated[Region, typer.Argument(help="Where the platform is to serve from, and have its writer.")],
+    *,
+    environment: Annotated[str, typer.Option(help="A name in settings/environments, or a .toml file.")] = "local",
+    lost_region: Annotated[
+        bool, typer.Option("--lost-region", help="The other region is lost: go on without it, and lose what it held.")
+    ] = False,
+    approve: Annotated[bool, typer.Option("--approve", help="Do not ask before each step.")] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take another run's lock, that has ended without a word.")
+    ] = False,
+) -> None:
+    """Move the platform to its other region, step by step, or back. Exit code 3: not finished, and it says where."""
+    from operations.failover import run
+    from operations.failover_request import Request
+
+    request = Request(to=to, environment=environment, lost_region=lost_region, approve=approve, take_over=take_over)
+    raise typer.Exit(run(request, _settings(environment), console()))
+
+
 @application.command("deploy-api-local")
 def deploy_api_local(
     port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port of the local AWS on 127.0.0.1.")] = 5577,

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from operations.estimate_items import PRICES, Item, Prices, by_use, items, unknown
+from operations.estimate_levers import levers
 from operations.outcome import Refused
 from operations.synthesized import absolute, synthesize
 from settings import Settings, SettingsError, known_environments, load
@@ -30,6 +31,7 @@ class Estimate:
     """What an environment costs."""
 
     environment: str
+    budget_usd: int | None
     items: tuple[Item, ...]
     by_use: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -71,12 +73,14 @@ def of_environments(environments: Sequence[str], prices: Prices) -> list[Estimat
 
 
 def _estimate(environment: str, prices: Prices, output: Path) -> Estimate:
-    _refuse_other_regions(_settings(environment), prices)
+    settings = _settings(environment)
+    _refuse_other_regions(settings, prices)
     stack = synthesize(absolute(environment), output)
     configuration: Mapping[str, Any] = json.loads((stack / "cdk.tf.json").read_text(encoding="utf-8"))
     whole = dict(configuration)
     return Estimate(
         environment=Path(environment).stem,
+        budget_usd=settings.budget.monthly_usd,
         items=tuple(items(whole, prices)),
         by_use=tuple(by_use(whole)),
         unknown=tuple(unknown(whole)),
@@ -113,7 +117,13 @@ def table(estimates: Sequence[Estimate]) -> Table:
         totals = [sum(item.total for item in one.items if item.group == group) for one in estimates]
         made.add_row(f"[bold]{group}", *_totals(totals), end_section=True)
     made.add_row("[bold]together", *_totals([one.total for one in estimates]))
+    made.add_row("budget", *_budgets(estimates))
     return made
+
+
+def _budgets(estimates: Sequence[Estimate]) -> list[str]:
+    budgets = ("none" if one.budget_usd is None else f"{one.budget_usd:,.2f}" for one in estimates)
+    return [cell for budget in budgets for cell in ("", budget)]
 
 
 def _cells(estimates: Sequence[Estimate], key: tuple[str, str]) -> list[str]:
@@ -128,26 +138,56 @@ def _totals(totals: Sequence[float]) -> list[str]:
     return [cell for total in totals for cell in ("", f"[bold]{total:,.2f}")]
 
 
+PAGE_TEXT = """\
+# What the platform costs
+
+Written by `make estimate ARGS=--write` from the settings that ship and operations/prices.toml (list prices of
+{as_of}); a test fails where it is not what that writes. It is what a month costs before anything is used; a worker on
+Spot is counted at the full price. `make estimate ARGS=my.toml` does it for another settings file.
+
+```
+{drawn}
+```
+
+## Left out, as it costs by use
+
+{left_out}
+
+Taxes, support, discounts and savings plans are left out, too. The budgets leave room for use; look at them again after
+the first month.
+
+## What choices save
+
+In USD a month, of production as it ships, beside the other choice.
+
+| choice | setting | saves |
+|---|---|---|
+{rows}
+
+## The budget
+
+`budget.monthly_usd` makes a budget of what bears the tag `environment_suffix` with the environment's suffix. The alarm
+topic and `budget.email_addresses` are told when `budget.early_percent` of it is spent, when all of it is, and when AWS
+forecasts that it will be.
+
+AWS knows costs by a tag only after somebody has activated it, once, as a cost allocation tag: in the account that pays
+(of an organization the management account), under Billing and Cost Management, Cost allocation tags, user-defined,
+`environment_suffix`. The tag appears there up to a day after the first resource bears it, and counts from then on;
+until then the budget sees nothing and says nothing.
+[How to activate a tag](https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/activating-tags.html).
+Two platforms in one account whose environments have the same suffix share what their budgets see. What bears no tag,
+such as some traffic, is in no environment's budget: the account needs one of its own.
+"""
+
+
 def page() -> str:
-    """docs/cost.md: the shipped environments side by side."""
+    """docs/cost.md: the shipped environments side by side, and what choices save."""
     prices = Prices(PRICES)
     estimates = of_environments(known_environments(), prices)
     said = io.StringIO()
     Console(file=said, width=120).print(table(estimates))
     drawn = "\n".join(line.rstrip() for line in said.getvalue().splitlines())
     left_out = "\n".join(f"- {line}" for line in sorted({line for one in estimates for line in one.by_use}))
-    return f"""# What the platform costs
-
-Written by `make estimate ARGS=--write` from the settings that ship and operations/prices.toml (list prices of
-{prices.as_of}). It is what a month costs before anything is used; a worker on Spot is counted at the full price.
-
-```
-{drawn}
-```
-
-Left out, as it costs by use:
-
-{left_out}
-
-Taxes, support, discounts and savings plans are left out, too.
-"""
+    (production,) = [one for one in estimates if one.environment == "production"]
+    rows = "\n".join(f"| {one.choice} | {one.setting} | {one.saves} |" for one in levers(production.items, prices))
+    return PAGE_TEXT.format(as_of=prices.as_of, drawn=drawn, left_out=left_out, rows=rows)

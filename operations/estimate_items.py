@@ -20,13 +20,16 @@ PRICES = Path(__file__).parent / "prices.toml"
 REFERENCE = re.compile(r"\$\{(aws_\w+)\.([\w-]+)\.\w+\}")
 CPU_UNITS, MIB = 1024, 1024
 SERVERLESS = "db.serverless"
+MINUTE_SECONDS = 60
 
 BY_USE = {
     "aws_backup_plan": "backup storage and its copies",
     "aws_cloudfront_distribution": "requests and bytes delivered",
-    "aws_cloudtrail": "data events, and copies of management events after the first",
+    "aws_cloudtrail": "data events, and management events where there is another trail",
     "aws_cloudwatch_log_group": "log bytes taken in and kept",
-    "aws_config_configuration_recorder": "configuration items and rule evaluations",
+    "aws_cloudwatch_log_metric_filter": "metrics, in hours in which an event was counted",
+    "aws_config_config_rule": "evaluations",
+    "aws_config_configuration_recorder": "configuration items",
     "aws_ecr_repository": "image storage, and its replication",
     "aws_ecs_cluster": "metrics of Container Insights",
     "aws_flow_log": "log bytes",
@@ -51,6 +54,7 @@ BY_USE = {
 
 # What costs nothing by itself; a name that ends with an underscore stands for all that begin with it.
 FREE = (
+    "aws_accessanalyzer_",  # what looks for access from outside; what looks for unused access costs by role
     "aws_acm_",
     "aws_appautoscaling_",
     "aws_backup_",
@@ -219,10 +223,12 @@ def _secret(block: Block, of: Configuration) -> Iterator[Item]:
 
 def _alarm(block: Block, of: Configuration) -> Iterator[Item]:
     """An alarm with a band counts three times: the metric, and both sides of the band."""
-    metrics = [one for one in block.get("metric_query", []) if "metric" in one]
+    metrics = [one["metric"] for one in block.get("metric_query", []) if "metric" in one]
     count = max(1, len(metrics)) * (3 if "threshold_metric_id" in block else 1)
-    usd = of.prices.of("alarm_metric_month")
-    yield Item(group="observation", thing="metric of an alarm", count=count, usd_per_month=usd)
+    quick = min(int(one.get("period", MINUTE_SECONDS)) for one in [block, *metrics]) < MINUTE_SECONDS
+    thing = "metric of an alarm within less than a minute" if quick else "metric of an alarm"
+    usd = of.prices.of("alarm_quick_metric_month" if quick else "alarm_metric_month")
+    yield Item(group="observation", thing=thing, count=count, usd_per_month=usd)
 
 
 def _web_acl(block: Block, of: Configuration) -> Iterator[Item]:

@@ -29,6 +29,7 @@ OF_PLATFORM, GROUPS, KEYS = (
     "tests/unit/test_security_groups.py",
     "tests/unit/test_keys.py",
 )
+AUDIT, LOG_GROUPS = "tests/unit/test_audit.py", "tests/unit/test_log_groups.py"
 
 CONTROLS = (
     Control(
@@ -55,9 +56,9 @@ CONTROLS = (
     Control(
         id="2.2.1, 2.2.5",
         asks="Configuration standards are applied; only what is necessary is enabled",
-        platform=("aws_default_security_group",),
+        platform=("aws_default_security_group", "aws_config_config_rule", "aws_securityhub_standards_subscription"),
         api=("Custom::VpcRestrictDefaultSG", "AWS::EC2::Instance"),
-        tests=(OF_PLATFORM, NETWORK, "tests/payment_api/test_checks.py"),
+        tests=(OF_PLATFORM, AUDIT, NETWORK, "tests/payment_api/test_checks.py"),
     ),
     Control(
         id="3.5.1, 3.6.1",
@@ -114,23 +115,37 @@ CONTROLS = (
     Control(
         id="10.2.1",
         asks="Audit logs are active for all components and cardholder data",
-        platform=("aws_flow_log",),
+        platform=("aws_cloudtrail", "aws_flow_log", "aws_wafv2_web_acl_logging_configuration"),
         api=("AWS::CloudTrail::Trail", "AWS::EC2::FlowLog", "AWS::WAFv2::LoggingConfiguration"),
-        tests=(RUNTIME, EDGE),
+        tests=(AUDIT, LOG_GROUPS, RUNTIME, EDGE),
+    ),
+    Control(
+        id="10.2.1.2, 10.2.1.5, 10.2.1.6",
+        asks="Actions of administrators, changes of credentials, and the stopping of audit logs are recorded",
+        platform=("aws_cloudtrail", "aws_cloudwatch_log_metric_filter"),
+        api=("AWS::CloudTrail::Trail",),
+        tests=(AUDIT, RUNTIME),
     ),
     Control(
         id="10.3.2, 10.3.4",
         asks="Audit logs are protected from changes, and changes are noticed",
-        platform=("aws_s3_bucket_versioning",),
+        platform=("aws_cloudtrail", "aws_s3_bucket_policy", "aws_s3_bucket_versioning"),
         api=("AWS::CloudTrail::Trail", "AWS::S3::BucketPolicy"),
-        tests=(RUNTIME, DOCUMENTS),
+        tests=(AUDIT, RUNTIME, DOCUMENTS),
     ),
     Control(
         id="10.5.1",
         asks="Audit logs are kept for at least 12 months",
         platform=("aws_s3_bucket_lifecycle_configuration",),
         api=("AWS::Logs::LogGroup",),
-        tests=(RUNTIME,),
+        tests=(AUDIT, RUNTIME),
+    ),
+    Control(
+        id="10.4.1.1",
+        asks="Audit logs are reviewed by an automated mechanism",
+        platform=("aws_cloudwatch_log_metric_filter", "aws_guardduty_detector", "aws_securityhub_account"),
+        api=("AWS::CloudWatch::Alarm",),
+        tests=(AUDIT, RUNTIME),
     ),
     Control(
         id="10.7.2",
@@ -138,6 +153,13 @@ CONTROLS = (
         platform=("aws_cloudwatch_metric_alarm",),
         api=("AWS::CloudWatch::Alarm", "AWS::SNS::Topic"),
         tests=(RUNTIME,),
+    ),
+    Control(
+        id="11.5.1",
+        asks="Intrusions are detected and alerted",
+        platform=("aws_guardduty_detector", "aws_guardduty_detector_feature"),
+        api=("AWS::WAFv2::WebACL",),
+        tests=(AUDIT, EDGE),
     ),
     Control(
         id="12.10.1",

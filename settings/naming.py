@@ -57,6 +57,8 @@ DELIVERY_BOUNDARY = f"{DELIVERY}-boundary"
 # Functions that others than who makes them ask for: `make migrate` calls the one, scaling counts the other.
 PREPARE_DATABASE = "prepare-database"
 PROCESS_PAYMENT = "process-payment"
+THREAT_FINDINGS = "threat-findings"
+CLUSTER = "cluster"
 
 # The tag that says who has registered a revision of a task definition: Terraform, from settings, or a release, with the
 # image that it releases. By it a release finds what settings say now (operations/release_service.py).
@@ -89,6 +91,13 @@ class Names:
         https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.CloudWatch.html
         """
         return f"/aws/rds/cluster/{self.of(cluster)}"
+
+    def container_insights_logs(self) -> str:
+        """The path below which Container Insights writes what it measures of the cluster; it chooses the path itself.
+
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-reference-performance-logs-ECS.html
+        """
+        return f"/aws/ecs/containerinsights/{self.of(CLUSTER)}"
 
     def secret(self, purpose: str) -> str:
         """The name of a secret; all of an environment's lie below one path."""

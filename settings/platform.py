@@ -9,14 +9,16 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_va
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from settings import rules
+from settings.audit import AuditSettings
 from settings.backups import BackupSettings
 from settings.base import EmailAddresses, SettingsModel, matching
+from settings.budget import BudgetSettings
 from settings.database import DatabaseSettings
 from settings.delivery import DeliverySettings
-from settings.edge import EdgeSettings
+from settings.edge import EdgeSettings, OriginRouting
 from settings.firewall import FirewallSettings
 from settings.naming import Names
-from settings.network import NetworkSettings, RegionSettings
+from settings.network import NetworkSettings, RecoveryRegionSettings, RegionSettings
 from settings.observability import ObservabilitySettings
 from settings.processing import ProcessingSettings
 from settings.services import DomainSettings, ReleaseSettings, ServiceName, ServiceSettings
@@ -95,7 +97,7 @@ class Settings(SettingsModel):
     """Whether keys and buckets refuse to be destroyed; production is."""
     primary: RegionSettings
     """The region that serves customers."""
-    recovery: RegionSettings
+    recovery: RecoveryRegionSettings
     """The region that takes over: another than the primary, peered with it, so its addresses may not overlap."""
     state: StateSettings
     """Where Terraform's state is kept."""
@@ -131,11 +133,32 @@ class Settings(SettingsModel):
     """Deployment from CI."""
     owns_registry_settings: bool = False
     """Whether this environment makes the account's one set of settings of the image registry (replication)."""
+    account_owner: EnvironmentSuffix | None = None
+    """The suffix of the environment that makes what its account has once ([audit]); none is nobody.
+
+    A suffix, so that an environment that extends the owner's file, as for a pull request, is not an owner too.
+    """
+    audit: AuditSettings = AuditSettings()
+    """What watches the account, where this environment is its owner."""
+    budget: BudgetSettings = BudgetSettings()
+    """What a month may cost before somebody is told."""
+
+    @property
+    def owns_account(self) -> bool:
+        """Whether this environment makes what its account has once."""
+        return self.account_owner == self.environment_suffix
 
     @property
     def names(self) -> Names:
         """Makes this environment's resource names."""
         return Names(self.name_prefix, self.environment_suffix, self.account_id)
+
+    @property
+    def recovery_services(self) -> dict[str, ServiceSettings]:
+        """The services as they stand by in the recovery region; as in the primary one where both regions serve."""
+        if self.edge.origin_routing is OriginRouting.LATENCY:
+            return self.services
+        return {name: one.standing_by(self.recovery.standby_percent) for name, one in self.services.items()}
 
     @model_validator(mode="wrap")
     @classmethod

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from settings.backups import BackupSettings
-from settings.database import DatabaseSettings
+from settings.database import DatabaseSettings, RecoveryMode
 from settings.naming import Names
 from settings.processing import LEAST_CONNECTIONS, ProcessingSettings
 from settings.services import ServiceSettings
@@ -79,17 +79,20 @@ def _connections(values: Mapping[str, Any]) -> Iterator[Problem]:
     except ValidationError:
         return
     allowed = int(database.max_connections * CONNECTION_SHARE)
-    held = {name: one.most_tasks * one.connections_per_task for name, one in services.items()}
+    # The tasks of both regions write through the one writer that a global database has (modules/database_access.py).
+    regions = 2 if database.recovery is RecoveryMode.GLOBAL else 1
+    held = {name: regions * one.most_tasks * one.connections_per_task for name, one in services.items()}
     if processing := _processing(values):
         # As many functions as may process at once, and the one that reconciles.
-        held["processing"] = (processing.concurrency + 1) * processing.connections_per_function
+        held["processing"] = regions * (processing.concurrency + 1) * processing.connections_per_function
     if sum(held.values()) > allowed:
         listed = ", ".join(f"{name} {number}" for name, number in held.items() if number)
         yield Problem(
             field=("database", "instance_class"),
             value=database.instance_class,
             allowed=f"tasks may hold {CONNECTION_SHARE:.0%} of its {database.max_connections} connections, {allowed}, "
-            f"and could hold {sum(held.values())} ({listed}, counting both colours of a release): choose a larger one, "
+            f"and could hold {sum(held.values())} ({listed}, counting both colours of a release"
+            f"{' and both regions' if regions > 1 else ''}): choose a larger one, "
             "or lower maximum_tasks or connections_per_task, or processing.concurrency",
         )
 

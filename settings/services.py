@@ -156,8 +156,8 @@ class ServiceSettings(SettingsModel):
     """Whether customers wait for it: blue/green behind the load balancer. If not, it is a worker, on Spot."""
     path_patterns: Annotated[tuple[PathPattern, ...], Field(strict=False, max_length=4)] = ()
     """The paths that the load balancer sends to it; only for a critical service."""
-    priority: Annotated[int, Field(ge=1, le=49_000)] = 1000
-    """Its place among the load balancer's rules, the lowest first; no two services share one."""
+    priority: Annotated[int, Field(ge=2, le=49_000)] = 1000
+    """Its place among the load balancer's rules, the lowest first; no two services share one, and 1 is not theirs."""
     port: Annotated[int, Field(ge=1024, le=65_535)] = 8443
     """The port on which a task listens by HTTPS; unprivileged, as tasks do not run as root."""
     cpu_units: Literal[256, 512, 1024, 2048, 4096] = 256
@@ -201,6 +201,15 @@ class ServiceSettings(SettingsModel):
         """The most tasks that run at once: while a critical service is released, both colours do."""
         return self.maximum_tasks * (2 if self.critical else 1)
 
+    def standing_by(self, percent: int) -> ServiceSettings:
+        """The service with so many percent of its least tasks, rounded up; it may grow as far as ever."""
+        scheduled = {
+            name: one.model_copy(update={"minimum_tasks": _share(one.minimum_tasks, percent)})
+            for name, one in self.scheduled_scaling.items()
+        }
+        least = _share(self.minimum_tasks, percent)
+        return self.model_copy(update={"minimum_tasks": least, "scheduled_scaling": scheduled})
+
     @model_validator(mode="after")
     def _fits_together(self) -> ServiceSettings:
         first, last, step = FARGATE_SIZES[self.cpu_units]
@@ -229,6 +238,10 @@ class ServiceSettings(SettingsModel):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+
+def _share(tasks: int, percent: int) -> int:
+    return -(-tasks * percent // 100)
 
 
 class ReleaseSettings(SettingsModel):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from cdktf import S3Backend, TerraformOutput, TerraformStack
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.data_aws_route53_zone import DataAwsRoute53Zone
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
 from cdktf_cdktf_provider_aws.route53_zone import Route53Zone
@@ -16,16 +17,20 @@ from constructs import Construct
 
 from modules.acquirer_secret import AcquirerSecret
 from modules.alarm_topic import AlarmTopic
+from modules.audit import Audit, WatchedRegion, uses_of_logs_key
 from modules.backup_vault import BackupVault
 from modules.backups import Backups
 from modules.buckets import Buckets
+from modules.budget import Budget
 from modules.business_dashboard import BusinessDashboard
 from modules.database import Database
 from modules.database_access import DatabaseAccess
 from modules.database_alarms import DatabaseAlarms
+from modules.database_metrics_log import DatabaseMetricsLog
 from modules.database_rotation import DatabaseRotation
 from modules.database_schema import DatabaseSchema
 from modules.database_secrets import DatabaseSecrets
+from modules.database_surroundings import POSTGRESQL_PORT
 from modules.delivery import Delivery
 from modules.delivery_permissions import Reach
 from modules.distribution import Distribution
@@ -55,9 +60,11 @@ from modules.region import LandsInItsRegion, Region
 from modules.region_alarms import RegionAlarms
 from modules.replication import Replication
 from modules.restore_test import RestoreTest
+from modules.security_groups import Addresses, Flow
 from modules.services import Services
 from modules.snapshot_export import SnapshotExport
 from modules.statement_blocks import with_statement_blocks
+from modules.takeover import Takeover
 from settings import Settings
 from settings.edge import OriginRouting
 from settings.firewall import Scope
@@ -124,6 +131,8 @@ class PaymentPlatform(TerraformStack):
         self.origin_verify = self._origin_verify()
         self._put_up_firewalls()
         self._distribute()
+        self._watch_account()
+        self._keep_to_the_budget()
         self._watch()
         self._let_workflows_deploy()
 
@@ -159,7 +168,17 @@ class PaymentPlatform(TerraformStack):
 
     def _keys(self, region: Region) -> Keys:
         settings = self._settings
-        return Keys(region, "keys", names=self._names, settings=settings.encryption, protected=settings.protected)
+        uses_of_logs = uses_of_logs_key(settings, region.name)
+        if settings.budget.monthly_usd and region is self.primary:
+            uses_of_logs.append(Budget.use_of_key(self._names))
+        return Keys(
+            region,
+            "keys",
+            names=self._names,
+            settings=settings.encryption,
+            protected=settings.protected,
+            uses_of_logs=uses_of_logs,
+        )
 
     def _logs_key(self, region: Region) -> LogsKey:
         settings = self._settings
@@ -239,6 +258,7 @@ class PaymentPlatform(TerraformStack):
             keys=self.primary_keys,
             zones=settings.primary.zones,
             protected=settings.protected,
+            metrics_log=self._metrics_log(self.primary, self.primary_keys),
         )
         self.recovery_database = RecoveryDatabase(
             self.recovery,
@@ -250,6 +270,7 @@ class PaymentPlatform(TerraformStack):
             keys=self.recovery_keys,
             zones=settings.recovery.zones,
             protected=settings.protected,
+            metrics_log=self._metrics_log(self.recovery, self.recovery_keys),
         )
         self.database_secrets = DatabaseSecrets(
             self.primary,
@@ -274,6 +295,9 @@ class PaymentPlatform(TerraformStack):
             topic=self.primary_alarm_topic,
             after=self.database_schema.ready if self.database_schema else [],
         )
+        if self.recovery_database.global_cluster:
+            self._let_the_other_region_write(self.database, self.recovery_network)
+            self._let_the_other_region_write(self.recovery_database, self.primary_network)
         ReaderScaling(self.primary, "reader-scaling", names=self._names, database=self.database)
         self._watch_database()
 
@@ -291,6 +315,24 @@ class PaymentPlatform(TerraformStack):
             keys=self.primary_keys,
             on_deploy=processing.migrate_on_deploy,
         )
+
+    @staticmethod
+    def _let_the_other_region_write(database: Database | RecoveryDatabase, other: Network) -> None:
+        """One way in for all: rules that name addresses, as across regions, would be the same for each service."""
+        Flow(
+            database,
+            "from-the-other-region",
+            source=Addresses(other.private.block),
+            destination=database.group,
+            port=POSTGRESQL_PORT,
+            reason="Services of the other region write while the writer is here",
+        )
+
+    def _metrics_log(self, region: Region, keys: Keys) -> CloudwatchLogGroup | None:
+        """The account's log group of enhanced monitoring, if this environment makes what the account has once."""
+        if not (self._settings.owns_account and self._settings.audit.database_metrics_log):
+            return None
+        return DatabaseMetricsLog(region, "database-metrics-log", key=keys.logs).log_group
 
     def _watch_database(self) -> None:
         DatabaseAlarms(
@@ -313,7 +355,11 @@ class PaymentPlatform(TerraformStack):
             )
 
     def _database_access(
-        self, region: Region, database: Database | RecoveryDatabase, keys: Keys
+        self,
+        region: Region,
+        database: Database | RecoveryDatabase,
+        keys: Keys,
+        other: Database | RecoveryDatabase,
     ) -> DatabaseAccess | None:
         """How services reach the database of their region, if there is one: not where snapshots would be restored."""
         if database.cluster is None:
@@ -324,6 +370,8 @@ class PaymentPlatform(TerraformStack):
             cluster=database.cluster,
             group=database.group,
             key=keys.secrets,
+            global_cluster=self.recovery_database.global_cluster if self._settings.database.global_endpoint else None,
+            other_addresses=Addresses(other.group.addresses) if self.recovery_database.global_cluster else None,
         )
 
     def _process_payments(self) -> dict[Region, PaymentsProcessing]:
@@ -350,11 +398,11 @@ class PaymentPlatform(TerraformStack):
                 endpoints=endpoints,
                 keys=keys,
                 topic=topic,
-                database=self._database_access(region, database, keys),
+                database=self._database_access(region, database, keys, other),
                 after=schema.ready,
                 stands_by=region is self.recovery,
             )
-            for region, network, endpoints, keys, topic, database in (
+            for region, network, endpoints, keys, topic, database, other in (
                 (
                     self.primary,
                     self.primary_network,
@@ -362,6 +410,7 @@ class PaymentPlatform(TerraformStack):
                     self.primary_keys,
                     self.primary_alarm_topic,
                     self.database,
+                    self.recovery_database,
                 ),
                 (
                     self.recovery,
@@ -370,6 +419,7 @@ class PaymentPlatform(TerraformStack):
                     self.recovery_keys,
                     self.recovery_alarm_topic,
                     self.recovery_database,
+                    self.database,
                 ),
             )
         }
@@ -483,6 +533,9 @@ class PaymentPlatform(TerraformStack):
     def _distribute(self) -> None:
         edge = self._settings.edge
         origin_name = self.origin_names[edge.origin_routing]
+        takeover = Takeover(
+            self.recovery, "takeover", names=self._names, edge=edge, load_balancer=self.recovery_load_balancer
+        )
         self.origin_records = [
             OriginRecord(
                 region,
@@ -492,7 +545,7 @@ class PaymentPlatform(TerraformStack):
                 load_balancer=load_balancer,
                 domain_name=origin_name,
                 zone_id=self.zone_id,
-                first=region is self.primary,
+                takeover=takeover if region is self.primary else None,
             )
             for region, load_balancer in (
                 (self.primary, self.primary_load_balancer),
@@ -529,28 +582,54 @@ class PaymentPlatform(TerraformStack):
             self.primary,
             "services",
             settings=self._settings,
+            services=self._settings.services,
             keys=self.primary_keys,
             topic=self.primary_alarm_topic,
             network=self.primary_network,
             endpoints=self.primary_endpoints,
             load_balancer=self.primary_load_balancer,
-            database=self._database_access(self.primary, self.database, self.primary_keys),
+            database=self._database_access(self.primary, self.database, self.primary_keys, self.recovery_database),
             payments_queue=self._payments_queue(self.primary),
         )
         self.recovery_services = Services(
             self.recovery,
             "services",
             settings=self._settings,
+            services=self._settings.recovery_services,
             keys=self.recovery_keys,
             topic=self.recovery_alarm_topic,
             network=self.recovery_network,
             endpoints=self.recovery_endpoints,
             load_balancer=self.recovery_load_balancer,
-            database=self._database_access(self.recovery, self.recovery_database, self.recovery_keys),
+            database=self._database_access(self.recovery, self.recovery_database, self.recovery_keys, self.database),
             payments_queue=self._payments_queue(self.recovery),
         )
         if self._settings.owns_registry_settings:
             self.primary_services.repositories.replicate_to(self._settings.recovery.name)
+
+    def _watch_account(self) -> None:
+        """What an account has once, so that only one of its environments makes it."""
+        if self._settings.owns_account:
+            primary, recovery = (
+                WatchedRegion(region=region, keys=keys, topic=topic, buckets=buckets)
+                for region, keys, topic, buckets in (
+                    (self.primary, self.primary_keys, self.primary_alarm_topic, self.primary_buckets),
+                    (self.recovery, self.recovery_keys, self.recovery_alarm_topic, self.recovery_buckets),
+                )
+            )
+            Audit(settings=self._settings, primary=primary, recovery=recovery)
+
+    def _keep_to_the_budget(self) -> None:
+        budget = self._settings.budget
+        if budget.monthly_usd:
+            Budget(
+                self.primary,
+                "budget",
+                names=self._names,
+                settings=budget,
+                usd=budget.monthly_usd,
+                topic=self.primary_alarm_topic,
+            )
 
     def _watch(self) -> None:
         """What no part watches by itself; then, when all alarms are there, who is woken, and what is seen."""

@@ -1,10 +1,14 @@
-"""How an addition changes a class of moto: a method replaced that can still call the original, or a new one."""
+"""How an addition changes moto: a method replaced that can still call the original, a new one, or a whole service."""
 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
+
+from moto import backend_index, backends
+from moto.core.base_backend import BackendDict
 
 Method = Callable[..., Any]
 
@@ -61,3 +65,21 @@ def add(target: type) -> Callable[[Method], Method]:
         return function
 
     return put
+
+
+def add_service(name: str, instances: BackendDict[Any], url_pattern: str) -> None:
+    r"""Make moto serve a service that it does not know.
+
+    Args:
+        name: as moto would call its module.
+        instances: what holds the service's state, by account and region.
+        url_pattern: of its hosts, such as ``https?://access-analyzer\.(.+)\.amazonaws\.com``.
+
+    Raises:
+        AttributeError: moto knows the service by now: the addition can go.
+    """
+    if name in backends.list_of_moto_modules():
+        raise AttributeError(f"moto already has {name}")
+    original = backends.get_backend
+    backends.get_backend = lambda asked: instances if asked == name else original(asked)
+    backend_index.backend_url_patterns.append((name, re.compile(url_pattern)))

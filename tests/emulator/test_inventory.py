@@ -58,8 +58,6 @@ def make_everything(client: Callable[..., Client]) -> set[tuple[str, str, str]]:
     described = [{"Name": "description", "Values": ["ELB " + served["load balancer"].partition("loadbalancer/")[2]]}]
     (of_balancer,) = ec2.describe_network_interfaces(Filters=described)["NetworkInterfaces"]
     zone = client("route53").create_hosted_zone(Name="example.com", CallerReference="once")["HostedZone"]["Id"]
-    configuration = {"LocationConstraint": "us-west-2"}
-    client("s3", "us-west-2").create_bucket(Bucket="a-bucket", CreateBucketConfiguration=configuration)
     regional = {
         "vpc": vpc,
         "subnet": subnet,
@@ -92,6 +90,7 @@ def make_everything(client: Callable[..., Client]) -> set[tuple[str, str, str]]:
         "dashboard": "board",
         "global database": make_global_database(client),
         **make_edge(client),
+        **make_of_account(client),
     }
     assert without_region.keys() == GLOBAL.keys()
     return {
@@ -156,7 +155,48 @@ def make_services(client: Callable[..., Client], subnet: str, vpc: str) -> dict[
         **make_database(client, subnet),
         **make_firewall(client("wafv2", "us-west-2")),
         **make_log_delivery(client("logs", "us-west-2")),
+        **make_audit(client),
     }
+
+
+def make_audit(client: Callable[..., Client]) -> dict[str, str]:
+    """One of each kind that watches an account in a region: kind and id."""
+    client("s3", "us-west-2").create_bucket(
+        Bucket="a-bucket", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
+    )
+    trail = client("cloudtrail", "us-west-2").create_trail(
+        Name="trail", S3BucketName="a-bucket", IsMultiRegionTrail=True
+    )
+    config = client("config", "us-west-2")
+    config.put_configuration_recorder(
+        ConfigurationRecorder={"name": "recorder", "roleARN": "arn:aws:iam::123456789012:role/role"}
+    )
+    config.put_delivery_channel(DeliveryChannel={"name": "channel", "s3BucketName": "a-bucket"})
+    source = {"Owner": "AWS", "SourceIdentifier": "RDS_STORAGE_ENCRYPTED"}
+    config.put_config_rule(ConfigRule={"ConfigRuleName": "rule", "Source": source})
+    client("securityhub", "us-west-2").enable_security_hub()
+    analyzers = client("accessanalyzer", "us-west-2")
+    return {
+        "trail": trail["TrailARN"],
+        "threat detector": client("guardduty", "us-west-2").create_detector(Enable=True)["DetectorId"],
+        "configuration recorder": "recorder",
+        "configuration channel": "channel",
+        "configuration rule": "rule",
+        "security hub": "arn:aws:securityhub:us-west-2:123456789012:hub/default",
+        "access analyzer": analyzers.create_analyzer(analyzerName="analyzer", type="ACCOUNT")["arn"],
+    }
+
+
+def make_of_account(client: Callable[..., Client]) -> dict[str, str]:
+    """One of each kind that an account has without a region: kind and id."""
+    account = "123456789012"
+    client("s3control").put_public_access_block(
+        AccountId=account, PublicAccessBlockConfiguration={"BlockPublicAcls": True}
+    )
+    limit = {"Amount": "1", "Unit": "USD"}
+    budget = {"BudgetName": "budget", "BudgetLimit": limit, "TimeUnit": "MONTHLY", "BudgetType": "COST"}
+    client("budgets", "us-east-1").create_budget(AccountId=account, Budget=budget)
+    return {"account's public access block": account, "budget": "budget"}
 
 
 def make_database(client: Callable[..., Client], subnet: str) -> dict[str, str]:

@@ -28,7 +28,8 @@ REGISTERED = (
 
 # The rules of the network are modified in test_services.py: the provider's waits make a second apply expensive.
 @pytest.mark.parametrize(
-    ("configuration", "changes"), [("network", []), ("storage", [CHANGED]), ("observability", [CHANGED])]
+    ("configuration", "changes"),
+    [("network", []), ("storage", [CHANGED]), ("observability", [CHANGED]), ("audit", [CHANGED])],
 )
 def test_a_configuration_is_applied_stays_as_it_is_changes_and_is_destroyed_without_a_rest(
     configuration: str, changes: list[tuple[str, ...]], terraform: Configure, own_aws: Server

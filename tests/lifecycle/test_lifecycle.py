@@ -21,9 +21,11 @@ from rich.console import Console
 
 from emulator import process, stand_in
 from emulator.record import Call, read_calls, read_violations
+from operations.failover import run as failover
+from operations.failover_request import Request as FailoverRequest
 from operations.local_deployment import LocalDeployment
 from operations.release import run
-from operations.release_request import Request
+from operations.release_request import Region, Request
 from operations.synthesized import provider_installation, synthesize
 from operations.terraform import Terraform
 from policy.delivery import Record, roles
@@ -187,6 +189,16 @@ class Exported:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FailedOver:
+    """What came of a failover: its exit code, who writes then, and what a plan would change."""
+
+    code: int
+    output: str
+    writers: list[str]
+    plan: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Applied:
     """What came of changed settings: what a plan would change then, what is left, and who has another password.
 
@@ -218,7 +230,7 @@ class Rehearsal:
     released: Released
     rolled_back: Released
     asked: list[str]
-    plan_after_failovers: list[str]
+    failed_over: list[FailedOver]
     passwords_found: dict[str, list[str]]
     exported: Exported
     applied: Applied
@@ -238,7 +250,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
             Bucket=local_settings.state.bucket, Key="payments/local/terraform.tfstate"
         )
         state_text = state["Body"].read().decode()
-        failed_over = fail_over(deployment, server)
+        failed_over = fail_over(deployment, server, local_settings)
         origin_secret = client(server, "secretsmanager").get_secret_value(SecretId="payments/local/origin-verify")
         plans = {name: planned(deployment, server, directory / name, text) for name, text in CHANGES.items()}
         passwords = passwords_of(server)
@@ -268,7 +280,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
             released=released,
             rolled_back=rolled_back,
             asked=standing.requests,
-            plan_after_failovers=failed_over,
+            failed_over=failed_over,
             passwords_found=found,
             exported=exported,
             applied=applied,
@@ -391,22 +403,22 @@ def weights(server: process.Server, settings: Settings) -> dict[str, dict[str, i
     return found
 
 
-def fail_over(deployment: LocalDeployment, server: process.Server) -> list[str]:
-    """What Terraform would do while another instance, in another region, is the writer; then all is as it was."""
-    rds, account = client(server, "rds"), "123456789012"
-    clusters = {
-        region: f"arn:aws:rds:{region}:{account}:cluster:payments-{name}-local"
-        for region, name in (("us-west-2", "recovery-database"), ("us-east-2", "database"))
-    }
-    rds.failover_db_cluster(DBClusterIdentifier="payments-database-local")
-    changes: list[str] = []
-    for target in clusters.values():
-        rds.switchover_global_cluster(
-            GlobalClusterIdentifier="payments-global-database-local", TargetDbClusterIdentifier=target
-        )
-        if "us-west-2" in target:
-            changes = deployment.plan()
-    return changes
+def fail_over(deployment: LocalDeployment, server: process.Server, settings: Settings) -> list[FailedOver]:
+    """Another instance becomes the writer; then the command moves the platform to its other region, and back."""
+    client(server, "rds").failover_db_cluster(DBClusterIdentifier=CLUSTER)
+    process.set_clock(server, 0.05)
+    image, ended = settings.services["web"].image, []
+    with pytest.MonkeyPatch.context() as patch, stand_in.serving(server, image):
+        for name, value in process.environment(server.url).items():
+            patch.setenv(name, value)
+        for to in (Region.RECOVERY, Region.PRIMARY):
+            said = io.StringIO()
+            request = FailoverRequest(to=to, environment="local", approve=True)
+            code = failover(request, settings, Console(file=said, width=200), seconds_between_looks=0.1)
+            groups = client(server, "rds").describe_global_clusters()["GlobalClusters"]
+            writers = [one["DBClusterArn"] for one in groups[0]["GlobalClusterMembers"] if one["IsWriter"]]
+            ended.append(FailedOver(code=code, output=said.getvalue(), writers=writers, plan=deployment.plan()))
+    return ended
 
 
 def recovery_clusters(server: process.Server) -> list[str]:
@@ -512,7 +524,14 @@ def test_the_passwords_that_were_made_are_nowhere_but_in_their_secrets(rehearsal
 @pytest.mark.requirement("W3.5")
 @pytest.mark.requirement("W7.2")
 def test_a_failover_to_another_instance_or_region_leaves_terraform_nothing_to_do(rehearsal: Rehearsal) -> None:
-    assert rehearsal.plan_after_failovers == []
+    there, back = rehearsal.failed_over
+    assert (there.code, back.code) == (0, 0), there.output + back.output
+    clusters = [
+        "us-west-2:123456789012:cluster:payments-recovery-database-local",
+        f"us-east-2:123456789012:cluster:{CLUSTER}",
+    ]
+    assert [there.writers, back.writers] == [[f"arn:aws:rds:{one}"] for one in clusters]
+    assert (there.plan, back.plan) == ([], [])
 
 
 @pytest.mark.requirement("W3.4")

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from operations.estimate import Estimate, of_environments, table
-from operations.estimate_items import PRICES, Prices, unknown
+from operations.estimate import PAGE, Estimate, of_environments, page, table
+from operations.estimate_items import PRICES, Item, Prices, items, unknown
+from operations.estimate_levers import levers
 from operations.outcome import Refused
 from tests.operations.support import REPOSITORY, environment_file
 from tests.synthesized import Synthesized
@@ -133,3 +134,35 @@ def test_the_command_says_what_is_wrong_with_settings(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert "account_id" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_the_committed_page_is_what_the_command_writes() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `make estimate ARGS=--write`"
+
+
+def test_an_alarm_that_looks_within_a_minute_costs_more() -> None:
+    plain, quick = {"period": 60}, {"metric_query": [{"metric": {"period": 10}}, {"metric": {"period": 60}}]}
+    configuration = {"resource": {"aws_cloudwatch_metric_alarm": {"plain": plain, "quick": quick}}}
+    assert [one.total for one in items(configuration, Prices(PRICES))] == pytest.approx([0.10, 0.60])
+
+
+def test_choices_save_what_their_items_say() -> None:
+    gateway = Item(group="network", thing="NAT gateway", count=6, usd_per_month=HOURS * 0.045)
+    task = Item(
+        group="tasks", thing="task of 1 vCPU, 2 GB, arm64", count=3, usd_per_month=HOURS * (0.03238 + 2 * 0.00356)
+    )
+    worker = Item(group="tasks", thing="task of 1 vCPU, 2 GB, arm64 (Spot costs less)", count=1, usd_per_month=100.0)
+    endpoint = Item(group="network", thing="interface endpoint in a zone", count=30, usd_per_month=HOURS * 0.01)
+    saved = {one.choice: one.saves for one in levers([gateway, task, worker, endpoint], Prices(PRICES))}
+    of_tasks = 3 * HOURS * (0.04048 + 2 * 0.004445 - 0.03238 - 2 * 0.00356)
+    of_worker = HOURS * (0.04048 + 2 * 0.004445) - 100
+    assert saved["Graviton in place of x86"] == f"{of_tasks + of_worker:,.2f}"
+    assert saved["Spot for workers"].startswith("up to 70.00")
+    assert saved["one NAT gateway a region in place of one a zone"].startswith(f"{4 * HOURS * 0.05:,.2f}")
+    assert saved["interface endpoints in one zone in place of three"].startswith(f"{20 * HOURS * 0.01:,.2f}")
+
+
+def test_the_shipped_budgets_are_above_what_is_there_before_use() -> None:
+    for one in of_environments(["local", "staging", "production"], Prices(PRICES)):
+        assert one.budget_usd is not None
+        assert one.total * 1.2 < one.budget_usd < one.total * 3

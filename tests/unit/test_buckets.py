@@ -53,7 +53,10 @@ def test_bucket_is_versioned_owned_and_closed(platform: Synthesized, region: str
 def test_every_bucket_of_the_stack_is_one_of_these(platform: Synthesized) -> None:
     assert sorted(
         path_of(bucket).split("/", 1)[1] for bucket in platform.resources("aws_s3_bucket").values()
-    ) == sorted(f"{region}/buckets/{purpose}/bucket" for region in REGIONS for purpose in PURPOSES)
+    ) == sorted(
+        ["primary/audit-bucket/bucket/bucket"]
+        + [f"{region}/buckets/{purpose}/bucket" for region in REGIONS for purpose in PURPOSES]
+    )
 
 
 @pytest.mark.requirement("W4.3")

@@ -67,6 +67,9 @@ def test_only_this_account_and_named_services_are_principals(platform: Synthesiz
         "cloudwatch.amazonaws.com",
         "events.amazonaws.com",
         "s3.amazonaws.com",
+        "budgets.amazonaws.com",
+        "cloudtrail.amazonaws.com",
+        "config.amazonaws.com",
     }
     for key in platform.resources("aws_kms_key").values():
         for statement in platform.statements(key["policy"]).values():
@@ -91,7 +94,7 @@ def test_buckets_under_the_objects_key_are_those_that_it_serves(platform: Synthe
         for block in platform.resources("aws_s3_bucket_server_side_encryption_configuration").values()
         if "kms" in block["rule"][0]["apply_server_side_encryption_by_default"]["sse_algorithm"]
     ]
-    assert set(encrypted) == set(ENCRYPTED_BUCKETS)
+    assert set(encrypted) - {"bucket"} == set(ENCRYPTED_BUCKETS)  # that of the audit trail lies under the logs key
 
 
 def test_logs_key_is_used_for_this_environments_log_groups(platform: Synthesized) -> None:
@@ -99,12 +102,13 @@ def test_logs_key_is_used_for_this_environments_log_groups(platform: Synthesized
         region = REGION_NAMES[region_of(key)]
         use = conditions(platform.statements(key["policy"])["UseByCloudWatchLogs"])
         paths = ["/payments/local/", "aws-waf-logs-payments/local/", "/aws/rds/cluster/payments-database-local/"]
-        paths += ["/aws/rds/cluster/payments-recovery-database-local/", "/aws/vendedlogs/states/payments/local/"]
+        paths += ["/aws/rds/cluster/payments-recovery-database-local/"]
+        paths += ["/aws/ecs/containerinsights/payments-cluster-local/", "/aws/vendedlogs/states/payments/local/"]
         patterns = [f"arn:aws:logs:{region}:123456789012:log-group:{path}*" for path in paths]
         assert use["kms:EncryptionContext:aws:logs:arn"] == ("ArnLike", patterns)
         groups = [g for g in platform.resources("aws_cloudwatch_log_group").values() if region_of(g) == region_of(key)]
         assert groups
-        assert all(group["name"].startswith(tuple(paths)) for group in groups)
+        assert all(group["name"].startswith((*paths, "RDSOSMetrics")) for group in groups)
 
 
 def test_what_is_global_has_a_key_for_its_logs_and_no_other(platform: Synthesized) -> None:
@@ -157,7 +161,8 @@ def test_event_rules_that_write_to_queues_are_named_one_by_one(platform: Synthes
     for key in keys_of(platform, "objects"):
         use = conditions(platform.statements(key["policy"])["UseByEventRules"])
         place = f"arn:aws:events:{REGION_NAMES[region_of(key)]}:123456789012:rule"
-        rules = [f"{place}/payments-{one}-local" for one in ("snapshot-export", "backup-failures", "restore-failures")]
+        purposes = ("snapshot-export", "backup-failures", "restore-failures", "threat-findings")
+        rules = [f"{place}/payments-{one}-local" for one in purposes]
         assert use["aws:SourceArn"] == ("ArnLike", rules)
         assert use["aws:SourceAccount"] == ("StringEquals", ["123456789012"])
 

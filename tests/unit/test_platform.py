@@ -8,6 +8,7 @@ import pytest
 from cdktf import Testing
 from cdktf_cdktf_provider_aws.vpc import Vpc
 
+from modules.database_metrics_log import METRICS_LOG
 from modules.region import Region
 from settings import Settings, load
 from stacks.payment_platform import PaymentPlatform
@@ -91,10 +92,14 @@ def test_what_refers_to_another_region_names_only_what_crosses(platform: Synthes
         ("aws_rds_cluster", "depends_on"),  # on the writer that the secondary follows
         ("aws_secretsmanager_secret", "replica"),  # the key of the replica
         ("aws_route53_record", "zone_id"),  # of the one zone, which is global
+        ("aws_route53_health_check", "child_healthchecks"),  # which are global, whichever region they are about
+        ("aws_ecs_task_definition", "container_definitions"),  # the name that leads to the writer of a global database
         ("aws_cloudfront_distribution", "origin"),  # the buckets of both regions
         ("aws_cloudfront_distribution", "depends_on"),  # the records of both regions that its origin's name has
         ("aws_cloudfront_distribution", "default_cache_behavior"),  # the function of CloudFront, which is global
         ("aws_cloudfront_distribution", "ordered_cache_behavior"),
+        ("aws_config_delivery_channel", "s3_bucket_name"),  # the account's one audit bucket, for both regions
+        ("aws_config_delivery_channel", "s3_kms_key_arn"),  # and its key
         ("aws_wafv2_web_acl", "rule"),  # the rule groups of both regions, which one function makes
         ("aws_secretsmanager_secret", "replica"),  # under the other region's key
     }
@@ -139,6 +144,8 @@ def test_names_and_default_tags_carry_the_suffix(platform: Synthesized) -> None:
         if attribute in block
     ]
     assert len(named) >= len(own_name)
+    # Of the account, and called so by AWS: the environment that owns the account makes it.
+    named = [name for name in named if name != METRICS_LOG]
     assert all("local" in re.split("[-/]", name) for name in named), named
     for provider in platform.configuration["provider"]["aws"]:
         assert provider["default_tags"][0]["tags"]["environment_suffix"] == "local"

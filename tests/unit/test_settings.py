@@ -92,7 +92,10 @@ def test_shipped_environments_are_valid(environment: str) -> None:
         ("[services.web]\nuser = 0", "services.web.user", "0", "1"),
         ("[services.web.health_check]\ntimeout_seconds = 15", "health_check.timeout_seconds", "15", "less than"),
         ("[services.web.health_check]\nslow_start_seconds = 5", "health_check.slow_start_seconds", "5", "30 to 900"),
-        ("[services.web]\nconnections_per_task = 110", "database.instance_class", "db.r8g.large", "web 1320"),
+        ("[services.web]\nconnections_per_task = 110", "database.instance_class", "db.r8g.large", "web 2640"),
+        ("[services.web]\nconnections_per_task = 110", "database.instance_class", "db.r8g.large", "both regions"),
+        ("[services.web]\npriority = 1", "services.web.priority", "1", "2"),
+        ("[recovery]\nstandby_percent = 0", "recovery.standby_percent", "0", "1"),
         (
             SCHEDULE.format("rate(1 day)", "UTC", 6),
             "services.web.scheduled_scaling.sale.schedule",
