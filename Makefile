@@ -18,6 +18,7 @@ IMAGE :=
 QUEUE :=
 PLAN :=
 REGION := primary
+TO :=
 export PLATFORM_ENVIRONMENT := $(ENV)
 
 # Without byte code each start compiles the bindings anew, which takes longer than a synthesis.
@@ -79,6 +80,10 @@ test-log-forwarding: .venv/.synced ## forward a million lines of load balancer l
 test-rotation: setup ## rotate secrets 20 times under logins, crash at every call, and print what came of it
 	@ROTATIONS=20 $(RUN) -m pytest tests/rotation $(ARGS)
 
+.PHONY: test-failover
+test-failover: .venv/.synced ## end a failover before each of its calls and lose each answer, and count the writers
+	@EACH_CALL=1 $(RUN) -m pytest tests/failover $(ARGS)
+
 .PHONY: load-payments
 load-payments: .venv/.synced ## take payments under load while processes are killed (ARGS="--quick", --payments 20000)
 	@PYTHONPATH=services/payments $(RUN) -m tests.load $(ARGS)
@@ -96,9 +101,12 @@ openapi: .venv/.synced ## write services/payments/openapi.json anew
 	@cd services/payments && ../../$(RUN) -m payments openapi > openapi.json.new && mv openapi.json.new openapi.json
 
 .PHONY: check
-check: .venv/.synced ## formatting, lint and types
+check: .venv/.synced ## formatting, lint and types, and the workflows
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	@.venv/bin/zizmor --offline --quiet .github
 	@$(RUN) -m mypy
 
 .PHONY: scan
@@ -117,6 +125,10 @@ synth: .venv/.synced preflight ## write the Terraform configuration of ENV to cd
 .PHONY: estimate
 estimate: .venv/.synced ## show what a month of each environment costs before anything is used
 	@$(RUN) -m operations estimate $(ARGS)
+
+.PHONY: picture
+picture: .venv/.synced ## draw docs/architecture.svg and its tables anew (PLAN=plan.json ARGS="--output file.svg")
+	@$(RUN) -m operations picture $(PLAN) --environment $(ENV) $(ARGS)
 
 .PHONY: bench-synth
 bench-synth: .venv/.synced preflight ## measure synthesis against stock CDKTF
@@ -140,13 +152,25 @@ diff: setup ## show what deploy would change in ENV
 review: setup ## show what deploy would change in ENV as a reviewer wants to see it (PLAN=plan.json for a plan made before)
 	@$(RUN) -m operations review $(PLAN) --environment $(ENV) $(ARGS)
 
+.PHONY: delivery
+delivery: .venv/.synced ## show who may plan and deploy ENV from GitHub
+	@$(RUN) -m operations delivery $(ENV)
+
 .PHONY: deploy
 deploy: setup ## deploy ENV
 	@$(RUN) -m operations deploy $(ENV) $(ARGS)
 
+.PHONY: failover
+failover: .venv/.synced ## serve ENV from its other region (TO=recovery), or again from its own (TO=primary; ARGS=--lost-region)
+	@$(RUN) -m operations failover $(TO) --environment $(ENV) $(ARGS)
+
 .PHONY: release
 release: .venv/.synced ## release IMAGE, or what runs as set now, of SERVICE in ENV (REGION=recovery; ARGS=--resume, --stop)
 	@$(RUN) -m operations release $(SERVICE) $(if $(IMAGE),--image $(IMAGE)) --environment $(ENV) --region $(REGION) $(ARGS)
+
+.PHONY: migrate
+migrate: .venv/.synced ## bring the schema of the database of ENV up to date, where a deployment does not do it by itself
+	@$(RUN) -m operations migrate $(ENV) $(ARGS)
 
 .PHONY: redrive
 redrive: .venv/.synced ## show the dead letters of QUEUE (ARGS="--older-than 1h", --return or --discard "why")

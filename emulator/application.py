@@ -40,6 +40,7 @@ from emulator.contract import (
 )
 from emulator.faults import FAULTS
 from emulator.record import Call, RecordedViolation, Recorder
+from emulator.regions import REGIONS
 from emulator.turns import turn
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ CLOCK_PATH = "/_local-aws/clock"
 
 SNAPSHOTS_PATH = "/_local-aws/snapshots"
 """Takes ``{"region": "us-east-2", "cluster": "name"}`` by PUT: RDS takes an automated snapshot, as every night."""
+
+REGIONS_PATH = "/_local-aws/regions"
+"""Takes ``{"region": "us-east-2", "lost": true, "silent": false}`` by PUT: nothing answers there until it is back."""
 
 FAULTS_PATH = "/_local-aws/faults"
 """Takes ``{"operation": "StartExportTask", "code": "Throttling", "times": 2}`` by PUT: the next calls fail so."""
@@ -109,6 +113,9 @@ class LocalAws:
         return [answer.body]
 
     def _answer(self, exchange: _Exchange) -> _Answer:
+        if REGIONS.is_lost(exchange.region):
+            REGIONS.hold(exchange.region)
+            return _Answer.of(_lost(exchange))
         if self._contract:
             error = self._refuse(exchange)
             if error is not None:
@@ -274,6 +281,14 @@ class _Answer:
         return cls(int(status.split()[0]), headers, body)
 
 
+def _lost(exchange: _Exchange) -> ErrorResponse:
+    """What a region that is lost answers, if anything."""
+    message, status = f"{exchange.region} is lost", int(HTTPStatus.SERVICE_UNAVAILABLE)
+    if exchange.target is None:
+        return ErrorResponse(status, {"Content-Type": "text/plain"}, message.encode(), "ServiceUnavailable")
+    return error_response(exchange.target.operation, exchange.target.protocol, "ServiceUnavailable", message, status)
+
+
 def _plain_error(code: str, message: str) -> ErrorResponse:
     return ErrorResponse(_NOT_RETRIED, {"Content-Type": "text/plain"}, message.encode(), code)
 
@@ -351,6 +366,11 @@ def _take_snapshot(asked: dict[str, Any]) -> dict[str, object]:
             raise ValueError(str(missing)) from None
 
 
+def _lose_region(asked: dict[str, Any]) -> dict[str, object]:
+    REGIONS.set(asked["region"], lost=asked["lost"], silent=asked["silent"])
+    return {**asked}
+
+
 def _ask_for_faults(asked: dict[str, Any]) -> dict[str, object]:
     FAULTS.ask(asked["operation"], asked["code"], asked["times"])
     return {**asked}
@@ -361,6 +381,7 @@ _CONTROLS: dict[str, Callable[[dict[str, Any]], dict[str, object]]] = {
     IMAGES_PATH: _register_image,
     SNAPSHOTS_PATH: _take_snapshot,
     FAULTS_PATH: _ask_for_faults,
+    REGIONS_PATH: _lose_region,
 }
 
 

@@ -85,7 +85,8 @@ def main(handler: str, seconds: float, answer: Path, network: Path) -> None:
 
 def _call(handler: str, event: Any, context: Context) -> Any:
     module, _, function = handler.rpartition(".")
-    sys.path.insert(0, str(Path.cwd()))
+    # After the libraries of this Python: those in the zip may be made for another processor.
+    sys.path.append(str(Path.cwd()))
     return getattr(importlib.import_module(module.replace("/", ".")), function)(event, context)
 
 

@@ -391,6 +391,7 @@ GLOBAL: dict[str, Finder] = {
     "bucket": _all("s3", "list_buckets", "Buckets", "Name"),
     "role": _roles,
     "policy": _all("iam", "list_policies", "Policies", "PolicyName", Scope="Local"),
+    "identity provider": _all("iam", "list_open_id_connect_providers", "OpenIDConnectProviderList", "Arn"),
     "global database": _all("rds", "describe_global_clusters", "GlobalClusters", "GlobalClusterIdentifier"),
     "distribution": _of_cloudfront("list_distributions", "DistributionList", lambda item: str(item["Id"])),
     "origin access control": _of_cloudfront(

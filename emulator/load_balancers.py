@@ -30,6 +30,7 @@ from moto.acm.models import acm_backends
 from moto.elbv2.models import elbv2_backends
 
 from emulator import images
+from emulator.regions import REGIONS
 from emulator.server import HOST
 from emulator.services import ecs
 from emulator.turns import turn
@@ -259,9 +260,9 @@ class _Server(ThreadingHTTPServer):
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
-    def answer(self, request: Request) -> Answer:
-        """What the listener answers."""
-        return answer(*self._place, self._listener, request)
+    def answer(self, request: Request) -> Answer | None:
+        """What the listener answers; nothing where its region is lost."""
+        return None if REGIONS.is_lost(self._place[1]) else answer(*self._place, self._listener, request)
 
     def handle_error(self, *_arguments: object) -> None:
         """A client that goes away, or does not trust the certificate, is none of the server's."""
@@ -276,9 +277,12 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         request = Request(method=self.command, target=self.path, headers=self.headers, body=self.rfile.read(length))
         try:
-            said = self.server.answer(request)
+            said: Answer | None = self.server.answer(request)
         except NotImplementedError as gap:
             said = Answer(status=501, body=f"the local AWS lacks {gap}".encode())
+        if said is None:
+            self.close_connection = True
+            return
         self.send_response_only(said.status)
         for name, value in said.headers:
             if name.lower() != "content-length":

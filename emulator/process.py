@@ -75,6 +75,27 @@ def environment(url: str, region: str = "us-east-2") -> dict[str, str]:
     }
 
 
+def role_environment(server: Server, role_arn: str, region: str = "us-east-2") -> dict[str, str]:
+    """As :func:`environment`, with a session of a role that a workflow on GitHub assumes: the record then names it.
+
+    The local AWS asks neither for a token nor whom the role trusts.
+    """
+    import boto3
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    client = boto3.client("sts", region_name=region, endpoint_url=server.url, config=Config(signature_version=UNSIGNED))
+    session = client.assume_role_with_web_identity(
+        RoleArn=role_arn, RoleSessionName="rehearsal", WebIdentityToken="a-token-of-nobody"
+    )["Credentials"]
+    return {
+        **environment(server.url, region),
+        "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": session["SessionToken"],
+    }
+
+
 def complete_environment(url: str, base: Mapping[str, str] | None = None, region: str = "us-east-2") -> dict[str, str]:
     """The environment for a child process: ``base`` without any ``AWS_`` variable, and :func:`environment`.
 
@@ -218,6 +239,24 @@ def let_fail(server: Server, operation: str, code: str, times: int = 1) -> None:
         EmulatorError: the server does not answer.
     """
     _control(server, "faults", {"operation": operation, "code": code, "times": times})
+
+
+def lose_region(server: Server, region: str, *, silent: bool = False) -> None:
+    """Let nothing in a region answer any more: its APIs end in 503, or ``silent`` in no answer within a minute.
+
+    Raises:
+        EmulatorError: the server does not answer.
+    """
+    _control(server, "regions", {"region": region, "lost": True, "silent": silent})
+
+
+def restore_region(server: Server, region: str) -> None:
+    """Have a lost region back, as it was.
+
+    Raises:
+        EmulatorError: the server does not answer.
+    """
+    _control(server, "regions", {"region": region, "lost": False, "silent": False})
 
 
 def _control(server: Server, path: str, asked: dict[str, object]) -> dict[str, object]:

@@ -8,6 +8,9 @@ and makes its users; so all that it needs is there before.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission
 from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
 from cdktf_cdktf_provider_aws.secretsmanager_secret_rotation import (
@@ -56,10 +59,15 @@ class DatabaseRotation(Construct):
         endpoints: Endpoints,
         keys: Keys,
         topic: AlarmTopic,
+        after: Sequence[ITerraformDependable] = (),
     ) -> None:
-        """``endpoints`` gives the group by which the function calls Secrets Manager; ``topic`` takes the alarm."""
+        """``endpoints`` gives the group by which the function calls Secrets Manager; ``topic`` takes the alarm.
+
+        The first rotations begin ``after`` these, which make users and log in as the master.
+        """
         super().__init__(scope, id_)
         self._database = database
+        self._after = after
         self.function = Function(
             self,
             "function",
@@ -114,6 +122,7 @@ class DatabaseRotation(Construct):
                 self._flow.egress,
                 self._flow.ingress,
                 *self._database.instances,
+                *self._after,
             ],
         )
 

@@ -87,7 +87,7 @@ class DatabaseSecrets(Construct):
             force_overwrite_replica_secret=True,  # a replica that an earlier environment of this name left
             tags={"Name": name},
         )
-        policy = PolicyDocument(self, f"{purpose}-document", statement=_forbidden(self._names.account_id))
+        policy = PolicyDocument(self, f"{purpose}-document", statement=forbidden_to_others(self._names.account_id))
         SecretsmanagerSecretPolicy(
             self, f"{purpose}-policy", secret_arn=secret.arn, policy=policy.json, block_public_policy=True
         )
@@ -131,8 +131,8 @@ def secret_name(names: Names, purpose: str) -> str:
     return names.secret(f"database/{purpose}")
 
 
-def _forbidden(account_id: str) -> list[Statement]:
-    """In a secret's policy "*" is the secret that the policy belongs to.
+def forbidden_to_others(account_id: str) -> list[Statement]:
+    """That a secret is for this account alone, and by TLS. In its policy "*" is the secret that the policy belongs to.
 
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_resource-policies.html
     """

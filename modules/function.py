@@ -11,8 +11,9 @@ import base64
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
-from cdktf import AssetType, TerraformAsset
+from cdktf import AssetType, ITerraformDependable, TerraformAsset, TerraformStack
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
@@ -35,7 +36,7 @@ from constructs import Construct
 from modules.alarm_topic import AlarmTopic
 from modules.alarms import Alarm, Incident
 from modules.logs import RETENTION_DAYS
-from modules.metrics import FIVE_MINUTES, Metric
+from modules.metrics import MINUTE, Metric
 from modules.network import Network
 from modules.policy_documents import PolicyDocument, Statement, trust
 from modules.region import Region
@@ -48,13 +49,37 @@ ARCHITECTURE = "arm64"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Code:
+    """The zip of a folder of lambda/ and its digest, made once for a stack: the functions of all regions share it."""
+
+    asset: TerraformAsset
+    sha256: str
+
+    @classmethod
+    def of(cls, scope: Construct, folder: str) -> Code:
+        """That of a folder, for the stack that ``scope`` belongs to."""
+        stack = TerraformStack.of(scope)
+        made = _CODES.setdefault(stack, {})
+        if folder not in made:
+            archive = package(FUNCTIONS / folder, CACHE / f"{folder}.zip")
+            made[folder] = cls(
+                asset=TerraformAsset(stack, f"code-{folder}", path=str(archive), type=AssetType.FILE),
+                sha256=base64.b64encode(hashlib.sha256(archive.read_bytes()).digest()).decode(),
+            )
+        return made[folder]
+
+
+_CODES: WeakKeyDictionary[TerraformStack, dict[str, Code]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, kw_only=True)
 class FunctionSpecification:
     """What a function is, wherever it stands.
 
     ``purpose`` goes into the names of what it has, and its folder of lambda/ is called so, with underscores. ``title``
     names it in sentences: "smoke test of releases". ``reserved_concurrency`` is taken from the account's concurrency
     and kept for it: it never has less, and never more. ``attempts`` is how often an asynchronous call is made.
-    ``failing_periods`` are those of five minutes on end in which calls must fail before there is an alarm.
+    Somebody is told from ``failing_calls`` within ``failing_minutes`` on.
     """
 
     purpose: str
@@ -66,7 +91,8 @@ class FunctionSpecification:
     traced: bool = False
     attempts: int = 3
     oldest_event_seconds: int = 6 * 3600
-    failing_periods: int = 1
+    failing_calls: int = 1
+    failing_minutes: int = 5
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -89,19 +115,22 @@ class Function(Construct):
         failed_events: SqsQueue | None = None,
         topic: AlarmTopic | None = None,
         incident: Incident | None = None,
+        after: Sequence[ITerraformDependable] = (),
     ) -> None:
         """``key`` encrypts the log; ``statements`` say what the function may do beside writing it.
 
         With a ``network`` it stands in the private tier, in a security group of its own and in ``groups``, such as that
         of the clients of the VPC endpoints. ``failed_events`` takes the events of asynchronous calls that failed for
         the last time; use of the queue's key is for the caller to state. ``topic`` takes the alarm on calls that fail
-        or are throttled, which pages as a sign of ``incident``; without a topic, who calls sees it.
+        or are throttled, which pages as a sign of ``incident``; without a topic, who calls sees it. The function's code
+        changes ``after`` what it needs that Terraform cannot infer.
         """
         super().__init__(scope, id_)
         self._names = names
         self._specification = specification
         self._network = network
         self._failed_events = failed_events
+        self._after = list(after)
         self._group = self._own_group(network) if network else None
         self.log_group = CloudwatchLogGroup(
             self,
@@ -142,16 +171,14 @@ class Function(Construct):
 
     def _function(self, groups: Sequence[Group]) -> LambdaFunction:
         specification = self._specification
-        folder = specification.purpose.replace("-", "_")
-        archive = package(FUNCTIONS / folder, CACHE / f"{folder}.zip")
-        code = TerraformAsset(self, "code", path=str(archive), type=AssetType.FILE)
+        code = Code.of(self, specification.purpose.replace("-", "_"))
         return LambdaFunction(
             self,
             "function",
             function_name=self._names.of(specification.purpose),
             description=specification.description,
-            filename=code.path,
-            source_code_hash=base64.b64encode(hashlib.sha256(archive.read_bytes()).digest()).decode(),
+            filename=code.asset.path,
+            source_code_hash=code.sha256,
             handler="handler.handler",
             runtime=RUNTIME,
             architectures=[ARCHITECTURE],
@@ -163,6 +190,7 @@ class Function(Construct):
             logging_config=LambdaFunctionLoggingConfig(log_format="JSON", log_group=self.log_group.name),
             tracing_config=LambdaFunctionTracingConfig(mode="Active" if specification.traced else "PassThrough"),
             vpc_config=self._place(groups),
+            depends_on=self._after or None,
         )
 
     def _place(self, groups: Sequence[Group]) -> LambdaFunctionVpcConfig | None:
@@ -235,19 +263,19 @@ class Function(Construct):
 
     def _watch(self, topic: AlarmTopic, incident: Incident | None) -> None:
         """One alarm on both: what is to be done begins in the same place, its log."""
-        purpose, title = self._specification.purpose, self._specification.title
+        specification = self._specification
+        purpose, seconds = specification.purpose, specification.failing_minutes * MINUTE
         own = {"FunctionName": self._names.of(purpose)}
         alarm = Alarm(
             name=f"{purpose}-failing",
             kind="function-failing",
-            meaning=f"Calls of the {title} fail, or are throttled",
+            meaning=f"Calls of the {specification.title} fail, or are throttled",
             metrics={
-                "errors": Metric("AWS/Lambda", "Errors", "Sum", own, FIVE_MINUTES),
-                "throttles": Metric("AWS/Lambda", "Throttles", "Sum", own, FIVE_MINUTES),
+                "errors": Metric("AWS/Lambda", "Errors", "Sum", own, seconds),
+                "throttles": Metric("AWS/Lambda", "Throttles", "Sum", own, seconds),
             },
             expression="FILL(errors, 0) + FILL(throttles, 0)",
-            bound=0,
-            periods=self._specification.failing_periods,
+            bound=specification.failing_calls - 1,
             pages=incident,
         )
         topic.watch(self, "alarm", alarm)

@@ -1,7 +1,9 @@
 """A region's record under the name by which CloudFront calls the load balancers, moved by its health (W7.2).
 
 Creates a health check of Route 53, which asks the region's load balancer from outside as CloudFront would, and the
-record. A change of the way of routing changes the name (settings/edge.py says why).
+record. The region that another one may take over from (modules/takeover.py) serves only while it is healthy and nobody
+has taken over: a third health check adds up the two. A change of the way of routing changes the name (settings/edge.py
+says why).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from constructs import Construct
 from modules.load_balancer import LoadBalancer
 from modules.region import Region
 from modules.security_groups import HTTPS_PORT
+from modules.takeover import Takeover
 from settings.edge import EdgeSettings, OriginRouting
 from settings.naming import Names
 
@@ -37,9 +40,9 @@ class OriginRecord(Construct):
         load_balancer: LoadBalancer,
         domain_name: str,
         zone_id: str,
-        first: bool,
+        takeover: Takeover | None,
     ) -> None:
-        """``domain_name`` is shared by the regions; ``first`` is the one that serves while it is healthy."""
+        """``domain_name`` is shared by the regions; the one with a ``takeover`` serves until that happens."""
         super().__init__(scope, id_)
         region = Region.of(self).name
         check = edge.health_check
@@ -56,6 +59,7 @@ class OriginRecord(Construct):
             measure_latency=True,
             tags={"Name": names.of(f"{region}-health")},
         )
+        self.serves = self._serves(names, region, takeover) if takeover else self.health_check
         by_failover = edge.origin_routing is OriginRouting.FAILOVER
         self.record = Route53Record(
             self,
@@ -64,14 +68,28 @@ class OriginRecord(Construct):
             name=domain_name,
             type="A",
             set_identifier=region,
-            health_check_id=self.health_check.id,
+            health_check_id=self.serves.id,
             alias=Route53RecordAlias(
                 name=load_balancer.load_balancer.dns_name,
                 zone_id=load_balancer.load_balancer.zone_id,
-                evaluate_target_health=True,
+                # A target group without targets counts as unhealthy, and its load balancer with it: as the colour that
+                # a release has left. https://docs.aws.amazon.com/Route53/latest/APIReference/API_AliasTarget.html
+                evaluate_target_health=False,
             ),
-            failover_routing_policy=Route53RecordFailoverRoutingPolicy(type="PRIMARY" if first else "SECONDARY")
+            failover_routing_policy=Route53RecordFailoverRoutingPolicy(type="PRIMARY" if takeover else "SECONDARY")
             if by_failover
             else None,
             latency_routing_policy=None if by_failover else Route53RecordLatencyRoutingPolicy(region=region),
+        )
+
+    def _serves(self, names: Names, region: str, takeover: Takeover) -> Route53HealthCheck:
+        """Healthy while both are: the region's own check, and the other region's that nobody has taken over."""
+        both = [self.health_check.id, takeover.health_check.id]
+        return Route53HealthCheck(
+            self,
+            "serves",
+            type="CALCULATED",
+            child_healthchecks=both,
+            child_health_threshold=len(both),
+            tags={"Name": names.of(f"{region}-serves")},
         )

@@ -49,7 +49,7 @@ DATA = (
 WORK = (
     ("queue-age", "Queues: oldest message", "minutes", 60, None),
     ("queue-dead-letters", "Queues: messages given up", "messages", 1, None),
-    ("function-failing", "Functions: calls that failed or were throttled", "in five minutes", 1, None),
+    ("function-failing", "Functions: calls that failed or were throttled", "calls", 1, None),
     ("nat-gateways", "NAT gateways: no port, or dropped", "in five minutes", 1, None),
 )
 

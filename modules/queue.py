@@ -101,6 +101,42 @@ class Queue(Construct):
         self._policy("dead-letters-policy", self.dead_letters)
         self._watch(purpose, topic, incident)
 
+    @property
+    def to_send(self) -> list[Statement]:
+        """What a role needs that sends, and looks whether it could. To send is to encrypt, which SQS does in its name.
+
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+        """
+        return [
+            Statement(
+                sid="SendToTheQueue",
+                actions=["sqs:GetQueueAttributes", "sqs:SendMessage"],
+                resources=[self.queue.arn],
+            ),
+            self._through_sqs("EncryptMessages", "kms:Decrypt", "kms:GenerateDataKey"),
+        ]
+
+    @property
+    def to_work_off(self) -> list[Statement]:
+        """What a role needs that takes messages, and hides or deletes them. To receive is to decrypt."""
+        return [
+            Statement(
+                sid="WorkOffTheQueue",
+                actions=[
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:DeleteMessage",
+                    "sqs:GetQueueAttributes",
+                    "sqs:ReceiveMessage",
+                ],
+                resources=[self.queue.arn],
+            ),
+            self._through_sqs("DecryptMessages", "kms:Decrypt"),
+        ]
+
+    def _through_sqs(self, sid: str, *actions: str) -> Statement:
+        by_sqs = when("StringEquals", "kms:ViaService", f"sqs.{Region.of(self).name}.amazonaws.com")
+        return Statement(sid=sid, actions=list(actions), resources=[self.key.arn], condition=[by_sqs])
+
     def _arn(self, names: Names, name: str) -> str:
         """The ARN of a queue by its name: CDKTF writes a JSON string with references in it wrongly in HCL."""
         return f"arn:aws:sqs:{Region.of(self).name}:{names.account_id}:{name}"

@@ -82,11 +82,13 @@ class RecoveryDatabase(Construct):
         )
         self.group = self.surroundings.group
         self.cluster: RdsCluster | None = None
+        self.global_cluster: RdsGlobalCluster | None = None
         if settings.recovery is RecoveryMode.GLOBAL:
             self.cluster = self._secondary(names, primary, zones, protected=protected)
 
     def _secondary(self, names: Names, primary: Database, zones: Sequence[str], *, protected: bool) -> RdsCluster:
         global_database = GlobalDatabase(primary, "global-database", names=names, database=primary, protected=protected)
+        self.global_cluster = global_database.cluster
         arguments = common_arguments(names, RECOVERY_DATABASE, self.settings, self.surroundings, protected=protected)
         # Terraform cannot infer it: a secondary can join a primary that has a writer.
         arguments["depends_on"] = [self.surroundings.log_group, *primary.instances]

@@ -1,7 +1,7 @@
 """Scaling of an ECS service (W1.3): up within a minute, down slower, so that a lull does not end what a peak needs.
 
-Creates the scalable target and the actions that settings schedule. Each ``keep`` adds a policy that holds a metric near
-a target; the policy that wants most tasks wins.
+Creates the scalable target and, for each time that settings schedule, an action at its begin and one at its end. Each
+``keep`` adds a policy that holds a metric near a target; the policy that wants most tasks wins.
 https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-target-tracking.html
 """
 
@@ -65,13 +65,20 @@ class Scaling(Construct):
             resource_id=f"service/{cluster}/{ecs_service.name}",
             min_capacity=service.minimum_tasks,
             max_capacity=service.maximum_tasks,
-            # What a schedule has set is not for Terraform to undo.
+            # Scheduled actions set both, and which hold now is not for Terraform to undo: it would end a sale. A change
+            # of the service's own bounds changes the actions that return to them. Nor is it for it to undo that a
+            # failover (operations/failover.py) keeps scaling from taking back the tasks that it has started.
             lifecycle=TerraformResourceLifecycle(
-                ignore_changes=["min_capacity", "max_capacity"] if service.scheduled_scaling else []
+                ignore_changes=[
+                    "suspended_state",
+                    *(["min_capacity", "max_capacity"] if service.scheduled_scaling else []),
+                ]
             ),
         )
-        for schedule, scheduled in service.scheduled_scaling.items():
-            self._schedule(schedule, scheduled)
+        for moment, scheduled in service.scheduled_scaling.items():
+            self._schedule(moment, scheduled, scheduled.schedule, scheduled)
+            # No schedule has a dot in its name.
+            self._schedule(f"{moment}.until", scheduled, scheduled.until, service)
 
     def keep(self, purpose: str, *, target: float, expression: str, metrics: Mapping[str, Metric]) -> None:
         """Keep an expression over metrics near ``target``.
@@ -90,20 +97,27 @@ class Scaling(Construct):
             ),
         )
 
-    def _schedule(self, schedule: str, scheduled: ScheduledScalingSettings) -> None:
+    def _schedule(
+        self,
+        purpose: str,
+        scheduled: ScheduledScalingSettings,
+        schedule: str,
+        bounds: ScheduledScalingSettings | ServiceSettings,
+    ) -> None:
+        """At the times of ``schedule`` the bounds of the one or the other begin to hold."""
         AppautoscalingScheduledAction(
             self,
-            schedule,
-            name=self._names.of(f"{self._name}-{schedule}"),
+            purpose,
+            name=self._names.of(f"{self._name}-{purpose}"),
             service_namespace=self.target.service_namespace,
             scalable_dimension=self.target.scalable_dimension,
             resource_id=self.target.resource_id,
-            schedule=scheduled.schedule,
+            schedule=schedule,
             timezone=scheduled.time_zone,
             scalable_target_action=AppautoscalingScheduledActionScalableTargetAction(
                 # The provider's arguments are strings, as 0 must differ from none.
-                min_capacity=str(scheduled.minimum_tasks),
-                max_capacity=str(scheduled.maximum_tasks),
+                min_capacity=str(bounds.minimum_tasks),
+                max_capacity=str(bounds.maximum_tasks),
             ),
         )
 

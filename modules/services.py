@@ -6,6 +6,8 @@ behind the load balancer, any other as a worker on a queue.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cdktf_cdktf_provider_aws.ecr_repository import EcrRepository
 from constructs import Construct
 
@@ -13,7 +15,6 @@ from modules.alarm_topic import AlarmTopic
 from modules.blue_green_service import BlueGreenService
 from modules.cluster import Cluster
 from modules.database_access import DatabaseAccess
-from modules.database_surroundings import POSTGRESQL_PORT
 from modules.endpoints import Endpoints
 from modules.keys import Keys
 from modules.load_balancer import LoadBalancer
@@ -28,6 +29,7 @@ from modules.smoke_test import SmokeTest
 from modules.task import Task
 from modules.worker_service import WorkerService
 from settings import Settings
+from settings.naming import PROCESS_PAYMENT
 from settings.services import ServiceSettings
 
 
@@ -40,16 +42,21 @@ class Services(Construct):
         id_: str,
         *,
         settings: Settings,
+        services: Mapping[str, ServiceSettings],
         keys: Keys,
         topic: AlarmTopic,
         network: Network,
         endpoints: Endpoints,
         load_balancer: LoadBalancer,
         database: DatabaseAccess | None,
+        payments_queue: Queue | None,
     ) -> None:
-        """``endpoints`` gives the group by which tasks may call AWS; ``topic`` takes the alarms.
+        """``services`` are those of the settings as they run in this region: how many tasks differs.
 
-        ``database`` is for the services that hold connections, where the region has a cluster.
+        ``endpoints`` gives the group by which tasks may call AWS; ``topic`` takes the alarms.
+
+        ``database`` is for the services that hold connections, where the region has a cluster. ``payments_queue`` is
+        for the service that accepts payments, as settings say.
         """
         super().__init__(scope, id_)
         self._settings = settings
@@ -60,6 +67,7 @@ class Services(Construct):
         self._endpoints = endpoints
         self._load_balancer = load_balancer
         self._database = database
+        self._payments_queue = payments_queue
         self.cluster = Cluster(self, "cluster", names=self._names, key=keys.logs)
         self.repositories = Repositories(
             self,
@@ -85,13 +93,17 @@ class Services(Construct):
             key=keys.logs,
             secrets_key=keys.secrets,
         )
-        for name, service in settings.services.items():
+        for name, service in services.items():
             self._run(name, service, self.repositories.of[name])
         if database:
             self._scale_on_connections(database)
 
     def _run(self, name: str, service: ServiceSettings, repository: EcrRepository) -> None:
         database = self._database if service.connections_per_task else None
+        own_queue = None if service.critical else self._queue(name)
+        processing = self._settings.processing
+        filled_queue = self._payments_queue if processing and processing.service == name else None
+        queue = filled_queue or own_queue
         task = Task(
             self,
             f"{name}-task",
@@ -103,23 +115,23 @@ class Services(Construct):
             repository=repository,
             key=self._keys.logs,
             database=database,
+            queue_url=queue.queue.url if queue else None,
         )
+        if filled_queue:
+            task.let("payments-queue", filled_queue.to_send)
         if database:
-            Flow(
-                self,
-                f"{name}-to-database",
-                source=task.group,
-                destination=database.group,
-                port=POSTGRESQL_PORT,
-                reason=f"{name} reads and writes the database",
-            )
+            database.admit(self, name, task.group)
         if service.reaches_internet:
             reason = f"{name} calls out, as settings list it"
             Flow(self, f"{name}-way-out", source=task.group, destination=Internet(), port=HTTPS_PORT, reason=reason)
-        if service.critical:
-            self._run_blue_green(name, service, task)
+        if own_queue:
+            self._run_worker(name, service, task, own_queue)
         else:
-            self._run_worker(name, service, task)
+            self._run_blue_green(name, service, task)
+
+    def _queue(self, name: str) -> Queue:
+        key = self._keys.objects
+        return Queue(self, f"{name}-queue", names=self._names, purpose=name, key=key, topic=self._topic)
 
     def _run_blue_green(self, name: str, service: ServiceSettings, task: Task) -> None:
         self.blue_green[name] = BlueGreenService(
@@ -158,13 +170,18 @@ class Services(Construct):
     def _scale_on_connections(self, database: DatabaseAccess) -> None:
         """Critical services get more tasks while too much of all pools is in use.
 
-        The pools are those of the tasks that run: each task that is added makes them larger, so that the share falls.
+        The pools are those of the tasks that run, and of the functions that process payments: each task that is added
+        makes them larger, so that the share falls.
         """
         scaled = {name: self.blue_green[name].scaling for name in self.blue_green}
         running = {name: one.running_tasks for name, one in scaled.items()}
         running |= {name: one.scaling.running_tasks for name, one in self.workers.items()}
         sizes = {name: self._settings.services[name].connections_per_task for name in running}
         holding = {name: size for name, size in sizes.items() if size}
+        if (processing := self._settings.processing) and self._payments_queue:
+            function = {"FunctionName": self._names.of(PROCESS_PAYMENT)}
+            holding["process_payment"] = processing.connections_per_function  # no service has such a name
+            running["process_payment"] = Metric("AWS/Lambda", "ConcurrentExecutions", "Maximum", function)
         pools = " + ".join(f"{size} * FILL({name}, 0)" for name, size in holding.items())
         connections = Metric(
             "AWS/RDS", "DatabaseConnections", "Sum", {"DBClusterIdentifier": database.cluster.cluster_identifier}
@@ -177,8 +194,7 @@ class Services(Construct):
                 metrics={"connections": connections, **{one: running[one] for one in holding}},
             )
 
-    def _run_worker(self, name: str, service: ServiceSettings, task: Task) -> None:
-        queue = Queue(self, f"{name}-queue", names=self._names, purpose=name, key=self._keys.objects, topic=self._topic)
+    def _run_worker(self, name: str, service: ServiceSettings, task: Task, queue: Queue) -> None:
         self.workers[name] = WorkerService(
             self,
             name,

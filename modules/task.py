@@ -58,10 +58,12 @@ class Task(Construct):
         repository: EcrRepository,
         key: KmsKey,
         database: DatabaseAccess | None = None,
+        queue_url: str | None = None,
     ) -> None:
         """``name`` is the service's; ``key`` encrypts its logs and its sessions.
 
-        ``database`` is what it reaches, if it holds connections and there is one in its region.
+        ``database`` is what it reaches, if it holds connections and there is one in its region; ``queue_url`` is the
+        queue that it works off or sends to, which it then must be let.
         """
         super().__init__(scope, id_)
         self._names = names
@@ -85,7 +87,7 @@ class Task(Construct):
         self._let("execution", self.execution_role, self._start(repository))
         if database:
             self.let("database", database.statements)
-        variables = database.variables(service.connections_per_task) if database else {}
+        variables = self._variables(service, database, queue_url)
         self.definition = EcsTaskDefinition(
             self,
             "definition",
@@ -105,6 +107,18 @@ class Task(Construct):
             tags={MADE_BY: SETTINGS},
             depends_on=[self.log_group],
         )
+
+    def _variables(
+        self, service: ServiceSettings, database: DatabaseAccess | None, queue_url: str | None
+    ) -> dict[str, str]:
+        """What the container is told, by the names that services/payments reads."""
+        return {
+            "AWS_REGION": self._region,
+            "ENVIRONMENT_SUFFIX": self._names.suffix,
+            "HTTPS_PORT": str(service.port),
+            **({"QUEUE_URL": queue_url} if queue_url else {}),
+            **(database.variables(service.connections_per_task) if database else {}),
+        }
 
     def let(self, purpose: str, statements: Sequence[Statement]) -> None:
         """Allow the task something; ``purpose`` names the policy."""
@@ -141,9 +155,8 @@ class Task(Construct):
                 {"sourceVolume": volume, "containerPath": path, "readOnly": False} for volume, path in WRITABLE.items()
             ],
             "stopTimeout": STOP_TIMEOUT_SECONDS,
-            "environment": [
-                {"name": name, "value": value} for name, value in {"HTTPS_PORT": str(service.port), **variables}.items()
-            ],
+            **_health_check(service),
+            "environment": [{"name": name, "value": value} for name, value in variables.items()],
             "logConfiguration": {
                 "logDriver": "awslogs",
                 "options": {
@@ -196,3 +209,11 @@ class Task(Construct):
             ),
             Statement(sid="DecryptTheSession", actions=["kms:Decrypt"], resources=[key.arn]),
         ]
+
+
+def _health_check(service: ServiceSettings) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html."""
+    if not service.container_check:
+        return {}
+    command = ["CMD", *service.container_check]
+    return {"healthCheck": {"command": command, "interval": 15, "timeout": 5, "retries": 3, "startPeriod": 30}}

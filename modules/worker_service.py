@@ -19,9 +19,7 @@ from constructs import Construct
 from modules.cluster import ON_DEMAND, SPOT, Cluster
 from modules.metrics import Metric
 from modules.network import Network
-from modules.policy_documents import Statement, when
 from modules.queue import Queue
-from modules.region import Region
 from modules.scaling import Scaling
 from modules.security_groups import Group
 from modules.task import Task
@@ -49,7 +47,7 @@ class WorkerService(Construct):
     ) -> None:
         """``endpoint_clients`` is the security group by which the tasks may call AWS."""
         super().__init__(scope, id_)
-        task.let("queue", _work_off(queue))
+        task.let("queue", queue.to_work_off)
         self.service = EcsService(
             self,
             "service",
@@ -105,28 +103,3 @@ def _strategy(service: ServiceSettings) -> list[EcsServiceCapacityProviderStrate
             )
         )
     return strategy
-
-
-def _work_off(queue: Queue) -> list[Statement]:
-    """To receive from an encrypted queue is to decrypt, which SQS does in the receiver's name.
-
-    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
-    """
-    return [
-        Statement(
-            sid="WorkOffTheQueue",
-            actions=[
-                "sqs:ChangeMessageVisibility",
-                "sqs:DeleteMessage",
-                "sqs:GetQueueAttributes",
-                "sqs:ReceiveMessage",
-            ],
-            resources=[queue.queue.arn],
-        ),
-        Statement(
-            sid="DecryptMessages",
-            actions=["kms:Decrypt"],
-            resources=[queue.key.arn],
-            condition=[when("StringEquals", "kms:ViaService", f"sqs.{Region.of(queue).name}.amazonaws.com")],
-        ),
-    ]

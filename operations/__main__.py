@@ -82,11 +82,22 @@ def review(
     refuse_loss: Annotated[
         bool, typer.Option("--refuse-loss", help="Exit code 3 if something that holds data would be lost.")
     ] = False,
+    from_state: Annotated[
+        bool, typer.Option("--from-state", help="Plan from the state as it is: no lock, no question to AWS.")
+    ] = False,
+    write: Annotated[Path | None, typer.Option(help="A file that takes the whole page, for deploy --reviewed.")] = None,
 ) -> None:
     """Show what a plan would change as a reviewer wants to see it: what loses data first, and in Markdown."""
     from operations.review import Request, run
 
-    request = Request(plan=plan, environment=environment, most_characters=most_characters, refuse_loss=refuse_loss)
+    request = Request(
+        plan=plan,
+        environment=environment,
+        most_characters=most_characters,
+        refuse_loss=refuse_loss,
+        from_state=from_state,
+        write=write,
+    )
     raise typer.Exit(run(request, console()))
 
 
@@ -94,11 +105,29 @@ def review(
 def deploy(
     environment: Environment,
     approve: Annotated[bool, typer.Option("--approve", help="Do not ask before changing anything.")] = False,
+    reviewed: Annotated[
+        Path | None,
+        typer.Option(help="A page that review --write wrote and somebody approved: change that and nothing else."),
+    ] = None,
 ) -> None:
     """Deploy an environment to AWS."""
     from operations.deploy import Deployment
+    from operations.reviewed import apply
 
-    Deployment(absolute(environment), _settings(environment), console()).deploy(approve=approve)
+    deployment = Deployment(absolute(environment), _settings(environment), console())
+    apply(deployment, environment, reviewed) if reviewed else deployment.deploy(approve=approve)
+
+
+@application.command()
+def delivery(environment: Environment) -> None:
+    """Show who may plan and deploy an environment from GitHub, as name=value lines that a workflow reads."""
+    from operations.delivery import lines
+
+    found = list(lines(_settings(environment)))
+    for line in found:
+        typer.echo(line)
+    if not found:
+        typer.echo(f"{environment}: nobody, as delivery.repository is not set", err=True)
 
 
 @application.command()
@@ -143,6 +172,27 @@ def release(
         stop=stop,
         without_running_alarms=without_running_alarms,
     )
+    raise typer.Exit(run(request, _settings(environment), console()))
+
+
+@application.command()
+def failover(
+    to: Annotated[Region, typer.Argument(help="Where the platform is to serve from, and have its writer.")],
+    *,
+    environment: Annotated[str, typer.Option(help="A name in settings/environments, or a .toml file.")] = "local",
+    lost_region: Annotated[
+        bool, typer.Option("--lost-region", help="The other region is lost: go on without it, and lose what it held.")
+    ] = False,
+    approve: Annotated[bool, typer.Option("--approve", help="Do not ask before each step.")] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take another run's lock, that has ended without a word.")
+    ] = False,
+) -> None:
+    """Move the platform to its other region, step by step, or back. Exit code 3: not finished, and it says where."""
+    from operations.failover import run
+    from operations.failover_request import Request
+
+    request = Request(to=to, environment=environment, lost_region=lost_region, approve=approve, take_over=take_over)
     raise typer.Exit(run(request, _settings(environment), console()))
 
 
@@ -267,6 +317,14 @@ def redrive(
     )
 
 
+@application.command()
+def migrate(environment: Environment) -> None:
+    """Bring the schema of an environment's database up to date, by the function of its last deployment."""
+    from operations.migrate import run
+
+    run(_settings(environment), console())
+
+
 @application.command("bench-synth")
 def bench_synth(
     rounds: Annotated[int, typer.Option(min=5, max=100, help="Rounds of both ways, one after the other.")] = 5,
@@ -295,6 +353,29 @@ def estimate(
         estimates.PAGE.write_text(estimates.page(), encoding="utf-8")
     else:
         estimates.run(environments or [], prices, console())
+
+
+@application.command()
+def picture(
+    plan: Annotated[
+        str | None,
+        typer.Argument(
+            help="A file that terraform show -json wrote, or a cdk.tf.json; - for standard input; none: synthesize now."
+        ),
+    ] = None,
+    *,
+    environment: Annotated[str, typer.Option(help="What is synthesized where no PLAN is given.")] = "local",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The SVG file. If not given, docs/architecture.svg, and without PLAN the tables beside it, too."
+        ),
+    ] = None,
+) -> None:
+    """Draw the architecture of what a plan, or an environment, would build, as an SVG."""
+    from operations.picture.command import run
+
+    run(plan, environment, output, console())
 
 
 def _settings(environment: str) -> Settings:

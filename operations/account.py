@@ -47,14 +47,19 @@ def aws_errors_in_words() -> Iterator[None]:
         raise Failed(f"AWS: {error}") from error
 
 
-def refuse_other_account(settings: Settings, session: boto3.Session) -> None:
+def refuse_other_account(settings: Settings, session: boto3.Session, region: str | None = None) -> None:
     """Make sure that the session's credentials belong to the account of the settings.
+
+    Args:
+        settings: of the environment.
+        session: whose credentials are meant.
+        region: where to ask; the primary region when not given.
 
     Raises:
         Refused: they belong to another one, or AWS does not accept them.
         Failed: AWS could not be asked.
     """
     with aws_errors_in_words():
-        found = session.client("sts", region_name=settings.primary.name).get_caller_identity()["Account"]
+        found = session.client("sts", region_name=region or settings.primary.name).get_caller_identity()["Account"]
     if found != settings.account_id:
         raise Refused(f"account_id: the credentials belong to {found}; the settings say {settings.account_id}")

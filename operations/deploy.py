@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import boto3
@@ -43,11 +44,16 @@ class Deployment:
         """
         self._cdktf("diff", self._prepared(), f"--terraform-parallelism={PARALLELISM}")
 
-    def planned(self) -> str:
-        """What would change, as `terraform show -json` writes it. Raises as ``diff`` does."""
-        terraform = Terraform(PROJECT / "cdktf.out" / "stacks" / STACK, self._prepared(), self.console)
-        terraform.init()
-        return terraform.planned()
+    def planned(self, *, from_state: bool = False) -> str:
+        """What would change, as `terraform show -json` writes it. Raises as ``diff`` does.
+
+        ``from_state`` takes what exists from the state as it is, without a lock and without asking AWS.
+        """
+        return self._terraform().planned(from_state=from_state)
+
+    def apply_planned(self, agree: Callable[[str], None]) -> None:
+        """Plan, give the plan to ``agree``, and, if that does not raise, apply exactly it. Raises as ``diff`` does."""
+        self._terraform().apply_planned(agree)
 
     def deploy(self, *, approve: bool) -> None:
         """Show what would change, ask (unless ``approve``), and change it. Raises as ``diff`` does."""
@@ -77,6 +83,11 @@ class Deployment:
         with aws_errors_in_words():
             session = boto3.Session()
             released_revisions.deregister(self.settings, lambda region: session.client("ecs", region_name=region))
+
+    def _terraform(self) -> Terraform:
+        terraform = Terraform(PROJECT / "cdktf.out" / "stacks" / STACK, self._prepared(), self.console)
+        terraform.init()
+        return terraform
 
     def _prepared(self) -> dict[str, str]:
         """Check the machine and the account, synthesize, and return the environment that cdktf runs in."""

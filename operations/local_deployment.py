@@ -29,6 +29,7 @@ from operations.synthesized import PROJECT, provider_installation, synthesize
 from operations.terraform import Progress, Resource, Terraform
 from operations.waits import Chain, longest_chain
 from settings import load
+from settings.delivery import role_name
 
 ENVIRONMENT = "local"
 DIRECTORY = PROJECT / ".local-aws"
@@ -90,6 +91,19 @@ class LocalDeployment:
         if server is None:
             raise Refused("no local AWS runs: run make deploy-local first")
         return self._terraform(self._stack, server).plan()
+
+    def as_role(self, purpose: str) -> dict[str, str]:
+        """Variables that make a command of this machine one of a workflow: with the role that plans, or deploys.
+
+        Raises:
+            Refused: nothing is deployed.
+        """
+        server = process.find(self.directory)
+        if server is None:
+            raise Refused("no local AWS runs: run make deploy-local first")
+        settings = load(self.environment)
+        name = role_name(settings.names, purpose)
+        return process.role_environment(server, f"arn:aws:iam::{settings.account_id}:role/{name}")
 
     def destroy(self) -> None:
         """Destroy what ``deploy`` made, show that nothing is left, stop the local AWS and remove its directory.

@@ -16,7 +16,7 @@ from rich.markdown import Markdown
 from operations.deploy import Deployment
 from operations.outcome import Refused
 from operations.outcome import console as console_
-from operations.review_page import page
+from operations.review_page import approved_page, page
 from operations.review_plan import Concern, Plan, read
 from operations.synthesized import absolute
 from settings import SettingsError, load
@@ -34,6 +34,10 @@ class Request:
     environment: str
     most_characters: int
     refuse_loss: bool
+    from_state: bool = False
+    """Whether what exists is taken from the state as it is: for who may read the state, and nothing else."""
+    write: Path | None = None
+    """Takes the whole page, for ``deploy --reviewed``."""
 
 
 def run(request: Request, console: Console) -> int:
@@ -43,15 +47,19 @@ def run(request: Request, console: Console) -> int:
         Refused: there is no plan that can be read.
         Failed: the environment could not be planned.
     """
+    if request.plan is not None and (request.from_state or request.write):
+        raise Refused("--from-state, --write: are for a plan that is made now, and a file was given")
     plan = read(*_text(request))
     title = request.environment if request.plan is None else Path(request.plan).name.replace(STANDARD_INPUT, "review")
+    if request.write:
+        request.write.write_text(approved_page(plan, request.environment), encoding="utf-8")
     _show(page(plan, title=title, most_characters=request.most_characters), console)
     return EXIT_LOSS if request.refuse_loss and _loses_data(plan) else 0
 
 
 def _text(request: Request) -> tuple[str, str]:
     if request.plan is None:
-        return _planned(request.environment), request.environment
+        return _planned(request), request.environment
     if request.plan == STANDARD_INPUT:
         return sys.stdin.read(), "standard input"
     try:
@@ -60,13 +68,14 @@ def _text(request: Request) -> tuple[str, str]:
         raise Refused(f"{request.plan}: cannot be read ({error}); a file of terraform show -json is allowed") from error
 
 
-def _planned(environment: str) -> str:
+def _planned(request: Request) -> str:
+    environment = request.environment
     try:
         settings = load(environment)
     except SettingsError as error:
         raise Refused(str(error)) from error
     # Progress goes to standard error, so that the page can be redirected.
-    return Deployment(absolute(environment), settings, console_(stderr=True)).planned()
+    return Deployment(absolute(environment), settings, console_(stderr=True)).planned(from_state=request.from_state)
 
 
 def _show(text: str, console: Console) -> None:

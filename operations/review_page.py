@@ -6,8 +6,10 @@ What could lose data stands first, then who may do what and who may reach what, 
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from operations.review_plan import SENSITIVE, UNKNOWN, Action, Change, Concern, Difference, Plan
@@ -46,6 +48,14 @@ def page(plan: Plan, *, title: str, most_characters: int) -> str:
     head = [f"## Plan: {title}", "", _summary(plan), ""]
     parts = [*_loss(plan), *_section(plan, Concern.ACCESS), *_section(plan, Concern.NETWORK), *_rest(plan)]
     return _shortened(["\n".join(head), *parts], most_characters)
+
+
+def approved_page(plan: Plan, title: str) -> str:
+    """What an approval is about: all that would change, and not what has become different by itself.
+
+    Of two plans of the same change, one made from the state and one that asked AWS, it is the same.
+    """
+    return page(replace(plan, drift=()), title=title, most_characters=sys.maxsize)
 
 
 def _summary(plan: Plan) -> str:

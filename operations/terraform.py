@@ -23,6 +23,8 @@ from operations.outcome import Failed
 
 PLAN_WITH_CHANGES = 2  # `terraform plan -detailed-exitcode`: 0 no change, 1 error, 2 changes
 LINES_OF_OTHER_OUTPUT = 40  # kept for the message of a failure that Terraform itself did not explain
+# A plan that asks AWS for nothing that the state knows, and locks nobody out: for who may only read the state.
+FROM_STATE = ("-refresh=false", "-lock=false")
 SECONDS_BETWEEN_LINES = 15.0  # where the output is no terminal, and a line cannot be rewritten
 
 
@@ -118,30 +120,48 @@ class Terraform:
         """Destroy everything in the state. Raises Failed with Terraform's errors."""
         return self._with_progress("destroy", "-auto-approve", f"-parallelism={self.parallelism}")
 
-    def plan(self, *, refresh: bool = True) -> list[str]:
+    def plan(self, *, refresh: bool = True, lock: bool = True) -> list[str]:
         """What differs between the configuration and what exists, a line each; empty only if Terraform says so itself.
 
-        Without ``refresh`` the state is believed, which is quicker.
+        Without ``refresh`` the state is believed, which is quicker; without ``lock`` it may be another's half-written.
 
         Raises:
             Failed: with Terraform's errors.
         """
-        options = ("-detailed-exitcode", f"-parallelism={self.parallelism}", f"-refresh={str(refresh).lower()}")
+        options = ["-detailed-exitcode", f"-parallelism={self.parallelism}", f"-refresh={str(refresh).lower()}"]
+        options += [] if lock else ["-lock=false"]
         progress = self._with_progress("plan", *options, accepted=(0, PLAN_WITH_CHANGES))
         if progress.exit_code == 0:
             return []
         return progress.changes or ["changes that Terraform does not name"]
 
-    def planned(self) -> str:
+    def planned(self, *, from_state: bool = False) -> str:
         """The plan as `terraform show -json` writes it. Its file, which may hold secrets, is gone afterwards.
+
+        ``from_state`` believes the state and does not lock it.
 
         Raises:
             Failed: with Terraform's errors.
         """
+        with self._planned(*(FROM_STATE if from_state else ())) as file:
+            return self._read("show", "-json", str(file))
+
+    def apply_planned(self, agree: Callable[[str], None]) -> Progress:
+        """Plan, and apply exactly that plan, if ``agree`` does not raise; it is given what ``planned`` returns.
+
+        Raises:
+            Failed: with Terraform's errors.
+        """
+        with self._planned() as file:
+            agree(self._read("show", "-json", str(file)))
+            return self._with_progress("apply", f"-parallelism={self.parallelism}", str(file))
+
+    @contextmanager
+    def _planned(self, *options: str) -> Iterator[Path]:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "plan"
-            self._with_progress("plan", f"-parallelism={self.parallelism}", f"-out={file}")
-            return self._read("show", "-json", str(file))
+            self._with_progress("plan", f"-parallelism={self.parallelism}", f"-out={file}", *options)
+            yield file
 
     def outputs(self) -> dict[str, Any]:
         """The outputs by name. A sensitive one's value is not in it."""

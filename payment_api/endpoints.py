@@ -109,7 +109,11 @@ class Endpoints(Construct):
     def _limit_gateways(self) -> None:
         """S3 also holds the layers of ECR's images and the packages of Amazon Linux, in buckets of AWS.
 
-        https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
+        The bucket of the layers is in ECR's guide:
+        https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html#ecr-setting-up-s3-gateway
+        That of Amazon Linux 2023 is in no guide; its name is that of the mirror list in the /etc/yum.repos.d of its
+        instances, with the same ending in every region. Two regions, as instances say it, are in
+        https://github.com/amazonlinux/amazon-linux-2023/issues/535 and /issues/1084; how updates get there in
         https://docs.aws.amazon.com/linux/al2023/ug/managing-repos-os-updates.html
         """
         region = Stack.of(self).region
@@ -127,7 +131,8 @@ class Endpoints(Construct):
             )
         )
         # CloudFormation takes a custom resource's answer here, by an address that it has signed itself.
-        # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
+        # In this bucket's name the region has no hyphens.
+        # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/vpc-interface-endpoints.html
         self.s3.add_to_policy(
             PolicyStatement(
                 sid="AnswersToCloudFormation",

@@ -35,6 +35,7 @@ from aws_cdk.aws_iam import ManagedPolicy
 from aws_cdk.aws_kms import IKey
 from constructs import Construct
 
+from payment_api.endpoints import Endpoints
 from payment_api.network import Network
 from payment_api.settings.network import NetworkSettings
 from settings.naming import Names
@@ -57,9 +58,11 @@ class Nat(Construct):
         names: Names,
         network: Network,
         settings: NetworkSettings,
+        endpoints: Endpoints,
         disk_key: IKey,
     ) -> None:
         super().__init__(scope, id_)
+        self._endpoints = endpoints
         self.group = SecurityGroup(
             self,
             "group",
@@ -77,8 +80,9 @@ class Nat(Construct):
     def _let_through(self, network: Network, acquirers: Sequence[str]) -> None:
         """In from the private subnets, out to the acquirer: on 443 alone.
 
-        What an instance itself needs goes through endpoints: Systems Manager, and by S3's gateway the repositories of
-        Amazon Linux. https://docs.aws.amazon.com/linux/al2023/ug/managing-repos-os-updates.html
+        What an instance itself needs goes through endpoints, whose clients it joins: Systems Manager, and by S3's
+        gateway the repositories of Amazon Linux.
+        https://docs.aws.amazon.com/linux/al2023/ug/managing-repos-os-updates.html
         """
         for subnet in network.vpc.select_subnets(subnet_group_name="private").subnets:
             self.group.add_ingress_rule(
@@ -117,6 +121,9 @@ class Nat(Construct):
             ],
             disable_api_termination=False,
         )
+        instance.add_security_group(self._endpoints.clients)
+        # When it starts for the first time it installs what forwards: then S3's gateway must be there.
+        instance.node.add_dependency(self._endpoints.s3)
         instance.role.add_managed_policy(ManagedPolicy.from_aws_managed_policy_name("AmazonSSMManagedInstanceCore"))
         address = CfnEIP(self, f"address-{number + 1}", domain="vpc", instance_id=instance.instance_id)
         Tags.of(address).add("Name", names.of(f"nat-{zone}"))

@@ -105,6 +105,7 @@ class Rotation(Construct):
             environment={
                 "KEY_NAME": self._settings.names.of("first-client"),
                 "USAGE_PLAN_ID": gateway.usage_plan.usage_plan_id,
+                "FIRST_KEY_ID": gateway.first_key_id,
             },
             reserved_concurrency=1,
         )

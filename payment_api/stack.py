@@ -59,6 +59,7 @@ class PaymentApi(Stack):
             names=names,
             network=self.network,
             settings=settings.network,
+            endpoints=self.endpoints,
             disk_key=self.encryption.computers,
         )
         access_logs = AccessLogs(self, "access-logs", names=names, protected=protected)

@@ -15,6 +15,7 @@ from typing import Any
 
 from policy.evaluation import Decision, Request, evaluate
 from policy.iam import IDENTITY, RESOURCE, Block, Policy, arn_of, policies
+from settings.naming import DELIVERY
 
 ROLE = re.compile(r"\$\{aws_iam_role\.([\w-]+)\.(?:id|name)\}")
 REFERENCE = re.compile(r"\$\{(aws_\w+)\.([\w-]+)\.\w+\}")
@@ -143,7 +144,9 @@ def _reaches(resource: str, arn: str) -> bool:
 def _roles(configuration: Block, account_id: str) -> list[Caller]:
     documents: dict[str, list[Block]] = {}
     for policy in policies(configuration, account_id=account_id):
-        if policy.use == IDENTITY:
+        # Who deploys uses keys through services that encrypt for him, by the keys' tags and not by their ARNs; what he
+        # may do is held against what he did (policy/delivery.py).
+        if policy.use == IDENTITY and f"_{DELIVERY}_" not in policy.owner:
             documents.setdefault(_role_of(configuration, policy), []).append(policy.document)
     roles = configuration["resource"]["aws_iam_role"]
     return [

@@ -56,12 +56,13 @@ def evaluate(document: Mapping[str, Any], request: Request) -> Decision:
 
 
 def _applies(statement: Mapping[str, Any], request: Request) -> bool:
-    unknown = set(statement) - {"Sid", "Effect", "Action", "Resource", "Principal", "Condition"}
+    unknown = set(statement) - {"Sid", "Effect", "Action", "Resource", "NotResource", "Principal", "Condition"}
     if unknown:
         raise LookupError(f"elements that are not known here: {sorted(unknown)}")
     return (
         any(fnmatchcase(request.action.lower(), action.lower()) for action in statement["Action"])
         and any(fnmatchcase(request.resource, resource) for resource in statement.get("Resource", ["*"]))
+        and not any(fnmatchcase(request.resource, resource) for resource in statement.get("NotResource", []))
         and _is_named(statement.get("Principal"), request.principal)
         and all(
             _holds(operator, key, values, request.context)

@@ -25,6 +25,8 @@ ARNS = {
     "aws_cloudfront_distribution": "arn:aws:cloudfront::{account}:distribution/EDFDVBD6EXAMPLE",
     "aws_cloudwatch_log_group": "arn:aws:logs:{region}:{account}:log-group:{name}",
     "aws_ecr_repository": "arn:aws:ecr:{region}:{account}:repository/{name}",
+    "aws_iam_openid_connect_provider": "arn:aws:iam::{account}:oidc-provider/token.actions.githubusercontent.com",
+    "aws_iam_policy": "arn:aws:iam::{account}:policy/{name}",
     "aws_iam_role": "arn:aws:iam::{account}:role/{name}",
     "aws_kms_key": "arn:aws:kms:{region}:{account}:key/{key_id}",
     "aws_lb_listener": "arn:aws:elasticloadbalancing:{region}:{account}:listener/app/lb/{key_id}/{key_id}",
@@ -38,7 +40,8 @@ ARNS = {
 }
 
 # Where a document is used, and what it is there. A key policy's "*" is the key; the others say what they mean.
-IDENTITY, RESOURCE, TRUST, ENDPOINT = "identity", "resource", "trust", "endpoint"
+# A boundary grants nothing: it says what other policies of a role cannot.
+IDENTITY, RESOURCE, TRUST, ENDPOINT, BOUNDARY = "identity", "resource", "trust", "endpoint", "boundary"
 USES = {
     ("aws_backup_vault_policy", "policy"): RESOURCE,
     ("aws_iam_policy", "policy"): IDENTITY,
@@ -81,6 +84,7 @@ def policies(configuration: Block, *, account_id: str) -> Iterator[Policy]:
     """
     documents = configuration.get("data", {}).get("aws_iam_policy_document", {})
     arns = _Arns(configuration, account_id)
+    boundaries = set(_boundaries(configuration["resource"]))
     unused = set(documents)
     for owner, attribute, id_ in _uses(configuration["resource"]):
         type_ = owner.split(".")[0]
@@ -89,7 +93,8 @@ def policies(configuration: Block, *, account_id: str) -> Iterator[Policy]:
         unused.discard(id_)
         statements = [_statement(statement, arns) for statement in documents[id_]["statement"]]
         document = {"Version": "2012-10-17", "Statement": statements}
-        yield Policy(owner=owner, use=USES[type_, attribute], document=document)
+        use = BOUNDARY if owner in boundaries else USES[type_, attribute]
+        yield Policy(owner=owner, use=use, document=document)
     if unused:
         raise LookupError(f"policy documents that nothing uses: {', '.join(sorted(unused))}")
 
@@ -110,6 +115,13 @@ def _uses(resources: Block) -> Iterator[tuple[str, str, str]]:
             for attribute, value in block.items():
                 if isinstance(value, str) and (match := DOCUMENT.fullmatch(value)):
                     yield f"{type_}.{id_}", attribute, match[1]
+
+
+def _boundaries(resources: Block) -> Iterator[str]:
+    """The addresses of the policies that are the boundary of a role."""
+    for role in resources.get("aws_iam_role", {}).values():
+        if match := REFERENCE.fullmatch(role.get("permissions_boundary", "")):
+            yield f"{match[1]}.{match[2]}"
 
 
 def as_identity_policy(policy: Policy) -> str:
@@ -135,8 +147,11 @@ def _statement(block: Block, arns: _Arns) -> Block:
     }
     if "resources" in block:
         statement["Resource"] = [arns.replace(resource) for resource in block["resources"]]
+    if "not_resources" in block:
+        statement["NotResource"] = [arns.replace(resource) for resource in block["not_resources"]]
     if "principals" in block:
-        statement["Principal"] = {one["type"]: one["identifiers"] for one in block["principals"]}
+        principals = {one["type"]: [arns.replace(name) for name in one["identifiers"]] for one in block["principals"]}
+        statement["Principal"] = principals
     for condition in block.get("condition", []):
         values = [arns.replace(value) for value in condition["values"]]
         test = statement.setdefault("Condition", {}).setdefault(condition["test"], {})

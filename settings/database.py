@@ -180,6 +180,11 @@ class DatabaseSettings(SettingsModel):
 
     `global` needs a class that is not burstable.
     """
+    global_endpoint: bool = True
+    """Whether services write by the name that follows the writer of a global database into whichever region has it.
+
+    That name goes with the global database: set false, deploy and release every service before recovery is `snapshots`.
+    """
     recovery_instances: Annotated[int, Field(ge=0, le=MOST_READERS)] = 0
     """Instances of the copy. Without any it costs storage only, and a failover waits for the first to start."""
 

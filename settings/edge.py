@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -41,6 +42,19 @@ class OriginRouting(StrEnum):
 
     FAILOVER = "failover"
     LATENCY = "latency"
+
+
+@dataclass(frozen=True)
+class FixedAnswer:
+    """A status and a text that a load balancer answers by itself."""
+
+    status: str
+    text: str
+
+
+# Asked the health check's path with this query, the recovery region's load balancer answers whether it has taken over.
+TAKEOVER_KEY, TAKEOVER_VALUE = "region", "taken-over"
+TAKEN_OVER = {False: FixedAnswer("404", "stands by"), True: FixedAnswer("200", "has taken over")}
 
 
 class RegionHealthSettings(SettingsModel):

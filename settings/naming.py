@@ -46,6 +46,17 @@ RECOVERY_DATABASE = "recovery-database"
 SNAPSHOT_EXPORT = "snapshot-export"
 BACKUP_FAILURES = "backup-failures"
 RESTORE_FAILURES = "restore-failures"
+# What the roles and buckets that watch the account begin with, and the roles of AWS Config among them.
+AUDIT = "audit"
+CONFIGURATION = "configuration"
+# What deploys from CI: all roles and policies of it begin so, and those that it makes do not.
+DELIVERY = "delivery"
+ROLE_BOUNDARY = f"{DELIVERY}-role-boundary"
+DELIVERY_BOUNDARY = f"{DELIVERY}-boundary"
+
+# Functions that others than who makes them ask for: `make migrate` calls the one, scaling counts the other.
+PREPARE_DATABASE = "prepare-database"
+PROCESS_PAYMENT = "process-payment"
 THREAT_FINDINGS = "threat-findings"
 CLUSTER = "cluster"
 

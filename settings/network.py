@@ -80,6 +80,17 @@ class RegionSettings(SettingsModel):
         return self
 
 
+class RecoveryRegionSettings(RegionSettings):
+    """The recovery region, which stands by warm."""
+
+    standby_percent: Annotated[int, Field(ge=1, le=100)] = 50
+    """Of a hundred tasks that a service keeps in the primary region, how many it keeps in this one, rounded up.
+
+    `make failover` starts the others. With 100 none have to start; so it is while edge.origin_routing is `latency`, as
+    both regions serve then.
+    """
+
+
 class NetworkSettings(SettingsModel):
     """What the networks of both regions have in common."""
 

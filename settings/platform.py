@@ -14,11 +14,13 @@ from settings.backups import BackupSettings
 from settings.base import EmailAddresses, SettingsModel, matching
 from settings.budget import BudgetSettings
 from settings.database import DatabaseSettings
-from settings.edge import EdgeSettings
+from settings.delivery import DeliverySettings
+from settings.edge import EdgeSettings, OriginRouting
 from settings.firewall import FirewallSettings
 from settings.naming import Names
-from settings.network import NetworkSettings, RegionSettings
+from settings.network import NetworkSettings, RecoveryRegionSettings, RegionSettings
 from settings.observability import ObservabilitySettings
+from settings.processing import ProcessingSettings
 from settings.services import DomainSettings, ReleaseSettings, ServiceName, ServiceSettings
 from settings.storage import EncryptionSettings, StorageSettings
 
@@ -95,7 +97,7 @@ class Settings(SettingsModel):
     """Whether keys and buckets refuse to be destroyed; production is."""
     primary: RegionSettings
     """The region that serves customers."""
-    recovery: RegionSettings
+    recovery: RecoveryRegionSettings
     """The region that takes over: another than the primary, peered with it, so its addresses may not overlap."""
     state: StateSettings
     """Where Terraform's state is kept."""
@@ -123,8 +125,12 @@ class Settings(SettingsModel):
     """What the firewall lets through."""
     services: dict[ServiceName, ServiceSettings] = Field(default_factory=dict)
     """What runs on the platform, by name."""
+    processing: ProcessingSettings | None = None
+    """How accepted payments are processed; without it there is neither the queue nor what is behind it."""
     release: ReleaseSettings = ReleaseSettings()
     """How a new version of a critical service reaches customers."""
+    delivery: DeliverySettings = DeliverySettings()
+    """Deployment from CI."""
     owns_registry_settings: bool = False
     """Whether this environment makes the account's one set of settings of the image registry (replication)."""
     account_owner: EnvironmentSuffix | None = None
@@ -146,6 +152,13 @@ class Settings(SettingsModel):
     def names(self) -> Names:
         """Makes this environment's resource names."""
         return Names(self.name_prefix, self.environment_suffix, self.account_id)
+
+    @property
+    def recovery_services(self) -> dict[str, ServiceSettings]:
+        """The services as they stand by in the recovery region; as in the primary one where both regions serve."""
+        if self.edge.origin_routing is OriginRouting.LATENCY:
+            return self.services
+        return {name: one.standing_by(self.recovery.standby_percent) for name, one in self.services.items()}
 
     @model_validator(mode="wrap")
     @classmethod

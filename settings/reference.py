@@ -134,9 +134,9 @@ def _number_of(schema: dict[str, Any]) -> str:
 def _default(field: FieldInfo, inner: type[SettingsModel] | None) -> str:
     if field.is_required():
         return "required"
-    if inner and not _is_list(field):
-        return "none" if get_origin(field.annotation) is dict else "as below"
     default = field.get_default(call_default_factory=True)
+    if inner and not _is_list(field):
+        return "none" if get_origin(field.annotation) is dict or default is None else "as below"
     if isinstance(default, Enum):
         default = default.value
     return f"`{json.dumps(default, default=_plain)}`" if default not in ((), {}, None) else "none"

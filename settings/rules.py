@@ -15,8 +15,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from settings.backups import BackupSettings
-from settings.database import DatabaseSettings
+from settings.database import DatabaseSettings, RecoveryMode
 from settings.naming import Names
+from settings.processing import LEAST_CONNECTIONS, ProcessingSettings
 from settings.services import ServiceSettings
 
 MINUTES_PER_DAY = 24 * 60
@@ -42,6 +43,7 @@ def problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _ways_out(values)
     yield from _locked_vaults(values)
     yield from _backups_apart(values)
+    yield from _processed_service(values)
 
 
 def _region_names(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -70,22 +72,28 @@ def _name_lengths(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _connections(values: Mapping[str, Any]) -> Iterator[Problem]:
-    """All tasks together must leave the database a fifth of its connections, also while a release runs both colours."""
+    """All together must leave the database a fifth of its connections, also while a release runs both colours."""
     services = _services(values)
     try:
         database = DatabaseSettings.model_validate(values.get("database", {}))
     except ValidationError:
         return
     allowed = int(database.max_connections * CONNECTION_SHARE)
-    held = {name: one.most_tasks * one.connections_per_task for name, one in services.items()}
+    # The tasks of both regions write through the one writer that a global database has (modules/database_access.py).
+    regions = 2 if database.recovery is RecoveryMode.GLOBAL else 1
+    held = {name: regions * one.most_tasks * one.connections_per_task for name, one in services.items()}
+    if processing := _processing(values):
+        # As many functions as may process at once, and the one that reconciles.
+        held["processing"] = regions * (processing.concurrency + 1) * processing.connections_per_function
     if sum(held.values()) > allowed:
         listed = ", ".join(f"{name} {number}" for name, number in held.items() if number)
         yield Problem(
             field=("database", "instance_class"),
             value=database.instance_class,
             allowed=f"tasks may hold {CONNECTION_SHARE:.0%} of its {database.max_connections} connections, {allowed}, "
-            f"and could hold {sum(held.values())} ({listed}, counting both colours of a release): choose a larger one, "
-            "or lower maximum_tasks or connections_per_task",
+            f"and could hold {sum(held.values())} ({listed}, counting both colours of a release"
+            f"{' and both regions' if regions > 1 else ''}): choose a larger one, "
+            "or lower maximum_tasks or connections_per_task, or processing.concurrency",
         )
 
 
@@ -106,6 +114,9 @@ def _ways_out(values: Mapping[str, Any]) -> Iterator[Problem]:
         if service.reaches_internet:
             allowed = "the only way out is a NAT gateway, and network.nat_gateways is none: false is, or one"
             yield Problem(field=("services", name, "reaches_internet"), value=True, allowed=allowed)
+    if processing := _processing(values):
+        allowed = "the only way to it is a NAT gateway, and network.nat_gateways is none: one or one_per_zone is"
+        yield Problem(field=("processing", "acquirer", "url"), value=processing.acquirer.url, allowed=allowed)
 
 
 def _locked_vaults(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -132,6 +143,29 @@ def _backups_apart(values: Mapping[str, Any]) -> Iterator[Problem]:
     if (_minutes(start) - begin) % MINUTES_PER_DAY < (end - begin) % MINUTES_PER_DAY:
         allowed = f"a time outside database.backup_window ({window}) is"
         yield Problem(field=("backups", "start_utc"), value=start, allowed=allowed)
+
+
+def _processed_service(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Payments come from a service that customers reach, with connections for what it accepts and what it sends."""
+    if (processing := _processing(values)) is None:
+        return
+    critical = {name: one for name, one in _services(values).items() if one.critical}
+    if processing.service not in critical:
+        allowed = f"the name of a critical service is: {', '.join(critical) or 'there is none'}"
+        yield Problem(field=("processing", "service"), value=processing.service, allowed=allowed)
+    elif (held := critical[processing.service].connections_per_task) < LEAST_CONNECTIONS:
+        yield Problem(
+            field=("services", processing.service, "connections_per_task"),
+            value=held,
+            allowed=f"{LEAST_CONNECTIONS} or more is: it accepts payments, and sends them to the queue",
+        )
+
+
+def _processing(values: Mapping[str, Any]) -> ProcessingSettings | None:
+    """How payments are processed, if that is right by itself."""
+    with contextlib.suppress(ValidationError):
+        return ProcessingSettings.model_validate(values["processing"]) if values.get("processing") else None
+    return None
 
 
 def _minutes(time: str) -> int:

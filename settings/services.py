@@ -28,6 +28,7 @@ PAYMENTS = "payments"  # the service whose own metrics are watched (services/pay
 PathPattern = Annotated[
     str, matching(r"/[A-Za-z0-9_.$/~\"'@:+&*?-]{0,127}", "a path of up to 128 characters is allowed, such as /api/*")
 ]
+CommandPart = Annotated[str, matching(r"[ -~]{1,200}", "up to 200 plain characters are allowed")]
 UrlPath = Annotated[str, matching(r"/[!-~]{0,1023}", "an absolute path is allowed, such as /health")]
 
 ScheduleName = Annotated[
@@ -115,23 +116,30 @@ class HealthCheckSettings(SettingsModel):
         return self
 
 
+Schedule = Annotated[str, Rule(_schedule, "cron(minutes hours day month weekday year) or at(yyyy-mm-ddThh:mm:ss)")]
+
+
 class ScheduledScalingSettings(SettingsModel):
-    """From a moment on, or again and again, a service has other bounds: before a sale, or for the night.
+    """For a while, once or again and again, a service has other bounds: during a sale, or in the night.
 
     https://docs.aws.amazon.com/autoscaling/application/userguide/scheduled-scaling-using-cron-expressions.html
     """
 
-    schedule: Annotated[str, Rule(_schedule, "cron(minutes hours day month weekday year) or at(yyyy-mm-ddThh:mm:ss)")]
-    """When, in the time zone below."""
+    schedule: Schedule
+    """When it begins, in the time zone below."""
+    until: Schedule
+    """When it ends, and the service has its own bounds again; of several at a time the last to begin or end decides."""
     time_zone: Annotated[str, Rule(_time_zone, "a time zone by its IANA name, such as Europe/Vienna")] = "UTC"
     """Where it is that time; a zone with summer time keeps it."""
     minimum_tasks: Annotated[int, Field(ge=0, le=500)]
-    """Tasks that run from then on when nothing happens."""
+    """Tasks that run meanwhile when nothing happens."""
     maximum_tasks: Annotated[int, Field(ge=1, le=500)]
-    """Tasks that scaling may reach from then on; no more than the service's own maximum_tasks."""
+    """Tasks that scaling may reach meanwhile; no more than the service's own maximum_tasks."""
 
     @model_validator(mode="after")
-    def _bounds_fit(self) -> ScheduledScalingSettings:
+    def _fits_together(self) -> ScheduledScalingSettings:
+        if self.until == self.schedule:
+            raise ValueError(f"until: {self.until!r} is not allowed; another time than schedule is")
         if self.maximum_tasks < self.minimum_tasks:
             raise ValueError(
                 f"maximum_tasks: {self.maximum_tasks} is not allowed; minimum_tasks ({self.minimum_tasks}) or more is"
@@ -148,8 +156,8 @@ class ServiceSettings(SettingsModel):
     """Whether customers wait for it: blue/green behind the load balancer. If not, it is a worker, on Spot."""
     path_patterns: Annotated[tuple[PathPattern, ...], Field(strict=False, max_length=4)] = ()
     """The paths that the load balancer sends to it; only for a critical service."""
-    priority: Annotated[int, Field(ge=1, le=49_000)] = 1000
-    """Its place among the load balancer's rules, the lowest first; no two services share one."""
+    priority: Annotated[int, Field(ge=2, le=49_000)] = 1000
+    """Its place among the load balancer's rules, the lowest first; no two services share one, and 1 is not theirs."""
     port: Annotated[int, Field(ge=1024, le=65_535)] = 8443
     """The port on which a task listens by HTTPS; unprivileged, as tasks do not run as root."""
     cpu_units: Literal[256, 512, 1024, 2048, 4096] = 256
@@ -163,9 +171,9 @@ class ServiceSettings(SettingsModel):
     user: Annotated[int, Field(ge=1, le=65_535)] = 1000
     """The user that the container runs as; never root."""
     minimum_tasks: Annotated[int, Field(ge=0, le=500)] = 2
-    """Tasks that run when nothing happens."""
+    """Tasks that run when nothing happens. With scheduled_scaling a change holds from the next `until` on."""
     maximum_tasks: Annotated[int, Field(ge=1, le=500)] = 6
-    """Tasks that scaling may reach."""
+    """Tasks that scaling may reach. With scheduled_scaling a change holds from the next `until` on."""
     connections_per_task: Annotated[int, Field(ge=0, le=1000)] = 0
     """Connections to the database that one task may hold: the size of its pool."""
     connections_in_use_percent: Annotated[int, Field(ge=10, le=90)] = 70
@@ -180,13 +188,27 @@ class ServiceSettings(SettingsModel):
     """Of a hundred tasks beyond the base, how many run on Spot; the others run on demand."""
     health_check: HealthCheckSettings = HealthCheckSettings()
     """How the load balancer checks it."""
+    container_check: Annotated[tuple[CommandPart, ...], Field(strict=False, max_length=20)] = ()
+    """A command of the image that says by its exit code whether the container is well, in parts; none asks nothing.
+
+    Of services/payments it is `["python", "-m", "payments", "healthy"]`. A task that is not well is replaced.
+    """
     scheduled_scaling: dict[ScheduleName, ScheduledScalingSettings] = Field(default_factory=dict)
-    """Other bounds at other times. While there are any they decide; the two above hold for a new environment only."""
+    """Other bounds at other times."""
 
     @property
     def most_tasks(self) -> int:
         """The most tasks that run at once: while a critical service is released, both colours do."""
         return self.maximum_tasks * (2 if self.critical else 1)
+
+    def standing_by(self, percent: int) -> ServiceSettings:
+        """The service with so many percent of its least tasks, rounded up; it may grow as far as ever."""
+        scheduled = {
+            name: one.model_copy(update={"minimum_tasks": _share(one.minimum_tasks, percent)})
+            for name, one in self.scheduled_scaling.items()
+        }
+        least = _share(self.minimum_tasks, percent)
+        return self.model_copy(update={"minimum_tasks": least, "scheduled_scaling": scheduled})
 
     @model_validator(mode="after")
     def _fits_together(self) -> ServiceSettings:
@@ -216,6 +238,10 @@ class ServiceSettings(SettingsModel):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+
+def _share(tasks: int, percent: int) -> int:
+    return -(-tasks * percent // 100)
 
 
 class ReleaseSettings(SettingsModel):

@@ -15,6 +15,7 @@ from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTag
 from cdktf_cdktf_provider_aws.route53_zone import Route53Zone
 from constructs import Construct
 
+from modules.acquirer_secret import AcquirerSecret
 from modules.alarm_topic import AlarmTopic
 from modules.audit import Audit, WatchedRegion, uses_of_logs_key
 from modules.backup_vault import BackupVault
@@ -27,7 +28,11 @@ from modules.database_access import DatabaseAccess
 from modules.database_alarms import DatabaseAlarms
 from modules.database_metrics_log import DatabaseMetricsLog
 from modules.database_rotation import DatabaseRotation
+from modules.database_schema import DatabaseSchema
 from modules.database_secrets import DatabaseSecrets
+from modules.database_surroundings import POSTGRESQL_PORT
+from modules.delivery import Delivery
+from modules.delivery_permissions import Reach
 from modules.distribution import Distribution
 from modules.distribution_logs import DistributionLogs
 from modules.edge_alarms import EdgeAlarms
@@ -44,17 +49,22 @@ from modules.origin_record import OriginRecord
 from modules.origin_verify import OriginVerify
 from modules.paging import Paging
 from modules.payment_alarms import PaymentAlarms
+from modules.payments_processing import PaymentsProcessing
 from modules.peering import Peering
+from modules.permissions_boundary import BoundsItsRoles
 from modules.platform_dashboard import Place, PlatformDashboard
+from modules.queue import Queue
 from modules.reader_scaling import ReaderScaling
 from modules.recovery_database import RecoveryDatabase
 from modules.region import LandsInItsRegion, Region
 from modules.region_alarms import RegionAlarms
 from modules.replication import Replication
 from modules.restore_test import RestoreTest
+from modules.security_groups import Addresses, Flow
 from modules.services import Services
 from modules.snapshot_export import SnapshotExport
 from modules.statement_blocks import with_statement_blocks
+from modules.takeover import Takeover
 from settings import Settings
 from settings.edge import OriginRouting
 from settings.firewall import Scope
@@ -108,6 +118,7 @@ class PaymentPlatform(TerraformStack):
 
         self._keep_data()
         self._back_up()
+        self.payments_processing = self._process_payments()
 
         self.zone_id = self._zone_id()
         self.host_names = settings.edge.names_in(settings.domain.name, settings.environment_suffix)
@@ -123,6 +134,7 @@ class PaymentPlatform(TerraformStack):
         self._watch_account()
         self._keep_to_the_budget()
         self._watch()
+        self._let_workflows_deploy()
 
         self._show_outputs()
 
@@ -270,6 +282,7 @@ class PaymentPlatform(TerraformStack):
             replica_key=self.recovery_keys.secrets,
             protected=settings.protected,
         )
+        self.database_schema = self._prepare_database()
         DatabaseRotation(
             self.primary,
             "database-rotation",
@@ -280,9 +293,40 @@ class PaymentPlatform(TerraformStack):
             endpoints=self.primary_endpoints,
             keys=self.primary_keys,
             topic=self.primary_alarm_topic,
+            after=self.database_schema.ready if self.database_schema else [],
         )
+        if self.recovery_database.global_cluster:
+            self._let_the_other_region_write(self.database, self.recovery_network)
+            self._let_the_other_region_write(self.recovery_database, self.primary_network)
         ReaderScaling(self.primary, "reader-scaling", names=self._names, database=self.database)
         self._watch_database()
+
+    def _prepare_database(self) -> DatabaseSchema | None:
+        if not (processing := self._settings.processing):
+            return None
+        return DatabaseSchema(
+            self.primary,
+            "payments-schema",
+            names=self._names,
+            database=self.database,
+            secrets=self.database_secrets,
+            network=self.primary_network,
+            endpoints=self.primary_endpoints,
+            keys=self.primary_keys,
+            on_deploy=processing.migrate_on_deploy,
+        )
+
+    @staticmethod
+    def _let_the_other_region_write(database: Database | RecoveryDatabase, other: Network) -> None:
+        """One way in for all: rules that name addresses, as across regions, would be the same for each service."""
+        Flow(
+            database,
+            "from-the-other-region",
+            source=Addresses(other.private.block),
+            destination=database.group,
+            port=POSTGRESQL_PORT,
+            reason="Services of the other region write while the writer is here",
+        )
 
     def _metrics_log(self, region: Region, keys: Keys) -> CloudwatchLogGroup | None:
         """The account's log group of enhanced monitoring, if this environment makes what the account has once."""
@@ -311,7 +355,11 @@ class PaymentPlatform(TerraformStack):
             )
 
     def _database_access(
-        self, region: Region, database: Database | RecoveryDatabase, keys: Keys
+        self,
+        region: Region,
+        database: Database | RecoveryDatabase,
+        keys: Keys,
+        other: Database | RecoveryDatabase,
     ) -> DatabaseAccess | None:
         """How services reach the database of their region, if there is one: not where snapshots would be restored."""
         if database.cluster is None:
@@ -322,7 +370,63 @@ class PaymentPlatform(TerraformStack):
             cluster=database.cluster,
             group=database.group,
             key=keys.secrets,
+            global_cluster=self.recovery_database.global_cluster if self._settings.database.global_endpoint else None,
+            other_addresses=Addresses(other.group.addresses) if self.recovery_database.global_cluster else None,
         )
+
+    def _process_payments(self) -> dict[Region, PaymentsProcessing]:
+        """By region; in none where settings do not say how."""
+        processing, schema = self._settings.processing, self.database_schema
+        if not processing or not schema:
+            return {}
+        AcquirerSecret(
+            self.primary,
+            "payments-acquirer",
+            names=self._names,
+            key=self.primary_keys.secrets,
+            replica_region=self.recovery.name,
+            replica_key=self.recovery_keys.secrets,
+            protected=self._settings.protected,
+        )
+        return {
+            region: PaymentsProcessing(
+                region,
+                "payments-processing",
+                names=self._names,
+                settings=processing,
+                network=network,
+                endpoints=endpoints,
+                keys=keys,
+                topic=topic,
+                database=self._database_access(region, database, keys, other),
+                after=schema.ready,
+                stands_by=region is self.recovery,
+            )
+            for region, network, endpoints, keys, topic, database, other in (
+                (
+                    self.primary,
+                    self.primary_network,
+                    self.primary_endpoints,
+                    self.primary_keys,
+                    self.primary_alarm_topic,
+                    self.database,
+                    self.recovery_database,
+                ),
+                (
+                    self.recovery,
+                    self.recovery_network,
+                    self.recovery_endpoints,
+                    self.recovery_keys,
+                    self.recovery_alarm_topic,
+                    self.recovery_database,
+                    self.database,
+                ),
+            )
+        }
+
+    def _payments_queue(self, region: Region) -> Queue | None:
+        processing = self.payments_processing.get(region)
+        return processing.queue if processing else None
 
     def _back_up(self) -> None:
         cluster, backups = self.database.cluster, self._settings.backups
@@ -429,6 +533,9 @@ class PaymentPlatform(TerraformStack):
     def _distribute(self) -> None:
         edge = self._settings.edge
         origin_name = self.origin_names[edge.origin_routing]
+        takeover = Takeover(
+            self.recovery, "takeover", names=self._names, edge=edge, load_balancer=self.recovery_load_balancer
+        )
         self.origin_records = [
             OriginRecord(
                 region,
@@ -438,7 +545,7 @@ class PaymentPlatform(TerraformStack):
                 load_balancer=load_balancer,
                 domain_name=origin_name,
                 zone_id=self.zone_id,
-                first=region is self.primary,
+                takeover=takeover if region is self.primary else None,
             )
             for region, load_balancer in (
                 (self.primary, self.primary_load_balancer),
@@ -475,23 +582,27 @@ class PaymentPlatform(TerraformStack):
             self.primary,
             "services",
             settings=self._settings,
+            services=self._settings.services,
             keys=self.primary_keys,
             topic=self.primary_alarm_topic,
             network=self.primary_network,
             endpoints=self.primary_endpoints,
             load_balancer=self.primary_load_balancer,
-            database=self._database_access(self.primary, self.database, self.primary_keys),
+            database=self._database_access(self.primary, self.database, self.primary_keys, self.recovery_database),
+            payments_queue=self._payments_queue(self.primary),
         )
         self.recovery_services = Services(
             self.recovery,
             "services",
             settings=self._settings,
+            services=self._settings.recovery_services,
             keys=self.recovery_keys,
             topic=self.recovery_alarm_topic,
             network=self.recovery_network,
             endpoints=self.recovery_endpoints,
             load_balancer=self.recovery_load_balancer,
-            database=self._database_access(self.recovery, self.recovery_database, self.recovery_keys),
+            database=self._database_access(self.recovery, self.recovery_database, self.recovery_keys, self.database),
+            payments_queue=self._payments_queue(self.recovery),
         )
         if self._settings.owns_registry_settings:
             self.primary_services.repositories.replicate_to(self._settings.recovery.name)
@@ -586,6 +697,17 @@ class PaymentPlatform(TerraformStack):
             edge=self.global_alarm_topic,
             edge_paging=edge,
         )
+
+    def _let_workflows_deploy(self) -> None:
+        settings = self._settings
+        if settings.delivery.repository is None:
+            return
+        regions = (self.primary.name, self.recovery.name, self.global_.name)
+        reach = Reach(names=self._names, state_bucket=settings.state.bucket, regions=regions)
+        self.delivery = Delivery(self.primary, "delivery", reach=reach, settings=settings.delivery)
+        BoundsItsRoles.apply_to(self, self.delivery.role_boundary)
+        self._output("plan_role_arn", self.delivery.plan_role.arn)
+        self._output("deploy_role_arn", self.delivery.deploy_role.arn)
 
     def _show_outputs(self) -> None:
         for id_, network, buckets in (

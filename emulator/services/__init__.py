@@ -33,6 +33,7 @@ SERVICES = (
     "network_acls",
     "rds",
     "rds_exports",
+    "route53",
     "s3",
     "secretsmanager",
     "securityhub",

@@ -75,9 +75,7 @@ class Response(BaseResponse):
         if name in known:
             raise AnalyzerError("ConflictException", f"An analyzer with the name {name} already exists", name)
         if type_ in ONE_OF_A_KIND and any(one["type"] == type_ for one in known.values()):
-            raise AnalyzerError(
-                "ServiceQuotaExceededException", f"There is an analyzer of type {type_} already", name
-            )
+            raise AnalyzerError("ServiceQuotaExceededException", f"There is an analyzer of type {type_} already", name)
         arn = f"arn:aws:access-analyzer:{self.region}:{self.current_account}:analyzer/{name}"
         known[name] = {
             "arn": arn,

@@ -1,6 +1,8 @@
-"""Lambda: what moto drops of a function's configuration, and functions that really run.
+"""Lambda: what moto drops of a function's configuration, functions that really run, and queues that call them.
 
 moto runs functions in Docker. Here a Python function runs in a process of the local Python (:mod:`emulator.functions`).
+moto calls a function while a message is sent to its queue, with that one and attributes that are always the same; here
+pollers call it with batches (:mod:`emulator.event_sources`).
 """
 
 from __future__ import annotations
@@ -10,10 +12,11 @@ import json
 import threading
 from typing import Any
 
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.sqs.models import Queue, sqs_backends
 from moto.utilities.docker_utilities import DockerModel
 
-from emulator import functions
+from emulator import event_sources, functions
 from emulator.services.extend import Method, override, override_property
 
 KEPT = ("DeadLetterConfig", "LoggingConfig", "TracingConfig", "KMSKeyArn", "EphemeralStorage")
@@ -76,3 +79,49 @@ def invoke(_original: Method, self: Any, body: str, request_headers: Any, respon
         response_headers["x-amz-function-error"] = "Unhandled"
     response_headers["x-amz-log-result"] = base64.b64encode(outcome.log.encode()[-functions.LOG_TAIL_BYTES :]).decode()
     return outcome.payload.encode()
+
+
+@override(Queue)
+def add_message(original: Method, self: Any, message: Any) -> None:
+    """Take the message, and let the queue's pollers know."""
+    mappings, self.lambda_event_source_mappings = self.lambda_event_source_mappings, {}
+    try:
+        original(self, message)
+    finally:
+        self.lambda_event_source_mappings = mappings
+    event_sources.wake(self)
+
+
+@override(LambdaBackend)
+def create_event_source_mapping(original: Method, self: Any, spec: dict[str, Any]) -> Any:
+    """Begin with what is in the queue."""
+    return _awake(original(self, spec))
+
+
+@override(LambdaBackend)
+def update_event_source_mapping(original: Method, self: Any, uuid: str, spec: dict[str, Any]) -> Any:
+    """Go on, if it is enabled now."""
+    return _awake(original(self, uuid, spec))
+
+
+@override(LambdaBackend)
+def delete_event_source_mapping(original: Method, self: Any, uuid: str) -> Any:
+    """The queue forgets it, too."""
+    mapping = original(self, uuid)
+    if queue := _queue_of(mapping):
+        queue.lambda_event_source_mappings.pop(mapping.function_arn, None)
+    return mapping
+
+
+def _awake(mapping: Any) -> Any:
+    if queue := _queue_of(mapping):
+        event_sources.wake(queue)
+    return mapping
+
+
+def _queue_of(mapping: Any) -> Any:
+    """The queue of a mapping, if it is of a queue that there is."""
+    if mapping is None:
+        return None
+    queues = sqs_backends[mapping.account_id][mapping.region].queues.values()
+    return next((queue for queue in queues if queue.queue_arn == mapping.event_source_arn), None)

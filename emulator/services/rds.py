@@ -6,6 +6,8 @@ clusters that have none, forgets what is said of Performance Insights, and leave
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,8 +25,14 @@ from moto.rds.models import (
 )
 from moto.rds.responses import RDSResponse
 
+from emulator.clock import CLOCK
+from emulator.regions import REGIONS
 from emulator.services.extend import Method, add, override, override_property
+from emulator.turns import turn
 
+MINUTES_PENDING, MINUTES_TO_PROMOTE, MINUTES_TO_SYNCHRONIZE = 0.25, 1.0, 5.0
+"""A switchover or failover takes about a minute, or a few; a lost region's new volume minutes to hours:
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-disaster-recovery.html"""
 GLOBAL_REGION = "us-east-1"  # where moto keeps global clusters
 INSIGHTS = ("enable_performance_insights", "performance_insights_kms_key_id", "performance_insights_retention_period")
 DEFAULT_AUTHORITY = "rds-ca-rsa2048-g1"
@@ -65,6 +73,27 @@ class HasASourceError(RDSClientError):  # type: ignore[misc]
         super().__init__(
             "InvalidParameterCombination", f"{parameter} can't be specified if SourceDBClusterIdentifier is specified."
         )
+
+
+class InvalidParameterCombination(RDSClientError):  # type: ignore[misc]
+    """Two parameters exclude each other."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("InvalidParameterCombination", message)
+
+
+class InvalidGlobalClusterStateError(RDSClientError):  # type: ignore[misc]
+    """The global cluster is not in a state for it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("InvalidGlobalClusterStateFault", message)
+
+
+class InvalidClusterStateError(RDSClientError):  # type: ignore[misc]
+    """A member is not in a state for it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("InvalidDBClusterStateFault", message)
 
 
 @override_property(DBCluster)
@@ -203,6 +232,15 @@ def create_global_cluster(_original: Method, self: Any) -> ActionResult:
     return ActionResult({"GlobalCluster": group})
 
 
+@override(RDSResponse)
+def describe_global_clusters(original: Method, self: Any) -> ActionResult:
+    """The one that is asked for, or all."""
+    if self.params.get("GlobalClusterIdentifier"):
+        return ActionResult({"GlobalClusters": [_global_cluster(self)]})
+    answer: ActionResult = original(self)
+    return answer
+
+
 @add(RDSResponse)
 def modify_global_cluster(self: Any) -> ActionResult:
     """Change the deletion protection."""
@@ -233,24 +271,97 @@ def remove_from_global_cluster(_original: Method, self: Any) -> ActionResult:
 
 @add(RDSResponse)
 def switchover_global_cluster(self: Any) -> ActionResult:
-    """The target becomes the primary, and the primary a secondary."""
-    return _move_writer(self)
+    """The target becomes the primary, and the primary a secondary: both must be there."""
+    return _begin_to_move(self, allow_data_loss=False)
 
 
 @add(RDSResponse)
 def failover_global_cluster(self: Any) -> ActionResult:
-    """As a switchover: here no region is ever lost."""
-    return _move_writer(self)
+    """With data loss the primary need not be there; without, it is a switchover."""
+    allow, switchover = self.params.get("AllowDataLoss"), self.params.get("Switchover")
+    if allow and switchover:
+        raise InvalidParameterCombination("AllowDataLoss and Switchover can't be specified together.")
+    return _begin_to_move(self, allow_data_loss=bool(allow))
 
 
-def _move_writer(self: Any) -> ActionResult:
+def _begin_to_move(self: Any, *, allow_data_loss: bool) -> ActionResult:
+    """Move the writer, in RDS's own statuses; one at a time."""
     group = _global_cluster(self)
     target = self.params["TargetDbClusterIdentifier"]
-    if target not in {member.db_cluster_arn for member in group.members}:
+    members = {member.db_cluster_arn: member for member in group.members}
+    if target not in members:
         raise DBClusterNotFoundError(target)
-    for member in group.members:
-        member.is_writer = member.db_cluster_arn == target
+    (writer,) = [arn for arn, member in members.items() if member.is_writer]
+    if getattr(group, "failover_state", None):
+        raise InvalidGlobalClusterStateError(f"A failover of {group.global_cluster_identifier} is in progress.")
+    if target == writer:
+        raise InvalidGlobalClusterStateError(f"{target} is the primary cluster already.")
+    if not members[target].db_cluster_members:
+        raise InvalidClusterStateError(f"{target} has no DB instance that could be promoted.")
+    unreachable = REGIONS.is_lost(region_of(writer)) or region_of(writer) in _unsynchronized(group)
+    if not allow_data_loss and (unreachable or region_of(target) in _unsynchronized(group)):
+        raise InvalidGlobalClusterStateError("The clusters of the global cluster are not synchronized.")
+    group.failover_state = {
+        "Status": "pending",
+        "FromDbClusterArn": writer,
+        "ToDbClusterArn": target,
+        "IsDataLossAllowed": allow_data_loss,
+    }
+    threading.Thread(target=_move, args=(group,), daemon=True).start()
     return ActionResult({"GlobalCluster": group})
+
+
+def _move(group: Any) -> None:
+    """As time goes by: the old writer ends before the new one begins."""
+    CLOCK.wait(MINUTES_PENDING, lambda: False)
+    with turn():
+        group.failover_state["Status"] = "failing-over"
+        origin, target = (group.failover_state[one] for one in ("FromDbClusterArn", "ToDbClusterArn"))
+        for member in group.members:
+            member.is_writer = False
+    CLOCK.wait(MINUTES_TO_PROMOTE, lambda: False)
+    with turn():
+        for member in group.members:
+            member.is_writer = member.db_cluster_arn == target
+        if REGIONS.is_lost(region_of(origin)):
+            group.__dict__.setdefault("left_behind", {})[region_of(origin)] = None
+        group.failover_state = None
+
+
+def _unsynchronized(group: Any) -> set[str]:
+    """Regions that were lost when the writer left them, and have not been back for long enough since."""
+    behind: dict[str, float | None] = group.__dict__.setdefault("left_behind", {})
+    now = time.monotonic()
+    for region, back_since in list(behind.items()):
+        if REGIONS.is_lost(region):
+            behind[region] = None
+        elif back_since is None:
+            behind[region] = now
+        elif now - back_since >= MINUTES_TO_SYNCHRONIZE * CLOCK.seconds_per_minute:
+            del behind[region]
+    return set(behind)
+
+
+@override_property(GlobalCluster)
+def global_cluster_members(self: Any) -> list[dict[str, Any]]:
+    """With the state of their synchronization: a region that comes back after a failover is taken in again."""
+    behind = _unsynchronized(self)
+    arns = [member.db_cluster_arn for member in self.members if not member.is_writer]
+    return [
+        {
+            "DBClusterArn": member.db_cluster_arn,
+            "IsWriter": bool(member.is_writer),
+            "Readers": arns if member.is_writer else [],
+            "SynchronizationStatus": "pending-resync" if region_of(member.db_cluster_arn) in behind else "connected",
+            **({} if member.is_writer else {"GlobalWriteForwardingStatus": "disabled"}),
+        }
+        for member in self.members
+    ]
+
+
+def region_of(arn: str) -> str:
+    """The region in an ARN."""
+    return arn.split(":")[3]
 
 
 @override(RDSBackend)

@@ -3,14 +3,16 @@
 Each version of the secret has a key of its own, named KEY_NAME-VERSION. A new key stands in the usage plan beside the
 one before, is looked at, and becomes the current one; the one before works until the next rotation, so that whoever has
 read it goes on. What is older is deleted. Keys of other names are never touched, but for the one that the secret was
-filled with at first, if the secret says its id.
+filled with at first, if the secret or the environment says its id.
 
-The secret is JSON with `api_key`, the key's value, and at first `api_key_id`, where a key with that value exists.
+The secret is JSON with `api_key`, the key's value, and at first it may have `api_key_id`, where a key with that value
+exists.
 
 The environment says:
 
 - KEY_NAME: what the keys are called; with the environment's suffix, as no other may begin so;
 - USAGE_PLAN_ID: the plan in which the keys stand, which says what they open and how often;
+- FIRST_KEY_ID: the id of the key that the secret was filled with at first, where that is known; may be left out;
 - KEY_TAGS: JSON, the tags of the keys; may be left out;
 - KEY_LENGTH: characters of a new key, all letters and digits; 40 if it is left out.
 
@@ -103,10 +105,14 @@ def _finish(secret: Secret) -> None:
 
 def _retire(secret: Secret) -> None:
     kept = {version for version, stages in secret.stages.items() if {CURRENT, PENDING, PREVIOUS} & set(stages)}
-    old = {key for version, key in _keys().items() if version not in kept}
+    made = _keys()
+    old = {key for version, key in made.items() if version not in kept}
     # The key that the secret was filled with at first: no stage has it any more two rotations later.
     firsts = (_object(value).get("api_key_id") for value in secret.staged_no_more())
     old |= {first for first in firsts if isinstance(first, str)}
+    known = os.environ.get("FIRST_KEY_ID")
+    if known and _was_made(secret, CURRENT, made) and _was_made(secret, PREVIOUS, made):
+        old.add(known)
     for key in sorted(old):
         try:
             _client().delete_api_key(apiKey=key)
@@ -115,6 +121,11 @@ def _retire(secret: Secret) -> None:
                 raise
         else:
             log("a key is retired", key=key)
+
+
+def _was_made(secret: Secret, stage: str, made: Mapping[str, str]) -> bool:
+    """Whether what has this stage is of a rotation, as there is a key of its name."""
+    return any(stage in stages and version in made for version, stages in secret.stages.items())
 
 
 def _values(text: str) -> dict[str, Any]:

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from settings.base import Rule, SettingsModel, matching
+from settings.base import SettingsModel, matching
 from settings.network import ZONES_PER_REGION, PrivateNetwork
+from settings.processing import AcquirerNetwork
 
-WIDEST_ACQUIRER_PREFIX = 24  # a payment acquirer names a few addresses, never a provider's whole range
-
-
-def _public_network(block: str) -> str:
-    try:
-        network = ipaddress.IPv4Network(block)
-    except ValueError as error:
-        raise ValueError("an IPv4 CIDR block is allowed, such as 203.0.113.0/28, with no address bit set") from error
-    if network.prefixlen < WIDEST_ACQUIRER_PREFIX or any(network.subnet_of(own) for own in PRIVATE):
-        raise ValueError(f"a block of public addresses from /{WIDEST_ACQUIRER_PREFIX} to /32 is allowed")
-    return str(network)
-
-
-PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")))
-AcquirerNetwork = Annotated[
-    str, Rule(_public_network, f"a block of public addresses from /{WIDEST_ACQUIRER_PREFIX} to /32 is allowed")
-]
 PrefixListId = Annotated[
     str, matching(r"pl-([0-9a-f]{8}|[0-9a-f]{17})", "the id of a managed prefix list is allowed, such as pl-6fa54006")
 ]
@@ -47,9 +30,11 @@ class NetworkSettings(SettingsModel):
     nat_instance_class: Literal["t4g.nano", "t4g.micro", "t4g.small", "t4g.medium", "c7gn.medium"] = "t4g.micro"
     """Their size, on Graviton."""
     s3_prefix_list_id: PrefixListId
-    """The region's prefix list `com.amazonaws.REGION.s3`: `aws ec2 describe-prefix-lists` says its id."""
+    """The id of the prefix list `com.amazonaws.REGION.s3`, which each region has its own of, the same for all accounts:
+    `aws ec2 describe-managed-prefix-lists --filters Name=prefix-list-name,Values=com.amazonaws.REGION.s3` says it
+    (https://docs.aws.amazon.com/vpc/latest/userguide/working-with-aws-managed-prefix-lists.html)."""
     dynamodb_prefix_list_id: PrefixListId
-    """The region's prefix list `com.amazonaws.REGION.dynamodb`."""
+    """The id of `com.amazonaws.REGION.dynamodb`. An id of S3's in one region is DynamoDB's in another: do not guess."""
 
     @model_validator(mode="after")
     def _zones_differ(self) -> NetworkSettings:

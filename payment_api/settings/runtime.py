@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from settings.base import SettingsModel, matching
+from settings.processing import FunctionSettings
 from settings.services import FARGATE_SIZES
 
 # Memory in GiB of the classes that are offered here. Aurora's own default of max_connections is what LEAST(bytes of
 # memory for the database / 9531392, 5000) gives; nobody should set more.
 # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Managing.html
 CLASS_MEMORY_GIB = {"t4g.medium": 4, "t4g.large": 8, "r7g.large": 16, "r7g.xlarge": 32, "r7g.2xlarge": 64}
-CLAIM_SECONDS = 15  # a try's claim of its payment outlasts its calls by 10, and a function's report needs 5
 BYTES_PER_CONNECTION = 9_531_392
 MOST_CONNECTIONS = 5000
 
@@ -95,31 +95,10 @@ class ServiceSettings(SettingsModel):
         return self
 
 
-class ProcessingSettings(SettingsModel):
+class ProcessingSettings(FunctionSettings):
     """The functions that process payments from the queue (P3.2)."""
 
     concurrency: Annotated[int, Field(ge=2, le=1000)] = 60
     """Functions that process at once: reserved, so that nothing else in the account takes them."""
-    batch_size: Annotated[int, Field(ge=1, le=10)] = 10
-    """Messages that one function is given, and processes at the same time."""
-    connections_per_function: Annotated[int, Field(ge=2, le=20)] = 5
-    """Connections to the database that one function may hold."""
-    call_seconds: Annotated[int, Field(ge=5, le=100)] = 25
-    """Seconds that one try may take to ask the acquirer."""
-    timeout_seconds: Annotated[int, Field(ge=20, le=120)] = 45
-    """Seconds that a function has for a batch; the queue hides a message for six times as long."""
     seconds_per_batch: Annotated[float, Field(gt=0, le=30)] = 0.5
     """What a full batch is assumed to take, acquirer included: the arithmetic of docs/payment-api-sizing.md uses it."""
-    tries: Annotated[int, Field(ge=1, le=20)] = 5
-    """How often a message is tried before it goes to the dead-letter queue."""
-    memory_mib: Annotated[int, Field(ge=256, le=3008)] = 512
-    """Memory of a function; its processor share grows with it."""
-
-    @model_validator(mode="after")
-    def _batch_fits(self) -> ProcessingSettings:
-        if (needed := self.call_seconds + CLAIM_SECONDS) > self.timeout_seconds:
-            raise ValueError(
-                f"timeout_seconds: {self.timeout_seconds} is not allowed; {needed} or more is: call_seconds "
-                f"({self.call_seconds}) and {CLAIM_SECONDS} to store the answer"
-            )
-        return self

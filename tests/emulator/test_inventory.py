@@ -40,6 +40,7 @@ def make_everything(client: Callable[..., Client]) -> set[tuple[str, str, str]]:
         ResourceIds=[vpc], ResourceType="VPC", TrafficType="ALL", LogGroupName="group", DeliverLogsPermissionArn=role
     )["FlowLogIds"][0]
     client("iam").create_policy(PolicyName="policy", PolicyDocument=POLICY)
+    provider = client("iam").create_open_id_connect_provider(Url="https://idp.example.com", ClientIDList=["clients"])
     kms = client("kms", "us-west-2")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     kms.create_alias(AliasName="alias/own", TargetKeyId=key)
@@ -84,6 +85,7 @@ def make_everything(client: Callable[..., Client]) -> set[tuple[str, str, str]]:
         "bucket": "a-bucket",
         "role": "role",
         "policy": "policy",
+        "identity provider": provider["OpenIDConnectProviderArn"],
         "hosted zone": zone,
         "dashboard": "board",
         "global database": make_global_database(client),

@@ -57,6 +57,23 @@ def test_services_are_applied_released_changed_and_destroyed_without_a_rest(
     _destroy_without_a_rest(rehearsed, own_aws)
 
 
+def test_what_processes_messages_is_applied_called_changed_and_destroyed_without_a_rest(
+    terraform: Configure, own_aws: Server
+) -> None:
+    rehearsed = terraform("processing", own_aws)
+    (rehearsed.directory / "function.zip").write_bytes(zipped("def handle(event, context): return event"))
+    for arguments, called in ((), {"code": "one", "action": "create"}), (CHANGED, {"code": "two", "action": "update"}):
+        rehearsed.apply(*arguments)
+        rehearsed.assert_nothing_to_do(*arguments)
+        state = json.loads((rehearsed.directory / "terraform.tfstate").read_text())
+        said = json.loads(state["outputs"]["prepared"]["value"])
+        assert {"code": said["code"], "action": said["tf"]["action"]} == called
+    (mapping,) = client_for(own_aws)("lambda").list_event_source_mappings(FunctionName="process")["EventSourceMappings"]
+    assert (mapping["BatchSize"], mapping["ScalingConfig"]) == (5, {"MaximumConcurrency": 20})
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    _destroy_without_a_rest(rehearsed, own_aws)
+
+
 def _release(client: Callable[..., Client]) -> str:
     """Release the service of that configuration; returns the new task definition, which is no one's of Terraform."""
     ecs = client("ecs")

@@ -197,3 +197,62 @@ def test_a_stack_that_goes_drops_nothing(
     function.handler(cloudformation.event("Delete"), CONTEXT)
     assert [told["Status"] for told in cloudformation.answers] == ["SUCCESS", "SUCCESS"]
     assert server.execute("SELECT count(*) FROM pg_roles WHERE rolname = ANY(%s)", [USERS]) == [(2,)]
+
+
+APPLICATION_ROLE = "payments_app"
+
+
+@pytest.fixture
+def by_password(server: Postgresql, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The application's users log in by password: those of the rotation of its secret."""
+    monkeypatch.setenv("APPLICATION_ROLE", APPLICATION_ROLE)
+    yield
+    with server.connect(database=database) as connection:
+        connection.execute(f"DROP OWNED BY {APPLICATION_ROLE}")
+    server.execute(f"DROP ROLE IF EXISTS {APPLICATION_ROLE}_clone, {APPLICATION_ROLE}")
+
+
+@pytest.mark.requirement("Q1", "W3.3")
+@pytest.mark.usefixtures("by_password")
+def test_a_plain_call_brings_the_schema_up_to_date_for_both_users_of_the_rotation(
+    server: Postgresql, database: str, function: ModuleType
+) -> None:
+    """Before the rotation has made its users, and again after it."""
+    first = function.handler({"code": "x", "tf": {"action": "create"}}, CONTEXT)
+    found = "SELECT rolcanlogin, rolpassword IS NULL, rolcreaterole FROM pg_authid WHERE rolname = 'payments_app'"
+    assert server.execute(found) == [(True, True, False)]
+    with server.connect() as connection:  # what the rotation does, as the master
+        connection.execute(f"SET ROLE {MASTER}")
+        connection.execute(f"ALTER ROLE {APPLICATION_ROLE} PASSWORD 'rotated'")
+        connection.execute(f"CREATE ROLE {APPLICATION_ROLE}_clone LOGIN")
+        connection.execute(f"GRANT {APPLICATION_ROLE} TO {APPLICATION_ROLE}_clone")
+        connection.execute(f"ALTER ROLE {APPLICATION_ROLE}_clone SET role = {APPLICATION_ROLE}")
+    assert function.handler({}, CONTEXT) == first
+    assert first["version"]
+    assert server.execute(found) == [(True, False, False)]  # the password is left alone
+    with server.connect(database=database) as connection:
+        connection.execute(f"SET ROLE {APPLICATION_ROLE}_clone")
+        assert connection.execute("SELECT count(*) FROM payments.payments").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("UPDATE payments.payments SET currency = 'EUR'")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DROP TABLE payments.payments")
+
+
+@pytest.mark.requirement("Q1")
+@pytest.mark.usefixtures("by_password")
+def test_a_plain_call_that_fails_says_the_kind_and_no_secret(
+    server: Postgresql, database: str, function: ModuleType
+) -> None:
+    server.execute("ALTER ROLE payments_admin PASSWORD 'changed'")
+    with pytest.raises(function.PreparationFailed) as failed:
+        function.handler({}, CONTEXT)
+    assert str(failed.value) == "OperationalError"
+    assert not server.execute("SELECT 1 FROM pg_roles WHERE rolname = 'payments_app'")
+    server.execute("CREATE ROLE payments_app")  # for the fixture
+
+
+@pytest.mark.requirement("Q1")
+def test_a_destruction_by_terraform_asks_for_nothing(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(function, "bring_up_to_date", lambda: pytest.fail("nothing is to be done"))
+    assert function.handler({"code": "x", "tf": {"action": "delete"}}, CONTEXT) == {}

@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,14 @@ from rich.console import Console
 
 from emulator import process, stand_in
 from emulator.record import Call, read_calls, read_violations
+from operations.failover import run as failover
+from operations.failover_request import Request as FailoverRequest
 from operations.local_deployment import LocalDeployment
 from operations.release import run
-from operations.release_request import Request
+from operations.release_request import Region, Request
 from operations.synthesized import provider_installation, synthesize
 from operations.terraform import Terraform
+from policy.delivery import Record, roles
 from policy.evaluation import Decision, evaluate
 from policy.evaluation import Request as Asked
 from policy.iam import policies
@@ -144,6 +147,7 @@ CHANGED = {
     "operation": {
         "update": {
             "aws_appautoscaling_policy",
+            "aws_appautoscaling_scheduled_action",
             "aws_cloudwatch_metric_alarm",
             "aws_codedeploy_deployment_group",
             "aws_ecs_service",
@@ -185,9 +189,25 @@ class Exported:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Applied:
-    """What came of changed settings: what a plan would change then, what is left, and who has another password."""
+class FailedOver:
+    """What came of a failover: its exit code, who writes then, and what a plan would change."""
 
+    code: int
+    output: str
+    writers: list[str]
+    plan: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """What came of changed settings: what a plan would change then, what is left, and who has another password.
+
+    ``reviewed`` is what a plan from the state had said before, as a workflow makes it for a reviewer, ``done`` what the
+    apply, which asks AWS first, then did.
+    """
+
+    reviewed: list[str]
+    done: list[str]
     plan: list[str]
     recovery_clusters: list[str]
     new_passwords: list[str]
@@ -210,7 +230,7 @@ class Rehearsal:
     released: Released
     rolled_back: Released
     asked: list[str]
-    plan_after_failovers: list[str]
+    failed_over: list[FailedOver]
     passwords_found: dict[str, list[str]]
     exported: Exported
     applied: Applied
@@ -230,14 +250,14 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
             Bucket=local_settings.state.bucket, Key="payments/local/terraform.tfstate"
         )
         state_text = state["Body"].read().decode()
-        failed_over = fail_over(deployment, server)
+        failed_over = fail_over(deployment, server, local_settings)
         origin_secret = client(server, "secretsmanager").get_secret_value(SecretId="payments/local/origin-verify")
         plans = {name: planned(deployment, server, directory / name, text) for name, text in CHANGES.items()}
         passwords = passwords_of(server)
         searched = {"state": state_text, "screen": said.getvalue(), **files_below(directory)}
         found = {user: [name for name, text in searched.items() if one in text] for user, one in passwords.items()}
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in process.environment(server.url).items():
+            for name, value in deployment.as_role("deploy").items():
                 patch.setenv(name, value)
             with stand_in.serving(server, NEW) as standing, stand_in.serving(server, BAD):
                 released = release(deployment, server, local_settings, NEW)
@@ -260,7 +280,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
             released=released,
             rolled_back=rolled_back,
             asked=standing.requests,
-            plan_after_failovers=failed_over,
+            failed_over=failed_over,
             passwords_found=found,
             exported=exported,
             applied=applied,
@@ -313,9 +333,13 @@ def apply_changes(deployment: LocalDeployment, server: process.Server, directory
     """Take the recovery region's database away and make the master's password anew."""
     passwords = passwords_of(server)
     terraform = changed(deployment, server, directory, APPLIED)
-    terraform.apply()
+    reviewer = replace(terraform, environment={**terraform.environment, **deployment.as_role("plan")})
+    reviewed = reviewer.plan(refresh=False, lock=False)
+    done = terraform.apply().changes
     now = passwords_of(server)
     return Applied(
+        reviewed=reviewed,
+        done=done,
         plan=terraform.plan(),
         recovery_clusters=recovery_clusters(server),
         new_passwords=[user for user in now if now[user] != passwords[user]],
@@ -324,10 +348,10 @@ def apply_changes(deployment: LocalDeployment, server: process.Server, directory
 
 
 def without_payments() -> str:
-    """The deployed settings less a service: what a file adds to another cannot take anything away."""
+    """The deployed settings less a service, and what processes for it: a file cannot take away what another has."""
     services = (ENVIRONMENTS / "_services.toml").read_text(encoding="utf-8").split("[services.")[1:]
     others = "".join(f"[services.{one}" for one in services if not one.startswith("payments]"))
-    local = (ENVIRONMENTS / "local.toml").read_text(encoding="utf-8")
+    local = re.sub(r"\[processing\]\n[^\[]*", "", (ENVIRONMENTS / "local.toml").read_text(encoding="utf-8"))
     return local.replace('extends = "_services"', "") + "\n" + others
 
 
@@ -379,22 +403,22 @@ def weights(server: process.Server, settings: Settings) -> dict[str, dict[str, i
     return found
 
 
-def fail_over(deployment: LocalDeployment, server: process.Server) -> list[str]:
-    """What Terraform would do while another instance, in another region, is the writer; then all is as it was."""
-    rds, account = client(server, "rds"), "123456789012"
-    clusters = {
-        region: f"arn:aws:rds:{region}:{account}:cluster:payments-{name}-local"
-        for region, name in (("us-west-2", "recovery-database"), ("us-east-2", "database"))
-    }
-    rds.failover_db_cluster(DBClusterIdentifier="payments-database-local")
-    changes: list[str] = []
-    for target in clusters.values():
-        rds.switchover_global_cluster(
-            GlobalClusterIdentifier="payments-global-database-local", TargetDbClusterIdentifier=target
-        )
-        if "us-west-2" in target:
-            changes = deployment.plan()
-    return changes
+def fail_over(deployment: LocalDeployment, server: process.Server, settings: Settings) -> list[FailedOver]:
+    """Another instance becomes the writer; then the command moves the platform to its other region, and back."""
+    client(server, "rds").failover_db_cluster(DBClusterIdentifier=CLUSTER)
+    process.set_clock(server, 0.05)
+    image, ended = settings.services["web"].image, []
+    with pytest.MonkeyPatch.context() as patch, stand_in.serving(server, image):
+        for name, value in process.environment(server.url).items():
+            patch.setenv(name, value)
+        for to in (Region.RECOVERY, Region.PRIMARY):
+            said = io.StringIO()
+            request = FailoverRequest(to=to, environment="local", approve=True)
+            code = failover(request, settings, Console(file=said, width=200), seconds_between_looks=0.1)
+            groups = client(server, "rds").describe_global_clusters()["GlobalClusters"]
+            writers = [one["DBClusterArn"] for one in groups[0]["GlobalClusterMembers"] if one["IsWriter"]]
+            ended.append(FailedOver(code=code, output=said.getvalue(), writers=writers, plan=deployment.plan()))
+    return ended
 
 
 def recovery_clusters(server: process.Server) -> list[str]:
@@ -500,7 +524,14 @@ def test_the_passwords_that_were_made_are_nowhere_but_in_their_secrets(rehearsal
 @pytest.mark.requirement("W3.5")
 @pytest.mark.requirement("W7.2")
 def test_a_failover_to_another_instance_or_region_leaves_terraform_nothing_to_do(rehearsal: Rehearsal) -> None:
-    assert rehearsal.plan_after_failovers == []
+    there, back = rehearsal.failed_over
+    assert (there.code, back.code) == (0, 0), there.output + back.output
+    clusters = [
+        "us-west-2:123456789012:cluster:payments-recovery-database-local",
+        f"us-east-2:123456789012:cluster:{CLUSTER}",
+    ]
+    assert [there.writers, back.writers] == [[f"arn:aws:rds:{one}"] for one in clusters]
+    assert (there.plan, back.plan) == ([], [])
 
 
 @pytest.mark.requirement("W3.4")
@@ -552,6 +583,8 @@ def test_a_change_of_settings_replaces_nothing_that_is_in_use(rehearsal: Rehears
     undone = [(action, address) for action, address in plan if action in {"replace", "delete"}]
     if change == "removed-service":
         undone = [one for one in undone if one[0] != "delete" or "payments" not in one[1]]
+    if change == "database-recovery":  # who works with what stands by goes with it
+        undone = [one for one in undone if one[0] != "delete" or "recovery_payments-processing" not in one[1]]
     expected = {
         "nat-and-tags": {"aws_nat_gateway", "aws_eip", "aws_route", "aws_route_table"},
         "database-recovery": NEW_BY_NATURE | STANDING_BY,
@@ -670,6 +703,27 @@ def test_a_lost_master_password_is_made_anew_in_cluster_and_secret_together(rehe
         "update aws_rds_cluster.primary_database_cluster",
         "replace aws_secretsmanager_secret_version.primary_database-secrets_master-version",
     }
+
+
+@pytest.mark.requirement("W8.1")
+def test_workflows_may_do_what_was_done_and_nothing_else_without_a_reason(
+    rehearsal: Rehearsal, platform: Synthesized, local_settings: Settings
+) -> None:
+    found = roles(platform.configuration, account_id=local_settings.account_id)
+    held = Record(rehearsal.calls, found, local_settings).held()
+    assert held.refused == ()
+    assert held.escapes == ()
+    assert held.idle == ()
+    assert held.administrators  # the roles were made, and not by themselves
+
+
+@pytest.mark.requirement("W8.1")
+def test_a_reviewer_who_may_only_read_the_state_sees_the_whole_change(rehearsal: Rehearsal) -> None:
+    assert rehearsal.applied.done
+    assert sorted(rehearsal.applied.reviewed) == sorted(rehearsal.applied.done)
+    by_plan_role = [call for call in rehearsal.calls if "/payments-delivery-plan-local/" in call.assumed_role]
+    assert {call.action for call in by_plan_role} >= {"s3:GetObject", "cloudfront:ListCachePolicies"}
+    assert not [call for call in by_plan_role if call.operation in {"GetSecretValue", "PutObject"}]
 
 
 @pytest.mark.requirement("W3.2")

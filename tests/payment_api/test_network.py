@@ -79,6 +79,17 @@ def test_nat_instances_let_in_the_private_tier_alone_and_out_to_the_acquirer_alo
 
 
 @pytest.mark.requirement("P1.1")
+def test_a_nat_instance_reaches_the_endpoints_that_it_installs_and_is_managed_by(api: Template) -> None:
+    groups = {api.id_of("AWS::EC2::SecurityGroup", part) for part in ("natgroup", "endpointsclients")}
+    gateway = api.id_of("AWS::EC2::VPCEndpoint", "networkvpcs3")
+    for one in api.of("AWS::EC2::Instance").values():
+        assert {group["Fn::GetAtt"][0] for group in one["SecurityGroupIds"]} == groups
+    for id_, resource in api.resources.items():
+        if resource["Type"] == "AWS::EC2::Instance":
+            assert gateway in resource["DependsOn"], id_
+
+
+@pytest.mark.requirement("P1.1")
 def test_a_nat_instance_on_a_broken_host_is_recovered(api: Template) -> None:
     alarms = [one for id_, one in api.of("AWS::CloudWatch::Alarm").items() if "natrecovery" in id_]
     assert len(alarms) == 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
-from payments.database import Credentials, Database, IamLogin
+from payments.database import READY_CONNECTIONS, Credentials, Database, IamLogin, Pool
 from payments.settings import DatabaseSettings, Misconfigured, read
 from tests.payments.conftest import PASSWORD
 from tests.payments.support import REGION
@@ -136,3 +138,32 @@ def test_a_wrong_setting_is_a_line(monkeypatch: pytest.MonkeyPatch, variables: d
     with pytest.raises(Misconfigured) as problem:
         read(DatabaseSettings)
     assert str(problem.value).splitlines() == [line]
+
+
+@pytest.mark.requirement("W1.3")
+def test_a_pool_holds_as_many_connections_as_are_used(server: Postgresql, application_user: str) -> None:
+    """The platform adds tasks by how many there are: a pool must not look full while it is idle."""
+    application = f"pool-{application_user}"
+    reached = replace(database(server, Given(Credentials(application_user, PASSWORD))), application=application)
+    pool = Pool(reached, 6)
+    pool.open()
+    together = threading.Barrier(6)
+
+    def use(connection: psycopg.Connection[Any]) -> None:
+        connection.execute("SELECT 1")
+        together.wait(30)
+
+    def held() -> int:
+        query = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{application}'"
+        return int(server.execute(query)[0][0])
+
+    try:
+        for _ in range(20):
+            pool.run(lambda connection: connection.execute("SELECT 1"), 30)
+        assert held() <= READY_CONNECTIONS + 1  # another, if the first request came before they were there
+        with ThreadPoolExecutor(6) as threads:
+            for one in [threads.submit(pool.run, use, 30) for _ in range(6)]:
+                one.result()
+        assert held() == 6
+    finally:
+        pool.close()

@@ -102,6 +102,19 @@ def test_a_first_key_whose_id_the_secret_does_not_say_is_left_alone(vault: Vault
     assert gateway.opens(vault.value(arn)["api_key"])
 
 
+def test_a_first_key_that_the_environment_says_is_kept_for_a_rotation_and_deleted_by_the_next(
+    vault: Vault, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIRST_KEY_ID", gateway.first)
+    arn = vault.make({"api_key": FIRST_KEY})
+    held = [FIRST_KEY]
+    for _ in range(4):
+        vault.rotate(arn)
+        held.append(vault.value(arn)["api_key"])
+        assert [gateway.opens(key) for key in held] == [False] * (len(held) - 2) + [True, True]
+        assert len(gateway.ids()) == 2
+
+
 def test_keys_carry_the_tags_of_the_environment(
     vault: Vault, gateway: Gateway, arn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

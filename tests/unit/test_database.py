@@ -140,7 +140,7 @@ def test_only_a_protected_database_refuses_to_go_and_leaves_a_snapshot(platform:
 
 @pytest.mark.requirement("W5.4")
 @pytest.mark.parametrize("region", REGIONS)
-def test_only_services_with_connections_and_the_rotation_reach_the_database(platform: Synthesized, region: str) -> None:
+def test_only_those_who_log_in_reach_the_database(platform: Synthesized, region: str) -> None:
     (group,) = [platform.by_id(one) for one in cluster(platform, region)["vpc_security_group_ids"]]
     rules = [
         rule
@@ -148,9 +148,17 @@ def test_only_services_with_connections_and_the_rotation_reach_the_database(plat
         if platform.by_id(rule["security_group_id"]) == group
     ]
     assert {(rule["from_port"], rule["to_port"]) for rule in rules} == {(5432, 5432)}
-    sources = {path_of(platform.by_id(rule["referenced_security_group_id"])).split("/")[-3] for rule in rules}
-    tasks = {f"{name}-task" for name in SERVICES}
-    assert sources == tasks | ({"function"} if region == "primary" else set())
+    own = [rule for rule in rules if "referenced_security_group_id" in rule]
+    groups = {path_of(platform.by_id(rule["referenced_security_group_id"])) for rule in own}
+    sources = {path.split(f"/{region}/")[1].removesuffix("/group/security-group") for path in groups}
+    expected = {f"services/{name}-task" for name in SERVICES}
+    expected |= {f"payments-processing/{name}" for name in ("process-payment", "reconcile-payments")}
+    if region == "primary":
+        expected |= {"database-rotation/function", "payments-schema/function"}
+    assert sources == expected
+    others = {(path_of(rule).split("/")[-1], rule["cidr_ipv4"]) for rule in rules if rule not in own}
+    block = {"primary": "10.11.0.0/17", "recovery": "10.10.0.0/17"}[region]  # the other region's private tier
+    assert others == {("ingress-from-the-other-region", block)}  # one: all would be the same rule
     leaving = platform.resources("aws_vpc_security_group_egress_rule").values()
     assert not [rule for rule in leaving if platform.by_id(rule["security_group_id"]) == group]
 
@@ -278,14 +286,18 @@ def test_only_the_rotation_writes_the_databases_secrets(platform: Synthesized) -
 @pytest.mark.requirement("W1.5")
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("name", SERVICES)
-def test_tasks_know_their_own_regions_endpoint_and_read_its_replica_of_the_secret(
+def test_tasks_read_where_they_are_write_where_the_writer_is_and_know_their_regions_replica_of_the_secret(
     platform: Synthesized, local_settings: Settings, region: str, name: str
 ) -> None:
     task = platform.resource("aws_ecs_task_definition", f"{region}/services/{name}-task/definition")
     (container,) = decoded(task["container_definitions"])
     variables = {one["name"]: one["value"] for one in container["environment"]}
-    for variable, attribute in (("DATABASE_HOST", "endpoint"), ("DATABASE_READER_HOST", "reader_endpoint")):
-        assert platform.by_id(variables[variable]) == cluster(platform, region)
+    (group,) = platform.resources("aws_rds_global_cluster").values()
+    for variable, attribute, leads_to in (
+        ("DATABASE_HOST", "endpoint", group),
+        ("DATABASE_READER_HOST", "reader_endpoint", cluster(platform, region)),
+    ):
+        assert platform.by_id(variables[variable]) == leads_to
         assert variables[variable].endswith(f".{attribute}}}")
     secret = f"arn:aws:secretsmanager:{ZONES[region]}:123456789012:secret:payments/local/database/application"
     assert variables["DATABASE_SECRET_ARN"] == secret
@@ -369,7 +381,7 @@ def test_critical_services_follow_the_share_of_all_pools_that_is_in_use(
     tracking = policy["target_tracking_scaling_policy_configuration"]
     assert tracking["target_value"] == 70
     metrics = {one["id"]: one for one in tracking["customized_metric_specification"]["metrics"]}
-    pools = "5 * FILL(web, 0) + 10 * FILL(payments, 0) + 2 * FILL(reports, 0)"
+    pools = "5 * FILL(web, 0) + 10 * FILL(payments, 0) + 2 * FILL(reports, 0) + 5 * FILL(process_payment, 0)"
     assert metrics["result"]["expression"] == f"100 * FILL(connections, 0) / IF({pools} < 1, 1, {pools})"
     counted = metrics["connections"]["metric_stat"]
     assert counted["stat"] == "Sum"
@@ -378,6 +390,9 @@ def test_critical_services_follow_the_share_of_all_pools_that_is_in_use(
     assert platform.by_id(dimension["value"]) == cluster(platform, region)
     for one in SERVICES:
         assert metrics[one]["metric_stat"]["metric"]["metric_name"] == "RunningTaskCount"
+    functions = metrics["process_payment"]["metric_stat"]["metric"]
+    assert functions["metric_name"] == "ConcurrentExecutions"
+    assert functions["dimensions"] == [{"name": "FunctionName", "value": "payments-process-payment-local"}]
 
 
 @pytest.mark.requirement("W5.2")

@@ -256,6 +256,10 @@ def test_the_origin_is_one_name_that_health_moves_between_the_regions(platform: 
         assert record["name"] == origin["domain_name"]
         assert region_of(platform.by_id(record["alias"]["name"])) == region
         check = platform.by_id(record["health_check_id"])
+        if region == "primary":
+            assert (check["type"], check["child_health_threshold"]) == ("CALCULATED", len(check["child_healthchecks"]))
+            check, takeover = (platform.by_id(one) for one in check["child_healthchecks"])
+            assert takeover == platform.resource("aws_route53_health_check", "recovery/takeover/health-check")
         assert check["fqdn"] == f"origin-local-{region_name}.pay.example.com"
         assert (check["type"], check["port"], check["resource_path"]) == ("HTTPS", 443, "/health")
         assert check["enable_sni"] is True
@@ -264,6 +268,25 @@ def test_the_origin_is_one_name_that_health_moves_between_the_regions(platform: 
         assert origin["domain_name"] in certificate["subject_alternative_names"]
         assert any(f"{region}_origin_failover-record" in one for one in distribution(platform)["depends_on"])
     assert policies == {"primary": "PRIMARY", "recovery": "SECONDARY"}
+
+
+@pytest.mark.requirement("W7.2")
+def test_the_recovery_region_takes_over_by_an_answer_of_its_load_balancer_and_by_nothing_else(
+    platform: Synthesized,
+) -> None:
+    check = platform.resource("aws_route53_health_check", "recovery/takeover/health-check")
+    assert check["invert_healthcheck"] is True  # what does not answer takes nothing over
+    assert check["fqdn"] == "origin-local-us-west-2.pay.example.com"
+    assert check["resource_path"] == "/health?region=taken-over"
+    rule = platform.resource("aws_lb_listener_rule", "recovery/takeover/rule")
+    assert rule["priority"] == 1
+    path, query, method = rule["condition"]
+    assert path["path_pattern"]["values"] == ["/health"]
+    assert query["query_string"] == [{"key": "region", "value": "taken-over"}]
+    assert method["http_request_method"]["values"] == ["GET"]
+    (action,) = rule["action"]
+    assert action["fixed_response"]["status_code"] == "404"
+    assert rule["lifecycle"]["ignore_changes"] == ["action"]  # make failover changes it
 
 
 @pytest.mark.requirement("W7.2")

@@ -87,10 +87,13 @@ def test_what_refers_to_another_region_names_only_what_crosses(platform: Synthes
         ("aws_iam_policy_document", "statement"),  # of the replication role, which is global
         ("aws_cloudwatch_metric_alarm", "dimensions"),  # names of both buckets; health checks, which are global
         ("aws_cloudwatch_dashboard", "dashboard_body"),  # a board has no region: its graphs name theirs
+        ("aws_iam_role", "permissions_boundary"),  # one policy, which is global
         ("aws_rds_cluster", "global_cluster_identifier"),
         ("aws_rds_cluster", "depends_on"),  # on the writer that the secondary follows
         ("aws_secretsmanager_secret", "replica"),  # the key of the replica
         ("aws_route53_record", "zone_id"),  # of the one zone, which is global
+        ("aws_route53_health_check", "child_healthchecks"),  # which are global, whichever region they are about
+        ("aws_ecs_task_definition", "container_definitions"),  # the name that leads to the writer of a global database
         ("aws_cloudfront_distribution", "origin"),  # the buckets of both regions
         ("aws_cloudfront_distribution", "depends_on"),  # the records of both regions that its origin's name has
         ("aws_cloudfront_distribution", "default_cache_behavior"),  # the function of CloudFront, which is global

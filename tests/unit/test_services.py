@@ -94,6 +94,15 @@ def test_container_is_confined(platform: Synthesized, region: str, name: str) ->
 
 
 @pytest.mark.requirement("W1.5")
+def test_a_container_is_asked_by_the_command_of_the_settings(platform: Synthesized) -> None:
+    assert "healthCheck" not in container(platform, "primary", "payments")
+    command = ("python", "-m", "payments", "healthy")
+    asked = container(with_service("payments", container_check=command), "primary", "payments")
+    assert asked["healthCheck"]["command"] == ["CMD", *command]
+    assert asked["healthCheck"]["timeout"] < asked["healthCheck"]["interval"]
+
+
+@pytest.mark.requirement("W1.5")
 def test_every_service_has_roles_and_a_security_group_of_its_own(platform: Synthesized) -> None:
     definitions = platform.resources("aws_ecs_task_definition").values()
     roles = [path_of(platform.by_id(d[kind])) for d in definitions for kind in ("task_role_arn", "execution_role_arn")]
@@ -380,13 +389,59 @@ def test_worker_may_decrypt_what_it_receives(platform: Synthesized, region: str,
 
 
 @pytest.mark.requirement("W1.3")
+@pytest.mark.requirement("W7.1")
 @pytest.mark.parametrize("region", REGIONS)
-def test_a_schedule_sets_bounds_that_terraform_then_leaves_alone(platform: Synthesized, region: str) -> None:
-    action = platform.resource("aws_appautoscaling_scheduled_action", f"{region}/services/web/scaling/morning")
-    assert action["schedule"] == "cron(30 6 ? * MON-FRI *)"
-    assert action["timezone"] == "America/New_York"
-    assert action["scalable_target_action"] == {"min_capacity": "4", "max_capacity": "6"}
-    target = platform.by_id(action["resource_id"])
-    assert set(target["lifecycle"]["ignore_changes"]) == {"min_capacity", "max_capacity"}
+def test_a_schedule_sets_bounds_and_returns_to_those_of_the_service(platform: Synthesized, region: str) -> None:
+    at_its_begin = scheduled(platform, region, "morning")
+    least, own = {"primary": ("4", "2"), "recovery": ("2", "1")}[region]
+    assert at_its_begin["schedule"] == "cron(30 6 ? * MON-FRI *)"
+    assert at_its_begin["scalable_target_action"] == {"min_capacity": least, "max_capacity": "6"}
+    at_its_end = scheduled(platform, region, "morning.until")
+    assert at_its_end["schedule"] == "cron(0 20 ? * MON-FRI *)"
+    assert at_its_end["scalable_target_action"] == {"min_capacity": own, "max_capacity": "6"}
+    assert {at_its_begin["timezone"], at_its_end["timezone"]} == {"America/New_York"}
+    assert at_its_begin["name"] != at_its_end["name"]
+    target = platform.by_id(at_its_begin["resource_id"])
+    assert set(target["lifecycle"]["ignore_changes"]) == {"min_capacity", "max_capacity", "suspended_state"}
     other = platform.resource("aws_appautoscaling_target", f"{region}/services/payments/scaling/target")
-    assert not other["lifecycle"].get("ignore_changes")
+    assert other["lifecycle"]["ignore_changes"] == ["suspended_state"]
+
+
+@pytest.mark.requirement("W7.1")
+def test_changed_bounds_of_a_service_with_a_schedule_hold_from_its_next_end_on() -> None:
+    changed = with_service("web", minimum_tasks=3, maximum_tasks=9)
+    assert scheduled(changed, "primary", "morning.until")["scalable_target_action"] == {
+        "min_capacity": "3",
+        "max_capacity": "9",
+    }
+    assert scheduled(changed, "primary", "morning")["scalable_target_action"] == {
+        "min_capacity": "4",
+        "max_capacity": "6",
+    }
+
+
+def scheduled(platform: Synthesized, region: str, moment: str) -> Block:
+    return platform.resource("aws_appautoscaling_scheduled_action", f"{region}/services/web/scaling/{moment}")
+
+
+@pytest.mark.requirement("W7.2")
+def test_the_recovery_region_stands_by_with_a_share_of_the_tasks_and_room_for_all(
+    platform: Synthesized, local_settings: Settings
+) -> None:
+    for name, own in local_settings.services.items():
+        target = platform.resource("aws_appautoscaling_target", f"recovery/services/{name}/scaling/target")
+        half = -(-own.minimum_tasks // 2)
+        assert (target["min_capacity"], target["max_capacity"]) == (half, own.maximum_tasks)
+        assert platform.resource("aws_ecs_service", f"recovery/services/{name}/service")["desired_count"] == half
+
+
+@pytest.mark.requirement("W7.2")
+def test_where_both_regions_serve_neither_stands_by() -> None:
+    values = load("local").model_dump()
+    values["edge"]["origin_routing"] = "latency"
+    settings = Settings.model_validate(values)
+    assert settings.recovery_services == settings.services
+    values["edge"]["origin_routing"] = "failover"
+    values["recovery"]["standby_percent"] = 100
+    settings = Settings.model_validate(values)
+    assert settings.recovery_services == settings.services

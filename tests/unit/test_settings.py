@@ -20,7 +20,8 @@ from settings.loading import ENVIRONMENTS
 pytestmark = pytest.mark.requirement("W0.4")
 
 SCHEDULE = (
-    '[services.web.scheduled_scaling.sale]\nschedule = "{}"\ntime_zone = "{}"\nminimum_tasks = 2\nmaximum_tasks = {}'
+    '[services.web.scheduled_scaling.sale]\nschedule = "{}"\ntime_zone = "{}"\nminimum_tasks = 2\nmaximum_tasks = {}\n'
+    'until = "cron(0 9 * * ? *)"'
 )
 REPOSITORY = Path(__file__).parents[2]
 
@@ -87,10 +88,14 @@ def test_shipped_environments_are_valid(environment: str) -> None:
         ('[services.reports]\npath_patterns = ["/r/*"]', "services.reports.path_patterns", "/r/*", "a worker"),
         ("[services.web]\npriority = 1000", "services.payments.priority", "1000", "web has it"),
         ("[services.web]\nport = 443", "services.web.port", "443", "1024"),
+        ('[services.web]\ncontainer_check = ["a\\nb"]', "services.web.container_check.0", "a", "plain characters"),
         ("[services.web]\nuser = 0", "services.web.user", "0", "1"),
         ("[services.web.health_check]\ntimeout_seconds = 15", "health_check.timeout_seconds", "15", "less than"),
         ("[services.web.health_check]\nslow_start_seconds = 5", "health_check.slow_start_seconds", "5", "30 to 900"),
-        ("[services.web]\nconnections_per_task = 110", "database.instance_class", "db.r8g.large", "web 1320"),
+        ("[services.web]\nconnections_per_task = 110", "database.instance_class", "db.r8g.large", "web 2640"),
+        ("[services.web]\nconnections_per_task = 110", "database.instance_class", "db.r8g.large", "both regions"),
+        ("[services.web]\npriority = 1", "services.web.priority", "1", "2"),
+        ("[recovery]\nstandby_percent = 0", "recovery.standby_percent", "0", "1"),
         (
             SCHEDULE.format("rate(1 day)", "UTC", 6),
             "services.web.scheduled_scaling.sale.schedule",
@@ -102,6 +107,23 @@ def test_shipped_environments_are_valid(environment: str) -> None:
         (SCHEDULE.format("cron(0 6 * * ? *)", "Mars/Base", 6), "sale.time_zone", "'Mars/Base'", "Europe/Vienna"),
         (SCHEDULE.format("cron(0 6 * * ? *)", "UTC", 1), "sale.maximum_tasks", "1", "minimum_tasks (2) or more"),
         (SCHEDULE.format("cron(0 6 * * ? *)", "UTC", 9), "sale.maximum_tasks", "9", "maximum_tasks (6)"),
+        (SCHEDULE.format("cron(0 9 * * ? *)", "UTC", 6), "sale.until", "cron(0 9", "another time than schedule"),
+        ('[processing]\nservice = "reports"', "processing.service", "'reports'", "critical service is: web, payments"),
+        ('[processing]\nservice = "shop"', "processing.service", "'shop'", "critical service is: web, payments"),
+        (
+            "[services.payments]\nconnections_per_task = 1",
+            "services.payments.connections_per_task",
+            "1",
+            "2 or more is: it accepts payments",
+        ),
+        ("[processing]\nconcurrency = 250", "database.instance_class", "db.r8g.large", "processing 1255"),
+        ("[processing]\nconcurrency = 1", "processing.concurrency", "1", "2"),
+        ("[processing]\nbatch_size = 11", "processing.batch_size", "11", "10"),
+        ("[processing]\ncall_seconds = 31", "processing.timeout_seconds", "45", "46 or more"),
+        ('[processing.acquirer]\nurl = "http://a.example.com"', "processing.acquirer.url", "'http://a", "https://"),
+        ('[processing.acquirer]\nurl = "https://a.example.com:8443"', "acquirer.url", "8443", "on port 443"),
+        ('[processing.acquirer]\nnetworks = ["10.0.0.0/24"]', "acquirer.networks.0", "10.0.0.0/24", "public addresses"),
+        ('[processing.acquirer]\nnetworks = ["203.0.112.0/23"]', "acquirer.networks.0", "/23", "/24 to /32"),
         ('[domain]\nname = "no domain"', "domain.name", "'no domain'", "pay.example.com"),
         ("[release]\ncanary_percent = 100", "release.canary_percent", "100", "99"),
         ("[backups]\ndaily_retention_days = 0", "backups.daily_retention_days", "0", "1"),
@@ -180,8 +202,9 @@ def test_missing_field_is_named(tmp_path: Path) -> None:
 
 def test_a_way_out_needs_a_nat_gateway(tmp_path: Path) -> None:
     lines = lines_of(tmp_path, 'extends = "local"\n[network]\nnat_gateways = "none"\n')
-    assert len(lines) == len(load("local").services)
-    assert all("reaches_internet: True is not allowed" in line for line in lines)
+    assert len(lines) == len(load("local").services) + 1  # and the acquirer's
+    assert all("reaches_internet: True is not allowed" in line for line in lines[:-1])
+    assert "processing.acquirer.url" in lines[-1]
 
 
 def test_files_that_extend_each_other_in_a_circle_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

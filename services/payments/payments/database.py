@@ -28,6 +28,8 @@ TCP_USER_TIMEOUT_SECONDS = 10
 """How long what was sent may stay unacknowledged: a failover must not hold a request for the minutes that TCP does."""
 # How long a connection serves: after a failover, or with new instances, load is to spread again.
 LONGEST_LIFE_SECONDS = 1800
+READY_CONNECTIONS = 2  # are open before anybody asks, and stay
+IDLE_SECONDS = 120
 # boto3 would otherwise wait for minutes.
 AWS_CONFIG = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"})
 
@@ -135,6 +137,10 @@ class Database:
             "sslmode": "verify-full",
             "sslrootcert": str(self.certificates),
             "application_name": self.application,
+            # After a failover the name may for a while lead to an instance that reads only, and in a region that stands
+            # by to no other: that is no connection, to be tried again, rather than one that fails later.
+            # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Endpoints.Cluster.html
+            "target_session_attrs": "read-write",
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "tcp_user_timeout": TCP_USER_TIMEOUT_SECONDS * 1000,
             "options": " ".join(f"-c {name}={int(seconds * 1000)}" for name, seconds in timeouts.items()),
@@ -188,14 +194,18 @@ class _PooledConnection(psycopg.Connection[Any]):
 
 
 class Pool:
-    """So many connections, opened when the pool is, and again when they are lost."""
+    """Up to so many connections, as many as are used; those that nobody used for a while are closed.
+
+    How many there are is what the platform's scaling sees: a pool that held all of them would always look full.
+    """
 
     def __init__(self, database: Database, connections: int) -> None:
         self._pool = ConnectionPool(
             connection_class=_PooledConnection,
             kwargs={"database": database},
-            min_size=connections,
+            min_size=min(connections, READY_CONNECTIONS),
             max_size=connections,
+            max_idle=IDLE_SECONDS,
             max_lifetime=LONGEST_LIFE_SECONDS,
             reconnect_timeout=5,
             open=False,
@@ -203,7 +213,7 @@ class Pool:
         )
 
     def open(self) -> None:
-        """Begin to connect; whether the database is there shows in use."""
+        """Begin to connect to the first; whether the database is there shows in use."""
         self._pool.open(wait=False)
 
     def close(self) -> None:
@@ -220,7 +230,8 @@ class Pool:
     ) -> R:
         """Call a function with a connection; if that turns out to be lost, call it again with another.
 
-        The function must be one that can be repeated: what the database did before the loss may have been done.
+        Lost is also a connection whose instance has become one that reads only. The function must be one that can be
+        repeated: what the database did before the loss may have been done.
 
         Raises:
             psycopg_pool.PoolTimeout: no connection was to be had within ``timeout_seconds``.
@@ -233,6 +244,10 @@ class Pool:
             with self._pool.connection(timeout=max(deadline - time.monotonic(), 0.0)) as connection:
                 try:
                     return function(connection, *args, **kwargs)
+                except psycopg.errors.ReadOnlySqlTransaction:
+                    connection.close()  # the pool makes another in its place, to the instance that writes
+                    if tries > self._pool.max_size:
+                        raise
                 except psycopg.OperationalError:
                     if not connection.broken or tries > self._pool.max_size:
                         raise

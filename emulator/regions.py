@@ -1,0 +1,42 @@
+"""Regions that are lost, when a test says so: their APIs and their load balancers do not answer.
+
+What is in a lost region stays as it is, and is there again when the region is. Set by PUT to ``/_local-aws/regions``.
+"""
+
+from __future__ import annotations
+
+import threading
+
+SECONDS_OF_SILENCE = 60.0
+"""How long a request to a silent region is held at most: SDKs have given up by then."""
+
+
+class Regions:
+    """Which regions are lost, and whether their APIs say so by an error or say nothing at all."""
+
+    def __init__(self) -> None:
+        self._lost: dict[str, bool] = {}
+        self._changed = threading.Condition()
+
+    def set(self, region: str, *, lost: bool, silent: bool = False) -> None:
+        """Lose a region, or have it back."""
+        with self._changed:
+            if lost:
+                self._lost[region] = silent
+            else:
+                self._lost.pop(region, None)
+            self._changed.notify_all()
+
+    def is_lost(self, region: str) -> bool:
+        """Whether nothing answers there."""
+        with self._changed:
+            return region in self._lost
+
+    def hold(self, region: str) -> None:
+        """Wait as a request to this region does: not at all, unless it is silent."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._lost.get(region, False), SECONDS_OF_SILENCE)
+
+
+REGIONS = Regions()
+"""Those of this process."""

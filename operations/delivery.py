@@ -1,0 +1,26 @@
+"""`make delivery`: who may plan and deploy an environment from GitHub (W8.1).
+
+The ARNs are known from settings alone, so that a workflow needs no variable for each environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from settings import Settings
+from settings.delivery import github_environment, role_name, subjects
+
+
+def lines(settings: Settings) -> Iterator[str]:
+    """What a workflow needs, name=value a line: roles, the region, and the subjects that the roles trust.
+
+    Without a repository there is none: nobody is let in.
+    """
+    if settings.delivery.repository is None:
+        return
+    for purpose, trusted in subjects(settings.delivery, settings.names).items():
+        yield f"{purpose}_role=arn:aws:iam::{settings.account_id}:role/{role_name(settings.names, purpose)}"
+        yield f"{purpose}_subjects={' '.join(trusted)}"
+    yield f"github_environment={github_environment(settings.delivery, settings.names)}"
+    yield f"session_seconds={settings.delivery.session_minutes * 60}"
+    yield f"region={settings.primary.name}"

@@ -1,0 +1,51 @@
+"""The migrate command: has the schema of an environment's database brought up to date, by the function that may.
+
+The database stands in a network that nobody reaches from outside; the function stands in it, and is as new as the last
+deployment. A deployment calls it by itself unless settings say otherwise (processing.migrate_on_deploy). It may be
+called at any time: steps that are done are not done again.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from rich.console import Console
+
+from operations.account import aws_errors_in_words, refuse_other_account
+from operations.outcome import Failed, Refused
+from settings.naming import PREPARE_DATABASE
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+# Longer than the function may take. Sent once: whoever gave up waiting would start a second one.
+CONFIG = Config(read_timeout=660, retries={"total_max_attempts": 1})
+
+
+def run(settings: Settings, console: Console) -> None:
+    """Call the function, wait for its end, and say at which step the schema is.
+
+    Raises:
+        Refused: the environment processes no payments, is of another account, or is not deployed.
+        Failed: the schema could not be brought up to date; what was not done is done by the next call.
+    """
+    if settings.processing is None:
+        raise Refused("processing: the settings do not have it, so there is no schema; a table [processing] is needed")
+    session = boto3.Session(region_name=settings.primary.name)
+    refuse_other_account(settings, session)
+    name = settings.names.of(PREPARE_DATABASE)
+    client = session.client("lambda", config=CONFIG)
+    console.print(f"{name} in {settings.primary.name} brings the schema up to date ...", markup=False)
+    with aws_errors_in_words():
+        try:
+            answer = client.invoke(FunctionName=name, Payload=b"{}")
+        except client.exceptions.ResourceNotFoundException:
+            raise Refused(f"there is no function {name} in {settings.primary.name}; deploy the environment") from None
+    said = json.loads(answer["Payload"].read())
+    if answer.get("FunctionError"):
+        log = settings.names.log_group(PREPARE_DATABASE)
+        raise Failed(f"{name}: {said.get('errorMessage') or said.get('errorType')}; its log is {log}")
+    console.print(f"the schema is at step {said['version']}", markup=False)

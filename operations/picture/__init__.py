@@ -1,0 +1,1 @@
+"""Draws the architecture of a platform from its plan."""

@@ -1,0 +1,74 @@
+"""What watches a region in a picture, and what the account has once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from operations.picture.model import Box, Kind, View, box, counted, listed, some
+
+
+def alarms(view: View) -> Iterator[Box]:
+    """What raises an alarm, where it is sent, and where people look."""
+    metrics, composites = view.of("aws_cloudwatch_metric_alarm"), view.of("aws_cloudwatch_composite_alarm")
+    dashboards, topics = view.of("aws_cloudwatch_dashboard"), view.of("aws_sns_topic")
+    lines = [
+        some(metrics, "alarm"),
+        some(composites, "composite"),
+        listed(some(topics, "topic"), view.names(topics)),
+        listed(some(dashboards, "dashboard"), view.names(dashboards, "dashboard_name")),
+    ]
+    of = [*metrics, *composites, *topics, *view.of("aws_sns_topic_subscription"), *dashboards]
+    yield from box(Kind.WATCH, "Alarms and dashboards" if dashboards else "Alarms", lines, of)
+
+
+def logs(view: View) -> Iterator[Box]:
+    """Where logs are kept, and for how long."""
+    groups, deliveries = view.of("aws_cloudwatch_log_group"), view.of("aws_cloudwatch_log_delivery")
+    filters = view.of("aws_cloudwatch_log_metric_filter")
+    kept = sorted({days for one in groups if (days := one.number("retention_in_days"))})
+    lines = [
+        some(groups, "log group"),
+        f"kept {' or '.join(map(str, kept))} days" if kept else "",
+        some(filters, "metric filter"),
+        some(deliveries, "delivery", "deliveries"),
+    ]
+    yield from box(Kind.WATCH, "Logs", lines, [*groups, *deliveries, *filters])
+
+
+AUDIT = {
+    "aws_cloudtrail": "CloudTrail",
+    "aws_guardduty_detector": "GuardDuty",
+    "aws_config_configuration_recorder": "Config",
+    "aws_securityhub_account": "Security Hub",
+    "aws_accessanalyzer_analyzer": "Access Analyzer",
+}
+
+
+def audit(view: View) -> Iterator[Box]:
+    """What records and judges what is done in the account."""
+    found = view.of(*AUDIT)
+    rules, standards = view.of("aws_config_config_rule"), view.of("aws_securityhub_standards_subscription")
+    more = {
+        "aws_config_configuration_recorder": some(rules, "rule"),
+        "aws_securityhub_account": some(standards, "standard"),
+        "aws_cloudtrail": "all regions" if any(one.values.get("is_multi_region_trail") for one in found) else "",
+    }
+    types = list(dict.fromkeys(one.type for one in found))
+    lines = [AUDIT[type_] + (f", {more[type_]}" if more.get(type_) else "") for type_ in types]
+    yield from box(Kind.SECURITY, "Audit", lines, [*found, *(rules + standards if found else [])])
+
+
+def account(view: View) -> Iterator[Box]:
+    """Roles, deployment from CI, budgets, and what else there is once for an account."""
+    roles, policies = view.of("aws_iam_role"), view.of("aws_iam_role_policy", "aws_iam_policy")
+    lines = [some(roles, "role"), some(policies, "policy", "policies")]
+    yield from box(Kind.SECURITY, "IAM", lines, [*roles, *policies])
+    providers = view.of("aws_iam_openid_connect_provider")
+    issuers = sorted({one.text("url").removeprefix("https://") for one in providers})
+    yield from box(Kind.SECURITY, "Deployment from CI", ["OIDC: " + ", ".join(issuers)], providers)
+    budgets = view.of("aws_budgets_budget")
+    limits = [f"{one.text('limit_amount')} {one.text('limit_unit')} {one.text('time_unit').lower()}" for one in budgets]
+    yield from box(Kind.WATCH, counted(len(budgets), "budget"), limits, budgets)
+    yield from box(
+        Kind.SECURITY, "Buckets of the account", ["closed to the public"], view.of("aws_s3_account_public_access_block")
+    )

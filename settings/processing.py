@@ -1,0 +1,92 @@
+"""How payments are processed after a service has accepted them: the queue, the functions behind it, the acquirer."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from settings.base import Rule, SettingsModel, matching
+from settings.network import PRIVATE_RANGES
+from settings.services import ServiceName
+
+CLAIM_SECONDS = 15  # a try's claim of its payment outlasts its calls by 10, and a function's report needs 5
+LEAST_CONNECTIONS = 2  # the payments service's pool: one of them sends what is to be processed
+WIDEST_ACQUIRER_PREFIX = 24  # a payment acquirer names a few addresses, never a provider's whole range
+
+
+def public_network(block: str) -> str:
+    """The block in its usual form.
+
+    Raises:
+        ValueError: it is none, too wide, or private.
+    """
+    try:
+        network = ipaddress.IPv4Network(block)
+    except ValueError as error:
+        raise ValueError("an IPv4 CIDR block is allowed, such as 203.0.113.0/28, with no address bit set") from error
+    own = (*PRIVATE_RANGES, ipaddress.IPv4Network("127.0.0.0/8"))
+    if network.prefixlen < WIDEST_ACQUIRER_PREFIX or any(network.subnet_of(one) for one in own):
+        raise ValueError(f"a block of public addresses from /{WIDEST_ACQUIRER_PREFIX} to /32 is allowed")
+    return str(network)
+
+
+AcquirerNetwork = Annotated[
+    str, Rule(public_network, f"a block of public addresses from /{WIDEST_ACQUIRER_PREFIX} to /32 is allowed")
+]
+AcquirerUrl = Annotated[
+    str, matching(r"https://[a-z0-9.-]+(/[A-Za-z0-9._~/-]*)?", "an https:// URL on port 443 is allowed")
+]
+
+
+class FunctionSettings(SettingsModel):
+    """The functions that process payments from the queue."""
+
+    concurrency: Annotated[int, Field(ge=2, le=1000)] = 10
+    """Functions that process at once, at most."""
+    batch_size: Annotated[int, Field(ge=1, le=10)] = 10
+    """Messages that one function is given, and processes at the same time."""
+    connections_per_function: Annotated[int, Field(ge=2, le=20)] = 5
+    """Connections to the database that one function may hold."""
+    call_seconds: Annotated[int, Field(ge=5, le=100)] = 25
+    """Seconds that one try may take to ask the acquirer."""
+    timeout_seconds: Annotated[int, Field(ge=20, le=120)] = 45
+    """Seconds that a function has for a batch; the queue hides a message for six times as long."""
+    tries: Annotated[int, Field(ge=1, le=20)] = 5
+    """How often a message is tried before it goes to the dead-letter queue."""
+    memory_mib: Annotated[int, Field(ge=256, le=3008)] = 512
+    """Memory of a function; its processor share grows with it."""
+
+    @model_validator(mode="after")
+    def _batch_fits(self) -> FunctionSettings:
+        if (needed := self.call_seconds + CLAIM_SECONDS) > self.timeout_seconds:
+            raise ValueError(
+                f"timeout_seconds: {self.timeout_seconds} is not allowed; {needed} or more is: call_seconds "
+                f"({self.call_seconds}) and {CLAIM_SECONDS} to store the answer"
+            )
+        return self
+
+
+class AcquirerSettings(SettingsModel):
+    """Who settles payments. The secret PREFIX/SUFFIX/acquirer is for what it knows us by: `{"api_key": "..."}`."""
+
+    url: AcquirerUrl
+    """Where it is called, by HTTPS on 443, through NAT."""
+    networks: Annotated[tuple[AcquirerNetwork, ...], Field(strict=False, max_length=20)] = ()
+    """Its addresses: the functions then reach no others on the internet. None are all, for one that names none."""
+
+
+class ProcessingSettings(FunctionSettings):
+    """How payments are processed: the queue that a service fills, the functions behind it, and the acquirer."""
+
+    service: ServiceName
+    """The service that accepts payments, as services/payments does: it may send to the queue, and knows where it is."""
+    acquirer: AcquirerSettings
+    """Who settles payments."""
+    reserve_concurrency: bool = True
+    """Whether as many functions are kept free for it, of what the account may run; AWS lets 100 be nobody's."""
+    reconcile_minutes: Annotated[int, Field(ge=1, le=60)] = 5
+    """Minutes between two looks after payments that nobody has answered."""
+    migrate_on_deploy: bool = True
+    """Whether a deployment brings the database's schema up to date; else `make migrate` does."""
