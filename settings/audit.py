@@ -40,4 +40,4 @@ class AuditSettings(SettingsModel):
     denied_calls: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Denied calls within five minutes, of all callers together, from which on there is an alarm."""
     changing_roles: Annotated[tuple[RoleName, ...], Field(strict=False, max_length=2), AfterValidator(each_once)] = ()
-    """Roles whose changes of policies and keys are expected, beside the one that deploys from CI: they raise no alarm."""
+    """Roles whose changes of policies and keys raise no alarm, beside the one that deploys from CI."""
