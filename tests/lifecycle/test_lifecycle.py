@@ -409,7 +409,7 @@ def fail_over(deployment: LocalDeployment, server: process.Server, settings: Set
     process.set_clock(server, 0.05)
     image, ended = settings.services["web"].image, []
     with pytest.MonkeyPatch.context() as patch, stand_in.serving(server, image):
-        for name, value in process.environment(server.url).items():
+        for name, value in deployment.as_role("deploy").items():
             patch.setenv(name, value)
         for to in (Region.RECOVERY, Region.PRIMARY):
             said = io.StringIO()
