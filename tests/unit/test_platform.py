@@ -86,6 +86,7 @@ def test_what_refers_to_another_region_names_only_what_crosses(platform: Synthes
         ("aws_s3_bucket_replication_configuration", "depends_on"),
         ("aws_iam_policy_document", "statement"),  # of the replication role, which is global
         ("aws_cloudwatch_metric_alarm", "dimensions"),  # names of both buckets; health checks, which are global
+        ("aws_lambda_function", "environment"),  # the endpoint of the global database, which follows its writer
         ("aws_cloudwatch_dashboard", "dashboard_body"),  # a board has no region: its graphs name theirs
         ("aws_iam_role", "permissions_boundary"),  # one policy, which is global
         ("aws_rds_cluster", "global_cluster_identifier"),
