@@ -26,6 +26,7 @@ from modules.region import Region
 from modules.security_hub import SecurityHub
 from modules.threat_detection import ThreatDetection
 from settings import Settings
+from settings.delivery import role_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,8 @@ class Audit:
             settings=self._settings.audit,
             trail=trail,
             topic=self._primary.topic,
+            # The role that deploys from CI, where there is one: it changes policies every day.
+            changing_roles=[role_name(self._names, "deploy")] if self._settings.delivery.repository else [],
         )
 
     def _buckets(self, purpose: str) -> Sequence[str]:

@@ -142,13 +142,21 @@ class AuditAlarms(Construct):
     requirements = ("W5.6", "W5.2")
 
     def __init__(
-        self, scope: Construct, id_: str, *, names: Names, settings: AuditSettings, trail: AuditTrail, topic: AlarmTopic
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        names: Names,
+        settings: AuditSettings,
+        trail: AuditTrail,
+        topic: AlarmTopic,
+        changing_roles: Sequence[str] = (),
     ) -> None:
-        """``topic`` is told, in the region of the trail."""
+        """``topic`` is told, in the region of the trail. Changes by ``changing_roles`` are expected, too."""
         super().__init__(scope, id_)
         self._names, self._trail, self._topic = names, trail, topic
         for event in events(settings):
-            self._count(event, pattern_of(event, settings.changing_roles))
+            self._count(event, pattern_of(event, (*changing_roles, *settings.changing_roles)))
             self._alarm(event)
 
     def _count(self, event: AuditEvent, pattern: str) -> None:

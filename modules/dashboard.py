@@ -42,7 +42,9 @@ class Series:
 class Shown(Protocol):
     """What stands in a row."""
 
-    height: int
+    @property
+    def height(self) -> int:
+        """Rows of the board's grid."""
 
     def widget(self, region: str) -> tuple[str, Widget]:
         """Its type and its properties."""

@@ -30,7 +30,7 @@ from modules.delivery_permissions import (
     statements,
 )
 from modules.permissions_boundary import PermissionsBoundary
-from modules.policy_documents import PolicyDocument, Principals, Statement, when
+from modules.policy_documents import PolicyDocument, Statement, federated, when
 from settings.delivery import DeliverySettings, role_name, subjects
 from settings.naming import DELIVERY, DELIVERY_BOUNDARY
 
@@ -130,7 +130,7 @@ class Delivery(Construct):
                 Statement(
                     sid="AssumedByWorkflows",
                     actions=["sts:AssumeRoleWithWebIdentity"],
-                    principals=[Principals(type="Federated", identifiers=[self._provider_arn])],
+                    principals=[federated(self._provider_arn)],
                     condition=[
                         when("StringEquals", f"{IDENTITY_PROVIDER}:aud", AUDIENCE),
                         when("StringEquals", f"{IDENTITY_PROVIDER}:sub", *subjects),

@@ -5,14 +5,15 @@ tier: `process-payment`, which the queue calls with batches and which reports th
 and `reconcile-payments`, which a schedule calls to find lost answers and to send lost messages again. Both log in to
 their region's database by the application's secret, and reach the acquirer on 443 and nobody else outside.
 
-It is the same in both regions. Where the database only stands by, the service accepts nothing, so the queue is empty
-and nobody processes; the reconciler finds no instance that writes, says so in its log, and goes on at the first run
-after a failover: nothing has to be switched on.
+It is the same in both regions. The queue is worked off where it is, and written wherever the writer is; it is empty
+where no requests go. The reconciler works where the writer is: in the other region it finds no instance that writes,
+says so in its log, and goes on at the first run after a failover. Nothing has to be switched on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
@@ -92,7 +93,9 @@ class PaymentsProcessing(Construct):
         self.functions: dict[str, Function] = {}
         if database:
             self._process(database)
-            self._reconcile(database, None if stands_by else topic)
+            # Where the writer is, one reconciles: the other region's finds none at its own region's endpoint.
+            here = replace(database, global_cluster=None, other_addresses=None)
+            self._reconcile(here, None if stands_by else topic)
 
     def _process(self, database: DatabaseAccess) -> None:
         settings = self._settings

@@ -31,6 +31,11 @@ def service(name: str) -> Principals:
     return Principals(type="Service", identifiers=[name])
 
 
+def federated(provider_arn: str) -> Principals:
+    """Whoever an identity provider vouches for."""
+    return Principals(type="Federated", identifiers=[provider_arn])
+
+
 def anyone() -> Principals:
     """Every principal: for statements that deny, or that a condition narrows."""
     return Principals(type="*", identifiers=["*"])

@@ -6,6 +6,7 @@ Exit codes: 0 nothing found, 1 something found, 2 bad settings.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from settings import chosen_environment
 
 CHECKOV = hcl.REPOSITORY / ".venv-checkov" / "bin" / "checkov"
 GATE = Path(__file__).with_name("checkov.toml")
+# Checkov gives a file ten seconds to be read and else reads nothing of it; a busy machine takes longer for this one.
+VARIABLES = {"HCL_PARSE_TIMEOUT_SEC": "300"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +90,8 @@ def report_on(text: str) -> dict[str, Any]:
         (Path(directory) / "main.tf").write_text(readable, encoding="utf-8")
         command = [str(CHECKOV), "--directory", directory, "--framework", "terraform", "--output", "json"]
         options = ["--skip-download", "--soft-fail"]
-        ended = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+        variables = os.environ | VARIABLES
+        ended = subprocess.run([*command, *options], env=variables, capture_output=True, text=True, check=False)
     if ended.returncode:
         raise ScannerFailedError(f"checkov ended with {ended.returncode}: {ended.stderr.strip()}")
     report: dict[str, Any] = json.loads(ended.stdout)

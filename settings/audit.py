@@ -39,5 +39,5 @@ class AuditSettings(SettingsModel):
     """Days that the trail and AWS Config's records are kept in S3; in CloudWatch the trail is for exactly 30 days."""
     denied_calls: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Denied calls within five minutes, of all callers together, from which on there is an alarm."""
-    changing_roles: Annotated[tuple[RoleName, ...], Field(strict=False, max_length=3), AfterValidator(each_once)] = ()
-    """Roles that deploy: their changes of policies and keys are expected, and raise no alarm."""
+    changing_roles: Annotated[tuple[RoleName, ...], Field(strict=False, max_length=2), AfterValidator(each_once)] = ()
+    """Roles whose changes of policies and keys raise no alarm, beside the one that deploys from CI."""

@@ -21,7 +21,7 @@ HOSTS = r"https?://access-analyzer\.(.+)\.amazonaws\.com"
 ONE_OF_A_KIND = ("ACCOUNT", "ORGANIZATION")
 
 
-class AnalyzerError(ServiceException):
+class AnalyzerError(ServiceException):  # type: ignore[misc]
     """An error of this service, whose model wants it to say what it is about."""
 
     def __init__(self, code: str, message: str, name: str) -> None:
@@ -30,7 +30,7 @@ class AnalyzerError(ServiceException):
         self.resourceType = "analyzer"
 
 
-class Analyzers(BaseBackend):
+class Analyzers(BaseBackend):  # type: ignore[misc]
     """The analyzers of an account in a region, by name."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
@@ -56,7 +56,7 @@ class Analyzers(BaseBackend):
 analyzers = BackendDict(Analyzers, SERVICE)
 
 
-class Response(BaseResponse):
+class Response(BaseResponse):  # type: ignore[misc]
     """Answers requests."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Response(BaseResponse):
     @property
     def backend(self) -> Analyzers:
         """Of the account and region that the request is for."""
-        return analyzers[self.current_account][self.region]
+        return analyzers[self.current_account][self.region]  # type: ignore[no-any-return]
 
     def create_analyzer(self) -> ActionResult:
         """Store the analyzer; of those that look at the whole account there is one in a region."""

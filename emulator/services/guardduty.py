@@ -20,7 +20,7 @@ from emulator.services.extend import Method, add, override
 urls.url_paths["{0}/tags/(?P<arn>.+)$"] = GuardDutyResponse.dispatch
 
 
-class DetectorExistsError(GuardDutyException):
+class DetectorExistsError(GuardDutyException):  # type: ignore[misc]
     """An account has one detector in a region."""
 
     code = 400

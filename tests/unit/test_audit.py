@@ -249,9 +249,18 @@ def test_every_event_has_a_filter_on_the_trails_log_and_an_alarm_that_tells(plat
 
 
 def test_no_pattern_is_longer_than_aws_allows() -> None:
-    longest = tuple(f"{'r' * 62}-{number}" for number in range(3))
+    longest = tuple(f"{'r' * 62}-{number}" for number in range(3))  # two of settings, and the one that deploys
     patterns = {one.name: pattern_of(one, longest) for one in events(AuditSettings())}
     assert {name for name, pattern in patterns.items() if len(pattern) > LONGEST_PATTERN} == set()
+
+
+def test_the_role_that_deploys_from_ci_is_expected_to_change_policies(platform: Synthesized) -> None:
+    patterns = {one["name"]: one["pattern"] for one in platform.resources("aws_cloudwatch_log_metric_filter").values()}
+    deploying = {one["name"] for one in platform.resources("aws_iam_role").values() if "delivery-deploy" in one["name"]}
+    assert deploying
+    for name in deploying:
+        assert f'!= "{name}"' in patterns["policy-changes"]
+        assert name not in patterns["root-use"]
 
 
 def test_what_deployments_change_is_expected_of_the_roles_that_settings_name_only() -> None:

@@ -188,10 +188,13 @@ def test_a_function_reads_the_applications_secret_and_the_acquirers_and_no_other
 def test_a_function_reaches_the_acquirer_on_443_and_nothing_else_outside(
     platform: Synthesized, region: str, name: str
 ) -> None:
-    assert outside(platform, region, name) == [("0.0.0.0/0", 443, 443)]
+    # The one that processes writes in the other region while the writer is there; the one that reconciles does not.
+    database = {"primary": "10.11.128.0/18", "recovery": "10.10.128.0/18"}[region]
+    far = [(database, 5432, 5432)] if name == "process-payment" else []
+    assert outside(platform, region, name) == sorted([("0.0.0.0/0", 443, 443), *far])
     blocks = ("203.0.113.0/28", "198.51.100.7/32")
     narrowed = changed(acquirer={"url": "https://acquirer.example.com", "networks": blocks})
-    assert outside(narrowed, region, name) == sorted((block, 443, 443) for block in blocks)
+    assert outside(narrowed, region, name) == sorted([*((block, 443, 443) for block in blocks), *far])
 
 
 def outside(platform: Synthesized, region: str, name: str) -> list[tuple[str, int, int]]:
@@ -319,3 +322,17 @@ def test_the_preparation_understands_its_environment_and_reads_the_masters_secre
 @pytest.mark.requirement("Q1")
 def test_who_wants_to_migrate_by_hand_says_so(platform: Synthesized) -> None:
     assert not [one for one in platform.resources("aws_lambda_invocation").values() if "schema" in path_of(one)]
+
+
+@pytest.mark.requirement("W7.2")
+def test_a_queue_is_worked_off_with_the_writer_wherever_it_is_and_one_region_reconciles(
+    platform: Synthesized, region: str
+) -> None:
+    """At its own region's endpoint the other reconciler finds no writer, and does nothing."""
+    (group,) = platform.resources("aws_rds_global_cluster").values()
+    hosts = {}
+    for name in FUNCTIONS:
+        function = platform.resource("aws_lambda_function", f"{region}/payments-processing/{name}/function")
+        hosts[name] = platform.by_id(function["environment"]["variables"]["DATABASE_HOST"])
+    assert hosts["process-payment"] == group
+    assert hosts["reconcile-payments"] == platform.resource("aws_rds_cluster", f"{region}/database/cluster")

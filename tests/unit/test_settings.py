@@ -116,7 +116,7 @@ def test_shipped_environments_are_valid(environment: str) -> None:
             "1",
             "2 or more is: it accepts payments",
         ),
-        ("[processing]\nconcurrency = 250", "database.instance_class", "db.r8g.large", "processing 1255"),
+        ("[processing]\nconcurrency = 250", "database.instance_class", "db.r8g.large", "processing 2510"),
         ("[processing]\nconcurrency = 1", "processing.concurrency", "1", "2"),
         ("[processing]\nbatch_size = 11", "processing.batch_size", "11", "10"),
         ("[processing]\ncall_seconds = 31", "processing.timeout_seconds", "45", "46 or more"),
