@@ -677,9 +677,9 @@ OPERATIONS = (
         service="lambda",
         on=("arn:aws:lambda:*:{account}:function:{own}", "arn:aws:lambda:*:{account}:function:{own}:*"),
         made="AddPermission CreateFunction DeleteFunction GetFunction GetFunctionCodeSigningConfig GetPolicy "
-        "InvokeFunction ListTags ListVersionsByFunction RemovePermission",
+        "InvokeFunction ListTags ListVersionsByFunction PutFunctionConcurrency RemovePermission",
         unmade={
-            CHANGE: "GetFunctionConfiguration UpdateFunctionCode UpdateFunctionConfiguration",
+            CHANGE: "DeleteFunctionConcurrency GetFunctionConfiguration UpdateFunctionCode UpdateFunctionConfiguration",
             WITH_TAGS: "TagResource",
             TAGS: "UntagResource",
         },
