@@ -89,10 +89,10 @@ def test_wrong_value_is_one_line_with_field_value_and_what_is_allowed(
 
 
 def test_tasks_may_hold_four_fifths_of_what_the_class_takes(tmp_path: Path) -> None:
-    services = "[services.web]\nconnections_per_task = 20\n"  # 188 with the default of 5, 368 with 20
+    services = "[services.web]\nconnections_per_task = 20\n"  # 243 with the default of 5, 423 with 20
     (line,) = lines_of(tmp_path, f'{SNAPSHOTS}instance_class = "db.t4g.medium"', services)
     assert "database.instance_class: 'db.t4g.medium' is not allowed" in line
-    assert "tasks may hold 80% of its 419 connections, 335, and could hold 368" in line
+    assert "tasks may hold 80% of its 419 connections, 335, and could hold 423" in line
     larger = tmp_path / "right.toml"
     larger.write_text(f'extends = "local"\n[database]\n{SNAPSHOTS}instance_class = "db.t4g.large"\n{services}')
     assert load(str(larger)).database.max_connections == 839
