@@ -1,6 +1,7 @@
 """EventBridge: rules start workflows; what cannot be delivered goes to the target's dead letters.
 
-moto delivers to log groups and queues, and fails at a target of another kind.
+moto delivers to log groups and queues, and fails at a target of another kind. It takes a rule that has a schedule and
+no pattern for one that every event matches.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ WORKFLOW = ("states", "stateMachine")
 
 @override(Rule)
 def send_to_targets(original: Method, self: Any, original_event: Any, transform_input: bool = True) -> None:
-    """Start the workflows among the targets, and leave the others to moto."""
+    """Start the workflows among the targets, and leave the others to moto. A schedule by itself answers no event."""
+    if not self.event_pattern.get_pattern():
+        return
     others = copy.copy(self)
     others.targets = [target for target in self.targets if not _is_workflow(target)]
     original(others, original_event, transform_input)

@@ -348,6 +348,17 @@ def test_what_reaches_no_workflow_is_kept(exports: Exports) -> None:
     assert json.loads(message["Body"])["detail"]["SourceIdentifier"] == f"rds:{name}"
 
 
+def test_a_rule_that_has_a_schedule_alone_answers_no_event(exports: Exports) -> None:
+    events, queue = exports.client("events"), exports.client("sqs").create_queue(QueueName="by-the-clock")["QueueUrl"]
+    events.put_rule(Name="by-the-clock", ScheduleExpression="rate(1 minute)")
+    function = "arn:aws:lambda:us-east-2:123456789012:function:reconcile"
+    targets = [{"Id": "1", "Arn": function}, {"Id": "2", "Arn": "arn:aws:sqs:us-east-2:123456789012:by-the-clock"}]
+    events.put_targets(Rule="by-the-clock", Targets=targets)
+    exports.take_snapshot()
+    assert exports.statuses(1) == ["SUCCEEDED"]
+    assert "Messages" not in exports.client("sqs").receive_message(QueueUrl=queue)
+
+
 VALIDATOR = """
 const [read] = [require('fs').readFileSync];
 const {isValid, errors} = require('asl-validator')(JSON.parse(read(0)), {checkPaths: true, checkArn: true});
