@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -26,6 +27,10 @@ from tests.synthesized import Synthesized, synthesize  # noqa: E402
 # How long an example takes says nothing about the code on a machine that does other things as well.
 hypothesis.settings.register_profile("project", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("project")
+# A shell's background jobs ignore it, and so would the commands that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+AWS_ENDPOINT_URL = os.environ.get("AWS_ENDPOINT_URL")
 Testing.__test__ = False  # CDKTF's class, not a class of tests
 
 
@@ -55,9 +60,11 @@ def postgresql() -> Iterator[Postgresql]:
 
 
 @pytest.fixture(autouse=True)
-def aws_is_mocked_by_no_test_before() -> Iterator[None]:
-    """Each test that mocks AWS in this process ends it: the next would otherwise begin with what the first has made."""
+def each_test_finds_its_own_aws() -> Iterator[None]:
+    """Whoever mocks AWS in this process ends it, and no fixture of a whole run points all tests at its own AWS."""
     yield
+    if (endpoint := os.environ.get("AWS_ENDPOINT_URL")) != AWS_ENDPOINT_URL:
+        pytest.fail(f"AWS_ENDPOINT_URL was {AWS_ENDPOINT_URL} before any test, and is {endpoint} for those to come")
     models: Any = sys.modules.get("moto.core.models")
     if models and models.MockAWS._nested_count:
         models.MockAWS._nested_count = 1

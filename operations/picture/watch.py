@@ -64,7 +64,8 @@ def account(view: View) -> Iterator[Box]:
     lines = [some(roles, "role"), some(policies, "policy", "policies")]
     yield from box(Kind.SECURITY, "IAM", lines, [*roles, *policies])
     providers = view.of("aws_iam_openid_connect_provider")
-    issuers = sorted({one.text("url").removeprefix("https://") for one in providers})
+    hosts = {one.text("url").removeprefix("https://").partition("/")[0] for one in providers}
+    issuers = sorted(".".join(host.split(".")[-2:]) for host in hosts)  # the whole name is wider than the box
     yield from box(Kind.SECURITY, "Deployment from CI", ["OIDC: " + ", ".join(issuers)], providers)
     budgets = view.of("aws_budgets_budget")
     limits = [f"{one.text('limit_amount')} {one.text('limit_unit')} {one.text('time_unit').lower()}" for one in budgets]

@@ -106,20 +106,39 @@ def local_aws() -> Iterator[dict[str, str]]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    variables = aws_environment(f"http://127.0.0.1:{port}", REGION)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in variables.items():
-            patch.setenv(name, value)
+    try:
         support.wait_for_port(port)
-        yield variables
-    server.kill()
-    server.wait()
+        yield aws_environment(f"http://127.0.0.1:{port}", REGION)
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture(autouse=True)
+def aws_is_found_by_the_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test of the local AWS calls in this process finds it as a task would; tests of others do not."""
+    if "aws" in request.fixturenames:
+        for name, value in request.getfixturevalue("aws").items():
+            monkeypatch.setenv(name, value)
+
+
+def client(service: str, aws: dict[str, str]) -> Any:
+    """A client of the local AWS."""
+    make: Any = boto3.client
+    return make(
+        service,
+        region_name=REGION,
+        endpoint_url=aws["AWS_ENDPOINT_URL"],
+        aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
+    )
 
 
 @pytest.fixture
 def sqs(aws: dict[str, str]) -> SQSClient:
     """SQS."""
-    return boto3.client("sqs", region_name=REGION)
+    made: SQSClient = client("sqs", aws)
+    return made
 
 
 @pytest.fixture
@@ -149,8 +168,8 @@ def application_user(server: Postgresql) -> str:
 def platform_of(database: Database, user: str, aws: dict[str, str]) -> Platform:
     """A queue and a secret beside a database."""
     name = f"payments-{secrets.token_hex(6)}"
-    queue_url = boto3.client("sqs", region_name=REGION).create_queue(QueueName=name)["QueueUrl"]
-    secret = boto3.client("secretsmanager", region_name=REGION).create_secret(
+    queue_url = client("sqs", aws).create_queue(QueueName=name)["QueueUrl"]
+    secret = client("secretsmanager", aws).create_secret(
         Name=name, SecretString=json.dumps({"username": user, "password": PASSWORD})
     )["ARN"]
     environment = {
