@@ -229,7 +229,7 @@ ADDED: dict[str, tuple[Block, str]] = {
     "aws_cloudwatch_composite_alarm": ({"alarm_name": "payments/local/page"}, "1 composite"),
     "aws_iam_openid_connect_provider": (
         {"url": "https://token.actions.githubusercontent.com"},
-        "OIDC: token.actions.githubusercontent.com",
+        "OIDC: githubusercontent.com",
     ),
     "aws_budgets_budget": (
         {"limit_amount": "1000", "limit_unit": "USD", "time_unit": "MONTHLY"},
