@@ -443,7 +443,8 @@ def files_below(directory: Path) -> dict[str, str]:
     return {
         str(path.relative_to(directory)): path.read_bytes().decode(errors="replace")
         for path in directory.rglob("*")
-        if path.is_file() and not path.is_symlink()
+        # Providers are programs of hundreds of megabytes each, which nobody writes to.
+        if path.is_file() and not path.is_symlink() and "providers" not in path.parts
     }
 
 
