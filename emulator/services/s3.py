@@ -1,4 +1,4 @@
-"""S3: replication and lifecycle configurations kept whole, and the notification of EventBridge.
+"""S3: replication and lifecycle configurations kept whole, the notification of EventBridge, delete markers that go.
 
 moto keeps of a replication rule its id, priority, status and destination, and answers constants for the rest; of a
 lifecycle rule it drops the number of noncurrent versions to keep, and the smallest size that is moved.
@@ -12,10 +12,10 @@ from xml.etree import ElementTree as ET
 
 from moto.core.responses import ActionResult
 from moto.s3.exceptions import ReplicationConfigurationNotFoundError, S3ClientError
-from moto.s3.models import S3Backend
+from moto.s3.models import FakeDeleteMarker, S3Backend
 from moto.s3.responses import S3Response
 
-from emulator.services.extend import Method, override
+from emulator.services.extend import Method, add, override
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
@@ -108,3 +108,8 @@ def get_bucket_lifecycle(original: Method, self: Any) -> Any:
         ),
     }
     return self.serialized(ActionResult(answer))
+
+
+@add(FakeDeleteMarker)
+def dispose(_self: Any) -> None:
+    """Nothing is to be done: a marker holds no file. moto asks all versions to, where versioning was suspended."""

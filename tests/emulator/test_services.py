@@ -299,6 +299,24 @@ def test_replication_needs_versions_at_both_ends_and_a_bucket_that_exists(
     assert error_of(lambda: s3.get_bucket_replication(Bucket=source)) == "ReplicationConfigurationNotFoundError"
 
 
+def test_what_has_delete_markers_is_emptied_also_once_versions_are_suspended(client: Client) -> None:
+    """As Terraform empties a bucket: its versioning goes before it."""
+    s3, bucket = client("s3"), "versions-and-markers"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for _ in range(2):
+        s3.put_object(Bucket=bucket, Key="lock", Body=b"held")
+        s3.delete_object(Bucket=bucket, Key="lock")
+    found = s3.list_object_versions(Bucket=bucket)
+    markers = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found["DeleteMarkers"]]
+    versions = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found["Versions"]]
+    assert (len(markers), len(versions)) == (2, 2)
+    assert "Errors" not in s3.delete_objects(Bucket=bucket, Delete={"Objects": markers[:1]})
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    assert "Errors" not in s3.delete_objects(Bucket=bucket, Delete={"Objects": [*markers[1:], *versions]})
+    s3.delete_bucket(Bucket=bucket)
+
+
 def test_the_notification_of_eventbridge_is_kept_beside_others_and_ends(client: Make, buckets: tuple[str, str]) -> None:
     s3 = client("s3")
     bucket = buckets[0]
