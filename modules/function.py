@@ -8,7 +8,6 @@ events of asynchronous calls that failed, and an alarm on calls that fail or are
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
@@ -42,7 +41,7 @@ from modules.policy_documents import PolicyDocument, Statement, trust
 from modules.region import Region
 from modules.security_groups import Group
 from settings.naming import Names
-from synthesis.packaging import CACHE, FUNCTIONS, package
+from synthesis.packaging import CACHE, FUNCTIONS, package, sha256_of
 
 RUNTIME = "python3.13"
 ARCHITECTURE = "arm64"
@@ -62,9 +61,12 @@ class Code:
         made = _CODES.setdefault(stack, {})
         if folder not in made:
             archive = package(FUNCTIONS / folder, CACHE / f"{folder}.zip")
+            digest = sha256_of(archive)
             made[folder] = cls(
-                asset=TerraformAsset(stack, f"code-{folder}", path=str(archive), type=AssetType.FILE),
-                sha256=base64.b64encode(hashlib.sha256(archive.read_bytes()).digest()).decode(),
+                asset=TerraformAsset(
+                    stack, f"code-{folder}", path=str(archive), type=AssetType.FILE, asset_hash=digest.hex().upper()
+                ),
+                sha256=base64.b64encode(digest).decode(),
             )
         return made[folder]
 

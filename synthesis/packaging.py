@@ -57,17 +57,46 @@ def package(folder: Path, archive: Path, cache: Path = CACHE, repository: Path =
     """
     if not (folder / "handler.py").is_file():
         raise PackagingFailed(f"{folder.name}: no handler.py")
-    own = dict(_files(folder))
-    requirements = own.pop(REQUIREMENTS, None)
-    packages = own.pop(PACKAGES, None)
-    files = own
+    files = dict(_files(folder))
+    requirements = files.pop(REQUIREMENTS, None)
+    packages = files.pop(PACKAGES, None)
     if packages:
         files = _together(folder, files, _of_the_repository(packages, repository), "of the repository's packages")
-    if requirements:
-        files = _together(folder, files, dict(_of_packages(_vendored(requirements, cache))), "of a vendored package")
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    _write(files, archive)
+    vendored = _vendored(requirements, cache) if requirements else None
+    contents = _digest_of(files, vendored)
+    if not (archive.is_file() and _made(archive)[0] == contents):
+        if vendored:
+            files = _together(folder, files, dict(_of_packages(vendored)), "of a vendored package")
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        _write(files, archive, contents)
     return archive
+
+
+def sha256_of(archive: Path) -> bytes:
+    """The digest of a zip that `package` has made."""
+    return bytes.fromhex(_made(archive)[1])
+
+
+def _digest_of(files: Mapping[str, Path], vendored: Path | None) -> str:
+    """Of what a zip is made from and by. A folder of vendored packages has its lock's name, and nobody changes it."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest.update(vendored.name.encode() if vendored else b"")
+    for name in sorted(files):
+        digest.update(f"\0{name}\0".encode() + hashlib.sha256(files[name].read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _made(archive: Path) -> tuple[str, str]:
+    """What a zip was made from, and its own digest; nothing where that is not known."""
+    try:
+        contents, own = _about(archive).read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return "", ""
+    return contents, own
+
+
+def _about(archive: Path) -> Path:
+    return archive.with_name(f"{archive.name}.made")
 
 
 def _together(folder: Path, files: Mapping[str, Path], more: Mapping[str, Path], whose: str) -> dict[str, Path]:
@@ -92,8 +121,11 @@ def _of_the_repository(packages: Path, repository: Path) -> dict[str, Path]:
     return found
 
 
-def _write(files: Mapping[str, Path], archive: Path) -> None:
-    """Store the files in the order of their names. They are not compressed: what zlib makes differs by its version."""
+def _write(files: Mapping[str, Path], archive: Path, contents: str) -> None:
+    """Store the files in the order of their names. They are not compressed: what zlib makes differs by its version.
+
+    ``contents`` is the digest of what they are, which is noted beside the zip: reading it takes less than making it.
+    """
     partial = archive.with_name(f"{archive.name}.{os.getpid()}")
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as zipped:
         for name in sorted(files):
@@ -101,7 +133,11 @@ def _write(files: Mapping[str, Path], archive: Path) -> None:
             entry.external_attr = READABLE_BY_ALL << 16
             entry.create_system = UNIX
             zipped.writestr(entry, files[name].read_bytes())
+    own = hashlib.sha256(partial.read_bytes()).hexdigest()
+    _about(archive).unlink(missing_ok=True)  # not to speak of another zip, if this ends half-way
     partial.replace(archive)
+    partial.write_text(f"{contents} {own}\n", encoding="utf-8")
+    partial.replace(_about(archive))
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from synthesis import packaging
-from synthesis.packaging import FUNCTIONS, PackagingFailed, package
+from synthesis.packaging import FUNCTIONS, PackagingFailed, package, sha256_of
 
 WHEEL = "greeting-1.0-py3-none-any.whl"
 FILES_OF_THE_WHEEL = {
@@ -99,6 +99,21 @@ def test_two_machines_make_the_same_bytes(function: Path, tmp_path: Path, monkey
         os.umask(before)
 
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_zip_is_made_anew_only_where_it_would_change(function: Path, tmp_path: Path) -> None:
+    archive = package(function, tmp_path / "greeter.zip", tmp_path / "cache")
+    first = archive.stat().st_ino
+    assert sha256_of(archive) == hashlib.sha256(archive.read_bytes()).digest()
+    assert package(function, archive, tmp_path / "cache").stat().st_ino == first
+    handler = function / "handler.py"
+    before, text = handler.stat(), handler.read_text()
+    handler.write_text(text[:-2] + ("#" if text[-2] != "#" else "!") + text[-1])
+    os.utime(handler, ns=(before.st_atime_ns, before.st_mtime_ns))  # as long, and as old
+    assert package(function, archive, tmp_path / "cache").stat().st_ino != first
+    assert sha256_of(archive) == hashlib.sha256(archive.read_bytes()).digest()
+    archive.unlink()
+    assert package(function, archive, tmp_path / "cache").is_file()
 
 
 def test_says_nothing_of_the_machine_in_its_entries(function: Path, tmp_path: Path) -> None:
