@@ -7,6 +7,9 @@ in what is synthesized: `make bench-synth` compares the output of both ways, byt
 saves.
 """
 
+import gc
+import sys
+
 from synthesis import lazy_bindings, unevaluated_annotations
 from synthesis.node import configure
 from synthesis.references import remember
@@ -25,3 +28,5 @@ def prepare() -> None:
     lazy_bindings.install(BINDINGS, assembly="@cdktf/provider-aws")
     unevaluated_annotations.install(BINDINGS)
     remember(BINDINGS)
+    if sys.flags.optimize:
+        gc.disable()  # such a program ends with the synthesis, and nearly all that it makes lives until then
