@@ -2,7 +2,7 @@
 
 The rows are those of docs/requirements.md. A construct says which rows it keeps (its attribute ``requirements``), and
 all resources below it count. A test says which rows it proves (``@pytest.mark.requirement``). The tests are run anew,
-but for those that deploy and take minutes: of these the last outcome counts.
+but for those that deploy and take minutes: of these the last outcome counts. With --recorded it counts for all.
 
 Exit codes: 0 each row looked at has a resource and a passing test, 1 one has not, 2 there is no such row.
 """
