@@ -149,6 +149,11 @@ class Settings(SettingsModel):
         return self.account_owner == self.environment_suffix
 
     @property
+    def both_regions_serve(self) -> bool:
+        """Whether customers are answered by both regions, or by the recovery region only after a failover."""
+        return self.edge.origin_routing is OriginRouting.LATENCY
+
+    @property
     def names(self) -> Names:
         """Makes this environment's resource names."""
         return Names(self.name_prefix, self.environment_suffix, self.account_id)
@@ -156,7 +161,7 @@ class Settings(SettingsModel):
     @property
     def recovery_services(self) -> dict[str, ServiceSettings]:
         """The services as they stand by in the recovery region; as in the primary one where both regions serve."""
-        if self.edge.origin_routing is OriginRouting.LATENCY:
+        if self.both_regions_serve:
             return self.services
         return {name: one.standing_by(self.recovery.standby_percent) for name, one in self.services.items()}
 

@@ -197,8 +197,8 @@ def test_only_a_protected_environment_refuses_to_be_destroyed(platform: Synthesi
 
 @pytest.mark.requirement("W0.2")
 def test_region_of_a_construct_is_the_nearest(platform: Synthesized) -> None:
-    assert Region.of(platform.stack.primary_network).name == "us-east-2"
-    assert Region.of(platform.stack.recovery_network.vpc).name == "us-west-2"
+    assert Region.of(platform.stack.primary.network).name == "us-east-2"
+    assert Region.of(platform.stack.recovery.network.vpc).name == "us-west-2"
 
 
 @pytest.mark.requirement("W0.1")

@@ -1,0 +1,254 @@
+"""One region that serves customers: foundation first, then, once there is a database, the workloads on it.
+
+Every construct made here is a child of the region, so both regions are made by the same lines. What connects the two is
+in stacks/payment_platform.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cdktf import ITerraformDependable
+from cdktf_cdktf_provider_aws.provider import AwsProvider
+from constructs import Construct
+
+from modules.alarm_topic import AlarmTopic
+from modules.audit import WatchedRegion, uses_of_logs_key
+from modules.backup_vault import BackupVault
+from modules.buckets import Buckets
+from modules.budget import Budget
+from modules.database_access import DatabaseAccess
+from modules.database_metrics_log import DatabaseMetricsLog
+from modules.endpoints import Endpoints
+from modules.firewall import Firewall
+from modules.flow_logs import FlowLogs
+from modules.keys import Keys
+from modules.load_balancer import LoadBalancer
+from modules.load_balancer_logs import LoadBalancerLogs
+from modules.network import Network
+from modules.network_acls import NetworkAcls
+from modules.origin_record import OriginRecord
+from modules.origin_verify import OriginVerify
+from modules.paging import Paging
+from modules.payment_alarms import PaymentAlarms
+from modules.payments_processing import PaymentsProcessing
+from modules.platform_dashboard import Place
+from modules.policy_documents import Statement
+from modules.region import Region
+from modules.region_alarms import RegionAlarms
+from modules.services import Services
+from modules.takeover import Takeover
+from settings import Settings
+from settings.firewall import Scope
+from settings.network import RegionSettings
+from settings.services import PAYMENTS, ServiceSettings
+
+
+class ServingRegion(Region):
+    """Keys, network, buckets, backup vault, load balancer, services and alarms of one region."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        settings: Settings,
+        place: RegionSettings,
+        provider: AwsProvider,
+        services: Mapping[str, ServiceSettings],
+        stands_by: bool,
+    ) -> None:
+        """Make the foundation.
+
+        Args:
+            scope: the stack.
+            id_: ``primary`` or ``recovery``; part of every logical id below.
+            settings: of the environment.
+            place: the region's own settings: name, addresses, zones.
+            provider: of the region.
+            services: the services with the sizes they have in this region.
+            stands_by: whether the region is the standby one.
+        """
+        super().__init__(scope, id_, name=place.name, provider=provider)
+        self.place = place
+        self._settings, self._names = settings, settings.names
+        self._services_settings, self._stands_by = services, stands_by
+        protected, network = settings.protected, settings.network
+        self.keys = Keys(
+            self,
+            "keys",
+            names=self._names,
+            settings=settings.encryption,
+            protected=protected,
+            uses_of_logs=self._uses_of_logs(),
+        )
+        self.alarms = AlarmTopic(
+            self,
+            "alarms",
+            names=self._names,
+            key=self.keys.logs,
+            settings=settings.observability,
+            email_addresses=settings.alarm_email_addresses,
+            serves=not stands_by or settings.both_regions_serve,
+        )
+        self.network = Network(self, "network", names=self._names, region=place, nat_gateways=network.nat_gateways)
+        FlowLogs(
+            self,
+            "flow-logs",
+            names=self._names,
+            vpc=self.network.vpc,
+            key=self.keys.logs,
+            aggregation_seconds=network.flow_log_aggregation_seconds,
+        )
+        self.endpoints = Endpoints(
+            self, "endpoints", names=self._names, network=self.network, zone_count=network.interface_endpoint_zones
+        )
+        self.buckets = Buckets(
+            self, "buckets", names=self._names, storage=settings.storage, protected=protected, key=self.keys.objects
+        )
+        self.vault = BackupVault(
+            self, "vault", names=self._names, lock=settings.backups.lock, key=self.keys.backups, protected=protected
+        )
+        self.metrics_log = (
+            DatabaseMetricsLog(self, "database-metrics-log", key=self.keys.logs).log_group
+            if settings.owns_account and settings.audit.database_metrics_log
+            else None
+        )
+
+    def peer_with(self, other: ServingRegion) -> None:
+        """Make the network ACLs, which admit the peer's addresses."""
+        NetworkAcls(self, "network-acls", names=self._names, network=self.network, peer=other.network)
+
+    def run(
+        self,
+        *,
+        database: DatabaseAccess | None,
+        schema: Sequence[ITerraformDependable] | None,
+        zone_id: str,
+        origin_names: Sequence[str],
+    ) -> None:
+        """Make payments processing, load balancer and services.
+
+        Args:
+            database: the cluster that services connect to; None where none runs in this region.
+            schema: what must be done before code that expects the schema runs; None where no payments are processed.
+            zone_id: of the hosted zone.
+            origin_names: names under which CloudFront calls the load balancers of both regions.
+        """
+        names, settings, domain = self._names, self._settings, self._settings.domain.name
+        self.processing = (
+            PaymentsProcessing(
+                self,
+                "payments-processing",
+                names=names,
+                settings=settings.processing,
+                network=self.network,
+                endpoints=self.endpoints,
+                keys=self.keys,
+                topic=self.alarms,
+                database=database,
+                after=schema,
+                stands_by=self._stands_by,
+            )
+            if settings.processing and schema is not None
+            else None
+        )
+        self.load_balancer = LoadBalancer(
+            self,
+            "load-balancer",
+            names=names,
+            network=self.network,
+            logs=self.buckets.logs,
+            # With the suffix, as environments may share a domain.
+            domain_name=f"origin-{settings.environment_suffix}-{self.name}.{domain}",
+            shared_names=origin_names,
+            zone_id=zone_id,
+            protected=settings.protected,
+        )
+        LoadBalancerLogs(
+            self, "load-balancer-logs", names=names, logs=self.buckets.logs, keys=self.keys, topic=self.alarms
+        )
+        self.services = Services(
+            self,
+            "services",
+            settings=settings,
+            services=self._services_settings,
+            keys=self.keys,
+            topic=self.alarms,
+            network=self.network,
+            endpoints=self.endpoints,
+            load_balancer=self.load_balancer,
+            database=database,
+            payments_queue=self.processing.queue if self.processing else None,
+        )
+
+    def put_behind(self, origin_verify: OriginVerify) -> None:
+        """Attach a web ACL to the load balancer, which admits only requests with the origin secret."""
+        Firewall(
+            self,
+            "firewall",
+            names=self._names,
+            firewall=self._settings.firewall,
+            stands_at=Scope.REGION,
+            key=self.keys.logs,
+            origin_verify_group_arn=origin_verify.rule_group_arn(self.node.id),
+        ).protect(self.load_balancer)
+
+    def answer_as(self, domain_name: str, zone_id: str, takeover: Takeover | None) -> None:
+        """Make the region's record and health check for ``domain_name``, the origin that CloudFront calls."""
+        self.origin_record = OriginRecord(
+            self,
+            "origin",
+            names=self._names,
+            edge=self._settings.edge,
+            load_balancer=self.load_balancer,
+            domain_name=domain_name,
+            zone_id=zone_id,
+            takeover=takeover,
+        )
+
+    def watch(self) -> None:
+        """Make the alarms that belong to no single module."""
+        RegionAlarms(
+            self,
+            "region-alarms",
+            load_balancer=self.load_balancer,
+            nat_gateways=self.network.nat_gateways,
+            topic=self.alarms,
+        )
+        if PAYMENTS in self._settings.services:
+            PaymentAlarms(self, "payment-alarms", names=self._names, topic=self.alarms)
+
+    def page(self) -> None:
+        """Make the composite alarms that page: after all alarms of the region."""
+        self.paging = Paging(self, "paging", names=self._names, key=self.keys.logs, alarms=self.alarms)
+
+    @property
+    def shown(self) -> Place:
+        """The region's parts on the platform dashboard."""
+        return Place(
+            topic=self.alarms,
+            paging=self.paging,
+            load_balancer=self.load_balancer,
+            origin_record=self.origin_record,
+        )
+
+    @property
+    def watched(self) -> WatchedRegion:
+        """The region's parts that the account's audit needs."""
+        return WatchedRegion(region=self, keys=self.keys, topic=self.alarms, buckets=self.buckets)
+
+    def outputs(self) -> dict[str, str]:
+        """The region's outputs: name without the region's prefix, and value."""
+        return {
+            "vpc_id": self.network.vpc.id,
+            "static_assets_bucket": self.buckets.static_assets.bucket.id,
+            "backups_bucket": self.buckets.backups.bucket.id,
+            "logs_bucket": self.buckets.logs.bucket.id,
+        }
+
+    def _uses_of_logs(self) -> list[Statement]:
+        uses = uses_of_logs_key(self._settings, self.name)
+        if self._settings.budget.monthly_usd and not self._stands_by:
+            uses.append(Budget.use_of_key(self._names))
+        return uses
