@@ -136,7 +136,7 @@ bench-synth: .venv/.synced preflight ## measure synthesis against stock CDKTF
 
 .PHONY: requirements
 requirements: setup ## print each requirement with its resources and tests (ROWS=W0,W6)
-	@$(RUN) -m operations.requirements $(if $(ROWS),--rows $(ROWS)) $(ARGS)
+	@$(RUN) -m operations.project.requirements $(if $(ROWS),--rows $(ROWS)) $(ARGS)
 
 ## on AWS
 
@@ -202,8 +202,8 @@ destroy-api: setup ## destroy the payment API's ENV, unless it is protected
 lock: $(PIPENV_STAMP) ## resolve the Python and Node packages anew and write the lock files
 	$(call quietly,Locking Pipfile,$(PIPENV) lock)
 	$(call quietly,Locking policy/checkov/Pipfile,$(PIPENV_CHECKOV) lock)
-	@$(PYTHON) -m operations.lock_files Pipfile.lock policy/checkov/Pipfile.lock
-	$(call quietly,Locking services/payments/requirements.in,$(RUN) -m operations.lock_image)
+	@$(PYTHON) -m operations.project.lock_files Pipfile.lock policy/checkov/Pipfile.lock
+	$(call quietly,Locking services/payments/requirements.in,$(RUN) -m operations.project.lock_image)
 	$(call quietly,Locking package.json,npm install --package-lock-only --omit-lockfile-registry-resolved)
 
 .PHONY: clean

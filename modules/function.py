@@ -32,14 +32,14 @@ from cdktf_cdktf_provider_aws.lambda_function_event_invoke_config import (
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 from constructs import Construct
 
-from modules.alarm_topic import AlarmTopic
-from modules.alarms import Alarm, Incident
 from modules.logs import RETENTION_DAYS
-from modules.metrics import MINUTE, Metric
-from modules.network import Network
+from modules.monitoring.alarm_topic import AlarmTopic
+from modules.monitoring.alarms import Alarm, Incident
+from modules.monitoring.metrics import MINUTE, Metric
+from modules.network.security_groups import Group
+from modules.network.vpc import Network
 from modules.policy_documents import PolicyDocument, Statement, trust
 from modules.region import Region
-from modules.security_groups import Group
 from settings.naming import Names
 from synthesis.packaging import CACHE, FUNCTIONS, package, sha256_of
 

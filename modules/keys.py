@@ -28,8 +28,8 @@ from settings.naming import (
 )
 from settings.storage import EncryptionSettings
 
-# The buckets whose objects lie under the objects key (modules/buckets.py makes them; a bucket names its key, so the key
-# cannot name the bucket but by what it is for).
+# The buckets whose objects lie under the objects key (modules/storage/buckets.py makes them; a bucket names its
+# key, so the key can name the bucket only by its purpose).
 ENCRYPTED_BUCKETS = ("static-assets", "backups")
 
 # What an administrator of the account may do by IAM policy. Use of the key (Encrypt, Decrypt, GenerateDataKey,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from operations.deployment.synthesized import absolute
 from operations.outcome import Refused, console, exit_codes
-from operations.release_request import Region
-from operations.release_request import Request as ReleaseRequest
-from operations.synthesized import absolute
+from operations.release.request import Region
+from operations.release.request import Request as ReleaseRequest
 from settings import Settings, SettingsError, load
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def deploy_local(
     port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port of the local AWS on 127.0.0.1.")] = 5566,
 ) -> None:
     """Deploy everything to a local AWS, prove that a second plan is empty, and leave it running."""
-    from operations.local_deployment import LocalDeployment
+    from operations.deployment.local import LocalDeployment
 
     LocalDeployment(console()).deploy(port)
 
@@ -46,7 +46,7 @@ def destroy_local(
     ] = False,
 ) -> None:
     """Destroy what deploy-local made, show that nothing is left, and stop the local AWS."""
-    from operations.local_deployment import LocalDeployment
+    from operations.deployment.local import LocalDeployment
 
     deployment = LocalDeployment(console())
     deployment.abandon() if abandon else deployment.destroy()
@@ -55,7 +55,7 @@ def destroy_local(
 @application.command()
 def bootstrap(environment: Environment) -> None:
     """Create the bucket and key for Terraform's state, or verify and mend them. Never weakens what exists."""
-    from operations.bootstrap import run
+    from operations.state.bootstrap import run
 
     run(_settings(environment), console())
 
@@ -63,7 +63,7 @@ def bootstrap(environment: Environment) -> None:
 @application.command()
 def diff(environment: Environment) -> None:
     """Show what deploy would change."""
-    from operations.deploy import Deployment
+    from operations.deployment.deploy import Deployment
 
     Deployment(absolute(environment), _settings(environment), console()).diff()
 
@@ -88,7 +88,7 @@ def review(
     write: Annotated[Path | None, typer.Option(help="A file that takes the whole page, for deploy --reviewed.")] = None,
 ) -> None:
     """Show what a plan would change as a reviewer wants to see it: what loses data first, and in Markdown."""
-    from operations.review import Request, run
+    from operations.review.command import Request, run
 
     request = Request(
         plan=plan,
@@ -111,8 +111,8 @@ def deploy(
     ] = None,
 ) -> None:
     """Deploy an environment to AWS."""
-    from operations.deploy import Deployment
-    from operations.reviewed import apply
+    from operations.deployment.deploy import Deployment
+    from operations.review.apply import apply
 
     deployment = Deployment(absolute(environment), _settings(environment), console())
     apply(deployment, environment, reviewed) if reviewed else deployment.deploy(approve=approve)
@@ -121,7 +121,7 @@ def deploy(
 @application.command()
 def delivery(environment: Environment) -> None:
     """Show who may plan and deploy an environment from GitHub, as name=value lines that a workflow reads."""
-    from operations.delivery import lines
+    from operations.deployment.delivery import lines
 
     found = list(lines(_settings(environment)))
     for line in found:
@@ -136,7 +136,7 @@ def destroy(
     approve: Annotated[bool, typer.Option("--approve", help="Do not ask before destroying anything.")] = False,
 ) -> None:
     """Destroy an environment on AWS, unless its settings say that it is protected."""
-    from operations.deploy import Deployment
+    from operations.deployment.deploy import Deployment
 
     Deployment(absolute(environment), _settings(environment), console()).destroy(approve=approve)
 
@@ -161,7 +161,7 @@ def release(
     ] = False,
 ) -> None:
     """Release an image, with the settings as deployed, as a canary, and watch it. Exit code 3: rolled back."""
-    from operations.release import run
+    from operations.release.command import run
 
     request = ReleaseRequest(
         service=service,
@@ -189,8 +189,8 @@ def failover(
     ] = False,
 ) -> None:
     """Move the platform to its other region, step by step, or back. Exit code 3: not finished, and it says where."""
-    from operations.failover import run
-    from operations.failover_request import Request
+    from operations.failover.command import run
+    from operations.failover.request import Request
 
     request = Request(to=to, environment=environment, lost_region=lost_region, approve=approve, take_over=take_over)
     raise typer.Exit(run(request, _settings(environment), console()))
@@ -201,7 +201,7 @@ def deploy_api_local(
     port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port of the local AWS on 127.0.0.1.")] = 5577,
 ) -> None:
     """Deploy the payment API to a local AWS, prove that a second deployment is empty, and leave it running."""
-    from operations.local_payment_api import LocalPaymentApi
+    from operations.payment_api.local import LocalPaymentApi
 
     LocalPaymentApi(console()).deploy(port)
 
@@ -209,7 +209,7 @@ def deploy_api_local(
 @application.command("test-api-local")
 def test_api_local() -> None:
     """Run the integration tests against what deploy-api-local made."""
-    from operations.local_payment_api import LocalPaymentApi
+    from operations.payment_api.local import LocalPaymentApi
 
     LocalPaymentApi(console()).verify()
 
@@ -221,7 +221,7 @@ def destroy_api_local(
     ] = False,
 ) -> None:
     """Destroy what deploy-api-local made, show that nothing is left, and stop the local AWS."""
-    from operations.local_payment_api import LocalPaymentApi
+    from operations.payment_api.local import LocalPaymentApi
 
     deployment = LocalPaymentApi(console())
     deployment.abandon() if abandon else deployment.destroy()
@@ -235,7 +235,7 @@ ApiEnvironment = Annotated[
 @application.command("diff-api")
 def diff_api(environment: ApiEnvironment) -> None:
     """Show what deploy-api would change."""
-    from operations.payment_api import Deployment
+    from operations.payment_api.deploy import Deployment
 
     Deployment(environment, _api_settings(environment), console()).diff()
 
@@ -246,7 +246,7 @@ def deploy_api(
     approve: Annotated[bool, typer.Option("--approve", help="Do not ask before changing anything.")] = False,
 ) -> None:
     """Deploy an environment of the payment API to AWS, and write cfn-outputs/flat-outputs.json."""
-    from operations.payment_api import Deployment
+    from operations.payment_api.deploy import Deployment
 
     Deployment(environment, _api_settings(environment), console()).deploy(approve=approve)
 
@@ -257,7 +257,7 @@ def destroy_api(
     approve: Annotated[bool, typer.Option("--approve", help="Do not ask before destroying anything.")] = False,
 ) -> None:
     """Destroy an environment of the payment API on AWS, unless its settings say that it is protected."""
-    from operations.payment_api import Deployment
+    from operations.payment_api.deploy import Deployment
 
     Deployment(environment, _api_settings(environment), console()).destroy(approve=approve)
 
@@ -289,8 +289,8 @@ def redrive(
     region: Annotated[str | None, typer.Option(help="Where; AWS_REGION when not given.")] = None,
 ) -> None:
     """Show a queue's dead letters, and return or discard them; without --return or --discard nothing is changed."""
-    from operations.redrive import run
-    from operations.redrive_request import Filter, Request, duration
+    from operations.redrive.command import run
+    from operations.redrive.request import Filter, Request, duration
 
     wanted = Filter(
         older_than=duration("--older-than", older_than),
@@ -320,7 +320,7 @@ def redrive(
 @application.command()
 def migrate(environment: Environment) -> None:
     """Bring the schema of an environment's database up to date, by the function of its last deployment."""
-    from operations.migrate import run
+    from operations.deployment.migrate import run
 
     run(_settings(environment), console())
 
@@ -331,7 +331,7 @@ def bench_synth(
     environment: Annotated[str, typer.Option(help="What is synthesized.")] = "local",
 ) -> None:
     """Measure synthesis against stock CDKTF. Exit code 1 if it is not at least five times as quick."""
-    from operations.bench_synth import run
+    from operations.project.bench_synth import run
 
     _settings(environment)
     run(absolute(environment), rounds, console())
@@ -343,11 +343,11 @@ def estimate(
         list[str] | None, typer.Argument(help="Names in settings/environments, or .toml files; none: all of them.")
     ] = None,
     *,
-    prices: Annotated[Path | None, typer.Option(help="A table like operations/prices.toml.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="A table like operations/estimate/prices.toml.")] = None,
     write: Annotated[bool, typer.Option("--write", help="Write docs/cost.md instead.")] = False,
 ) -> None:
     """Show what environments cost a month before anything is used, and what that leaves out."""
-    from operations import estimate as estimates
+    from operations.estimate import command as estimates
 
     if write:
         estimates.PAGE.write_text(estimates.page(), encoding="utf-8")

@@ -61,7 +61,7 @@ THREAT_FINDINGS = "threat-findings"
 CLUSTER = "cluster"
 
 # The tag that says who has registered a revision of a task definition: Terraform, from settings, or a release, with the
-# image that it releases. By it a release finds what settings say now (operations/release_service.py).
+# image that it releases. By it a release finds what settings say now (operations/release/service.py).
 MADE_BY, SETTINGS, RELEASE = "made-by", "settings", "release"
 
 

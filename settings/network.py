@@ -67,7 +67,7 @@ class RegionSettings(SettingsModel):
     zones: Annotated[list[str], Field(min_length=ZONES_PER_REGION, max_length=ZONES_PER_REGION)]
     """Different availability zones of this region, by name, such as us-east-2a."""
     cidr: PrivateNetwork
-    """The addresses of the region's VPC; modules/addressing.py lays out the three tiers in it."""
+    """The addresses of the region's VPC; modules/network/addressing.py lays out the three tiers in it."""
 
     @model_validator(mode="after")
     def _zones_are_of_the_region(self) -> RegionSettings:

@@ -79,7 +79,7 @@ def _connections(values: Mapping[str, Any]) -> Iterator[Problem]:
     except ValidationError:
         return
     allowed = int(database.max_connections * CONNECTION_SHARE)
-    # The tasks of both regions write through the one writer that a global database has (modules/database_access.py).
+    # The tasks of both regions write through the one writer that a global database has (modules/database/access.py).
     regions = 2 if database.recovery is RecoveryMode.GLOBAL else 1
     held = {name: regions * one.most_tasks * one.connections_per_task for name, one in services.items()}
     if processing := _processing(values):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from modules.acquirer_secret import AcquirerSecret
-from modules.backups import Backups
-from modules.database import Database
-from modules.database_access import DatabaseAccess
-from modules.database_alarms import DatabaseAlarms
-from modules.database_rotation import DatabaseRotation
-from modules.database_schema import DatabaseSchema
-from modules.database_secrets import DatabaseSecrets
-from modules.database_surroundings import POSTGRESQL_PORT
-from modules.reader_scaling import ReaderScaling
-from modules.recovery_database import RecoveryDatabase
-from modules.restore_test import RestoreTest
-from modules.security_groups import Addresses, Flow
-from modules.snapshot_export import SnapshotExport
+from modules.backup.plan import Backups
+from modules.backup.restore_test import RestoreTest
+from modules.backup.snapshot_export import SnapshotExport
+from modules.database.access import DatabaseAccess
+from modules.database.alarms import DatabaseAlarms
+from modules.database.cluster import Database
+from modules.database.prerequisites import POSTGRESQL_PORT
+from modules.database.reader_scaling import ReaderScaling
+from modules.database.rotation import DatabaseRotation
+from modules.database.schema import DatabaseSchema
+from modules.database.secrets import DatabaseSecrets
+from modules.database.standby import RecoveryDatabase
+from modules.network.security_groups import Addresses, Flow
+from modules.payments.acquirer_secret import AcquirerSecret
 from settings import Settings
 from settings.naming import DATABASE, RECOVERY_DATABASE
 from stacks.serving_region import ServingRegion

@@ -10,17 +10,17 @@ from collections.abc import Collection, Mapping, Sequence
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 from constructs import Construct
 
-from modules.alarm_topic import AlarmTopic
-from modules.buckets import Bucket
-from modules.distribution import Distribution
-from modules.distribution_logs import DistributionLogs
-from modules.edge_alarms import EdgeAlarms
-from modules.firewall import Firewall
+from modules.ingress.distribution import Distribution
+from modules.ingress.distribution_logs import DistributionLogs
+from modules.ingress.edge_alarms import EdgeAlarms
+from modules.ingress.firewall import Firewall
+from modules.ingress.origin_record import OriginRecord
+from modules.ingress.origin_verify import OriginVerify
 from modules.keys import LogsKey
-from modules.origin_record import OriginRecord
-from modules.origin_verify import OriginVerify
-from modules.paging import Paging
+from modules.monitoring.alarm_topic import AlarmTopic
+from modules.monitoring.paging import Paging
 from modules.region import Region
+from modules.storage.buckets import Bucket
 from settings import Settings
 from settings.firewall import Scope
 from settings.platform import GLOBAL_REGION

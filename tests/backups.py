@@ -13,14 +13,14 @@ from cdktf_cdktf_provider_aws.subnet import Subnet
 from cdktf_cdktf_provider_aws.vpc import Vpc
 from constructs import Construct
 
-from modules.alarm_topic import AlarmTopic
-from modules.backup_vault import BackupVault
-from modules.backups import Backups, selection_tags
-from modules.buckets import Buckets
+from modules.backup.plan import Backups, selection_tags
+from modules.backup.restore_test import RestoreTest
+from modules.backup.snapshot_export import SnapshotExport
+from modules.backup.vault import BackupVault
 from modules.keys import Keys
+from modules.monitoring.alarm_topic import AlarmTopic
 from modules.region import LandsInItsRegion, Region
-from modules.restore_test import RestoreTest
-from modules.snapshot_export import SnapshotExport
+from modules.storage.buckets import Buckets
 from settings import Settings
 from tests.synthesized import Synthesized
 

@@ -17,9 +17,9 @@ synthesis.prepare()  # before any test module imports cdktf
 
 from cdktf import Testing  # noqa: E402
 
-from operations import evidence  # noqa: E402
-from operations.evidence import Outcome, is_below  # noqa: E402
-from operations.synthesized import provider_installation  # noqa: E402
+from operations.deployment.synthesized import provider_installation  # noqa: E402
+from operations.project import evidence  # noqa: E402
+from operations.project.evidence import Outcome, is_below  # noqa: E402
 from settings import Settings, load  # noqa: E402
 from tests.postgresql import Postgresql, running  # noqa: E402
 from tests.synthesized import Synthesized, synthesize  # noqa: E402

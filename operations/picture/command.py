@@ -11,13 +11,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from operations.deployment.synthesized import PROJECT, absolute, synthesize
 from operations.outcome import Refused
 from operations.picture.contents import picture
 from operations.picture.model import Picture, counted
 from operations.picture.plan import read
 from operations.picture.svg import svg
 from operations.picture.tables import page_with_tables
-from operations.synthesized import PROJECT, absolute, synthesize
 from settings import SettingsError, load
 
 STANDARD_INPUT = "-"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from emulator import process
-from operations.provider_mirror import Provider, find_installation
+from operations.deployment.provider_mirror import Provider, find_installation
 from tests.emulator.support import Client, Terraform, client_for
 
 FIXTURES = Path(__file__).parent / "terraform"

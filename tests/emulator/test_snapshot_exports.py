@@ -15,7 +15,7 @@ import pytest
 
 from emulator import process
 from emulator.record import read_calls, read_violations
-from modules.snapshot_export_workflow import ExportNames, definition
+from modules.backup.snapshot_export_workflow import ExportNames, definition
 from tests.emulator.support import Client, client_for
 
 pytestmark = pytest.mark.requirement("W3.2")

@@ -20,9 +20,9 @@ from botocore.exceptions import ConnectionClosedError
 from rich.console import Console
 
 from emulator import process
-from operations.failover import run
-from operations.failover_request import Request
-from operations.release_request import Region
+from operations.failover.command import run
+from operations.failover.request import Request
+from operations.release.request import Region
 from settings import load
 from tests.emulator.support import Client, client_for
 from tests.operations.support import REPOSITORY, environment_file

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 
 from emulator import process, stand_in
-from operations import failover_aws
+from operations.failover import aws as failover_aws
 from operations.outcome import Refused
 from settings import load
 from tests.failover.support import PRIMARY, RECOVERY, Outside, World, changes, until

@@ -21,13 +21,13 @@ from rich.console import Console
 
 from emulator import process, stand_in
 from emulator.record import Call, read_calls, read_violations
-from operations.failover import run as failover
-from operations.failover_request import Request as FailoverRequest
-from operations.local_deployment import LocalDeployment
-from operations.release import run
-from operations.release_request import Region, Request
-from operations.synthesized import provider_installation, synthesize
-from operations.terraform import Terraform
+from operations.deployment.local import LocalDeployment
+from operations.deployment.synthesized import provider_installation, synthesize
+from operations.deployment.terraform import Terraform
+from operations.failover.command import run as failover
+from operations.failover.request import Request as FailoverRequest
+from operations.release.command import run
+from operations.release.request import Region, Request
 from policy.delivery import Record, roles
 from policy.evaluation import Decision, evaluate
 from policy.evaluation import Request as Asked

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from operations.local_payment_api import LocalPaymentApi
 from operations.outcome import console
+from operations.payment_api.local import LocalPaymentApi
 
 pytestmark = pytest.mark.lifecycle
 

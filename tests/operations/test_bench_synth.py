@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from operations import bench_synth
-from operations.bench_synth import EXTRA_RESOURCES, LAZY, Run, measure
 from operations.outcome import Failed
+from operations.project import bench_synth
+from operations.project.bench_synth import EXTRA_RESOURCES, LAZY, Run, measure
 
 Measured = Callable[[str, int, str], Run]
 

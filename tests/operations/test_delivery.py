@@ -18,11 +18,11 @@ from rich.console import Console
 
 from emulator import process
 from emulator.record import read_calls
+from operations.deployment.terraform import Terraform
 from operations.outcome import Refused
-from operations.review_page import approved_page
-from operations.review_plan import Action, Change, Plan
-from operations.reviewed import MOST_LINES, apply, refuse_another
-from operations.terraform import Terraform
+from operations.review.apply import MOST_LINES, apply, refuse_another
+from operations.review.page import approved_page
+from operations.review.plan import Action, Change, Plan
 from tests.operations.support import REPOSITORY, Commands
 
 pytestmark = pytest.mark.requirement("W8.1")
@@ -57,7 +57,7 @@ class Environment:
 
 def reviewed(terraform: Terraform, folder: Path) -> Path:
     """The page of what `terraform` would do now."""
-    from operations.review_plan import read
+    from operations.review.plan import read
 
     page = folder / "approved.md"
     page.write_text(approved_page(read(terraform.planned(from_state=True), "x"), "staging"))

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from operations.estimate import PAGE, Estimate, of_environments, page, table
-from operations.estimate_items import PRICES, Item, Prices, items, unknown
-from operations.estimate_levers import levers
+from operations.estimate.command import PAGE, Estimate, of_environments, page, table
+from operations.estimate.items import PRICES, Item, Prices, items, unknown
+from operations.estimate.levers import levers
 from operations.outcome import Refused
 from tests.operations.support import REPOSITORY, environment_file
 from tests.synthesized import Synthesized
@@ -102,9 +102,12 @@ def test_environments_stand_side_by_side_and_their_parts_add_up(estimates: dict[
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "'as_of'; a table like operations/prices.toml is allowed"),
-        ("as_of = ", "a table like operations/prices.toml is allowed"),
-        ('as_of = "x"\nregions = []\nhours_per_month = "many"\n', "a table like operations/prices.toml is allowed"),
+        ("", "'as_of'; a table like operations/estimate/prices.toml is allowed"),
+        ("as_of = ", "a table like operations/estimate/prices.toml is allowed"),
+        (
+            'as_of = "x"\nregions = []\nhours_per_month = "many"\n',
+            "a table like operations/estimate/prices.toml is allowed",
+        ),
     ],
 )
 def test_a_bad_table_of_prices_is_one_line(tmp_path: Path, text: str, message: str) -> None:

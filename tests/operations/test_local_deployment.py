@@ -12,9 +12,9 @@ from rich.console import Console
 
 from emulator import process
 from emulator.record import RecordedViolation, Recorder
-from operations.local_deployment import LocalDeployment
+from operations.deployment.local import LocalDeployment
+from operations.deployment.terraform import Progress, Resource, Terraform
 from operations.outcome import Failed, Refused
-from operations.terraform import Progress, Resource, Terraform
 from tests.emulator.support import client_for
 
 pytestmark = pytest.mark.requirement("W8.2")

@@ -41,7 +41,7 @@ def test_a_registry_is_taken_out_of_a_lock_and_nothing_else(tmp_path: Path) -> N
     path = tmp_path / "Pipfile.lock"
     path.write_text(json.dumps(lock))
 
-    subprocess.run([sys.executable, "-m", "operations.lock_files", str(path)], cwd=REPOSITORY, check=True)
+    subprocess.run([sys.executable, "-m", "operations.project.lock_files", str(path)], cwd=REPOSITORY, check=True)
 
     assert json.loads(path.read_text()) == {
         "_meta": {"hash": {"sha256": "2"}, "sources": []},

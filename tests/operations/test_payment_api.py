@@ -10,9 +10,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from operations.local_payment_api import changed
 from operations.outcome import Failed, Refused, console
-from operations.payment_api import Deployment, flatten, remove_rotated_keys, write_outputs
+from operations.payment_api.deploy import Deployment, flatten, remove_rotated_keys, write_outputs
+from operations.payment_api.local import changed
 from payment_api.settings import load
 
 pytestmark = pytest.mark.requirement("P6.1", "P6.4")

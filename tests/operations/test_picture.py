@@ -17,6 +17,8 @@ import pytest
 from rich.console import Console
 
 from emulator import process
+from operations.deployment.synthesized import provider_installation
+from operations.deployment.terraform import Terraform
 from operations.outcome import Refused
 from operations.picture.command import PAGE, PICTURE
 from operations.picture.contents import picture
@@ -26,8 +28,6 @@ from operations.picture.plan import read
 from operations.picture.shapes import TEXT_SIZE, Drawing, Rectangle, Role, Text, wrapped
 from operations.picture.svg import svg
 from operations.picture.tables import flows, keys, page_with_tables
-from operations.synthesized import provider_installation
-from operations.terraform import Terraform
 from tests.operations.support import REPOSITORY, environment_file
 from tests.synthesized import Block, Synthesized
 

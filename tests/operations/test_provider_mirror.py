@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from operations import preflight
+from operations.deployment.provider_mirror import Installation, Provider, find_installation, required_providers
 from operations.outcome import Refused
-from operations.provider_mirror import Installation, Provider, find_installation, required_providers
 
 PLATFORM = preflight.terraform_platform()
 Layout = Callable[..., Path]

@@ -9,10 +9,10 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from operations import evidence, requirements
-from operations.evidence import Outcome, is_below
 from operations.outcome import Failed
-from operations.requirements import Row, as_markdown, look_at, read_rows
+from operations.project import evidence, requirements
+from operations.project.evidence import Outcome, is_below
+from operations.project.requirements import Row, as_markdown, look_at, read_rows
 
 ROWS = "## W\n- W1.1 First.\n- W1.2 Second: with `code`.\n- W10.1 Tenth.\n- not a row\n"
 

@@ -13,11 +13,11 @@ import pytest
 from rich.console import Console
 
 from emulator import process
+from operations.deployment.synthesized import provider_installation
+from operations.deployment.terraform import Terraform
 from operations.outcome import Refused
-from operations.review_page import page
-from operations.review_plan import Action, Change, Concern, Plan, read
-from operations.synthesized import provider_installation
-from operations.terraform import Terraform
+from operations.review.page import page
+from operations.review.plan import Action, Change, Concern, Plan, read
 from tests.operations.support import REPOSITORY
 
 pytestmark = pytest.mark.requirement("W8.1")

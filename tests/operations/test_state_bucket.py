@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from emulator import process
 from emulator.record import read_calls
 from operations.outcome import Refused
-from operations.state_bucket import Finding, Outcome, StateBucket
+from operations.state.bucket import Finding, Outcome, StateBucket
 from settings import Settings
 from settings.platform import StateSettings
 

@@ -19,8 +19,8 @@ from botocore.config import Config
 from rich.console import Console
 
 from emulator import process
+from operations.deployment.terraform import Progress, Terraform
 from operations.outcome import EXIT_INTERRUPTED, Failed
-from operations.terraform import Progress, Terraform
 
 REPOSITORY = Path(__file__).parents[2]
 BUCKET = "runner-state-us-east-2"
@@ -232,7 +232,7 @@ def bucket(local_aws: process.Server) -> Any:
 PROGRAM = """
 import sys, os, pathlib
 from operations.outcome import console, exit_codes
-from operations.terraform import Terraform
+from operations.deployment.terraform import Terraform
 with exit_codes():
     Terraform(pathlib.Path(sys.argv[1]), os.environ, console()).apply()
 """

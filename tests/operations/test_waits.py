@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operations.waits import Chain, longest_chain
+from operations.deployment.waits import Chain, longest_chain
 
 pytestmark = pytest.mark.requirement("W8.2")
 

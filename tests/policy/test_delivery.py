@@ -13,7 +13,7 @@ import pytest
 from policy_sentry.querying.actions import get_action_data
 
 from emulator.record import Call
-from modules.delivery_permissions import DEPLOY, PASSED_TO, PLAN, Grant
+from modules.delivery.permissions import DEPLOY, PASSED_TO, PLAN, Grant
 from policy.delivery import ANYTHING, Record, Role, roles
 from policy.evaluation import Decision, Request, evaluate
 from policy.iam import BOUNDARY, IDENTITY, TRUST, Policy, as_identity_policy, policies
@@ -412,7 +412,7 @@ def test_the_boundary_leaves_every_role_what_its_policies_allow(all_policies: li
         for action in statement["Action"]
         if statement["Effect"] == "Allow" and not any(fnmatchcase(action.lower(), one) for one in patterns)
     }
-    assert missing == set(), "say in BOUNDS of modules/permissions_boundary.py who needs them"
+    assert missing == set(), "say in BOUNDS of modules/delivery/permissions_boundary.py who needs them"
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ import pytest
 from rich.console import Console
 
 from emulator import process
-from operations import dead_letters
 from operations.outcome import Failed, Refused
-from operations.redrive import age, run
-from operations.redrive_request import Filter, Request, duration
+from operations.redrive import dead_letters
+from operations.redrive.command import age, run
+from operations.redrive.request import Filter, Request, duration
 from payments import repository
 from payments.messages import ProcessOperation
 from payments.states import Progress

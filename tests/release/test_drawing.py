@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from operations.release_drawing import clock, drawn, picture
-from operations.release_progress import Alarm, Event, Look, Plan
-from operations.release_service import Place, _shift_minutes
+from operations.release.drawing import clock, drawn, picture
+from operations.release.progress import Alarm, Event, Look, Plan
+from operations.release.service import Place, _shift_minutes
 
 pytestmark = [pytest.mark.requirement("W2.4")]
 BEGAN = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
@@ -201,7 +201,7 @@ def test_where_there_is_no_terminal_a_change_is_a_line_and_nothing_else_is() -> 
 
 
 def test_where_there_is_no_terminal_a_long_silence_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("operations.release_drawing.SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr("operations.release.drawing.SECONDS_BETWEEN_LINES", 0.0)
 
     assert len(said_in_lines(look(), look(), look())) == 3
 

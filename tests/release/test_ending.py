@@ -14,10 +14,10 @@ from botocore.stub import Stubber
 from rich.console import Console
 
 from operations.outcome import Failed
-from operations.release import _Release
-from operations.release_progress import Look, Plan
-from operations.release_request import Request
-from operations.release_service import BlueGreenService, Place
+from operations.release.command import _Release
+from operations.release.progress import Look, Plan
+from operations.release.request import Request
+from operations.release.service import BlueGreenService, Place
 from tests.release.support import NEW, OLD
 
 pytestmark = [pytest.mark.requirement("W2.4")]

@@ -8,7 +8,7 @@ import json
 import pytest
 from rich.console import Console
 
-from operations.deploy import Deployment
+from operations.deployment.deploy import Deployment
 from operations.outcome import Refused
 from settings.naming import MADE_BY, RELEASE, SETTINGS
 from tests.release.support import NEW, NEWER, OLD, SIDECAR, Meanwhile, World, until

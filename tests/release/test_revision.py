@@ -11,7 +11,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from operations.outcome import Failed
-from operations.release_revision import Running, app_spec, differences, next_revision
+from operations.release.revision import Running, app_spec, differences, next_revision
 from tests.release.support import NEW, OLD, SIDECAR
 
 pytestmark = [pytest.mark.requirement("W2.4")]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from operations.outcome import Failed, Refused
-from operations.release_service import BlueGreenService
+from operations.release.service import BlueGreenService
 from tests.release.support import NEW, OLD, Meanwhile, World, until
 
 pytestmark = [pytest.mark.requirement("W2.4")]
@@ -163,7 +163,7 @@ def test_an_interruption_while_it_begins_waits_until_it_is_known_what_has_begun(
 def test_a_deployment_that_cannot_be_made_leaves_no_revision(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     revisions = world.revisions()
     # What CodeDeploy refuses; a role that may not start a deployment comes to the same.
-    monkeypatch.setattr("operations.release_service.app_spec", lambda *_arguments: "")
+    monkeypatch.setattr("operations.release.service.app_spec", lambda *_arguments: "")
 
     with pytest.raises(Failed, match="CreateDeployment"):
         world.run(NEW)
@@ -222,7 +222,7 @@ def test_credentials_that_end_leave_the_release_to_itself(
 def test_an_aws_that_never_answers_again_is_given_up_on(
     slow_world: World, losing: Callable[[str, int], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("operations.release.SECONDS_WITHOUT_ANSWER", 0.2)
+    monkeypatch.setattr("operations.release.command.SECONDS_WITHOUT_ANSWER", 0.2)
     losing("ServiceUnavailable", 10_000)
 
     with pytest.raises(Failed, match="goes on without this command"):
@@ -262,7 +262,7 @@ def test_a_stop_without_a_rollback_is_a_failure_that_says_who_gets_what(
     slow_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = slow_world
-    monkeypatch.setattr("operations.release.SECONDS_UNTIL_ROLLBACK", 0.5)
+    monkeypatch.setattr("operations.release.command.SECONDS_UNTIL_ROLLBACK", 0.5)
     with (
         Meanwhile(
             lambda: world.green_percent() == 10,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from modules.alarms import Alarm, Incident
-from modules.metrics import Metric
+from modules.monitoring.alarms import Alarm, Incident
+from modules.monitoring.metrics import Metric
 from settings import Settings, load
 from settings.payment_metrics import metrics
 from tests.synthesized import Block, Synthesized, path_of, region_of, synthesize

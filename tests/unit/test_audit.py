@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from modules.audit_alarms import LONGEST_PATTERN, AuditEvent, events, pattern_of
+from modules.account.audit_alarms import LONGEST_PATTERN, AuditEvent, events, pattern_of
 from policy.evaluation import Decision, Request, evaluate
 from policy.iam import RESOURCE, policies
 from settings import Settings, load

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from modules.alarms import Alarm
-from modules.dashboard import COLUMNS, Graph, Section, Series, Text, graph_of, laid_out, line
-from modules.metrics import Metric
+from modules.dashboards.dashboard import COLUMNS, Graph, Section, Series, Text, graph_of, laid_out, line
+from modules.monitoring.alarms import Alarm
+from modules.monitoring.metrics import Metric
 from settings.payment_metrics import metrics
 from tests.synthesized import Synthesized, decoded, references, region_of
 

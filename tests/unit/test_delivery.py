@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.delivery import lines
+from operations.deployment.delivery import lines
 from settings import Settings, SettingsError, load
 from settings.delivery import DeliverySettings
 from tests.synthesized import Synthesized, path_of, synthesize

@@ -11,13 +11,13 @@ from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 
-from modules.alarm_topic import AlarmTopic
-from modules.alarms import Incident
 from modules.function import Function, FunctionSpecification
-from modules.network import Network
+from modules.monitoring.alarm_topic import AlarmTopic
+from modules.monitoring.alarms import Incident
+from modules.network.security_groups import Group
+from modules.network.vpc import Network
 from modules.policy_documents import Statement
 from modules.region import Region
-from modules.security_groups import Group
 from settings import Settings
 
 pytestmark = pytest.mark.requirement("Q2")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modules.addressing import AddressPlan
+from modules.network.addressing import AddressPlan
 from settings import Settings, load
 from settings.network import NatGateways
 from tests.synthesized import Block, Synthesized, path_of, region_of, synthesize

@@ -8,7 +8,7 @@ import pytest
 from cdktf import Testing
 from cdktf_cdktf_provider_aws.vpc import Vpc
 
-from modules.database_metrics_log import METRICS_LOG
+from modules.database.enhanced_monitoring_log import METRICS_LOG
 from modules.region import Region
 from settings import Settings, load
 from stacks.payment_platform import PaymentPlatform

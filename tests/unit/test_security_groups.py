@@ -9,9 +9,9 @@ import pytest
 from cdktf import TerraformStack, Testing
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 
-from modules.network import Network
+from modules.network.security_groups import Addresses, Flow, Group, PrefixList
+from modules.network.vpc import Network
 from modules.region import LandsInItsRegion, Region
-from modules.security_groups import Addresses, Flow, Group, PrefixList
 from settings import Settings
 
 pytestmark = pytest.mark.requirement("W5.4")

@@ -1,0 +1,1 @@
+"""AWS Backup and snapshot exports: vaults, plans, restore tests, exports to S3."""

@@ -1,0 +1,1 @@
+"""CloudWatch dashboards: of the platform, and of payments."""

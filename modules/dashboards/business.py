@@ -1,0 +1,214 @@
+"""What the business sees (W5.2): payments started, succeeded and failed, how long they take, and the money at risk.
+
+Creates one dashboard of the environment, with the same rows for each region. Its metrics are those that the payments
+service writes (services/payments/payments/metrics.py), and the queues whose messages are payments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cdktf import Fn
+from constructs import Construct
+
+from modules.dashboards.dashboard import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    RED,
+    Dashboard,
+    Graph,
+    Section,
+    Series,
+    Text,
+    graph_of,
+    line,
+)
+from modules.monitoring.alarm_topic import AlarmTopic
+from modules.monitoring.alarms import RUNBOOK, Alarm, Incident
+from modules.monitoring.metrics import FIVE_MINUTES, Metric, of_payments
+from modules.region import Region
+from settings.naming import Names
+from settings.observability import ObservabilitySettings
+from settings.payment_metrics import metrics
+
+SUCCESS = "100 * FILL(succeeded, 0) / (FILL(succeeded, 0) + FILL(failed, 0))"
+
+
+class BusinessDashboard(Construct):
+    """The board of the business. Stands in the primary region."""
+
+    requirements = ("W5.2",)
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        names: Names,
+        settings: ObservabilitySettings,
+        regions: Mapping[str, AlarmTopic],
+    ) -> None:
+        """``regions`` has, by what it is called, of each region what is watched there."""
+        super().__init__(scope, id_)
+        self._names = names
+        self._settings = settings
+        head = Text(
+            markdown=f"# Payments of {names.suffix}\n"
+            "The numbers are of the time that is chosen above. Amounts are in minor units of their currency (cents). "
+            f"Made by Terraform: what is changed here is lost. What to do: {settings.runbooks}/{RUNBOOK}",
+            height=2,
+        )
+        first = Region.of(self).name
+        self.dashboard = Dashboard(
+            self,
+            "board",
+            name=names.of("business"),
+            sections=[
+                Section(region=first, rows=[[head]]),
+                *(self._region(place, topic) for place, topic in regions.items()),
+            ],
+        )
+
+    def _region(self, place: str, topic: AlarmTopic) -> Section:
+        region = Region.of(topic).name
+        return Section(
+            region=region,
+            rows=[
+                [Text(markdown=f"## {place[0].upper()}{place[1:]} region, {region}")],
+                [self._counts(), self._rate(), self._times()],
+                [self._started(), self._success_rate(), self._processing_time()],
+                [Text(markdown="### Money at risk: accepted, and not answered yet")],
+                [self._at_risk(), self._unsettled(), *self._queues(topic)],
+                [Text(markdown="### On the way to the acquirer")],
+                [self._outbox(), self._acquirer(), self._reconciled()],
+            ],
+        )
+
+    def _of(self, metric: metrics.Metric, statistic: str = "Sum") -> Metric:
+        return of_payments(self._names, metric, statistic)
+
+    def _ended(self) -> dict[str, Metric]:
+        return {"succeeded": self._of(metrics.SUCCEEDED), "failed": self._of(metrics.FAILED)}
+
+    def _counts(self) -> Graph:
+        series = [
+            line("started", self._of(metrics.STARTED), BLUE),
+            line("succeeded", self._of(metrics.SUCCEEDED), GREEN),
+            line("failed", self._of(metrics.FAILED), RED),
+        ]
+        return Graph(title="Payments", unit="payments", series=series, numbers=True, height=3)
+
+    def _rate(self) -> Graph:
+        series = [Series("success rate (%)", self._ended(), SUCCESS, GREEN)]
+        return Graph(title="Of those that ended", unit="%", series=series, numbers=True, height=3)
+
+    def _percentiles(self) -> list[Series]:
+        return [
+            Series(name, {name: self._of(metrics.PROCESSING_TIME, name)}, f"{name} / 1000", colour)
+            for name, colour in (("p50", BLUE), ("p95", ORANGE), ("p99", RED))
+        ]
+
+    def _times(self) -> Graph:
+        return Graph(title="Processing time (s)", unit="seconds", series=self._percentiles(), numbers=True, height=3)
+
+    def _started(self) -> Graph:
+        return Graph(
+            title="Payments a minute",
+            unit="payments a minute",
+            series=[
+                line("started", self._of(metrics.STARTED), BLUE),
+                line("succeeded", self._of(metrics.SUCCEEDED), GREEN),
+                line("failed", self._of(metrics.FAILED), RED),
+            ],
+        )
+
+    def _success_rate(self) -> Graph:
+        return Graph(
+            title="Success rate",
+            unit="% of those that ended",
+            series=[Series("success rate", self._ended(), SUCCESS, GREEN)],
+            bound=self._settings.lowest_success_percent,
+            below=True,
+            most=100,
+        )
+
+    def _processing_time(self) -> Graph:
+        return Graph(
+            title="Processing time, from acceptance to the acquirer's answer",
+            unit="seconds",
+            series=self._percentiles(),
+            bound=self._settings.slowest_processing_p99_seconds,
+        )
+
+    def _at_risk(self) -> Graph:
+        """A line for each currency that there is: found by a search, as nobody lists them."""
+        names = (metrics.NAMESPACE, *metrics.DIMENSIONS_OF_AMOUNTS)
+        found = (
+            f'{{{",".join(names)}}} MetricName="{metrics.AMOUNT_AT_RISK.name}" '
+            f'{metrics.ENVIRONMENT_DIMENSION}="{self._names.suffix}"'
+        )
+        # CDKTF's jsonencode writes quotation marks as they are, but for those of a raw string.
+        search = Fn.raw_string(f"SEARCH('{found}', 'Maximum', {FIVE_MINUTES})")
+        return Graph(title="Amount without an answer", unit="minor units", series=[Series("", {}, search)])
+
+    def _unsettled(self) -> Graph:
+        return Graph(
+            title="Operations without an answer, and how long the oldest overdue one waits",
+            unit="operations",
+            right_unit="minutes",
+            series=[
+                line("operations", self._of(metrics.UNSETTLED, "Maximum"), BLUE),
+                Series(
+                    "oldest (right)",
+                    {"oldest": self._of(metrics.OLDEST_UNSETTLED, "Maximum")},
+                    "oldest / 60",
+                    ORANGE,
+                    right=True,
+                ),
+            ],
+        )
+
+    def _queues(self, topic: AlarmTopic) -> list[Graph]:
+        """Of the queues whose messages are payments, if there are any."""
+        own = [alarm for alarm, _ in topic.alarms if alarm.pages is Incident.PAYMENTS_NOT_PROCESSED]
+
+        def of_kind(kind: str) -> list[Alarm]:
+            return [alarm for alarm in own if alarm.kind == kind]
+
+        waiting, given_up = of_kind("queue-age"), of_kind("queue-dead-letters")
+        if not waiting:
+            return []
+        return [
+            graph_of(waiting, title="Oldest message of a queue", unit="minutes", scale=60),
+            graph_of(given_up, title="Messages that were given up", unit="messages"),
+        ]
+
+    def _outbox(self) -> Graph:
+        outbox = self._of(metrics.OUTBOX_AGE, "p99")
+        return Graph(
+            title="Time until a message is sent (99 of 100)",
+            unit="seconds",
+            series=[Series("outbox", {"outbox": outbox}, "outbox / 1000", BLUE)],
+        )
+
+    def _acquirer(self) -> Graph:
+        return Graph(
+            title="Calls of the acquirer without an answer, answers that contradict",
+            unit="a minute",
+            series=[
+                line("without an answer", self._of(metrics.ATTEMPTS_FAILED), ORANGE),
+                line("contradictions", self._of(metrics.CONTRADICTED), RED),
+            ],
+        )
+
+    def _reconciled(self) -> Graph:
+        return Graph(
+            title="Answers that were found later, messages given up, requests shed",
+            unit="a minute",
+            series=[
+                line("found", self._of(metrics.RECONCILED), GREEN),
+                line("given up", self._of(metrics.DEAD_LETTERS), RED),
+                line("shed", self._of(metrics.REQUESTS_SHED), ORANGE),
+            ],
+        )

@@ -1,0 +1,126 @@
+"""The database: Aurora PostgreSQL over three zones (W3.1).
+
+Creates the cluster with its instances, encrypted under the database key, restorable to any second of the last 35 days.
+Who is in no security group that a flow names reaches nothing of it. Its passwords are in modules/database/secrets.py,
+what stands by for it in the recovery region in modules/database/standby.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster, RdsClusterServerlessv2ScalingConfiguration
+from constructs import Construct
+
+from modules.backup.plan import selection_tags
+from modules.database.instances import ENGINE, DatabaseInstances
+from modules.database.prerequisites import LOG, POSTGRESQL_PORT, DatabaseSurroundings
+from modules.ephemeral import EphemeralPassword
+from modules.keys import Keys
+from modules.network.vpc import Network
+from settings.database import DatabaseSettings
+from settings.naming import DATABASE, Names
+
+DATABASE_NAME = "payments"
+MASTER_USERNAME = "administrator"
+# Set by failovers between regions, and by the global cluster when it takes the cluster in. Terraform must not undo it:
+# to take the global cluster away from a cluster is to detach it.
+# https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/rds_global_cluster#new-global-cluster-from-existing-db-cluster
+SET_BY_THE_GLOBAL_DATABASE = ["global_cluster_identifier", "replication_source_identifier"]
+
+
+class Database(Construct):
+    """The cluster of the primary region, its instances, and its first master password."""
+
+    requirements = ("W3.1", "W0.5")
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        names: Names,
+        settings: DatabaseSettings,
+        network: Network,
+        keys: Keys,
+        zones: Sequence[str],
+        protected: bool,
+        metrics_log: CloudwatchLogGroup | None = None,
+    ) -> None:
+        """A ``protected`` cluster refuses to be destroyed, and leaves a snapshot if it is destroyed nevertheless.
+
+        ``metrics_log`` is the account's log group of enhanced monitoring, where this environment makes it.
+        """
+        super().__init__(scope, id_)
+        self.settings = settings
+        self.surroundings = DatabaseSurroundings(
+            self,
+            "surroundings",
+            names=names,
+            cluster=DATABASE,
+            settings=settings,
+            network=network,
+            keys=keys,
+            metrics_log=metrics_log,
+        )
+        self.group = self.surroundings.group
+        self.master_password = EphemeralPassword(self, "master")
+        self.cluster = RdsCluster(
+            self,
+            "cluster",
+            **common_arguments(names, DATABASE, settings, self.surroundings, protected=protected),
+            tags={"Name": names.of(DATABASE), **selection_tags(names)},
+            database_name=DATABASE_NAME,
+            master_username=MASTER_USERNAME,
+            master_password_wo=self.master_password.value,
+            master_password_wo_version=settings.master_password_version,
+        )
+        self.instances = DatabaseInstances(
+            self,
+            "instances",
+            names=names,
+            purpose=DATABASE,
+            settings=settings,
+            count=1 + settings.readers,
+            zones=zones,
+            cluster=self.cluster,
+            surroundings=self.surroundings,
+        ).instances
+
+
+def common_arguments(
+    names: Names, purpose: str, settings: DatabaseSettings, surroundings: DatabaseSurroundings, *, protected: bool
+) -> dict[str, Any]:
+    """What the clusters of both regions have in common, as arguments of RdsCluster."""
+    capacity = RdsClusterServerlessv2ScalingConfiguration(
+        min_capacity=settings.serverless_minimum_units, max_capacity=settings.serverless_maximum_units
+    )
+    return {
+        "cluster_identifier": names.of(purpose),
+        "engine": ENGINE,
+        "engine_version": settings.engine_version,
+        "allow_major_version_upgrade": False,  # never by a line in a file: see docs/runbooks/database-recovery.md
+        "serverlessv2_scaling_configuration": capacity if settings.serverless else None,
+        "port": POSTGRESQL_PORT,
+        "db_subnet_group_name": surroundings.subnet_group.name,
+        "vpc_security_group_ids": [surroundings.group.security_group.id],
+        "db_cluster_parameter_group_name": surroundings.parameters.cluster_group.name,
+        "storage_encrypted": True,
+        "kms_key_id": surroundings.key.arn,
+        "iam_database_authentication_enabled": True,
+        "backup_retention_period": settings.backup_retention_days,
+        "preferred_backup_window": settings.backup_window,
+        "preferred_maintenance_window": settings.maintenance_window,
+        "copy_tags_to_snapshot": True,
+        "enabled_cloudwatch_logs_exports": [LOG],
+        "apply_immediately": settings.apply_immediately,
+        "deletion_protection": protected,
+        "skip_final_snapshot": not protected,
+        "final_snapshot_identifier": names.of(f"{purpose}-final") if protected else None,
+        "delete_automated_backups": not protected,
+        "lifecycle": TerraformResourceLifecycle(prevent_destroy=protected, ignore_changes=SET_BY_THE_GLOBAL_DATABASE),
+        "depends_on": [surroundings.log_group],
+    }

@@ -1,0 +1,209 @@
+"""How load balancers know the platform's own distribution (W2.1), with a secret that nobody has to handle (W0.5).
+
+Creates the secret, replicated to the recovery region, the function that makes and rotates what carries and checks it
+(lambda/rotate_origin_secret), the call that has it made and removed together with everything else, the rotation, and an
+alarm on its failures. CloudFront's address ranges alone would admit anybody who puts a distribution of his own in front
+of our load balancers. Why Terraform does not make the rule groups itself is ADR 0025.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from cdktf_cdktf_provider_aws.lambda_invocation import LambdaInvocation
+from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission
+from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret, SecretsmanagerSecretReplica
+from cdktf_cdktf_provider_aws.secretsmanager_secret_rotation import (
+    SecretsmanagerSecretRotation,
+    SecretsmanagerSecretRotationRotationRules,
+)
+from constructs import Construct
+
+from modules.function import Function, FunctionSpecification
+from modules.ingress.firewall import ORIGIN_VERIFY_HEADER
+from modules.keys import Keys
+from modules.monitoring.alarm_topic import AlarmTopic
+from modules.policy_documents import Statement, when
+from modules.region import Region
+from settings.edge import EdgeSettings
+from settings.firewall import ORIGIN_VERIFY_UNITS
+from settings.naming import Names
+from synthesis.packaging import FUNCTIONS
+
+ORIGIN_VERIFY_SECRET = "origin-verify"  # noqa: S105 (its name)
+FUNCTION = "rotate-origin-secret"
+TIMEOUT_SECONDS = 180
+RECOVERY_DAYS = 30  # in which a protected environment's secret could be brought back
+
+
+class OriginVerify(Construct):
+    """The secret and everything that lives by it. Stands in the primary region."""
+
+    requirements = ("W2.1", "W0.5")
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        names: Names,
+        edge: EdgeSettings,
+        host_name: str,
+        recovery: Region,
+        keys: Keys,
+        recovery_keys: Keys,
+        topic: AlarmTopic,
+        tags: Mapping[str, str],
+        protected: bool,
+    ) -> None:
+        """``host_name`` is one that customers use; ``tags`` are on what the function makes."""
+        super().__init__(scope, id_)
+        self._names = names
+        self._regions = {"primary": Region.of(self).name, "recovery": recovery.name}
+        self._keys = keys
+        self.secret = SecretsmanagerSecret(
+            self,
+            "secret",
+            name=names.secret(ORIGIN_VERIFY_SECRET),
+            description="What the distribution sends to the load balancers, and they ask for",
+            kms_key_id=keys.secrets.arn,
+            recovery_window_in_days=RECOVERY_DAYS if protected else 0,
+            force_overwrite_replica_secret=True,  # a destroyed environment's replica may be there for a while
+            replica=[SecretsmanagerSecretReplica(region=recovery.name, kms_key_id=recovery_keys.secrets.arn)],
+        )
+        variables = self._variables(edge, host_name, tags)
+        self.function = Function(
+            self,
+            "function",
+            names=names,
+            specification=FunctionSpecification(
+                purpose=FUNCTION,
+                title="rotation of the origin secret",
+                description="Makes and rotates what marks requests as the distribution's own, and what checks it",
+                timeout_seconds=TIMEOUT_SECONDS,
+                variables=variables,
+            ),
+            key=keys.logs,
+            statements=[*self._on_the_secret(), *self._on_what_it_makes()],
+            topic=topic,  # the values before stay good until a rotation succeeds
+        )
+        self.call = LambdaInvocation(
+            self,
+            "call",
+            function_name=self.function.function.function_name,
+            # Static, and different whenever the function would make something else: then Terraform calls it again.
+            input=json.dumps({"made_by": _digest(variables)}),
+            lifecycle_scope="CRUD",
+            # Terraform cannot infer it: without its permissions the function could make nothing, nor remove it.
+            depends_on=[self.function.policy],
+        )
+        self._rotate(edge.origin_verify_rotation_days)
+
+    @property
+    def viewer_function_arn(self) -> str:
+        """CloudFront's function that marks requests."""
+        return self._answer("viewer_function_arn")
+
+    def rule_group_arn(self, place: str) -> str:
+        """The rule group of ``primary`` or ``recovery`` that lets marked requests in, and no others."""
+        return self._answer(f"{place}_rule_group_arn")
+
+    def _answer(self, name: str) -> str:
+        return f"${{jsondecode({self.call.fqn}.result).{name}}}"
+
+    def _variables(self, edge: EdgeSettings, host_name: str, tags: Mapping[str, str]) -> dict[str, str]:
+        return {
+            "SECRET_ARN": self.secret.arn,
+            "HEADER": ORIGIN_VERIFY_HEADER,
+            "REGIONS": json.dumps(self._regions),
+            "RULE_GROUP": self._names.of(ORIGIN_VERIFY_SECRET),
+            "RULE_GROUP_CAPACITY": str(ORIGIN_VERIFY_UNITS),
+            "VIEWER_FUNCTION": self._names.of(ORIGIN_VERIFY_SECRET),
+            "HEALTH_PATH": edge.health_check.path,
+            "TEST_URL": f"https://{host_name}/",
+            "TAGS": json.dumps(dict(tags)),
+        }
+
+    def _on_the_secret(self) -> list[Statement]:
+        return [
+            Statement(
+                sid="RotateTheSecret",
+                actions=[
+                    "secretsmanager:DescribeSecret",
+                    "secretsmanager:GetSecretValue",
+                    "secretsmanager:PutSecretValue",
+                    "secretsmanager:UpdateSecretVersionStage",
+                ],
+                resources=[self.secret.arn],
+            ),
+            Statement(
+                sid="UseItsKey",
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=[self._keys.secrets.arn],
+                condition=[
+                    when("StringEquals", "kms:ViaService", f"secretsmanager.{self._regions['primary']}.amazonaws.com")
+                ],
+            ),
+        ]
+
+    def _on_what_it_makes(self) -> list[Statement]:
+        account, name = self._names.account_id, self._names.of(ORIGIN_VERIFY_SECRET)
+        return [
+            Statement(
+                sid="WriteTheRuleGroups",
+                actions=[
+                    "wafv2:CreateRuleGroup",
+                    "wafv2:DeleteRuleGroup",
+                    "wafv2:GetRuleGroup",
+                    "wafv2:TagResource",
+                    "wafv2:UpdateRuleGroup",
+                ],
+                resources=[
+                    f"arn:aws:wafv2:{region}:{account}:regional/rulegroup/{name}/*" for region in self._regions.values()
+                ],
+            ),
+            Statement(sid="FindThem", actions=["wafv2:ListRuleGroups"], resources=["*"]),  # it knows no resource
+            Statement(
+                sid="WriteTheViewerFunction",
+                actions=[
+                    "cloudfront:CreateFunction",
+                    "cloudfront:DeleteFunction",
+                    "cloudfront:DescribeFunction",
+                    "cloudfront:GetFunction",
+                    "cloudfront:PublishFunction",
+                    "cloudfront:UpdateFunction",
+                ],
+                resources=[f"arn:aws:cloudfront::{account}:function/{name}"],
+            ),
+        ]
+
+    def _rotate(self, days: int) -> None:
+        function = self.function.function
+        permission = LambdaPermission(
+            self,
+            "permission",
+            function_name=function.function_name,
+            action="lambda:InvokeFunction",
+            principal="secretsmanager.amazonaws.com",
+            source_account=self._names.account_id,
+            source_arn=self.secret.arn,
+        )
+        SecretsmanagerSecretRotation(
+            self,
+            "rotation",
+            secret_id=self.secret.id,
+            rotation_lambda_arn=function.arn,
+            rotation_rules=SecretsmanagerSecretRotationRotationRules(automatically_after_days=days),
+            rotate_immediately=False,
+            # Terraform cannot infer it: there must be a value, and the right to call, before there is a rotation.
+            depends_on=[self.call, permission],
+        )
+
+
+def _digest(variables: Mapping[str, str]) -> str:
+    """What the function makes depends on its variables and on the code that CloudFront is to run."""
+    own = {name: value for name, value in variables.items() if name != "SECRET_ARN"}  # a reference, which varies
+    code = (FUNCTIONS / "rotate_origin_secret" / "viewer_function.js").read_bytes()
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode() + code).hexdigest()

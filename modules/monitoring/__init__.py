@@ -1,0 +1,1 @@
+"""Metrics, alarms, alarm topics, paging and the budget."""

@@ -1,0 +1,159 @@
+"""What an alarm is (W5.2): its metric and bound, what it means, and whether it wakes somebody.
+
+Each alarm is one `Alarm`, made where the thing that it watches is made, and handed to the region's topic
+(modules/monitoring/alarm_topic.py). A symptom of an incident pages, together with the incident's other symptoms, by one
+composite alarm of the region (modules/monitoring/paging.py); all others inform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import (
+    CloudwatchMetricAlarm,
+    CloudwatchMetricAlarmMetricQuery,
+    CloudwatchMetricAlarmMetricQueryMetric,
+)
+from constructs import Construct
+
+from modules.monitoring.metrics import Metric
+from settings.naming import Names
+
+RUNBOOK = "alarms.md"
+BAND = "band"
+
+
+class Incident(StrEnum):
+    """What wakes somebody. Its value is the name of the composite alarm, and its section in the runbook."""
+
+    CUSTOMERS_NOT_SERVED = "customers-not-served"
+    PAYMENTS_NOT_PROCESSED = "payments-not-processed"
+    DATA_AT_RISK = "data-at-risk"
+
+
+class Missing(StrEnum):
+    """What it means that a period has no data.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+    """
+
+    IS_GOOD = "notBreaching"
+    IS_BAD = "breaching"
+    SAYS_NOTHING = "missing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """A metric, or an expression over several, that must not be beyond a bound.
+
+    Without ``bound`` the bound is a band around what CloudWatch has learned to expect, ``deviations`` wide.
+    """
+
+    name: str
+    """Below the environment's path, such as database-cpu; unique in the region."""
+    meaning: str
+    """What is wrong when it alarms, for who has just been told."""
+    metrics: Mapping[str, Metric]
+    """By their ids in the expression; ten at most."""
+    expression: str = ""
+    """Over the metrics; none where there is one metric."""
+    bound: float | None = None
+    below: bool = False
+    """Whether it alarms below the bound; above it if not. At the bound it never does."""
+    deviations: float | None = None
+    periods: int = 1
+    """How many periods must be beyond the bound."""
+    of: int | None = None
+    """Of the last how many; if nothing is said, all of them."""
+    missing: Missing = Missing.IS_GOOD
+    pages: Incident | None = None
+    """The incident that it is a sign of; none informs."""
+    kind: str = ""
+    """Its section in the runbook, where other alarms have the same; if nothing is said, it is named after the alarm."""
+
+    @property
+    def section(self) -> str:
+        """Its section in the runbook."""
+        return self.kind or self.name
+
+    @property
+    def subject(self) -> str:
+        """What it is of, where several are of a kind: of reports-dead-letters, reports."""
+        words = self.kind.split("-")
+        for number in range(len(words)):
+            if self.name.endswith(suffix := "-" + "-".join(words[number:])):
+                return self.name.removesuffix(suffix)
+        return self.name
+
+    def resource(
+        self, scope: Construct, id_: str, *, names: Names, topic_arn: str, runbooks: str
+    ) -> CloudwatchMetricAlarm:
+        """The alarm as a resource, which tells ``topic_arn`` when it begins and when it ends."""
+        return CloudwatchMetricAlarm(
+            scope,
+            id_,
+            alarm_name=names.alarm(self.name),
+            alarm_description=self._description(runbooks),
+            evaluation_periods=self.of or self.periods,
+            datapoints_to_alarm=self.periods if self.of else None,
+            treat_missing_data=self.missing.value,
+            alarm_actions=[topic_arn],
+            ok_actions=[topic_arn],
+            # CloudWatch deletes no alarm that a composite one names. With it, Terraform changes the composite first.
+            # https://github.com/hashicorp/terraform-provider-aws/issues/34807
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True) if self.pages else None,
+            **self._comparison(),
+            **self._watched(),
+        )
+
+    def _description(self, runbooks: str) -> str:
+        effect = f"Pages, as a sign of {self.pages.value}" if self.pages else "Informs"
+        return f"{self.meaning}. {effect}. {runbooks}/{RUNBOOK}#{self.section}"
+
+    def _comparison(self) -> dict[str, Any]:
+        if self.deviations is not None:
+            operator = "LessThanLowerOrGreaterThanUpperThreshold"
+            return {"comparison_operator": operator, "threshold_metric_id": BAND}
+        operator = "LessThanThreshold" if self.below else "GreaterThanThreshold"
+        return {"comparison_operator": operator, "threshold": self.bound or 0}
+
+    def _watched(self) -> dict[str, Any]:
+        if self.deviations is not None:
+            (id_,) = self.metrics
+            band = f"ANOMALY_DETECTION_BAND({id_}, {self.deviations:g})"
+            queries = [_query(id_, metric, shown=True) for id_, metric in self.metrics.items()]
+            expected = CloudwatchMetricAlarmMetricQuery(id=BAND, expression=band, label="expected", return_data=True)
+            return {"metric_query": [*queries, expected]}
+        if self.expression:
+            queries = [_query(id_, metric) for id_, metric in self.metrics.items()]
+            result = CloudwatchMetricAlarmMetricQuery(
+                id="result", expression=self.expression, label=self.name, return_data=True
+            )
+            return {"metric_query": [*queries, result]}
+        (metric,) = self.metrics.values()
+        is_percentile = metric.statistic.startswith("p")
+        return {
+            "namespace": metric.namespace,
+            "metric_name": metric.name,
+            "dimensions": metric.dimensions,
+            "extended_statistic" if is_percentile else "statistic": metric.statistic,
+            "period": metric.period_seconds,
+        }
+
+
+def _query(id_: str, metric: Metric, *, shown: bool = False) -> CloudwatchMetricAlarmMetricQuery:
+    return CloudwatchMetricAlarmMetricQuery(
+        id=id_,
+        return_data=shown,
+        metric=CloudwatchMetricAlarmMetricQueryMetric(
+            namespace=metric.namespace,
+            metric_name=metric.name,
+            stat=metric.statistic,
+            period=metric.period_seconds,
+            dimensions=metric.dimensions,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""VPC, subnets, network ACLs, endpoints, peering, flow logs and security groups."""

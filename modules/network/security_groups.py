@@ -1,0 +1,123 @@
+"""Security groups and the flows between them (W5.4).
+
+Who may talk to whom, on which port and why, is one statement: a Flow. The egress rule at one end and the ingress rule
+at the other both come from it, so that neither can be forgotten, widened or left behind alone. A group has no rule that
+no flow declares.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from cdktf_cdktf_provider_aws.security_group import SecurityGroup
+from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
+from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
+from constructs import Construct
+
+from modules.network.vpc import ANYWHERE, Network, Tier
+from modules.region import Region
+from settings.naming import Names
+
+HTTPS_PORT = 443
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
+RULE_DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}")
+
+
+class Group(Construct):
+    """A security group whose members live in one tier. It has no rules but those of its flows."""
+
+    requirements = ("W5.4",)
+
+    def __init__(
+        self, scope: Construct, id_: str, *, names: Names, purpose: str, network: Network, tier: Tier, description: str
+    ) -> None:
+        """``purpose`` goes into the name; a changed name or description replaces the group on AWS."""
+        super().__init__(scope, id_)
+        self.addresses = tier.block
+        self.security_group = SecurityGroup(
+            self,
+            "security-group",
+            name=names.of(purpose),
+            description=description,
+            vpc_id=network.vpc.id,
+            tags={"Name": names.of(purpose)},
+            revoke_rules_on_delete=True,  # two groups that name each other could not be deleted otherwise
+        )
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """A CIDR block as one end of a flow."""
+
+    cidr: str
+
+
+@dataclass(frozen=True)
+class PrefixList:
+    """A managed prefix list as one end of a flow, such as that of a gateway endpoint."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Internet:
+    """Everybody, as the destination of a flow on 443: through NAT, and only for whom settings list (W5.4)."""
+
+
+End = Group | Addresses | PrefixList | Internet
+
+
+class Flow(Construct):
+    """TCP connections that ``source`` opens to ``destination`` on one port.
+
+    Between two groups of a region the rules name the groups. A group in another region cannot be named: the rules then
+    name the addresses of its tier. https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-security-groups.html
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, source: End, destination: End, port: int, reason: str) -> None:
+        """``reason`` becomes the description of both rules.
+
+        Raises:
+            ValueError: for a flow without a group at either end, to or from everywhere, or for a reason that AWS would
+                not take as a description.
+        """
+        super().__init__(scope, id_)
+        if not isinstance(source, Group) and not isinstance(destination, Group):
+            raise ValueError(f"flow {id_}: one end must be a group, or there is nothing to write the rule into")
+        if Addresses(ANYWHERE) in (source, destination):
+            raise ValueError(f"flow {id_}: {ANYWHERE} is not allowed at either end; name who is meant")
+        if isinstance(source, Internet) or (isinstance(destination, Internet) and port != HTTPS_PORT):
+            raise ValueError(f"flow {id_}: the internet may be a destination only, and on {HTTPS_PORT} only")
+        if not RULE_DESCRIPTION.fullmatch(reason):
+            raise ValueError(f"flow {id_}: reason {reason!r} is not allowed; AWS takes {RULE_DESCRIPTION.pattern}")
+        if isinstance(source, Group):
+            self.egress = VpcSecurityGroupEgressRule(
+                source,
+                f"egress-{id_}",
+                security_group_id=source.security_group.id,
+                **_rule(own=source, other=destination, port=port, reason=reason),
+            )
+        if isinstance(destination, Group):
+            self.ingress = VpcSecurityGroupIngressRule(
+                destination,
+                f"ingress-{id_}",
+                security_group_id=destination.security_group.id,
+                **_rule(own=destination, other=source, port=port, reason=reason),
+            )
+
+
+def _rule(*, own: Group, other: End, port: int, reason: str) -> dict[str, Any]:
+    rule: dict[str, Any] = {"ip_protocol": "tcp", "from_port": port, "to_port": port, "description": reason}
+    match other:
+        case PrefixList(id=prefix_list_id):
+            return rule | {"prefix_list_id": prefix_list_id}
+        case Internet():
+            return rule | {"cidr_ipv4": ANYWHERE}
+        case Addresses(cidr=cidr):
+            return rule | {"cidr_ipv4": cidr}
+        case Group() if Region.of(own) is Region.of(other):
+            return rule | {"referenced_security_group_id": other.security_group.id}
+        case Group(addresses=addresses):
+            return rule | {"cidr_ipv4": addresses}

@@ -1,0 +1,1 @@
+"""Processing of payments: its queue, functions, alarms, and the acquirer's secret."""

@@ -1,0 +1,96 @@
+"""When somebody must look at the payments themselves (W5.2), by what the payments service measures in a region.
+
+Creates the alarms on its metrics. What it writes, and when, is said in services/payments/payments/metrics.py.
+"""
+
+from __future__ import annotations
+
+from constructs import Construct
+
+from modules.monitoring.alarm_topic import AlarmTopic
+from modules.monitoring.alarms import Alarm, Incident, Missing
+from modules.monitoring.metrics import FIVE_MINUTES, Metric, of_payments
+from settings.naming import Names
+from settings.payment_metrics import metrics
+
+# Below this many payments in five minutes a share says nothing: one refused card of five would be 20 %.
+FEWEST_ENDED = 20
+
+
+class PaymentAlarms(Construct):
+    """The alarms of the business of one region."""
+
+    requirements = ("W5.2",)
+
+    def __init__(self, scope: Construct, id_: str, *, names: Names, topic: AlarmTopic) -> None:
+        super().__init__(scope, id_)
+        self._names = names
+        settings = topic.settings
+        for alarm in (
+            self._success_rate(settings.lowest_success_percent),
+            self._slow(settings.slowest_processing_p99_seconds),
+            self._unsettled(settings.oldest_unsettled_seconds),
+            self._contradicted(),
+            # Where nobody pays there is nothing to learn from.
+            *([self._unusual(settings.anomaly_deviations)] if topic.serves else []),
+        ):
+            topic.watch(self, alarm.name, alarm)
+
+    def _metric(self, metric: metrics.Metric, statistic: str) -> Metric:
+        return of_payments(self._names, metric, statistic, FIVE_MINUTES)
+
+    def _success_rate(self, lowest_percent: float) -> Alarm:
+        """A count of none is not written, and what is missing would make the whole expression missing."""
+        succeeded, failed = "FILL(succeeded, 0)", "FILL(failed, 0)"
+        share = f"100 * {succeeded} / ({succeeded} + {failed})"
+        return Alarm(
+            name="payments-success-rate",
+            meaning=f"Less than {lowest_percent:g} % of the payments succeed",
+            metrics={
+                "succeeded": self._metric(metrics.SUCCEEDED, "Sum"),
+                "failed": self._metric(metrics.FAILED, "Sum"),
+            },
+            expression=f"IF({succeeded} + {failed} >= {FEWEST_ENDED}, {share}, 100)",
+            bound=lowest_percent,
+            below=True,
+            periods=2,
+            pages=Incident.PAYMENTS_NOT_PROCESSED,
+        )
+
+    def _slow(self, slowest_seconds: float) -> Alarm:
+        return Alarm(
+            name="payments-slow",
+            meaning=f"One in a hundred payments waits longer than {slowest_seconds:g} s for the acquirer's answer",
+            metrics={"time": self._metric(metrics.PROCESSING_TIME, "p99")},
+            bound=slowest_seconds * 1000,
+            periods=2,
+        )
+
+    def _unsettled(self, oldest_seconds: int) -> Alarm:
+        return Alarm(
+            name="payments-unsettled",
+            meaning=f"A payment has waited for its answer for more than {oldest_seconds // 60} minutes",
+            metrics={"age": self._metric(metrics.OLDEST_UNSETTLED, "Maximum")},
+            bound=oldest_seconds,
+            periods=2,
+            missing=Missing.SAYS_NOTHING,  # the reconciler writes it at each run: without one nothing is known
+            pages=Incident.PAYMENTS_NOT_PROCESSED,
+        )
+
+    def _contradicted(self) -> Alarm:
+        return Alarm(
+            name="payments-contradicted",
+            meaning="The acquirer says of a payment what differs from what is stored",
+            metrics={"contradictions": self._metric(metrics.CONTRADICTED, "Sum")},
+            bound=0,
+        )
+
+    def _unusual(self, deviations: float) -> Alarm:
+        """How many there should be, nobody can say; CloudWatch learns it, by hour and day of the week."""
+        return Alarm(
+            name="payments-unusual",
+            meaning="Many more or many fewer payments are started than usually at this time",
+            metrics={"started": self._metric(metrics.STARTED, "Sum")},
+            deviations=deviations,
+            periods=3,
+        )

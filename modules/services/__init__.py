@@ -1,0 +1,1 @@
+"""ECS: cluster, repositories, task definitions, blue/green services, workers, scaling and releases."""

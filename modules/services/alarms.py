@@ -1,0 +1,94 @@
+"""When somebody must look at a service (W5.2): fewer tasks than it wants, and none that answers.
+
+Creates the alarms of one service of one region. Those on a colour's errors and times are the release's
+(modules/services/release.py): they roll a new version back, and tell of an old one, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup
+from constructs import Construct
+
+from modules.monitoring.alarm_topic import AlarmTopic
+from modules.monitoring.alarms import Alarm, Incident, Missing
+from modules.monitoring.metrics import Metric
+from modules.services.scaling import Scaling
+from settings.services import ServiceSettings
+
+# Longer than a task takes to start, so that scaling and an interruption of Spot are no news.
+MINUTES_WITH_TOO_FEW = 10
+MINUTES_WITHOUT_ANY = 2
+
+
+class ServiceAlarms(Construct):
+    """The alarms of a worker; of a service behind the load balancer, one more."""
+
+    requirements = ("W5.2",)
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        name: str,
+        service: ServiceSettings,
+        scaling: Scaling,
+        topic: AlarmTopic,
+        target_groups: Mapping[str, LbTargetGroup] | None = None,
+        load_balancer_suffix: str = "",
+    ) -> None:
+        """``target_groups`` are those of both colours of the load balancer whose ARN ends with the suffix."""
+        super().__init__(scope, id_)
+        running = scaling.running_tasks
+        fewest = min((service.minimum_tasks, *(one.minimum_tasks for one in service.scheduled_scaling.values())))
+        # Of a service that may have no task at all, nothing may be heard.
+        missing = Missing.IS_BAD if fewest else Missing.IS_GOOD
+        topic.watch(
+            self,
+            "tasks-missing",
+            Alarm(
+                name=f"{name}-tasks-missing",
+                kind="tasks-missing",
+                meaning=f"Fewer tasks of {name} run than it wants",
+                metrics={
+                    "running": running,
+                    "desired": Metric(running.namespace, "DesiredTaskCount", running.statistic, running.dimensions),
+                },
+                expression="desired - running",
+                bound=0,
+                periods=MINUTES_WITH_TOO_FEW,
+                missing=missing,
+            ),
+        )
+        if target_groups:
+            # A region that stands by pages by the errors that customers get, should there be any.
+            pages = Incident.CUSTOMERS_NOT_SERVED if topic.serves else None
+            topic.watch(self, "down", _down(name, target_groups, load_balancer_suffix, missing, pages))
+
+
+def _down(
+    name: str, target_groups: Mapping[str, LbTargetGroup], suffix: str, missing: Missing, pages: Incident | None
+) -> Alarm:
+    """A target group without targets publishes nothing, and one colour always is without."""
+    return Alarm(
+        name=f"{name}-down",
+        kind="service-down",
+        meaning=f"No task of {name} is healthy",
+        metrics={
+            colour: Metric(
+                "AWS/ApplicationELB",
+                "HealthyHostCount",
+                "Maximum",
+                {"LoadBalancer": suffix, "TargetGroup": group.arn_suffix},
+            )
+            for colour, group in target_groups.items()
+        },
+        expression=" + ".join(f"FILL({colour}, 0)" for colour in target_groups),
+        bound=1,
+        below=True,
+        periods=MINUTES_WITHOUT_ANY,
+        missing=missing,
+        pages=pages,
+    )

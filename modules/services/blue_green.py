@@ -1,0 +1,167 @@
+"""A service that customers wait for: released blue/green behind the load balancer (W1.2, W2.2, W2.3).
+
+Creates two target groups, a rule in each listener, the ECS service and its scaling. What CodeDeploy needs to release it
+is in modules/services/release.py.
+
+What CodeDeploy owns is ignored by Terraform: the service's task definition, load balancer block and count, and the
+actions of both rules, in which it leaves both target groups with a weight. A rule is never replaced: while green is
+live, a new rule would point at blue.
+"""
+
+from __future__ import annotations
+
+from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.ecs_service import (
+    EcsService,
+    EcsServiceDeploymentController,
+    EcsServiceLoadBalancer,
+    EcsServiceNetworkConfiguration,
+)
+from cdktf_cdktf_provider_aws.lb_listener import LbListener
+from cdktf_cdktf_provider_aws.lb_listener_rule import (
+    LbListenerRule,
+    LbListenerRuleAction,
+    LbListenerRuleCondition,
+    LbListenerRuleConditionPathPattern,
+)
+from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup, LbTargetGroupHealthCheck
+from constructs import Construct
+
+from modules.ingress.load_balancer import LoadBalancer
+from modules.monitoring.metrics import Metric
+from modules.network.security_groups import Flow, Group
+from modules.network.vpc import Network
+from modules.services.cluster import Cluster
+from modules.services.scaling import Scaling
+from modules.services.task import Task
+from settings.naming import Names
+from settings.services import ServiceSettings
+
+BLUE, GREEN = "blue", "green"
+
+
+class BlueGreenService(Construct):
+    """The service, its target groups by colour, and its rules."""
+
+    requirements = ("W1.2", "W2.2", "W7.1")
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        names: Names,
+        service: ServiceSettings,
+        task: Task,
+        cluster: Cluster,
+        network: Network,
+        load_balancer: LoadBalancer,
+        endpoint_clients: Group,
+    ) -> None:
+        """``endpoint_clients`` is the security group by which the tasks may call AWS."""
+        super().__init__(scope, id_)
+        self._names = names
+        self.name = task.name
+        self.settings = service
+        self.task = task
+        self.target_groups = {colour: self._target_group(colour, network) for colour in (BLUE, GREEN)}
+        self.rule = self._rule("rule", load_balancer.listener)
+        self.test_rule = self._rule("test-rule", load_balancer.test_listener)
+        Flow(
+            self,
+            f"{task.name}-requests",
+            source=load_balancer.group,
+            destination=task.group,
+            port=service.port,
+            reason=f"Requests and health checks for {task.name}",
+        )
+        self.service = EcsService(
+            self,
+            "service",
+            name=names.of(task.name),
+            cluster=cluster.cluster.arn,
+            task_definition=task.definition.arn,
+            desired_count=service.minimum_tasks,
+            launch_type="FARGATE",
+            deployment_controller=EcsServiceDeploymentController(type="CODE_DEPLOY"),
+            load_balancer=[
+                EcsServiceLoadBalancer(
+                    container_name=task.name,
+                    container_port=service.port,
+                    target_group_arn=self.target_groups[BLUE].arn,
+                )
+            ],
+            network_configuration=EcsServiceNetworkConfiguration(
+                subnets=network.private.subnet_ids,
+                security_groups=[task.group.security_group.id, endpoint_clients.security_group.id],
+                assign_public_ip=False,
+            ),
+            health_check_grace_period_seconds=service.health_check.grace_period_seconds,
+            enable_execute_command=True,
+            enable_ecs_managed_tags=True,
+            propagate_tags="SERVICE",
+            # With the tasks of its task sets, as AWS deletes such a service in its own tutorial ("Clean up"):
+            # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/create-blue-green.html
+            force_delete=True,
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["task_definition", "load_balancer", "desired_count"]),
+            # Terraform cannot infer it: ECS takes a target group only once a listener forwards to it.
+            depends_on=[self.rule, self.test_rule],
+        )
+        self._scale(load_balancer)
+
+    def _target_group(self, colour: str, network: Network) -> LbTargetGroup:
+        check = self.settings.health_check
+        return LbTargetGroup(
+            self,
+            colour,
+            name=self._names.target_group(self.name, colour),
+            vpc_id=network.vpc.id,
+            target_type="ip",
+            port=self.settings.port,
+            protocol="HTTPS",
+            deregistration_delay=str(check.deregistration_delay_seconds),
+            slow_start=check.slow_start_seconds,
+            health_check=LbTargetGroupHealthCheck(
+                protocol="HTTPS",
+                path=check.path,
+                matcher=check.matcher,
+                interval=check.interval_seconds,
+                timeout=check.timeout_seconds,
+                healthy_threshold=check.healthy_threshold,
+                unhealthy_threshold=check.unhealthy_threshold,
+            ),
+        )
+
+    def _rule(self, id_: str, listener: LbListener) -> LbListenerRule:
+        paths = LbListenerRuleConditionPathPattern(values=list(self.settings.path_patterns))
+        return LbListenerRule(
+            self,
+            id_,
+            listener_arn=listener.arn,
+            priority=self.settings.priority,
+            condition=[LbListenerRuleCondition(path_pattern=paths)],
+            action=[LbListenerRuleAction(type="forward", target_group_arn=self.target_groups[BLUE].arn)],
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["action"]),
+            tags={"Name": self._names.of(f"{self.name}-{id_}")},
+        )
+
+    def _scale(self, load_balancer: LoadBalancer) -> None:
+        """On requests a minute for each running task, over both colours: a release must not look like a lull."""
+        self.scaling = Scaling(
+            self, "scaling", names=self._names, name=self.name, service=self.settings, ecs_service=self.service
+        )
+        requests = {
+            colour: Metric(
+                "AWS/ApplicationELB",
+                "RequestCount",
+                "Sum",
+                {"LoadBalancer": load_balancer.load_balancer.arn_suffix, "TargetGroup": group.arn_suffix},
+            )
+            for colour, group in self.target_groups.items()
+        }
+        self.scaling.keep(
+            "requests-per-task",
+            target=self.settings.requests_per_target,
+            expression="(FILL(blue, 0) + FILL(green, 0)) / IF(running < 1, 1, running)",
+            metrics={**requests, "running": self.scaling.running_tasks},
+        )

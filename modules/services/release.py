@@ -1,0 +1,278 @@
+"""How a new version of a service reaches customers (W2.3): a canary that goes back by itself.
+
+Creates, for a region, the canary (the share that the new version gets first, and for how long), and for a service a
+CodeDeploy application and deployment group, the role that CodeDeploy works with, and the alarms that roll a release
+back: the share of server errors, the response time and unhealthy targets, for each colour, as either may be the new
+one.
+"""
+
+from __future__ import annotations
+
+from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
+from cdktf_cdktf_provider_aws.codedeploy_app import CodedeployApp
+from cdktf_cdktf_provider_aws.codedeploy_deployment_config import (
+    CodedeployDeploymentConfig,
+    CodedeployDeploymentConfigTrafficRoutingConfig,
+    CodedeployDeploymentConfigTrafficRoutingConfigTimeBasedCanary,
+)
+from cdktf_cdktf_provider_aws.codedeploy_deployment_group import (
+    CodedeployDeploymentGroup,
+    CodedeployDeploymentGroupAlarmConfiguration,
+    CodedeployDeploymentGroupAutoRollbackConfiguration,
+    CodedeployDeploymentGroupBlueGreenDeploymentConfig,
+    CodedeployDeploymentGroupBlueGreenDeploymentConfigDeploymentReadyOption,
+    CodedeployDeploymentGroupBlueGreenDeploymentConfigTerminateBlueInstancesOnDeploymentSuccess,
+    CodedeployDeploymentGroupDeploymentStyle,
+    CodedeployDeploymentGroupEcsService,
+    CodedeployDeploymentGroupLoadBalancerInfo,
+    CodedeployDeploymentGroupLoadBalancerInfoTargetGroupPairInfo,
+    CodedeployDeploymentGroupLoadBalancerInfoTargetGroupPairInfoProdTrafficRoute,
+    CodedeployDeploymentGroupLoadBalancerInfoTargetGroupPairInfoTargetGroup,
+    CodedeployDeploymentGroupLoadBalancerInfoTargetGroupPairInfoTestTrafficRoute,
+)
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup
+from constructs import Construct
+
+from modules.ingress.load_balancer import LoadBalancer
+from modules.monitoring.alarm_topic import AlarmTopic
+from modules.monitoring.alarms import Alarm
+from modules.monitoring.metrics import Metric
+from modules.policy_documents import PolicyDocument, Statement, trust, when
+from modules.region import Region
+from modules.services.blue_green import BlueGreenService
+from modules.services.cluster import Cluster
+from settings.naming import Names
+from settings.services import ReleaseSettings
+
+ALARM_MINUTES = 2  # on end, so that one slow minute is not a failed release
+# Below this many requests a minute a share says nothing: one error of ten would be 10 %.
+FEWEST_REQUESTS = 20
+
+
+class Canary(Construct):
+    """The share and the minutes of a region's canaries."""
+
+    requirements = ("W2.3",)
+
+    def __init__(self, scope: Construct, id_: str, *, names: Names, release: ReleaseSettings) -> None:
+        super().__init__(scope, id_)
+        self.configuration = CodedeployDeploymentConfig(
+            self,
+            "configuration",
+            # What it says cannot be changed, so that is in its name: another canary is another configuration.
+            deployment_config_name=names.of(
+                f"canary-{release.canary_percent}-percent-{release.canary_minutes}-minutes"
+            ),
+            compute_platform="ECS",
+            # The groups must use the new one before the old one can go.
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
+            traffic_routing_config=CodedeployDeploymentConfigTrafficRoutingConfig(
+                type="TimeBasedCanary",
+                time_based_canary=CodedeployDeploymentConfigTrafficRoutingConfigTimeBasedCanary(
+                    percentage=release.canary_percent, interval=release.canary_minutes
+                ),
+            ),
+        )
+
+
+class Release(Construct):
+    """What CodeDeploy needs to release one service."""
+
+    requirements = ("W1.2", "W2.3", "W2.4")
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        names: Names,
+        release: ReleaseSettings,
+        service: BlueGreenService,
+        cluster: Cluster,
+        load_balancer: LoadBalancer,
+        canary: Canary,
+        topic: AlarmTopic,
+    ) -> None:
+        super().__init__(scope, id_)
+        self._names = names
+        self._release = release
+        self._service = service
+        self._load_balancer = load_balancer
+        self._topic = topic
+        self.alarms = [alarm for colour in service.target_groups for alarm in self._alarms(colour)]
+        self.role = self._role()
+        name = names.of(service.name)
+        self.application = CodedeployApp(self, "application", name=name, compute_platform="ECS")
+        self.group = CodedeployDeploymentGroup(
+            self,
+            "group",
+            app_name=self.application.name,
+            deployment_group_name=name,
+            deployment_config_name=canary.configuration.deployment_config_name,
+            service_role_arn=self.role.arn,
+            deployment_style=CodedeployDeploymentGroupDeploymentStyle(
+                deployment_option="WITH_TRAFFIC_CONTROL", deployment_type="BLUE_GREEN"
+            ),
+            ecs_service=CodedeployDeploymentGroupEcsService(
+                cluster_name=cluster.cluster.name, service_name=service.service.name
+            ),
+            load_balancer_info=self._traffic(),
+            blue_green_deployment_config=self._bake(),
+            auto_rollback_configuration=CodedeployDeploymentGroupAutoRollbackConfiguration(
+                enabled=True,
+                events=["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"],
+            ),
+            alarm_configuration=CodedeployDeploymentGroupAlarmConfiguration(
+                enabled=True, alarms=[alarm.alarm_name for alarm in self.alarms]
+            ),
+        )
+
+    def _traffic(self) -> CodedeployDeploymentGroupLoadBalancerInfo:
+        return CodedeployDeploymentGroupLoadBalancerInfo(
+            target_group_pair_info=CodedeployDeploymentGroupLoadBalancerInfoTargetGroupPairInfo(
+                prod_traffic_route=CodedeployDeploymentGroupLoadBalancerInfoTargetGroupPairInfoProdTrafficRoute(
+                    listener_arns=[self._load_balancer.listener.arn]
+                ),
+                test_traffic_route=CodedeployDeploymentGroupLoadBalancerInfoTargetGroupPairInfoTestTrafficRoute(
+                    listener_arns=[self._load_balancer.test_listener.arn]
+                ),
+                target_group=[
+                    CodedeployDeploymentGroupLoadBalancerInfoTargetGroupPairInfoTargetGroup(name=group.name)
+                    for group in self._service.target_groups.values()
+                ],
+            )
+        )
+
+    def _bake(self) -> CodedeployDeploymentGroupBlueGreenDeploymentConfig:
+        """The new version takes traffic as soon as it is ready; the old one stays for a while, to return to."""
+        ready = CodedeployDeploymentGroupBlueGreenDeploymentConfigDeploymentReadyOption(
+            action_on_timeout="CONTINUE_DEPLOYMENT"
+        )
+        end = CodedeployDeploymentGroupBlueGreenDeploymentConfigTerminateBlueInstancesOnDeploymentSuccess(
+            action="TERMINATE", termination_wait_time_in_minutes=self._release.bake_minutes
+        )
+        return CodedeployDeploymentGroupBlueGreenDeploymentConfig(
+            deployment_ready_option=ready, terminate_blue_instances_on_deployment_success=end
+        )
+
+    def _alarms(self, colour: str) -> list[CloudwatchMetricAlarm]:
+        group = self._service.target_groups[colour]
+        requests = self._metric("RequestCount", "Sum", group)
+        return [
+            self._alarm(
+                colour,
+                "server-errors",
+                f"Of the answers of {colour} {self._service.name}, too many are server errors",
+                bound=self._release.most_server_errors_percent,
+                # Quiet without traffic: nothing is compared while hardly anything is asked.
+                expression=f"IF(requests >= {FEWEST_REQUESTS}, 100 * FILL(errors, 0) / requests, 0)",
+                metrics={
+                    "requests": requests,
+                    "errors": self._metric("HTTPCode_Target_5XX_Count", "Sum", group),
+                },
+            ),
+            self._alarm(
+                colour,
+                "slow",
+                f"{colour} {self._service.name} answers too slowly",
+                bound=self._release.slowest_p99_seconds,
+                expression=f"IF(requests >= {FEWEST_REQUESTS}, slowest, 0)",
+                metrics={"requests": requests, "slowest": self._metric("TargetResponseTime", "p99", group)},
+            ),
+            self._alarm(
+                colour,
+                "unhealthy",
+                f"Tasks of {colour} {self._service.name} fail their health check",
+                bound=0,
+                expression="FILL(unhealthy, 0)",
+                metrics={"unhealthy": self._metric("UnHealthyHostCount", "Maximum", group)},
+            ),
+        ]
+
+    def _metric(self, name: str, statistic: str, group: LbTargetGroup) -> Metric:
+        load_balancer = self._load_balancer.load_balancer.arn_suffix
+        return Metric(
+            "AWS/ApplicationELB", name, statistic, {"LoadBalancer": load_balancer, "TargetGroup": group.arn_suffix}
+        )
+
+    def _alarm(
+        self, colour: str, what: str, meaning: str, *, bound: float, expression: str, metrics: dict[str, Metric]
+    ) -> CloudwatchMetricAlarm:
+        """A colour without tasks publishes nothing, which is good."""
+        alarm = Alarm(
+            name=f"{self._service.name}-{colour}-{what}",
+            kind=f"release-{what}",
+            meaning=meaning,
+            metrics=metrics,
+            expression=expression,
+            bound=bound,
+            periods=ALARM_MINUTES,
+        )
+        return self._topic.watch(self, f"{colour}-{what}", alarm)
+
+    def _role(self) -> IamRole:
+        role = IamRole(
+            self,
+            "role",
+            name=self._names.of(f"{self._service.name}-release-{Region.of(self).name}"),
+            description=f"Lets CodeDeploy release {self._service.name}",
+            assume_role_policy=trust(self, "trust", service_name="codedeploy.amazonaws.com").json,
+        )
+        permissions = PolicyDocument(self, "permissions", statement=self._permissions())
+        IamRolePolicy(self, "policy", name="release", role=role.id, policy=permissions.json)
+        return role
+
+    def _permissions(self) -> list[Statement]:
+        """What AWS's own AWSCodeDeployRoleForECS allows on everything, for this service alone.
+
+        https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSCodeDeployRoleForECS.html
+        """
+        place = f"{Region.of(self).name}:{self._names.account_id}"
+        own_cluster, own_service = self._names.of("cluster"), self._names.of(self._service.name)
+        rules = [self._service.rule.arn, self._service.test_rule.arn]
+        listeners = [self._load_balancer.listener.arn, self._load_balancer.test_listener.arn]
+        return [
+            Statement(
+                sid="MoveTheService",
+                actions=[
+                    "ecs:CreateTaskSet",
+                    "ecs:DeleteTaskSet",
+                    "ecs:DescribeServices",
+                    "ecs:UpdateServicePrimaryTaskSet",
+                ],
+                resources=[
+                    f"arn:aws:ecs:{place}:service/{own_cluster}/{own_service}",
+                    f"arn:aws:ecs:{place}:task-set/{own_cluster}/{own_service}/*",
+                ],
+            ),
+            Statement(
+                sid="AskTheSmokeTest",
+                actions=["lambda:InvokeFunction"],
+                resources=[f"arn:aws:lambda:{place}:function:{self._names.of('smoke-test')}"],
+            ),
+            Statement(
+                sid="LookAtTraffic",
+                actions=[
+                    "elasticloadbalancing:DescribeListeners",
+                    "elasticloadbalancing:DescribeRules",
+                    "elasticloadbalancing:DescribeTargetGroups",
+                ],
+                resources=["*"],  # they know no resource
+            ),
+            Statement(
+                sid="LookAtAlarms",
+                actions=["cloudwatch:DescribeAlarms"],
+                resources=[f"arn:aws:cloudwatch:{place}:alarm:{self._names.alarm(f'{self._service.name}-*')}"],
+            ),
+            Statement(sid="MoveTraffic", actions=["elasticloadbalancing:ModifyListener"], resources=listeners),
+            Statement(sid="MoveTrafficByRules", actions=["elasticloadbalancing:ModifyRule"], resources=rules),
+            Statement(
+                sid="HandTasksTheirRoles",
+                actions=["iam:PassRole"],
+                resources=[self._service.task.role.arn, self._service.task.execution_role.arn],
+                condition=[when("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com")],
+            ),
+        ]

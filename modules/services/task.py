@@ -1,0 +1,219 @@
+"""What a service runs: its task definition, and who it is (W1.5).
+
+Creates the task definition, a role for the task and one for Fargate on its behalf, the log group and the security group
+of one service. The container runs as its own user on a read-only root, gains no privileges, and writes only to a
+scratch volume; its logs never hold it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cdktf import Fn
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.ecr_repository import EcrRepository
+from cdktf_cdktf_provider_aws.ecs_task_definition import (
+    EcsTaskDefinition,
+    EcsTaskDefinitionRuntimePlatform,
+    EcsTaskDefinitionVolume,
+)
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.kms_key import KmsKey
+from constructs import Construct
+
+from modules.database.access import DatabaseAccess
+from modules.logs import RETENTION_DAYS
+from modules.network.security_groups import Group
+from modules.network.vpc import Network
+from modules.policy_documents import PolicyDocument, Statement, on_behalf_of, trust
+from modules.region import Region
+from modules.services.cluster import Cluster
+from settings.naming import MADE_BY, SETTINGS, Names
+from settings.services import ServiceSettings
+
+# Where the container may write: scratch space of its own, and what the agent of ECS Exec needs on a read-only root.
+WRITABLE = {"tmp": "/tmp", "ssm-state": "/var/lib/amazon", "ssm-logs": "/var/log/amazon"}  # noqa: S108
+# The longest that Fargate takes, and what Spot gives between its warning and the end.
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
+STOP_TIMEOUT_SECONDS = 120
+
+
+class Task(Construct):
+    """The task definition of one service with its roles, log group and security group."""
+
+    requirements = ("W1.5",)
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        names: Names,
+        name: str,
+        service: ServiceSettings,
+        network: Network,
+        cluster: Cluster,
+        repository: EcrRepository,
+        key: KmsKey,
+        database: DatabaseAccess | None = None,
+        queue_url: str | None = None,
+    ) -> None:
+        """``name`` is the service's; ``key`` encrypts its logs and its sessions.
+
+        ``database`` is what it reaches, if it holds connections and there is one in its region; ``queue_url`` is the
+        queue that it works off or sends to, which it then must be let.
+        """
+        super().__init__(scope, id_)
+        self._names = names
+        self._region = Region.of(self).name
+        self.name = name
+        self.group = Group(
+            self,
+            "group",
+            names=names,
+            purpose=name,
+            network=network,
+            tier=network.private,
+            description=f"Tasks of {name}",
+        )
+        self.log_group = CloudwatchLogGroup(
+            self, "log-group", name=names.log_group(name), retention_in_days=RETENTION_DAYS, kms_key_id=key.arn
+        )
+        self.role = self._role("task", f"What {name} may do")
+        self.execution_role = self._role("execution", f"Lets Fargate start {name}")
+        self.let("sessions", self._hold_sessions(cluster, key))
+        self._let("execution", self.execution_role, self._start(repository))
+        if database:
+            self.let("database", database.statements)
+        variables = self._variables(service, database, queue_url)
+        self.definition = EcsTaskDefinition(
+            self,
+            "definition",
+            family=names.of(name),
+            requires_compatibilities=["FARGATE"],
+            network_mode="awsvpc",
+            cpu=str(service.cpu_units),
+            memory=str(service.memory_mib),
+            runtime_platform=EcsTaskDefinitionRuntimePlatform(
+                operating_system_family="LINUX", cpu_architecture=service.architecture.value
+            ),
+            task_role_arn=self.role.arn,
+            execution_role_arn=self.execution_role.arn,
+            volume=[EcsTaskDefinitionVolume(name=volume) for volume in WRITABLE],
+            # Not json.dumps: CDKTF writes a string with both quotes and references wrongly in HCL.
+            container_definitions=Fn.jsonencode([self._container(service, variables)]),
+            tags={MADE_BY: SETTINGS},
+            depends_on=[self.log_group],
+        )
+
+    def _variables(
+        self, service: ServiceSettings, database: DatabaseAccess | None, queue_url: str | None
+    ) -> dict[str, str]:
+        """What the container is told, by the names that services/payments reads."""
+        return {
+            "AWS_REGION": self._region,
+            "ENVIRONMENT_SUFFIX": self._names.suffix,
+            "HTTPS_PORT": str(service.port),
+            **({"QUEUE_URL": queue_url} if queue_url else {}),
+            **(database.variables(service.connections_per_task) if database else {}),
+        }
+
+    def let(self, purpose: str, statements: Sequence[Statement]) -> None:
+        """Allow the task something; ``purpose`` names the policy."""
+        self._let(purpose, self.role, statements)
+
+    def _let(self, purpose: str, role: IamRole, statements: Sequence[Statement]) -> None:
+        permissions = PolicyDocument(self, f"{purpose}-permissions", statement=list(statements))
+        IamRolePolicy(self, f"{purpose}-policy", name=purpose, role=role.id, policy=permissions.json)
+
+    def _role(self, purpose: str, description: str) -> IamRole:
+        """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html."""
+        conditions = on_behalf_of(self._names.account_id, f"arn:aws:ecs:{self._region}:{self._names.account_id}:*")
+        assume = trust(self, f"{purpose}-trust", service_name="ecs-tasks.amazonaws.com", conditions=conditions)
+        return IamRole(
+            self,
+            f"{purpose}-role",
+            name=self._names.of(f"{self.name}-{purpose}-{self._region}"),
+            description=description,
+            assume_role_policy=assume.json,
+        )
+
+    def _container(self, service: ServiceSettings, variables: Mapping[str, str]) -> dict[str, Any]:
+        """https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html."""
+        return {
+            "name": self.name,
+            "image": service.image,
+            "essential": True,
+            "user": str(service.user),
+            "readonlyRootFilesystem": True,
+            "privileged": False,
+            "linuxParameters": {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}},
+            "portMappings": [{"containerPort": service.port, "hostPort": service.port, "protocol": "tcp"}],
+            "mountPoints": [
+                {"sourceVolume": volume, "containerPath": path, "readOnly": False} for volume, path in WRITABLE.items()
+            ],
+            "stopTimeout": STOP_TIMEOUT_SECONDS,
+            **_health_check(service),
+            "environment": [{"name": name, "value": value} for name, value in variables.items()],
+            "logConfiguration": {
+                "logDriver": "awslogs",
+                "options": {
+                    "awslogs-group": self._names.log_group(self.name),
+                    "awslogs-region": self._region,
+                    "awslogs-stream-prefix": self.name,
+                    "mode": "non-blocking",
+                    "max-buffer-size": "4m",
+                },
+            },
+        }
+
+    def _start(self, repository: EcrRepository) -> list[Statement]:
+        return [
+            Statement(
+                sid="LogInToTheRegistry",
+                actions=["ecr:GetAuthorizationToken"],  # knows no resource
+                resources=["*"],
+            ),
+            Statement(
+                sid="PullOwnImages",
+                actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                resources=[repository.arn],
+            ),
+            Statement(
+                sid="WriteOwnLogs",
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                resources=[f"{self.log_group.arn}:*"],
+            ),
+        ]
+
+    def _hold_sessions(self, cluster: Cluster, key: KmsKey) -> list[Statement]:
+        """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html#ecs-exec-required-iam-permissions."""
+        return [
+            Statement(
+                sid="OpenSessionChannels",
+                actions=[
+                    "ssmmessages:CreateControlChannel",
+                    "ssmmessages:CreateDataChannel",
+                    "ssmmessages:OpenControlChannel",
+                    "ssmmessages:OpenDataChannel",
+                ],
+                resources=["*"],  # they know no resource
+            ),
+            Statement(sid="FindTheSessionLog", actions=["logs:DescribeLogGroups"], resources=["*"]),  # nor does this
+            Statement(
+                sid="WriteTheSessionLog",
+                actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+                resources=[f"{cluster.session_log_group.arn}:*"],
+            ),
+            Statement(sid="DecryptTheSession", actions=["kms:Decrypt"], resources=[key.arn]),
+        ]
+
+
+def _health_check(service: ServiceSettings) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html."""
+    if not service.container_check:
+        return {}
+    command = ["CMD", *service.container_check]
+    return {"healthCheck": {"command": command, "interval": 15, "timeout": 5, "retries": 3, "startPeriod": 30}}

@@ -1,0 +1,105 @@
+"""A service that works off a queue and that nobody waits for (W1.3, W1.4).
+
+Creates the queue, and the ECS service on Fargate Spot: a task gets two minutes' warning and has as long to end what it
+does; as many tasks as settings say stay on demand. A deployment whose tasks do not come up goes back by itself. Scaling
+keeps the waiting messages for each running task near what settings say, and goes down slower than up.
+"""
+
+from __future__ import annotations
+
+from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.ecs_service import (
+    EcsService,
+    EcsServiceCapacityProviderStrategy,
+    EcsServiceDeploymentCircuitBreaker,
+    EcsServiceNetworkConfiguration,
+)
+from constructs import Construct
+
+from modules.monitoring.metrics import Metric
+from modules.network.security_groups import Group
+from modules.network.vpc import Network
+from modules.queues.queue import Queue
+from modules.services.cluster import ON_DEMAND, SPOT, Cluster
+from modules.services.scaling import Scaling
+from modules.services.task import Task
+from settings.naming import Names
+from settings.services import ServiceSettings
+
+
+class WorkerService(Construct):
+    """A worker and its scaling."""
+
+    requirements = ("W1.4",)
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        names: Names,
+        service: ServiceSettings,
+        task: Task,
+        cluster: Cluster,
+        network: Network,
+        queue: Queue,
+        endpoint_clients: Group,
+    ) -> None:
+        """``endpoint_clients`` is the security group by which the tasks may call AWS."""
+        super().__init__(scope, id_)
+        task.let("queue", queue.to_work_off)
+        self.service = EcsService(
+            self,
+            "service",
+            name=names.of(task.name),
+            cluster=cluster.cluster.arn,
+            task_definition=task.definition.arn,
+            desired_count=service.minimum_tasks,
+            capacity_provider_strategy=_strategy(service),
+            # Without it the provider replaces the service, and with it its tasks, when the strategy changes.
+            # https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/ecs_service#capacity_provider_strategy
+            force_new_deployment=True,
+            network_configuration=EcsServiceNetworkConfiguration(
+                subnets=network.private.subnet_ids,
+                security_groups=[task.group.security_group.id, endpoint_clients.security_group.id],
+                assign_public_ip=False,
+            ),
+            deployment_circuit_breaker=EcsServiceDeploymentCircuitBreaker(enable=True, rollback=True),
+            deployment_minimum_healthy_percent=100,
+            deployment_maximum_percent=200,
+            enable_execute_command=True,
+            enable_ecs_managed_tags=True,
+            propagate_tags="SERVICE",
+            # What scaling has decided is not for Terraform to undo.
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["desired_count"]),
+            depends_on=[cluster.capacity_providers],
+        )
+        self._scale(names, service, task, queue)
+
+    def _scale(self, names: Names, service: ServiceSettings, task: Task, queue: Queue) -> None:
+        self.scaling = Scaling(self, "scaling", names=names, name=task.name, service=service, ecs_service=self.service)
+        self.scaling.keep(
+            "messages-per-task",
+            target=service.messages_per_task,
+            # At least one task is counted, so that a service without tasks is woken by a message.
+            expression="waiting / IF(running < 1, 1, running)",
+            metrics={
+                "waiting": Metric(
+                    "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Sum", {"QueueName": queue.queue.name}
+                ),
+                "running": self.scaling.running_tasks,
+            },
+        )
+
+
+def _strategy(service: ServiceSettings) -> list[EcsServiceCapacityProviderStrategy]:
+    """The base on demand, and of what comes beyond it as many of a hundred on Spot as settings say."""
+    on_demand_weight = 100 - service.spot_weight
+    strategy = [EcsServiceCapacityProviderStrategy(capacity_provider=SPOT, weight=service.spot_weight)]
+    if on_demand_weight or service.on_demand_base:
+        strategy.append(
+            EcsServiceCapacityProviderStrategy(
+                capacity_provider=ON_DEMAND, weight=on_demand_weight, base=service.on_demand_base
+            )
+        )
+    return strategy

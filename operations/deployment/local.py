@@ -1,0 +1,249 @@
+"""The whole platform on this machine: deployed by the real Terraform to a local AWS, and proved to be stable.
+
+The stack does not know that it is rehearsed. Terraform and its AWS provider are pointed at the local AWS by environment
+variables alone; the configuration is the one that would go to AWS. Everything that a deployment leaves on disk is in
+``.local-aws``: the synthesized configuration, Terraform's data, the local AWS's log and record.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from rich.console import Console
+from rich.table import Table
+
+from emulator import inventory, process
+from emulator.record import read_violations
+from operations import preflight
+from operations.deployment.synthesized import PROJECT, provider_installation, synthesize
+from operations.deployment.terraform import Progress, Resource, Terraform
+from operations.deployment.waits import Chain, longest_chain
+from operations.outcome import EXIT_INTERRUPTED, EXIT_REFUSED, Failed, Refused
+from operations.release import revisions_left_behind as released_revisions
+from settings import load
+from settings.delivery import role_name
+
+ENVIRONMENT = "local"
+DIRECTORY = PROJECT / ".local-aws"
+DEFAULT_PORT = 5566
+
+
+@dataclass
+class LocalDeployment:
+    """A deployment to a local AWS that lives in ``directory``; printing to ``console``."""
+
+    console: Console
+    directory: Path = DIRECTORY
+    environment: str = ENVIRONMENT
+    seconds: dict[str, float] = field(default_factory=dict)
+    chains: dict[str, Chain] = field(default_factory=dict)
+
+    def deploy(self, port: int) -> None:
+        """Deploy everything, prove that a second plan is empty, and leave the local AWS running.
+
+        Args:
+            port: TCP port of the local AWS on 127.0.0.1; one that runs already keeps its own.
+
+        Raises:
+            Refused: the machine lacks something, the settings are bad, or the port is in use.
+            Failed: Terraform failed, the second plan is not empty, or a request broke AWS's contract.
+        """
+        if lines := preflight.problems():
+            raise Refused("\n".join(lines))
+        with self._phase("synthesize"):
+            stack = synthesize(self.environment, self.directory / "cdktf.out")
+        with self._phase("start the local AWS"):
+            server = self._start(port)
+        with self._phase("bootstrap the state bucket"):
+            self._bootstrap(server)
+        terraform = self._terraform(stack, server)
+        with self._phase("terraform init"):
+            terraform.init()
+        with self._phase("terraform apply"):
+            applied = terraform.apply()
+        with self._phase("second plan"):
+            changes = terraform.plan()
+        resources = terraform.resources()
+        self._note_chain("terraform apply", applied, resources)
+        self._report(terraform, resources, server)
+        if changes:
+            raise Failed("the second plan is not empty:\n" + "\n".join(f"  {line}" for line in changes))
+        self.console.print("second plan: empty")
+        self._refuse_violations()
+        self._explain_exploration(server)
+
+    def plan(self) -> list[str]:
+        """What another deployment would change now: action and address, a line each.
+
+        Raises:
+            Refused: nothing is deployed.
+            Failed: Terraform failed.
+        """
+        server = process.find(self.directory)
+        if server is None:
+            raise Refused("no local AWS runs: run make deploy-local first")
+        return self._terraform(self._stack, server).plan()
+
+    def as_role(self, purpose: str) -> dict[str, str]:
+        """Variables that make a command of this machine one of a workflow: with the role that plans, or deploys.
+
+        Raises:
+            Refused: nothing is deployed.
+        """
+        server = process.find(self.directory)
+        if server is None:
+            raise Refused("no local AWS runs: run make deploy-local first")
+        settings = load(self.environment)
+        name = role_name(settings.names, purpose)
+        return process.role_environment(server, f"arn:aws:iam::{settings.account_id}:role/{name}")
+
+    def destroy(self) -> None:
+        """Destroy what ``deploy`` made, show that nothing is left, stop the local AWS and remove its directory.
+
+        Raises:
+            Failed: Terraform failed, a request broke AWS's contract, or something is left; the local AWS keeps
+                running then.
+        """
+        server = process.find(self.directory)
+        if server is None:
+            self.console.print("no local AWS runs: what it held is gone with it")
+        elif not (self._data_directory / "terraform.tfstate").exists():
+            self.console.print("nothing was deployed to the local AWS")
+        else:
+            terraform = self._terraform(self._stack, server)
+            resources = terraform.resources()
+            with self._phase("terraform destroy"):
+                destroyed = terraform.destroy()
+            self._note_chain("terraform destroy", destroyed, resources)
+            self._forget_releases(server)
+            self.console.print(_seconds_table(self.seconds, self.chains))
+            self._refuse_violations()
+            self._refuse_leftovers(server)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Stop the local AWS without destroying first, and remove its directory: what it held was in its memory."""
+        if server := process.find(self.directory):
+            process.stop(server)
+            self.console.print(f"stopped the local AWS at {server.url}")
+        if self.directory.exists():
+            shutil.rmtree(self.directory)
+            self.console.print(f"removed {self.directory.name}")
+
+    @property
+    def _stack(self) -> Path:
+        return self.directory / "cdktf.out" / "stacks" / "payment-platform"
+
+    @property
+    def _data_directory(self) -> Path:
+        return self.directory / "terraform"
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        if not self.console.is_terminal:
+            self.console.print(f"{name} ...")
+        began = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - began
+
+    def _start(self, port: int) -> process.Server:
+        if server := process.find(self.directory):
+            self.console.print(f"the local AWS runs already at {server.url}")
+            return server
+        try:
+            server = process.start(self.directory, port=port)
+        except process.EmulatorError as error:
+            raise Refused(f"--port: {port} is not allowed; {error}") from error
+        self.console.print(f"the local AWS runs at {server.url}")
+        return server
+
+    def _bootstrap(self, server: process.Server) -> None:
+        """The command that makes the state bucket on AWS, pointed at the local one by its environment."""
+        command = [sys.executable, "-m", "operations", "bootstrap", self.environment]
+        result = subprocess.run(command, cwd=PROJECT, env=process.complete_environment(server.url), check=False)
+        if result.returncode == EXIT_INTERRUPTED:
+            raise KeyboardInterrupt
+        if result.returncode:
+            raise (Refused if result.returncode == EXIT_REFUSED else Failed)("")
+
+    def _terraform(self, stack: Path, server: process.Server) -> Terraform:
+        installation = provider_installation(stack)
+        self.console.print(
+            f"Terraform {preflight.terraform_version()}, its provider from {installation.source}", markup=False
+        )
+        environment = installation.environment(process.complete_environment(server.url))
+        # Beside the synthesized directory, not in it: another synthesis does not disturb it.
+        environment["TF_DATA_DIR"] = str(self._data_directory)
+        return Terraform(stack, environment, self.console)
+
+    def _note_chain(self, phase: str, progress: Progress, resources: list[Resource]) -> None:
+        self.chains[phase] = longest_chain(progress.seconds, {one.address: one.depends_on for one in resources})
+
+    def _report(self, terraform: Terraform, resources: list[Resource], server: process.Server) -> None:
+        types = {one.type for one in resources}
+        self.console.print(f"{len(resources)} resources of {len(types)} types in {server.url}")
+        self.console.print(_outputs_table(terraform.outputs()))
+        self.console.print(_seconds_table(self.seconds, self.chains))
+
+    def _refuse_violations(self) -> None:
+        violations = read_violations(self.directory)
+        self.console.print(f"requests that break AWS's published contract: {len(violations)}")
+        if violations:
+            raise Failed("\n".join(f"{one.service}:{one.operation}: {one.message}" for one in violations))
+
+    def _forget_releases(self, server: process.Server) -> None:
+        variables = process.environment(server.url)
+        session = boto3.Session(
+            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"], aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"]
+        )
+        # Any: the types of this client are not among the locked packages.
+        make: Any = session.client
+        settings = load(self.environment)
+        released_revisions.deregister(settings, lambda region: make("ecs", region, endpoint_url=server.url))
+
+    def _refuse_leftovers(self, server: process.Server) -> None:
+        left = inventory.leftovers(server.url, state_bucket=load(self.environment).state.bucket)
+        if left:
+            lines = "\n".join(f"  {one.region} {one.kind} {one.id}" for one in left)
+            raise Failed(f"left after the destruction:\n{lines}")
+        self.console.print("nothing is left but the state bucket and its key")
+
+    def _explain_exploration(self, server: process.Server) -> None:
+        variables = process.environment(server.url)
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
+        self.console.print("to look around with the AWS CLI:")
+        self.console.print(f"  export AWS_ENDPOINT_URL={server.url}", markup=False)
+        self.console.print(f"  export {' '.join(f'{name}={variables[name]}' for name in names)}", markup=False)
+        self.console.print(f'to rehearse a release: {_command("docs/runbooks/release.md")}, "On this machine"')
+        self.console.print(f"to end it: {_command('make destroy-local')}")
+
+
+def _command(text: str) -> str:
+    return f"[bold]{text}[/bold]"
+
+
+def _outputs_table(outputs: dict[str, Any]) -> Table:
+    table = Table("output", "value", box=None, pad_edge=False)
+    for name, value in outputs.items():
+        table.add_row(name, str(value))
+    return table
+
+
+def _seconds_table(seconds: dict[str, float], chains: dict[str, Chain]) -> Table:
+    """Each phase's wall time, and beside it the least that its longest chain of waiting resources could take."""
+    table = Table("phase", box=None, pad_edge=False)
+    table.add_column("wall time", justify="right")
+    table.add_column("longest chain of waits")
+    for name, value in seconds.items():
+        table.add_row(name, f"{value:.1f} s", chains[name].text if name in chains else "")
+    table.add_row("together", f"{sum(seconds.values()):.1f} s")
+    return table

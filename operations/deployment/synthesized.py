@@ -1,0 +1,52 @@
+"""Synthesizes an environment, and reads what the synthesized configuration says of itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import synthesis
+from operations import preflight
+from operations.deployment.provider_mirror import Installation, find_installation, required_providers
+from operations.outcome import EXIT_REFUSED, Failed, Refused
+
+PROJECT = Path(__file__).parents[2]
+STACK = "payment-platform"
+CACHE = PROJECT / ".cache"
+
+
+def synthesize(environment: str, output: Path, variables: Mapping[str, str] | None = None) -> Path:
+    """Synthesize ``environment`` into ``output`` and return the stack's directory, in which Terraform runs.
+
+    Raises:
+        Refused: the settings are bad; what is wrong with them has been printed.
+        Failed: synthesis failed; what it said has been printed.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    result = subprocess.run(
+        [sys.executable, *synthesis.INTERPRETER_OPTIONS, str(PROJECT / "main.py"), "--environment", environment],
+        cwd=PROJECT,
+        env={**(os.environ if variables is None else variables), "CDKTF_OUTDIR": str(output)},
+        check=False,
+    )
+    if result.returncode == EXIT_REFUSED:
+        raise Refused("")
+    if result.returncode:
+        raise Failed(f"synthesis of {environment} failed with exit code {result.returncode}")
+    return output / "stacks" / STACK
+
+
+def provider_installation(stack_directory: Path, variables: Mapping[str, str] | None = None) -> Installation:
+    """Where the providers that a synthesized stack requires come from on this machine."""
+    providers = required_providers(stack_directory / "cdk.tf.json", preflight.terraform_platform())
+    environment = os.environ if variables is None else variables
+    return find_installation(providers, environment, CACHE / "terraform.tfrc")
+
+
+def absolute(environment: str) -> str:
+    """An environment's name as it is; the path of a settings file as one that holds in any folder."""
+    path = Path(environment)
+    return str(path.absolute()) if path.is_file() else environment

@@ -1,0 +1,1 @@
+"""`estimate`: the monthly cost of each environment before use."""

@@ -1,0 +1,1 @@
+"""`failover`: moves the platform to its other region, and back."""

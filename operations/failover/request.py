@@ -1,0 +1,43 @@
+"""What the command line asks of the failover command."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from operations.release.request import Region
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Where the platform is to serve from, and how."""
+
+    to: Region
+    environment: str
+    lost_region: bool = False
+    """The other region does not serve any more: what it has not replicated may be lost, and it need not answer."""
+    approve: bool = False
+    take_over: bool = False
+    """Another run's lock is taken: that run has ended without a word."""
+
+    @property
+    def origin(self) -> Region:
+        """The region that the platform leaves."""
+        return Region.PRIMARY if self.to is Region.RECOVERY else Region.RECOVERY
+
+    def again(self, *more: str) -> str:
+        """The command that goes on where this one has ended."""
+        options = ["--approve"] if self.approve else []
+        options += ["--lost-region"] if self.lost_region else []
+        options += [one for one in more if one not in options]
+        words = [f"ENV={self.environment}", f"TO={self.to}"] + ([f"ARGS={' '.join(options)}"] if options else [])
+        return "make failover " + shlex.join(words)
+
+    def silence_of(self, place: Region, region: str, error: Exception) -> str:
+        """The line that refuses to go on without a region that does not answer."""
+        if place is not self.origin:
+            return f"{place}: {region} does not answer, so the platform cannot go there: {error}"
+        return (
+            f"{place}: {region} does not answer: {error}; if it is lost, say so, and what it has not replicated is "
+            f"lost too: {self.again('--lost-region')}"
+        )

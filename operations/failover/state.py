@@ -1,0 +1,98 @@
+"""What a failover goes by: the state of both regions at one moment, as AWS told it. Nothing else is remembered.
+
+Each step of a failover looks at this and sees whether it is done. So a run that was ended, by whatever and wherever,
+is followed by one that does what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from operations.release.request import Region
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceState:
+    """A service of one region."""
+
+    name: str
+    desired: int
+    running: int
+    least: int
+    """What scaling keeps at least now; a schedule may have set it."""
+    most: int
+    scale_in_suspended: bool
+    healthy: int | None = None
+    """Tasks that take requests, as the load balancer sees it; none of a worker."""
+
+    def has(self, tasks: int) -> bool:
+        """Whether so many tasks are there, and take requests if it is asked."""
+        ready = self.running if self.healthy is None else min(self.running, self.healthy)
+        return self.desired >= tasks and ready >= tasks
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionState:
+    """A region; empty where it does not answer."""
+
+    place: Region
+    name: str
+    answers: bool
+    services: Mapping[str, ServiceState]
+    alarms: tuple[str, ...] = ()
+    has_secret: bool | None = None
+    releases: tuple[str, ...] = ()
+    """Deployments of CodeDeploy that go on."""
+    silence: str = ""
+    """Why nothing is known of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """A switchover or failover of the database that RDS is at work on."""
+
+    status: str
+    to: str
+    loses_data: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseState:
+    """The global database. Clusters are named by their ARNs."""
+
+    writers: tuple[str, ...]
+    members: tuple[str, ...]
+    unsynchronized: tuple[str, ...]
+    move: Move | None
+    instances: int | None
+    """Of the cluster that the writer is to go to."""
+    lag_milliseconds: float | None
+    """How far that cluster was behind, when it was last measured."""
+
+    def is_led_by(self, cluster: str) -> bool:
+        """Whether this cluster is the one writer, and nothing is about to change that."""
+        return self.writers == (cluster,) and self.move is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrafficState:
+    """Where requests go."""
+
+    taken_over: bool | None
+    """What the recovery region's load balancer says of itself; None where it cannot be asked."""
+    reached: Mapping[Region, bool | None]
+    """Whether Route 53's health checkers get an answer from a task of the region; None is not known."""
+    answered: Region | None
+    """The region whose load balancer DNS answers; None where that cannot be told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """All of it."""
+
+    at: datetime
+    regions: Mapping[Region, RegionState]
+    database: DatabaseState
+    traffic: TrafficState

@@ -1,0 +1,314 @@
+"""The steps of a failover, in their order. Each can see from AWS whether it is done, and can be begun again.
+
+Why this order: tasks are there before requests are, and the writer is there before requests move, since tasks of both
+regions write through one name that follows it. While the writer moves, nothing can be written, in either region.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from botocore.exceptions import BotoCoreError, ClientError
+from typing_extensions import override
+
+from operations.failover.aws import Aws
+from operations.failover.request import Request
+from operations.failover.state import DatabaseState, RegionState, ServiceState, State, TrafficState
+from operations.outcome import Failed
+from operations.release.request import Region
+from settings import Settings
+from settings.edge import OriginRouting
+
+STATE_FAULT = "InvalidGlobalClusterStateFault"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a step sees when it looks: whether it is done, and a line that says what is so."""
+
+    done: bool
+    text: str
+
+
+class Step(ABC):
+    """One step."""
+
+    title: str
+    minutes: float
+    """How long it may take until it is said to be stuck; nothing is undone then."""
+
+    @abstractmethod
+    def seen_in(self, state: State) -> Seen:
+        """What is so by what was looked at before."""
+
+    @abstractmethod
+    def look(self) -> Seen:
+        """What is so now, asked anew."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Do what is not done. AWS goes on with it by itself."""
+
+
+class Capacity(Step):
+    """As many tasks in the region that takes over as serve now, and as settings say at least.
+
+    Before anything is moved there, Route 53's checkers must get an answer from them, by the way that customers go.
+    """
+
+    minutes = 15.0
+
+    def __init__(self, aws: Aws, request: Request, settings: Settings, first: State) -> None:
+        self._aws, self._place = aws, request.to
+        left = first.regions[request.origin].services
+        self.wanted = {
+            name: self._wanted(settings.services[name].minimum_tasks, left.get(name), here)
+            for name, here in first.regions[request.to].services.items()
+        }
+        tasks = ", ".join(f"{name} {number}" for name, number in self.wanted.items())
+        self.title = f"run the tasks that all requests need in {first.regions[request.to].name}: {tasks}"
+
+    @staticmethod
+    def _wanted(least: int, left: ServiceState | None, here: ServiceState) -> int:
+        return min(max(least, here.least, left.desired if left else 0), here.most)
+
+    @override
+    def seen_in(self, state: State) -> Seen:
+        return self._of(state.regions[self._place].services.values(), state.traffic.reached[self._place])
+
+    @override
+    def look(self) -> Seen:
+        return self._of(self._aws.services(self._place).values(), self._aws.reached()[self._place])
+
+    def _of(self, services: Iterable[ServiceState], reached: bool | None) -> Seen:
+        found = {one.name: one for one in services}
+        missing = [
+            f"{name} {one.running} of {tasks}" + ("" if one.healthy is None else f", {one.healthy} healthy")
+            for name, tasks in self.wanted.items()
+            for one in [found[name]]
+            if not one.has(tasks) or (one.least < tasks and not one.scale_in_suspended)
+        ]
+        if not missing and reached is False:
+            return Seen(False, "all tasks are there, but health checkers get no answer from them")
+        return Seen(not missing, "; ".join(missing) or "all tasks are there")
+
+    @override
+    def begin(self) -> None:
+        for name, service in self._aws.services(self._place).items():
+            self._aws.run_at_least(self._place, service, self.wanted[name])
+
+
+class Fence(Step):
+    """No task in the region that is lost, as far as it still hears us.
+
+    RDS keeps the old writer from writing as well as it can, which it cannot promise where it does not reach it.
+    https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-disaster-recovery.html
+    """
+
+    minutes = 1.0
+
+    def __init__(self, aws: Aws, request: Request, first: State) -> None:
+        self._aws, self._place = aws, request.origin
+        self._asked = False
+        self.title = f"stop the tasks in {first.regions[request.origin].name}, as far as it hears that"
+
+    @override
+    def seen_in(self, state: State) -> Seen:
+        return self._of(state.regions[self._place])
+
+    def _of(self, region: RegionState) -> Seen:
+        if not region.answers:
+            return Seen(self._asked, "it does not answer")
+        running = [f"{one.name} {one.desired}" for one in region.services.values() if one.desired]
+        return Seen(not running, f"it answers, and runs {', '.join(running)}" if running else "no task is to run there")
+
+    @override
+    def look(self) -> Seen:
+        try:
+            services = self._aws.services(self._place)
+        except (ClientError, BotoCoreError):
+            return Seen(self._asked, "it does not answer")
+        running = [f"{one.name} {one.desired}" for one in services.values() if one.desired]
+        return Seen(not running, f"it runs {', '.join(running)}" if running else "no task is to run there")
+
+    @override
+    def begin(self) -> None:
+        self._asked = True
+        with contextlib.suppress(ClientError, BotoCoreError):
+            for service in self._aws.services(self._place).values():
+                self._aws.stop(self._place, service)
+
+
+class Database(Step):
+    """The writer in the region that takes over, and nowhere else."""
+
+    minutes = 30.0
+
+    def __init__(self, aws: Aws, request: Request, first: State) -> None:
+        self._aws = aws
+        self._cluster = aws.names[request.to].database
+        self._loses = request.lost_region
+        name = first.regions[request.to].name
+        how = "with the loss of what has not arrived there" if request.lost_region else "losing nothing"
+        self.title = f"move the database's writer to {name}, {how}"
+
+    @override
+    def seen_in(self, state: State) -> Seen:
+        return self._of(state.database)
+
+    @override
+    def look(self) -> Seen:
+        return self._of(self._aws.database())
+
+    def _of(self, database: DatabaseState) -> Seen:
+        if len(database.writers) > 1:
+            raise Failed(f"database: there is more than one writer: {', '.join(database.writers)}")
+        if move := database.move:
+            return Seen(False, f"{move.status}, to {_short(move.to)}")
+        writer = _short(database.writers[0]) if database.writers else "none"
+        return Seen(database.is_led_by(self._cluster), f"the writer is {writer}")
+
+    @override
+    def begin(self) -> None:
+        now = self._aws.database()
+        if now.is_led_by(self._cluster):
+            return
+        if now.move is None:
+            try:
+                self._aws.move_writer()
+            except ClientError as error:
+                # It may be ours, whose answer was lost: what goes on is looked at below.
+                if error.response["Error"].get("Code") != STATE_FAULT:
+                    raise
+                now = self._aws.database()
+                if now.move is None and not now.is_led_by(self._cluster):
+                    raise
+        if now.move and now.move.to != self._cluster:
+            raise Failed(f"database: RDS moves the writer to {now.move.to} at the moment; wait until that is over")
+
+
+class Traffic(Step):
+    """Requests in the region that takes over: the recovery region says that it has, or that it has not."""
+
+    minutes = 15.0
+
+    def __init__(self, aws: Aws, request: Request, settings: Settings, first: State) -> None:
+        self._aws, self._request = aws, request
+        self._takes_over = request.to is Region.RECOVERY
+        self._latency = settings.edge.origin_routing is OriginRouting.LATENCY
+        name = first.regions[request.to].name
+        back = "let requests go to both regions again" if self._latency else f"move requests to {name}"
+        self.title = f"move all requests to {name}" if self._takes_over else back
+
+    @override
+    def seen_in(self, state: State) -> Seen:
+        return self._of(state.traffic)
+
+    @override
+    def look(self) -> Seen:
+        return self._of(self._aws.traffic())
+
+    def _of(self, traffic: TrafficState) -> Seen:
+        # A recovery region that cannot be asked is lost, and so takes nothing over.
+        said = traffic.taken_over in {self._takes_over, None}
+        # By latency both regions are answered once none has taken over: which one, depends on who asks.
+        arrived = traffic.answered is self._request.to or (self._latency and not self._takes_over)
+        switch = {True: "has taken over", False: "stands by", None: "cannot be asked"}[traffic.taken_over]
+        answered = f"DNS answers {traffic.answered}" if traffic.answered else "what DNS answers is not known"
+        return Seen(said and arrived, f"the recovery region {switch}; {answered}")
+
+    @override
+    def begin(self) -> None:
+        try:
+            if self._aws.taken_over() not in {self._takes_over, None}:
+                self._aws.take_over(self._takes_over)
+        except (ClientError, BotoCoreError):
+            if not (self._request.lost_region and self._request.origin is Region.RECOVERY):
+                raise
+
+
+class Proof(Step):
+    """The region serves, seen through the real path: Route 53's checkers, the load balancer, a task; and the writer."""
+
+    minutes = 10.0
+
+    def __init__(self, aws: Aws, request: Request, first: State) -> None:
+        self._aws, self._place = aws, request.to
+        self._cluster = aws.names[request.to].database
+        self.title = f"see that {first.regions[request.to].name} serves, and that it has the one writer"
+
+    @override
+    def seen_in(self, state: State) -> Seen:
+        return self._of(state.traffic, state.database)
+
+    @override
+    def look(self) -> Seen:
+        return self._of(self._aws.traffic(), self._aws.database())
+
+    def _of(self, traffic: TrafficState, database: DatabaseState) -> Seen:
+        reached = traffic.reached[self._place]
+        # Without Route 53's API this is not known, and no reason to stay where the platform does not work.
+        checkers = {True: "get an answer", False: "get no answer", None: "cannot be asked"}[reached]
+        one = database.is_led_by(self._cluster)
+        text = f"health checkers {checkers}; {'one writer, here' if one else 'the writer is not here'}"
+        return Seen(reached is not False and one, text)
+
+    @override
+    def begin(self) -> None:
+        """Nothing: it is only looked at."""
+
+
+class StandBy(Step):
+    """The recovery region with as many tasks as stand by, and scaling left to itself in both."""
+
+    minutes = 5.0
+
+    def __init__(self, aws: Aws, settings: Settings, first: State) -> None:
+        self._aws = aws
+        self._least = {name: one.minimum_tasks for name, one in settings.recovery_services.items()}
+        self.title = f"leave scaling to itself, and {first.regions[Region.RECOVERY].name} with what stands by"
+
+    @override
+    def seen_in(self, state: State) -> Seen:
+        return self._of({place: list(region.services.values()) for place, region in state.regions.items()})
+
+    @override
+    def look(self) -> Seen:
+        return self._of({place: list(self._aws.services(place).values()) for place in Region})
+
+    def _of(self, services: dict[Region, list[ServiceState]]) -> Seen:
+        held = [f"{place} {one.name}" for place, some in services.items() for one in some if one.scale_in_suspended]
+        text = f"scaling is held back: {', '.join(held)}" if held else "scaling decides"
+        return Seen(not held, text)
+
+    @override
+    def begin(self) -> None:
+        for place in (Region.PRIMARY, Region.RECOVERY):
+            for name, service in self._aws.services(place).items():
+                tasks = max(self._least[name], service.least) if place is Region.RECOVERY else None
+                if service.scale_in_suspended:
+                    self._aws.leave_to_scaling(place, service, tasks)
+
+
+def steps_of(aws: Aws, request: Request, settings: Settings, first: State) -> list[Step]:
+    """The steps that this failover takes."""
+    steps: list[Step] = [Capacity(aws, request, settings, first)]
+    if request.lost_region:
+        steps.append(Fence(aws, request, first))
+    steps += [
+        Database(aws, request, first),
+        Traffic(aws, request, settings, first),
+        Proof(aws, request, first),
+    ]
+    if request.to is Region.PRIMARY and not request.lost_region:
+        steps.append(StandBy(aws, settings, first))
+    return steps
+
+
+def _short(arn: str) -> str:
+    """Region and name of a cluster."""
+    parts = arn.split(":")
+    return f"{parts[-1]} in {parts[3]}"

@@ -1,0 +1,202 @@
+"""The payment API's commands: the CDK's own CLI, told which environment, and its outputs written down flat (P6.1)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import typer
+from rich.console import Console
+
+from operations.account import aws_errors_in_words
+from operations.deployment.synthesized import absolute
+from operations.outcome import Failed, Refused
+from operations.project.evidence import PROJECT
+from payment_api.settings import Settings
+
+APP = PROJECT / "payment_api"
+PROGRAM = PROJECT / "node_modules" / ".bin" / "cdk"
+OUTPUTS = PROJECT / "cfn-outputs"
+FLAT_OUTPUTS = "flat-outputs.json"
+CLIENT = "first-client"  # whose API key rotates
+# jsii says at length that Node 20 is no longer supported; the project's version is stated in package.json.
+NODE_20 = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cdk:
+    """The CDK's CLI for one environment, named or by path; ``assembly`` takes what it synthesizes."""
+
+    environment: str
+    assembly: Path
+    variables: Mapping[str, str]
+    console: Console
+    quiet: bool = False
+
+    def synth(self, *, validate: bool) -> None:
+        """Write the templates. ``validate`` runs CloudFormation's validation too, which takes most of the time."""
+        own = [] if validate else ["--no-validation"]
+        self.run("synth", "--quiet", "--output", str(self.assembly), *own)
+
+    def deploy(self, outputs: Path) -> None:
+        """Deploy both stacks as they were synthesized; what they put out goes to a file."""
+        self.run("deploy", *self._synthesized(), "--require-approval", "never", "--outputs-file", str(outputs))
+
+    def diff(self) -> None:
+        """Show what a deployment would change."""
+        self.run("diff", *self._synthesized())
+
+    def destroy(self) -> None:
+        """Destroy both stacks."""
+        self.run("destroy", *self._synthesized(), "--force")
+
+    def bootstrap(self, settings: Settings) -> None:
+        """Make what the CDK needs in both regions, outside of the app's folder: its settings are not of concern."""
+        self.assembly.mkdir(parents=True, exist_ok=True)
+        regions = (settings.region, settings.replica_region)
+        places = [f"aws://{settings.account_id}/{region}" for region in regions]
+        self.run("bootstrap", *places, folder=self.assembly)
+
+    def run(self, command: str, *arguments: str, folder: Path = APP) -> None:
+        """Run the CLI.
+
+        Raises:
+            Refused: it is not installed.
+            Failed: it failed.
+        """
+        if not PROGRAM.exists():
+            raise Refused("aws-cdk: not installed; run make setup")
+        line = [str(PROGRAM), command, *arguments, "--no-notices"]
+        variables = {**self.variables, **NODE_20, "PLATFORM_ENVIRONMENT": self.environment}
+        if not self.console.is_terminal:
+            variables["CI"] = "1"  # then it rewrites no line
+        ended = subprocess.run(
+            line, cwd=folder, env=variables, capture_output=self.quiet, stdin=subprocess.DEVNULL, text=True, check=False
+        )
+        if ended.returncode:
+            said = f"{ended.stdout}{ended.stderr}" if self.quiet else ""
+            raise Failed(f"{said}cdk {command} failed with exit code {ended.returncode}")
+
+    def _synthesized(self) -> list[str]:
+        return ["--all", "--app", str(self.assembly)]
+
+
+def flatten(outputs: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """The outputs of all stacks in one table.
+
+    Raises:
+        Failed: two stacks have an output of one name, or there is none at all.
+    """
+    flat: dict[str, str] = {}
+    for stack, values in outputs.items():
+        if both := sorted(flat.keys() & values.keys()):
+            raise Failed(f"{stack}: {', '.join(both)} is an output of another stack, too")
+        flat |= values
+    if not flat:
+        raise Failed("the stacks have put out nothing: nothing can have been deployed")
+    return flat
+
+
+def write_outputs(raw: Path, folder: Path = OUTPUTS) -> dict[str, str]:
+    """Write flat-outputs.json from what the CDK's CLI wrote, and return it."""
+    flat = flatten(json.loads(raw.read_text(encoding="utf-8")))
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(dict(sorted(flat.items())), indent=2)
+    (folder / FLAT_OUTPUTS).write_text(f"{text}\n", encoding="utf-8")
+    return flat
+
+
+class Deployment:
+    """An environment on AWS."""
+
+    def __init__(self, environment: str, settings: Settings, console: Console) -> None:
+        self.settings, self.console = settings, console
+        assembly = PROJECT / ".cache" / "payment-api" / settings.environment_suffix
+        self.cdk = Cdk(environment=absolute(environment), assembly=assembly, variables=os.environ, console=console)
+
+    def diff(self) -> None:
+        """Show what ``deploy`` would change. Raises as Cdk.run does."""
+        self._check_account()
+        self.cdk.synth(validate=True)
+        self.cdk.diff()
+
+    def deploy(self, *, approve: bool) -> None:
+        """Show the changes, ask (unless ``approve``), deploy, and write cfn-outputs/flat-outputs.json."""
+        self._refuse_silence(approve)
+        self.diff()
+        self._ask(f"Deploy this to {self.settings.environment_suffix} in {self.settings.account_id}?", approve)
+        raw = self.cdk.assembly.with_suffix(".outputs.json")
+        self.cdk.deploy(raw)
+        for name, value in write_outputs(raw).items():
+            self.console.print(f"{name}  {value}", markup=False)
+
+    def destroy(self, *, approve: bool) -> None:
+        """Ask (unless ``approve``), and destroy both stacks.
+
+        Raises:
+            Refused: the environment is protected.
+        """
+        if self.settings.protected:
+            raise Refused(
+                f"protected: true is not allowed for destroy-api; {self.settings.environment_suffix} can be destroyed "
+                "once its settings say false and have been deployed"
+            )
+        self._refuse_silence(approve)
+        self._check_account()
+        self.cdk.synth(validate=False)
+        self._ask(f"Destroy all of {self.settings.environment_suffix} in {self.settings.account_id}?", approve)
+        self.cdk.destroy()
+        with aws_errors_in_words():
+            client = boto3.Session(region_name=self.settings.region).client("apigateway")
+            for name in remove_rotated_keys(client, self.settings.names.of(CLIENT)):
+                self.console.print(f"removed the API key {name}, which a rotation had made", markup=False)
+
+    def _check_account(self) -> None:
+        with aws_errors_in_words():
+            found = boto3.Session(region_name=self.settings.region).client("sts").get_caller_identity()["Account"]
+        if found != self.settings.account_id:
+            raise Refused(f"account_id: {self.settings.account_id} is not allowed; the credentials are of {found}")
+
+    @staticmethod
+    def _refuse_silence(approve: bool) -> None:
+        if not approve and not sys.stdin.isatty():
+            raise Refused("--approve: needed where there is no terminal to ask on")
+
+    @staticmethod
+    def _ask(question: str, approve: bool) -> None:
+        if not approve and not typer.confirm(question):
+            raise Refused("nothing was changed")
+
+
+def remove_rotated_keys(client: Any, name: str) -> list[str]:
+    """Remove the API keys that rotations have made, which are of no stack: those named NAME-VERSION.
+
+    Returns:
+        The names of those that were removed.
+    """
+    pages = client.get_paginator("get_api_keys").paginate(nameQuery=name)
+    made = [key for page in pages for key in page["items"] if key["name"].startswith(f"{name}-")]
+    for key in made:
+        client.delete_api_key(apiKey=key["id"])
+    return [key["name"] for key in made]
+
+
+def templates(assembly: Path) -> dict[str, dict[str, Any]]:
+    """The synthesized templates by the name of their stack."""
+    manifest = json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))
+    found = {}
+    for artifact in manifest["artifacts"].values():
+        if artifact["type"] == "aws:cloudformation:stack":
+            properties = artifact["properties"]
+            region = re.fullmatch(r"aws://\d+/(.+)", artifact["environment"])
+            text = (assembly / properties["templateFile"]).read_text(encoding="utf-8")
+            found[properties["stackName"]] = {**json.loads(text), "region": region.group(1) if region else ""}
+    return found

@@ -1,0 +1,1 @@
+"""Commands for the project itself: locks, benchmarks, the requirement table."""

@@ -1,0 +1,55 @@
+"""The evidence for requirement rows: the last outcome of every test that says which row it proves.
+
+The test run records it (tests/conftest.py), `make requirements` reads it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+OUTCOMES = PROJECT / ".cache" / "test-outcomes.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a test said when it last ran."""
+
+    test: str
+    rows: tuple[str, ...]
+    passed: bool
+
+
+def is_below(row: str, chosen: Iterable[str]) -> bool:
+    """Whether a row is one of those chosen, or below one: W4.3 is below W4, W10 is not below W1."""
+    return any(row == prefix or row.startswith(f"{prefix}.") for prefix in chosen)
+
+
+def read(path: Path = OUTCOMES) -> list[Outcome]:
+    """All outcomes, by the name of the test; none if no test was ever run."""
+    if not path.exists():
+        return []
+    return [
+        Outcome(test=one["test"], rows=tuple(one["rows"]), passed=one["passed"]) for one in json.loads(path.read_text())
+    ]
+
+
+def record(new: Iterable[Outcome], *, collected: Collection[str], path: Path = OUTCOMES) -> None:
+    """Keep new outcomes beside older ones, less those of tests that are gone.
+
+    ``collected`` is every test of the files that this run looked at: an older outcome from one of these files whose
+    test is not among them, or from a file that does not exist, says nothing any more.
+    """
+    outcomes = {one.test: one for one in read(path) if _still_says_something(one.test, collected)}
+    outcomes |= {one.test: one for one in new}
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps([asdict(outcomes[test]) for test in sorted(outcomes)], indent=1) + "\n")
+
+
+def _still_says_something(test: str, collected: Collection[str]) -> bool:
+    file = test.partition("::")[0]
+    looked_at = {name.partition("::")[0] for name in collected}
+    return (PROJECT / file).exists() and (file not in looked_at or test in collected)

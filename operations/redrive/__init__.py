@@ -1,0 +1,1 @@
+"""`redrive`: shows, returns or discards dead letters."""

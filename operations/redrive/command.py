@@ -1,0 +1,178 @@
+"""The redrive command: shows the dead letters of a queue, returns them to it, or discards them.
+
+Without --return or --discard it only shows. A message is deleted from the dead letters only after the queue has it (or,
+discarded, after it is in the record file): ended in between, by whatever, it is in both, and who processes it takes a
+message twice. The moving of messages that SQS itself offers knows no filter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import boto3
+from rich.console import Console
+from rich.table import Table
+
+from operations.account import aws_errors_in_words
+from operations.outcome import Failed
+from operations.redrive.dead_letters import AT_ONCE, DeadLetters, Letter
+from operations.redrive.facts import Facts, facts_of
+from operations.redrive.request import Filter, Request, Task
+
+MOST_ROWS = 200
+ASKED = "asked"  # what the database calls an operation without an answer
+
+
+def run(request: Request, console: Console) -> None:
+    """Show, return or discard the messages that are asked for.
+
+    Raises:
+        Refused: bad input; nothing was received.
+        Failed: an AWS call failed, or some messages could not be returned or deleted: they are still there.
+        KeyboardInterrupt: what was not begun is given back.
+    """
+    task = request.task
+    with aws_errors_in_words():
+        session = boto3.Session(region_name=request.region)
+        letters = DeadLetters(request.queue, session)
+        held: list[Letter] = []
+        try:
+            chosen, facts = _choose(request, letters, session, held)
+            console.print(_table(chosen, facts))
+            _say_what_is_there(console, letters, chosen, held)
+            if task is not Task.SHOW and chosen:
+                _act(request, letters, chosen, held, console)
+            elif chosen:
+                console.print(
+                    "nothing was changed: --return gives them back to the queue, --discard REASON deletes them"
+                )
+        finally:
+            with _held_back():
+                letters.give_back(held)
+
+
+def _choose(
+    request: Request, letters: DeadLetters, session: boto3.Session, held: list[Letter]
+) -> tuple[list[Letter], dict[str, Facts]]:
+    """The messages that fit, the oldest first, at most as many as the limit; ``held`` has all that were received."""
+    for received in letters.receive(request.limit):
+        held += received  # also those that do not fit: what is received has to be given back
+    now = datetime.now(UTC)
+    facts = facts_of((one.operation for one in held), session) if request.database else {}
+    chosen = [one for one in held if fits(request.filter, one, facts.get(one.operation), now)]
+    return sorted(chosen, key=lambda one: one.sent_at), facts
+
+
+def fits(wanted: Filter, letter: Letter, facts: Facts | None, now: datetime) -> bool:
+    """Whether a message is one that is wanted; what is not known of it fits nothing that is asked of it."""
+    age = now - letter.sent_at
+    if wanted.older_than is not None and age < wanted.older_than:
+        return False
+    if wanted.newer_than is not None and age > wanted.newer_than:
+        return False
+    if wanted.payment is not None and letter.payment != wanted.payment:
+        return False
+    return not wanted.needs_database or (facts is not None and _facts_fit(wanted, facts))
+
+
+def _facts_fit(wanted: Filter, facts: Facts) -> bool:
+    return (
+        (wanted.reason is None or wanted.reason in facts.reason)
+        and (wanted.currency is None or wanted.currency == facts.currency)
+        and (wanted.least_amount is None or facts.amount >= wanted.least_amount)
+        and (wanted.most_amount is None or facts.amount <= wanted.most_amount)
+        and (not wanted.answered or facts.state != ASKED)
+    )
+
+
+def _act(
+    request: Request, letters: DeadLetters, chosen: Sequence[Letter], held: list[Letter], console: Console
+) -> None:
+    done = 0
+    try:
+        for start in range(0, len(chosen), AT_ONCE):
+            batch = chosen[start : start + AT_ONCE]
+            with _held_back():  # between two calls nobody would know what has been done
+                safe = letters.send_to_source(batch) if request.task is Task.RETURN else _recorded(request, batch)
+                gone = letters.delete(safe)
+                done += len(gone)
+                # What the queue has, and could not be deleted here, is in both: it is still a dead letter.
+                held[:] = [one for one in held if one not in gone]
+    finally:
+        word = "returned to the queue" if request.task is Task.RETURN else f"discarded, and kept in {request.record}"
+        console.print(f"{done} of {len(chosen)} {word}", markup=False)
+    if done < len(chosen):
+        raise Failed(f"{len(chosen) - done} are still dead letters; the same command goes on with them")
+
+
+def _recorded(request: Request, batch: Sequence[Letter]) -> Sequence[Letter]:
+    """Write the messages to the record file; only what is on disk may be deleted."""
+    with request.record.open("a", encoding="utf-8") as file:
+        for one in batch:
+            line = {
+                "discarded_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "reason": request.discard,
+                "message_id": one.id,
+                "sent_at": one.sent_at.isoformat(timespec="seconds"),
+                "body": one.body,
+                "attributes": one.attributes,
+            }
+            file.write(json.dumps(line, default=repr) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return batch
+
+
+def _say_what_is_there(
+    console: Console, letters: DeadLetters, chosen: Sequence[Letter], held: Sequence[Letter]
+) -> None:
+    if len(chosen) > MOST_ROWS:
+        console.print(f"... and {len(chosen) - MOST_ROWS} more")
+    console.print(f"{letters.name}: {len(held)} looked at, {len(chosen)} of them fit", markup=False)
+
+
+def _table(chosen: Sequence[Letter], facts: dict[str, Facts]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("age", "receives", "payment", "operation"):
+        table.add_column(heading, justify="right" if heading in {"age", "receives"} else "left", no_wrap=True)
+    for heading in ("kind", "amount", "state", "attempts", "reason") if facts else ():
+        table.add_column(heading, justify="right" if heading in {"amount", "attempts"} else "left", no_wrap=True)
+    now = datetime.now(UTC)
+    for one in chosen[:MOST_ROWS]:
+        row = [age(now - one.sent_at), str(one.receives), one.payment or "(not understood)", one.operation]
+        known = facts.get(one.operation)
+        if known:
+            row += [known.kind, f"{known.amount} {known.currency}", known.state, str(known.attempts), known.reason]
+        table.add_row(*row)
+    return table
+
+
+def age(span: timedelta) -> str:
+    """A span in its largest unit that is more than one, such as 90m."""
+    seconds = max(0, int(span.total_seconds()))
+    for unit, length in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Let an interruption wait until the block has ended."""
+    requested: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _frame: requested.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if requested:
+        raise KeyboardInterrupt

@@ -1,0 +1,140 @@
+"""Draws a release while it goes on: the whole picture on a terminal, and a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from operations.release.progress import Look, Plan
+from operations.release.service import Place
+
+PICTURES_PER_SECOND = 2  # the clock goes on between two looks
+SECONDS_BETWEEN_LINES = 30.0  # where the output is no terminal, and nothing has changed
+BAR_CHARACTERS = 30
+STYLES = {
+    "Succeeded": "green",
+    "OK": "green",
+    "InProgress": "yellow",
+    "Failed": "red",
+    "Stopped": "red",
+    "ALARM": "bold red",
+    "missing": "red",
+    "Pending": "dim",
+    "Skipped": "dim",
+    "INSUFFICIENT_DATA": "dim",
+}
+
+Show = Callable[[Look], None]
+
+
+@contextmanager
+def drawn(console: Console, place: Place, plan: Plan) -> Iterator[Show]:
+    """Give the block a function that shows a look at the deployment.
+
+    Args:
+        console: a terminal gets a picture that changes in place; anything else a line for each change.
+        place: whose release it is.
+        plan: what is still to come is told from it.
+    """
+    if console.is_terminal:
+        with _live(console, place, plan) as show:
+            yield show
+    else:
+        yield _lines(console, place, plan)
+
+
+@contextmanager
+def _live(console: Console, place: Place, plan: Plan) -> Iterator[Show]:
+    latest: list[Look] = []
+
+    def draw() -> RenderableType:
+        return picture(place, plan, latest[-1], datetime.now(UTC)) if latest else Text("asking AWS ...")
+
+    with Live(get_renderable=draw, console=console, refresh_per_second=PICTURES_PER_SECOND) as live:
+
+        def show(look: Look) -> None:
+            latest[:] = [look]
+            live.refresh()
+
+        yield show
+
+
+def _lines(console: Console, place: Place, plan: Plan) -> Show:
+    said: list[tuple[str, float]] = []
+
+    def show(look: Look) -> None:
+        state, now = state_line(place, look), time.monotonic()
+        if said and said[-1][0] == state and now - said[-1][1] < SECONDS_BETWEEN_LINES:
+            return
+        said[:] = [(state, now)]
+        times = times_line(look, plan, datetime.now(UTC))
+        console.print(f"{state}; {times}", markup=False)
+
+    return show
+
+
+def state_line(place: Place, look: Look) -> str:
+    """What a line says beside the time: another one means that something has changed."""
+    parts = [f"{place.service} {look.deployment_id}: {look.stage}", look.share]
+    if on := [alarm.name for alarm in look.alarms if alarm.is_on]:
+        parts.append("in alarm: " + ", ".join(on))
+    elif look.alarms:
+        parts.append(f"no alarm of {len(look.alarms)} is on")
+    return "; ".join(parts)
+
+
+def times_line(look: Look, plan: Plan, now: datetime) -> str:
+    """The time gone by, and what is still to come at least."""
+    elapsed = f"{clock(look.elapsed(now))} elapsed"
+    remaining = look.remaining(plan, now)
+    return f"{elapsed}, at least {clock(remaining)} to go" if remaining else elapsed
+
+
+def picture(place: Place, plan: Plan, look: Look, now: datetime) -> RenderableType:
+    """The release as it is now, for a terminal."""
+    head = Text.assemble(
+        (place.service, "bold"), f" in {place.region}  {look.deployment_id}  ", (look.stage, _style(look.stage))
+    )
+    parts: list[RenderableType] = [head, bar(look.green_percent), Text(times_line(look, plan, now), style="dim")]
+    parts += _section("lifecycle", [(event.name, event.status, event.message) for event in look.events])
+    parts += _section("alarms", [(one.name, one.state, one.reason if one.is_on else "") for one in look.alarms])
+    if look.service_events:
+        parts.append(Text("\nservice", style="bold"))
+        parts += [Padding(Text(line, overflow="ellipsis", no_wrap=True), (0, 0, 0, 2)) for line in look.service_events]
+    return Group(*parts)
+
+
+def bar(green_percent: float | None) -> Text:
+    """The shares of both colours, drawn to scale; to be told apart without colours, too."""
+    percent = green_percent or 0.0
+    full = round(percent / 100 * BAR_CHARACTERS)
+    text = Text.assemble(("█" * full, "green"), ("░" * (BAR_CHARACTERS - full), "blue"), "  ")
+    text.append(f"green {percent:.0f} %", "green").append("  ").append(f"blue {100 - percent:.0f} %", "blue")
+    return text
+
+
+def clock(span: timedelta) -> str:
+    """Minutes and seconds, such as 4:09."""
+    minutes, seconds = divmod(round(span.total_seconds()), 60)
+    return f"{minutes}:{seconds:02}"
+
+
+def _section(title: str, rows: list[tuple[str, str, str]]) -> list[RenderableType]:
+    if not rows:
+        return []
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for name, state, message in rows:
+        table.add_row(Text("  " + name), Text(state, _style(state)), Text(message, "dim", overflow="ellipsis"))
+    return [Text("\n" + title, style="bold"), table]
+
+
+def _style(state: str) -> str:
+    return STYLES.get(state, "")

@@ -1,0 +1,48 @@
+"""`make deploy ARGS="--reviewed PAGE"`: changes what was reviewed, and nothing else.
+
+The page is the one that `make review ARGS="--write PAGE"` wrote and somebody approved. The plan that is applied is made
+anew, with all that AWS says by now: if it would change anything else, nothing is changed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from operations.deployment.deploy import Deployment
+from operations.outcome import Refused
+from operations.review.page import approved_page
+from operations.review.plan import read
+
+MOST_LINES = 60  # of the difference; the page itself is shown where it was made
+
+
+def apply(deployment: Deployment, environment: str, page: Path) -> None:
+    """Apply the plan whose page is ``page``. Raises as Deployment.diff does.
+
+    Raises:
+        Refused: there is no such page, or the plan says something else by now; how it differs is in the message.
+    """
+    try:
+        approved = page.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"--reviewed: {page} cannot be read ({error}); a page of review --write is allowed") from error
+
+    def agree(plan: str) -> None:
+        refuse_another(approved, approved_page(read(plan, environment), environment))
+
+    deployment.apply_planned(agree)
+
+
+def refuse_another(approved: str, planned: str) -> None:
+    """Make sure that the two pages say the same.
+
+    Raises:
+        Refused: they do not.
+    """
+    if approved == planned:
+        return
+    lines = list(difflib.unified_diff(approved.splitlines(), planned.splitlines(), "approved", "now", lineterm="", n=1))
+    more = [f"... and {len(lines) - MOST_LINES} more lines"] if len(lines) > MOST_LINES else []
+    said = "\n".join([*lines[:MOST_LINES], *more])
+    raise Refused(f"what would change now is not what was approved, so nothing was changed; review it anew:\n{said}")

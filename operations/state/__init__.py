@@ -1,0 +1,1 @@
+"""`bootstrap`: the bucket and key of Terraform's state."""
