@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from settings.base import SettingsModel, matching
-from settings.services import PathPattern, UrlPath
+from settings.base import SettingsModel, each_once, matching
+from settings.load_balancer import PathPattern, UrlPath
 
 LONGEST_SECONDS = (
     31_536_000  # a year: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Expiration.html
@@ -69,15 +69,7 @@ class RegionHealthSettings(SettingsModel):
 
 
 Country = Annotated[str, matching(r"[A-Z]{2}", "a country code of ISO 3166 is allowed, such as DE")]
-
-
-def _once(values: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(values)) != len(values):
-        raise ValueError("each one once is allowed")
-    return values
-
-
-Countries = Annotated[tuple[Country, ...], Field(strict=False), AfterValidator(_once)]
+Countries = Annotated[tuple[Country, ...], Field(strict=False), AfterValidator(each_once)]
 HostName = Annotated[
     str,
     matching(
@@ -90,7 +82,7 @@ HostName = Annotated[
 class EdgeSettings(SettingsModel):
     """CloudFront, the names that customers use, and the region that serves them."""
 
-    host_names: Annotated[tuple[HostName, ...], Field(strict=False, max_length=10), AfterValidator(_once)] = ()
+    host_names: Annotated[tuple[HostName, ...], Field(strict=False, max_length=10), AfterValidator(each_once)] = ()
     """The names below the domain that customers use, @ for itself; none is the environment's suffix alone."""
     behaviours: Annotated[tuple[BehaviourSettings, ...], Field(strict=False, max_length=74)] = (
         BehaviourSettings(path_pattern="/static/*", kind=BehaviourKind.STATIC),

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from settings.base import Rule, SettingsModel, matching
+from settings.base import Rule, SettingsModel, each_once, matching
 
 # A web ACL of more is charged by the request. https://aws.amazon.com/waf/pricing/
 MOST_CAPACITY_UNITS = 1500
@@ -100,16 +100,8 @@ def _address_block(text: str) -> str:
 
 ADDRESS_BLOCK = "a CIDR block is allowed, such as 192.0.2.0/24 or 2001:db8::/32, with no address bit set"
 AddressBlock = Annotated[str, Rule(_address_block, ADDRESS_BLOCK)]
-
-
-def _once(blocks: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(blocks)) != len(blocks):
-        raise ValueError("each block once is allowed")
-    return blocks
-
-
 # https://docs.aws.amazon.com/waf/latest/developerguide/limits.html
-AddressBlocks = Annotated[tuple[AddressBlock, ...], Field(strict=False, max_length=1000), AfterValidator(_once)]
+AddressBlocks = Annotated[tuple[AddressBlock, ...], Field(strict=False, max_length=1000), AfterValidator(each_once)]
 PathPrefix = Annotated[
     str, matching(r"/[A-Za-z0-9_.~/-]{0,127}", "the beginning of a path without wildcards is allowed, such as /api/")
 ]

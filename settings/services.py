@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from settings.base import Rule, SettingsModel, matching
+from settings.load_balancer import HealthCheckSettings, PathPattern
 
 ImageByDigest = Annotated[
     str,
@@ -24,12 +25,7 @@ ServiceName = Annotated[
     str, matching(r"[a-z][a-z0-9]{1,11}", "2 to 12 lower-case letters and digits are allowed, a letter first")
 ]
 PAYMENTS = "payments"  # the service whose own metrics are watched (services/payments)
-# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html#path-conditions
-PathPattern = Annotated[
-    str, matching(r"/[A-Za-z0-9_.$/~\"'@:+&*?-]{0,127}", "a path of up to 128 characters is allowed, such as /api/*")
-]
 CommandPart = Annotated[str, matching(r"[ -~]{1,200}", "up to 200 plain characters are allowed")]
-UrlPath = Annotated[str, matching(r"/[!-~]{0,1023}", "an absolute path is allowed, such as /health")]
 
 ScheduleName = Annotated[
     str,
@@ -75,45 +71,6 @@ class Architecture(StrEnum):
 
     ARM64 = "ARM64"
     X86_64 = "X86_64"
-
-
-class HealthCheckSettings(SettingsModel):
-    """How the load balancer finds out whether a task can take requests (W2.2).
-
-    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
-    """
-
-    path: UrlPath = "/"
-    """What is asked for, by HTTPS."""
-    matcher: Annotated[str, matching(r"[2-4]\d\d(-[2-4]\d\d)?", "a status or a range is allowed, such as 200-299")] = (
-        "200"
-    )
-    """The statuses that mean healthy."""
-    interval_seconds: Annotated[int, Field(ge=5, le=300)] = 15
-    """Seconds between two checks."""
-    timeout_seconds: Annotated[int, Field(ge=2, le=120)] = 5
-    """Seconds after which no answer counts as a failure; less than interval_seconds."""
-    healthy_threshold: Annotated[int, Field(ge=2, le=10)] = 2
-    """Successes in a row that make a task healthy."""
-    unhealthy_threshold: Annotated[int, Field(ge=2, le=10)] = 3
-    """Failures in a row that make a task unhealthy."""
-    deregistration_delay_seconds: Annotated[int, Field(ge=0, le=3600)] = 30
-    """Seconds that requests under way have to end when a task leaves."""
-    slow_start_seconds: Annotated[int, Field(ge=0, le=900)] = 0
-    """Seconds over which a new task's share grows, from 30; 0 gives it a full share at once."""
-    grace_period_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
-    """Seconds after its start in which a failing check does not stop a task."""
-
-    @model_validator(mode="after")
-    def _times_fit(self) -> HealthCheckSettings:
-        if self.timeout_seconds >= self.interval_seconds:
-            raise ValueError(
-                f"timeout_seconds: {self.timeout_seconds} is not allowed; less than interval_seconds "
-                f"({self.interval_seconds}) is"
-            )
-        if 0 < self.slow_start_seconds < 30:  # noqa: PLR2004  # AWS's own bound
-            raise ValueError(f"slow_start_seconds: {self.slow_start_seconds} is not allowed; 0 or 30 to 900 is")
-        return self
 
 
 Schedule = Annotated[str, Rule(_schedule, "cron(minutes hours day month weekday year) or at(yyyy-mm-ddThh:mm:ss)")]
@@ -259,17 +216,3 @@ class ReleaseSettings(SettingsModel):
     """The response time that 99 of 100 requests keep; a release that is slower is rolled back."""
     smoke_test_attempts: Annotated[int, Field(ge=1, le=20)] = 5
     """How often the new version is asked, before any customer is, until it has answered right once."""
-
-
-class DomainSettings(SettingsModel):
-    """The platform's name in DNS."""
-
-    name: Annotated[
-        str,
-        matching(
-            r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", "a domain name is allowed, such as pay.example.com"
-        ),
-    ]
-    """The domain that customers use; load balancers have names below it."""
-    create_zone: bool = False
-    """Whether the stack makes the hosted zone of this name; if not, it exists. A new one must be delegated to."""
