@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from settings.base import SettingsModel, matching
+from settings.base import SettingsModel
+from settings.common import DomainName
 
 
 class DomainSettings(SettingsModel):
     """The platform's name in DNS."""
 
-    name: Annotated[
-        str,
-        matching(
-            r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", "a domain name is allowed, such as pay.example.com"
-        ),
-    ]
+    name: DomainName
     """The domain that customers use; load balancers have names below it."""
     create_zone: bool = False
     """Whether the stack makes the hosted zone of this name; if not, it exists. A new one must be delegated to."""

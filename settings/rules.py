@@ -15,13 +15,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from settings.backups import BackupSettings
+from settings.common import CONNECTION_SHARE
 from settings.database import DatabaseSettings, RecoveryMode
 from settings.naming import Names
 from settings.processing import LEAST_CONNECTIONS, ProcessingSettings
 from settings.services import ServiceSettings
 
 MINUTES_PER_DAY = 24 * 60
-CONNECTION_SHARE = 0.8  # W0.4: the rest is for administration, rotation and failover
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,9 +26,6 @@ from modules.network.security_groups import Addresses, Flow, Group
 from modules.policy_documents import Statement, when
 from settings.naming import Names
 
-# Where a function has the authorities that vouch for RDS: beside its handler, from its packages.txt.
-FUNCTIONS_CERTIFICATES = "/var/task/rds-ca-bundle.pem"
-
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseAccess:

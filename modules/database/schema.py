@@ -15,7 +15,6 @@ from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.lambda_invocation import LambdaInvocation
 from constructs import Construct
 
-from modules.database.access import FUNCTIONS_CERTIFICATES
 from modules.database.cluster import DATABASE_NAME, Database
 from modules.database.prerequisites import POSTGRESQL_PORT
 from modules.database.secrets import APPLICATION_USERNAME, DatabaseSecrets
@@ -26,6 +25,7 @@ from modules.network.security_groups import Flow
 from modules.network.vpc import Network
 from modules.policy_documents import Statement, when
 from modules.region import Region
+from settings.common import FUNCTIONS_CA_FILE
 from settings.naming import PREPARE_DATABASE, Names
 
 TIMEOUT_SECONDS = 600  # an index is built beside what runs, and steps wait for locks again and again
@@ -67,7 +67,7 @@ class DatabaseSchema(Construct):
                     "DATABASE_NAME": DATABASE_NAME,
                     "DATABASE_LOGIN": "secret",
                     "DATABASE_SECRET_ARN": secrets.master.arn,
-                    "DATABASE_CA_FILE": FUNCTIONS_CERTIFICATES,
+                    "DATABASE_CA_FILE": FUNCTIONS_CA_FILE,
                     "APPLICATION_ROLE": APPLICATION_USERNAME,
                 },
             ),

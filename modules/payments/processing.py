@@ -25,7 +25,7 @@ from cdktf_cdktf_provider_aws.lambda_event_source_mapping import (
 from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission
 from constructs import Construct
 
-from modules.database.access import FUNCTIONS_CERTIFICATES, DatabaseAccess
+from modules.database.access import DatabaseAccess
 from modules.function import Function, FunctionSpecification
 from modules.keys import Keys
 from modules.monitoring.alarm_topic import AlarmTopic
@@ -37,15 +37,12 @@ from modules.payments.acquirer_secret import acquirer_secret_arn, to_read_the_ac
 from modules.policy_documents import Statement
 from modules.queues.queue import Queue
 from modules.region import Region
+from settings.common import FUNCTIONS_CA_FILE, RECONCILE_SECONDS, VISIBILITY_PER_TIMEOUT
 from settings.naming import PROCESS_PAYMENT, Names
 from settings.processing import ProcessingSettings
 
 RECONCILE = "reconcile-payments"
-RECONCILE_SECONDS = 240
 RECONCILE_RUNS_IN_VAIN = 3
-# A message must stay hidden for longer than a function may hold it, also while Lambda tries to call one.
-# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-queueconfig
-TIMES_THE_TIMEOUT = 6
 MINUTE_SECONDS = 60
 
 
@@ -86,7 +83,7 @@ class PaymentsProcessing(Construct):
             purpose=PROCESS_PAYMENT,
             key=keys.objects,
             topic=topic,
-            visibility_timeout_seconds=settings.timeout_seconds * TIMES_THE_TIMEOUT,
+            visibility_timeout_seconds=settings.timeout_seconds * VISIBILITY_PER_TIMEOUT,
             attempts=settings.tries,
             incident=Incident.PAYMENTS_NOT_PROCESSED,
         )
@@ -219,7 +216,7 @@ class PaymentsProcessing(Construct):
         settings = self._settings
         return {
             **database.variables(settings.connections_per_function),
-            "DATABASE_CA_FILE": FUNCTIONS_CERTIFICATES,
+            "DATABASE_CA_FILE": FUNCTIONS_CA_FILE,
             "ENVIRONMENT_SUFFIX": self._names.suffix,
             "QUEUE_URL": self.queue.queue.url,
             "PROCESSING_TRIES": str(settings.tries),

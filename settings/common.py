@@ -1,0 +1,25 @@
+"""What the payment platform and the payment API have in common: the same service and functions run on both."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from settings.base import matching
+
+CONNECTION_SHARE = 0.8
+"""The share of a database's connections that services and functions may hold; the rest is for administration,
+rotation and failover."""
+VISIBILITY_PER_TIMEOUT = 6
+"""A queue's visibility timeout by the timeout of the function behind it.
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
+RECONCILE_SECONDS = 240
+"""The timeout of the function that reconciles payments."""
+FUNCTIONS_CA_FILE = "/var/task/rds-ca-bundle.pem"
+"""The certificate authorities of RDS, in the archive of each function that connects to the database."""
+
+DomainName = Annotated[
+    str,
+    matching(
+        r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", "a domain name is allowed, such as pay.example.com"
+    ),
+]
