@@ -59,7 +59,7 @@ class ApiService(Construct):
         id_: str,
         *,
         names: Names,
-        service: ServiceSettings,
+        settings: ServiceSettings,
         network: Network,
         endpoints: Endpoints,
         load_balancer: LoadBalancer,
@@ -69,7 +69,7 @@ class ApiService(Construct):
         log_group: ILogGroup,
     ) -> None:
         super().__init__(scope, id_)
-        self._names, self._settings = names, service
+        self._names, self._settings = names, settings
         self.cluster = Cluster(
             self,
             "cluster",
@@ -178,7 +178,7 @@ class ApiService(Construct):
     def _scale(self) -> None:
         """By processor and by memory; in more slowly than out, as a peak seldom comes alone."""
         scaling = self.service.auto_scale_task_count(
-            min_capacity=self._settings.minimum_tasks, max_capacity=self._settings.maximum_tasks
+            min_capacity=self._settings.min_tasks, max_capacity=self._settings.max_tasks
         )
         scale_in, scale_out = Duration.seconds(300), Duration.seconds(30)
         scaling.scale_on_cpu_utilization(

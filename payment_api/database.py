@@ -53,13 +53,13 @@ class Database(Construct):
         *,
         names: Names,
         network: Network,
-        database: DatabaseSettings,
+        settings: DatabaseSettings,
         master: ISecret,
         encryption: Encryption,
         protected: bool,
     ) -> None:
         super().__init__(scope, id_)
-        self.settings, self._names = database, names
+        self.settings, self._names = settings, names
         self.group = SecurityGroup(
             self,
             "group",
@@ -70,7 +70,7 @@ class Database(Construct):
         )
         log_group = AuditLog(self, "log-group", name=log_group_name(names), key=encryption.logs, protected=protected)
         engine = DatabaseClusterEngine.aurora_postgres(
-            version=AuroraPostgresEngineVersion.of(database.engine_version, database.engine_version.partition(".")[0])
+            version=AuroraPostgresEngineVersion.of(settings.engine_version, settings.engine_version.partition(".")[0])
         )
         self.cluster = DatabaseCluster(
             self,
@@ -78,7 +78,7 @@ class Database(Construct):
             cluster_identifier=names.of("database"),
             engine=engine,
             credentials=Credentials.from_secret(master),
-            default_database_name=database.name,
+            default_database_name=settings.name,
             port=PORT,
             iam_authentication=True,
             storage_encrypted=True,
@@ -87,11 +87,11 @@ class Database(Construct):
             vpc_subnets=network.database,
             security_groups=[self.group],
             parameter_group=ParameterGroup(
-                self, "parameters", engine=engine, description="Payments", parameters=parameters(database)
+                self, "parameters", engine=engine, description="Payments", parameters=parameters(settings)
             ),
             writer=self._instance("writer", encryption.database),
             readers=[self._instance(f"reader-{number}", encryption.database) for number in range(1, READERS + 1)],
-            backup=BackupProps(retention=Duration.days(database.backup_days)),
+            backup=BackupProps(retention=Duration.days(settings.backup_days)),
             cloudwatch_logs_exports=["postgresql"],
             monitoring_interval=Duration.seconds(60),
             copy_tags_to_snapshot=True,
@@ -141,7 +141,7 @@ class Database(Construct):
         }
 
 
-def parameters(database: DatabaseSettings) -> dict[str, str]:
+def parameters(settings: DatabaseSettings) -> dict[str, str]:
     """TLS is forced, and what an audit asks for is logged: connections, changes of the schema, slow statements.
 
     https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Reference.ParameterGroups.html
@@ -149,7 +149,7 @@ def parameters(database: DatabaseSettings) -> dict[str, str]:
     return {
         "rds.force_ssl": "1",
         "ssl_min_protocol_version": "TLSv1.2",
-        "max_connections": str(database.max_connections),
+        "max_connections": str(settings.max_connections),
         "password_encryption": "scram-sha-256",
         "log_connections": "1",
         "log_disconnections": "1",

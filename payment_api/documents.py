@@ -24,7 +24,7 @@ from constructs import Construct
 
 from payment_api.encryption import alias_name
 from payment_api.logs import AUDIT_DAYS, removal
-from payment_api.settings.model import DocumentSettings
+from payment_api.settings.data import DocumentSettings
 from settings.naming import Names
 
 PURPOSE, REPLICA_PURPOSE = "documents", "documents-replica"
@@ -32,23 +32,23 @@ UNFINISHED_UPLOAD_DAYS = 7
 REPLICATION_MINUTES = 15  # the only value that Replication Time Control knows
 
 
-def lifecycle(documents: DocumentSettings) -> list[LifecycleRule]:
-    """The life of documents, the same on both sides."""
+def lifecycle(settings: DocumentSettings) -> list[LifecycleRule]:
+    """The lifecycle of documents, the same on both sides."""
     return [
         LifecycleRule(
             id="age",
             transitions=[
                 Transition(
                     storage_class=StorageClass.INFREQUENT_ACCESS,
-                    transition_after=Duration.days(documents.infrequent_access_days),
+                    transition_after=Duration.days(settings.infrequent_access_days),
                 ),
                 Transition(
                     storage_class=StorageClass.GLACIER_INSTANT_RETRIEVAL,
-                    transition_after=Duration.days(documents.archive_days),
+                    transition_after=Duration.days(settings.archive_days),
                 ),
             ],
-            expiration=Duration.days(documents.expiration_days),
-            noncurrent_version_expiration=Duration.days(documents.noncurrent_version_days),
+            expiration=Duration.days(settings.expiration_days),
+            noncurrent_version_expiration=Duration.days(settings.noncurrent_version_days),
             abort_incomplete_multipart_upload_after=Duration.days(UNFINISHED_UPLOAD_DAYS),
         )
     ]
@@ -64,7 +64,7 @@ class DocumentBucket(Bucket):
         *,
         name: str,
         key: IKey,
-        documents: DocumentSettings,
+        settings: DocumentSettings,
         access_logs: Bucket,
         protected: bool,
     ) -> None:
@@ -80,7 +80,7 @@ class DocumentBucket(Bucket):
             enforce_ssl=True,
             minimum_tls_version=1.2,
             versioned=True,
-            lifecycle_rules=lifecycle(documents),
+            lifecycle_rules=lifecycle(settings),
             server_access_logs_bucket=access_logs,
             server_access_logs_prefix=f"s3/{name}/",
             removal_policy=removal(protected=protected),
@@ -128,7 +128,7 @@ class Documents(Construct):
         id_: str,
         *,
         names: Names,
-        documents: DocumentSettings,
+        settings: DocumentSettings,
         replica_region: str,
         key: IKey,
         access_logs: Bucket,
@@ -141,7 +141,7 @@ class Documents(Construct):
             "bucket",
             name=names.bucket(PURPOSE, Stack.of(self).region),
             key=key,
-            documents=documents,
+            settings=settings,
             access_logs=access_logs,
             protected=protected,
         )

@@ -8,7 +8,7 @@ from aws_cdk.aws_kms import Key
 from constructs import Construct
 
 from payment_api.logs import removal
-from payment_api.settings.model import EncryptionSettings
+from payment_api.settings.data import EncryptionSettings
 from settings.naming import Names
 
 
@@ -24,7 +24,7 @@ class ManagedKey(Key):
         *,
         names: Names,
         purpose: str,
-        encryption: EncryptionSettings,
+        settings: EncryptionSettings,
         protected: bool,
     ) -> None:
         super().__init__(
@@ -33,8 +33,8 @@ class ManagedKey(Key):
             alias=alias_name(names, purpose),
             description=f"Encrypts {purpose} of {names.prefix} {names.suffix}",
             enable_key_rotation=True,
-            rotation_period=Duration.days(encryption.rotation_period_days),
-            pending_window=Duration.days(encryption.deletion_window_days),
+            rotation_period=Duration.days(settings.rotation_period_days),
+            pending_window=Duration.days(settings.deletion_window_days),
             removal_policy=removal(protected=protected),
         )
 
@@ -54,12 +54,12 @@ class Encryption(Construct):
     requirements = ("P4.4",)
 
     def __init__(
-        self, scope: Construct, id_: str, *, names: Names, encryption: EncryptionSettings, protected: bool
+        self, scope: Construct, id_: str, *, names: Names, settings: EncryptionSettings, protected: bool
     ) -> None:
         super().__init__(scope, id_)
 
         def key(purpose: str) -> Key:
-            return ManagedKey(self, purpose, names=names, purpose=purpose, encryption=encryption, protected=protected)
+            return ManagedKey(self, purpose, names=names, purpose=purpose, settings=settings, protected=protected)
 
         self.documents = key("documents")
         self.database = key("database")

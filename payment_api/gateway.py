@@ -46,8 +46,8 @@ from constructs import Construct
 from payment_api.load_balancer import GATEWAY_PORT, LoadBalancer
 from payment_api.logs import AuditLog
 from payment_api.network import Network
-from payment_api.settings.model import DomainSettings, GatewaySettings
-from settings.naming import Names
+from payment_api.settings import Settings
+from payment_api.settings.entry import GatewaySettings
 
 STAGE = "live"
 # No value of a request or answer, and no key: who (by certificate), what, when, how it ended.
@@ -81,35 +81,31 @@ class Gateway(Construct):
         scope: Construct,
         id_: str,
         *,
-        names: Names,
-        gateway: GatewaySettings,
-        domain: DomainSettings,
+        settings: Settings,
         network: Network,
         load_balancer: LoadBalancer,
         api_key: ISecret,
         logs_key: IKey,
-        protected: bool,
     ) -> None:
         super().__init__(scope, id_)
-        self._names, self._domain, self._balancer = names, domain, load_balancer
+        self._names, self._domain, self._balancer = settings.names, settings.domain, load_balancer
         self._link = VpcLink(
             self,
             "link",
-            vpc_link_name=names.of("gateway"),
+            vpc_link_name=self._names.of("gateway"),
             vpc=network.vpc,
             subnets=network.private,
             security_groups=[load_balancer.gateway_link],
         )
-        self.access_log = AuditLog(
-            self, "access-log", name=names.log_group("gateway-access"), key=logs_key, protected=protected
-        )
-        self.api = self._make_api(gateway)
+        log_name = self._names.log_group("gateway-access")
+        self.access_log = AuditLog(self, "access-log", name=log_name, key=logs_key, protected=settings.protected)
+        self.api = self._make_api(settings.gateway)
         self.api.node.try_remove_child("Endpoint")  # CDK's output of the default endpoint, which is off
         self._add_paths()
-        self.domain = self._make_domain(gateway, domain)
-        self.usage_plan = self._make_usage_plan(gateway, api_key)
+        self.domain = self._make_domain(settings.gateway)
+        self.usage_plan = self._make_usage_plan(settings.gateway, api_key)
 
-    def _make_api(self, gateway: GatewaySettings) -> RestApi:
+    def _make_api(self, settings: GatewaySettings) -> RestApi:
         return RestApi(
             self,
             "api",
@@ -118,12 +114,12 @@ class Gateway(Construct):
             endpoint_types=[EndpointType.REGIONAL],
             disable_execute_api_endpoint=True,
             # The role by which API Gateway logs is a setting of the account, for one environment to make.
-            cloud_watch_role=gateway.sets_account_logging_role,
-            cloud_watch_role_removal_policy=RemovalPolicy.DESTROY if gateway.sets_account_logging_role else None,
+            cloud_watch_role=settings.sets_account_logging_role,
+            cloud_watch_role_removal_policy=RemovalPolicy.DESTROY if settings.sets_account_logging_role else None,
             deploy_options=StageOptions(
                 stage_name=STAGE,
-                throttling_rate_limit=gateway.requests_per_second,
-                throttling_burst_limit=gateway.burst_requests,
+                throttling_rate_limit=settings.requests_per_second,
+                throttling_burst_limit=settings.burst_requests,
                 logging_level=MethodLoggingLevel.INFO,
                 data_trace_enabled=False,  # bodies are not for logs
                 metrics_enabled=True,
@@ -201,7 +197,8 @@ class Gateway(Construct):
         definition.add_property_override("Integration.IntegrationTarget", self._balancer.gateway_listener.listener_arn)
         definition.add_property_override("Integration.TimeoutInMillis", 29_000)
 
-    def _make_domain(self, gateway: GatewaySettings, domain: DomainSettings) -> DomainName:
+    def _make_domain(self, settings: GatewaySettings) -> DomainName:
+        domain = self._domain
         made = DomainName(
             self,
             "domain",
@@ -210,9 +207,9 @@ class Gateway(Construct):
             endpoint_type=EndpointType.REGIONAL,
             security_policy=SecurityPolicy.TLS_1_2,
             mtls=MTLSConfig(
-                bucket=Bucket.from_bucket_name(self, "trust-store", gateway.trust_store_bucket),
-                key=gateway.trust_store_key,
-                version=gateway.trust_store_version,
+                bucket=Bucket.from_bucket_name(self, "trust-store", settings.trust_store_bucket),
+                key=settings.trust_store_key,
+                version=settings.trust_store_version,
             ),
         )
         made.add_base_path_mapping(self.api, stage=self.api.deployment_stage)
@@ -223,12 +220,12 @@ class Gateway(Construct):
         ARecord(self, "name", zone=zone, record_name=f"{domain.api_name}.", target=target)
         return made
 
-    def _make_usage_plan(self, gateway: GatewaySettings, api_key: ISecret) -> UsagePlan:
+    def _make_usage_plan(self, settings: GatewaySettings, api_key: ISecret) -> UsagePlan:
         plan = self.api.add_usage_plan(
             "clients",
             name=self._names.of("clients"),
-            throttle=ThrottleSettings(rate_limit=gateway.requests_per_second, burst_limit=gateway.burst_requests),
-            quota=QuotaSettings(limit=gateway.requests_per_day_and_client, period=Period.DAY),
+            throttle=ThrottleSettings(rate_limit=settings.requests_per_second, burst_limit=settings.burst_requests),
+            quota=QuotaSettings(limit=settings.requests_per_day_and_client, period=Period.DAY),
         )
         plan.add_api_stage(stage=self.api.deployment_stage)
         key = self.api.add_api_key(

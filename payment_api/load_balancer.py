@@ -37,8 +37,8 @@ from aws_cdk.aws_s3 import Bucket
 from constructs import Construct
 
 from payment_api.network import Network
-from payment_api.settings.model import DomainSettings, GatewaySettings
-from settings.naming import Names
+from payment_api.settings import Settings
+from payment_api.settings.entry import GatewaySettings
 
 PUBLIC_PORT, GATEWAY_PORT, TASK_PORT = 443, 8443, 8443
 PATHS = ["/payments", "/payments/*"]
@@ -54,26 +54,23 @@ class LoadBalancer(Construct):
         scope: Construct,
         id_: str,
         *,
-        names: Names,
+        settings: Settings,
         network: Network,
-        domain: DomainSettings,
-        gateway: GatewaySettings,
         access_logs: Bucket,
-        protected: bool,
     ) -> None:
         super().__init__(scope, id_)
-        self._names, self._domain = names, domain
+        self._names, self._domain = settings.names, settings.domain
         self.group = self._group(network, "load-balancer", "Public load balancer")
         self.gateway_link = self._group(network, "gateway-link", "VPC link of API Gateway")
         self.load_balancer = ApplicationLoadBalancer(
             self,
             "load-balancer",
-            load_balancer_name=names.of("direct"),
+            load_balancer_name=self._names.of("direct"),
             vpc=network.vpc,
             vpc_subnets=network.public,
             internet_facing=True,
             security_group=self.group,
-            deletion_protection=protected,
+            deletion_protection=settings.protected,
             drop_invalid_header_fields=True,
             desync_mitigation_mode=DesyncMitigationMode.STRICTEST,
             idle_timeout=Duration.seconds(60),
@@ -81,7 +78,7 @@ class LoadBalancer(Construct):
         self.load_balancer.log_access_logs(access_logs, "load-balancer")
         self.load_balancer.log_connection_logs(access_logs, "load-balancer-connections")
         self.targets = self._targets(network)
-        self.public_listener = self._listener("public", PUBLIC_PORT, self._mutual_authentication(gateway))
+        self.public_listener = self._listener("public", PUBLIC_PORT, self._mutual_authentication(settings.gateway))
         self.gateway_listener = self._listener("gateway", GATEWAY_PORT, None)
         self.group.add_ingress_rule(
             Peer.any_ipv4(), Port.tcp(PUBLIC_PORT), "HTTPS from clients that show a certificate"
@@ -120,15 +117,15 @@ class LoadBalancer(Construct):
             ),
         )
 
-    def _mutual_authentication(self, gateway: GatewaySettings) -> MutualAuthentication:
+    def _mutual_authentication(self, settings: GatewaySettings) -> MutualAuthentication:
         """The same pinned version of the same certificates as at the gateway."""
         trust_store = TrustStore(
             self,
             "trust-store",
             trust_store_name=self._names.of("clients"),
-            bucket=Bucket.from_bucket_name(self, "trust-store-bucket", gateway.trust_store_bucket),
-            key=gateway.trust_store_key,
-            version=gateway.trust_store_version,
+            bucket=Bucket.from_bucket_name(self, "trust-store-bucket", settings.trust_store_bucket),
+            key=settings.trust_store_key,
+            version=settings.trust_store_version,
         )
         return MutualAuthentication(
             mutual_authentication_mode=MutualAuthenticationMode.VERIFY,

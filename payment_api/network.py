@@ -33,15 +33,15 @@ class Network(Construct):
     requirements = ("P1.1", "P1.3")
 
     def __init__(
-        self, scope: Construct, id_: str, *, names: Names, network: NetworkSettings, logs_key: IKey, protected: bool
+        self, scope: Construct, id_: str, *, names: Names, settings: NetworkSettings, logs_key: IKey, protected: bool
     ) -> None:
         super().__init__(scope, id_)
         self.vpc = Vpc(
             self,
             "vpc",
             vpc_name=names.of("network"),
-            ip_addresses=IpAddresses.cidr(network.cidr),
-            availability_zones=network.zones,
+            ip_addresses=IpAddresses.cidr(settings.cidr),
+            availability_zones=settings.zones,
             nat_gateways=0,
             subnet_configuration=[
                 SubnetConfiguration(name=name, subnet_type=type_, cidr_mask=SUBNET_PREFIX_LENGTHS[name], **more)

@@ -35,9 +35,8 @@ from aws_cdk.aws_sns_subscriptions import EmailSubscription
 from aws_cdk.aws_sqs import Queue
 from constructs import Construct
 
-from payment_api.settings.model import ObservabilitySettings
-from payment_api.settings.runtime import DatabaseSettings
-from payment_api.settings.sizing import CONNECTION_SHARE
+from payment_api.settings.observability import ObservabilitySettings
+from settings.common import CONNECTION_SHARE
 from settings.naming import Names
 from settings.payment_metrics import metrics
 
@@ -83,7 +82,7 @@ class Observability(Construct):
         *,
         names: Names,
         settings: ObservabilitySettings,
-        database: DatabaseSettings,
+        max_connections: int,
         watched: Watched,
         key: IKey,
         email_addresses: Sequence[str],
@@ -93,7 +92,7 @@ class Observability(Construct):
         self.topic = Topic(self, "alarms", topic_name=names.of("alarms"), master_key=key, enforce_ssl=True)
         for address in email_addresses:
             self.topic.add_subscription(EmailSubscription(address))
-        limits = self._limits(settings, database)
+        limits = self._limits(settings, max_connections)
         for limit in limits:
             self._alarm(limit)
         self.dashboard = Dashboard(
@@ -136,13 +135,13 @@ class Observability(Construct):
     def _processing_time(self, statistic: str) -> Metric:
         return self.own(metrics.PROCESSING_TIME, statistic)
 
-    def _limits(self, settings: ObservabilitySettings, database: DatabaseSettings) -> list[Limit]:
+    def _limits(self, settings: ObservabilitySettings, max_connections: int) -> list[Limit]:
         watched, oldest = self._watched, Duration.minutes(5).to_seconds()
         return [
             Limit(
                 name="success-rate",
                 metric=self.success_percent,
-                threshold=settings.lowest_success_percent,
+                threshold=settings.min_success_percent,
                 below=True,
                 periods=5,
                 of=5,
@@ -151,7 +150,7 @@ class Observability(Construct):
             Limit(
                 name="processing-time",
                 metric=self._processing_time("p99"),
-                threshold=settings.slowest_p99_seconds * 1000,
+                threshold=settings.max_p99_seconds * 1000,
                 periods=5,
                 of=5,
                 meaning="Transactions take too long",
@@ -210,7 +209,7 @@ class Observability(Construct):
             Limit(
                 name="database-connections",
                 metric=watched.database.metric_database_connections(period=PERIOD, statistic=Stats.MAXIMUM),
-                threshold=database.max_connections * CONNECTION_SHARE,
+                threshold=max_connections * CONNECTION_SHARE,
                 periods=3,
                 of=5,
                 meaning="The database has few connections left",
@@ -253,8 +252,8 @@ class Observability(Construct):
         ]
         return [
             TextWidget(
-                markdown=f"## Transactions\nAlarms: below {settings.lowest_success_percent:g} % success, above "
-                f"{settings.slowest_p99_seconds:g} s at p99",
+                markdown=f"## Transactions\nAlarms: below {settings.min_success_percent:g} % success, above "
+                f"{settings.max_p99_seconds:g} s at p99",
                 width=4,
                 height=6,
             ),

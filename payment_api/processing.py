@@ -27,10 +27,9 @@ from payment_api.network import Network
 from payment_api.queues import Queues
 from payment_api.secrets import ImportedSecrets
 from payment_api.settings import Settings
+from settings.common import FUNCTIONS_CA_FILE, RECONCILE_SECONDS
 
-CERTIFICATES = "/var/task/rds-ca-bundle.pem"  # beside the handler
 RECONCILE_MINUTES = 5
-RECONCILE_SECONDS = 240
 PREPARE_SECONDS = 300
 APPLICATION_ROLE = "payments_application"
 
@@ -88,7 +87,7 @@ class Processing(Construct):
             log_days=self._settings.observability.log_retention_days,
             environment={
                 "ENVIRONMENT_SUFFIX": self._settings.environment_suffix,
-                "DATABASE_CA_FILE": CERTIFICATES,
+                "DATABASE_CA_FILE": FUNCTIONS_CA_FILE,
                 **environment,
             },
             **more,

@@ -8,12 +8,10 @@ from aws_cdk.aws_sqs import DeadLetterQueue, Queue, QueueEncryption, RedriveAllo
 from constructs import Construct
 
 from payment_api.settings.runtime import ProcessingSettings
+from settings.common import VISIBILITY_PER_TIMEOUT
 from settings.naming import Names
 
 LONGEST_RETENTION_DAYS = 14  # the most that SQS keeps
-# The rest of a message's time in the queue must outlast a function's: six times, as Lambda's documentation says.
-# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-TIMES_THE_TIMEOUT = 6
 
 
 class Queues(Construct):
@@ -21,15 +19,15 @@ class Queues(Construct):
 
     requirements = ("P3.2", "P4.4")
 
-    def __init__(self, scope: Construct, id_: str, *, names: Names, processing: ProcessingSettings, key: IKey) -> None:
+    def __init__(self, scope: Construct, id_: str, *, names: Names, settings: ProcessingSettings, key: IKey) -> None:
         super().__init__(scope, id_)
         self.dead_letters = self._queue(names.of("payments-dead-letters"), "dead-letters", key)
         self.payments = self._queue(
             names.of("payments"),
             "payments",
             key,
-            visibility_timeout=Duration.seconds(processing.timeout_seconds * TIMES_THE_TIMEOUT),
-            dead_letter_queue=DeadLetterQueue(queue=self.dead_letters, max_receive_count=processing.tries),
+            visibility_timeout=Duration.seconds(settings.timeout_seconds * VISIBILITY_PER_TIMEOUT),
+            dead_letter_queue=DeadLetterQueue(queue=self.dead_letters, max_receive_count=settings.tries),
             receive_message_wait_time=Duration.seconds(20),
             # It is no place for another queue's dead letters.
             redrive_allow_policy=RedriveAllowPolicy(redrive_permission=RedrivePermission.DENY_ALL),

@@ -29,7 +29,7 @@ class DocumentReplica(Stack):
             "key",
             names=names,
             purpose=REPLICA_PURPOSE,
-            encryption=settings.encryption,
+            settings=settings.encryption,
             protected=settings.protected,
         )
         self.bucket = DocumentBucket(
@@ -37,7 +37,7 @@ class DocumentReplica(Stack):
             "bucket",
             name=names.bucket(REPLICA_PURPOSE, settings.replica_region),
             key=key,
-            documents=settings.documents,
+            settings=settings.documents,
             access_logs=AccessLogs(self, "access-logs", names=names, protected=settings.protected),
             protected=settings.protected,
         )

@@ -7,7 +7,7 @@ from aws_cdk.aws_kms import Key
 from aws_cdk.aws_secretsmanager import ISecret, Secret
 from constructs import Construct
 
-from payment_api.settings.model import SecretSettings
+from payment_api.settings.data import SecretSettings
 
 
 class ImportedSecrets(Construct):
@@ -15,12 +15,12 @@ class ImportedSecrets(Construct):
 
     requirements = ("P4.5",)
 
-    def __init__(self, scope: Construct, id_: str, *, secrets: SecretSettings) -> None:
+    def __init__(self, scope: Construct, id_: str, *, settings: SecretSettings) -> None:
         super().__init__(scope, id_)
-        self.key = Key.from_key_arn(self, "key", secrets.key_arn)
-        self.database = self._named("database", secrets.database)
-        self.api_key = self._named("api-key", secrets.api_key)
-        self.acquirer = self._named("acquirer", secrets.acquirer)
+        self.key = Key.from_key_arn(self, "key", settings.key_arn)
+        self.database = self._named("database", settings.database)
+        self.api_key = self._named("api-key", settings.api_key)
+        self.acquirer = self._named("acquirer", settings.acquirer)
 
     def _named(self, id_: str, name: str) -> ISecret:
         stack = Stack.of(self)

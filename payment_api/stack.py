@@ -41,14 +41,12 @@ class PaymentApi(Stack):
             termination_protection=settings.protected,
         )
         names, protected = settings.names, settings.protected
-        self.encryption = Encryption(
-            self, "encryption", names=names, encryption=settings.encryption, protected=protected
-        )
+        self.encryption = Encryption(self, "encryption", names=names, settings=settings.encryption, protected=protected)
         self.network = Network(
             self,
             "network",
             names=names,
-            network=settings.network,
+            settings=settings.network,
             logs_key=self.encryption.logs,
             protected=protected,
         )
@@ -67,20 +65,20 @@ class PaymentApi(Stack):
             self,
             "documents",
             names=names,
-            documents=settings.documents,
+            settings=settings.documents,
             replica_region=settings.replica_region,
             key=self.encryption.documents,
             access_logs=access_logs,
             protected=protected,
         )
-        self.queues = Queues(self, "queues", names=names, processing=settings.processing, key=self.encryption.messages)
-        self.secrets = ImportedSecrets(self, "secrets", secrets=settings.secrets)
+        self.queues = Queues(self, "queues", names=names, settings=settings.processing, key=self.encryption.messages)
+        self.secrets = ImportedSecrets(self, "secrets", settings=settings.secrets)
         self.database = Database(
             self,
             "database",
             names=names,
             network=self.network,
-            database=settings.database,
+            settings=settings.database,
             master=self.secrets.database,
             encryption=self.encryption,
             protected=protected,
@@ -99,18 +97,15 @@ class PaymentApi(Stack):
         self.load_balancer = LoadBalancer(
             self,
             "load-balancer",
-            names=names,
+            settings=settings,
             network=self.network,
-            domain=settings.domain,
-            gateway=settings.gateway,
             access_logs=access_logs,
-            protected=protected,
         )
         self.service = ApiService(
             self,
             "service",
             names=names,
-            service=settings.service,
+            settings=settings.service,
             network=self.network,
             endpoints=self.endpoints,
             load_balancer=self.load_balancer,
@@ -128,14 +123,11 @@ class PaymentApi(Stack):
         self.gateway = Gateway(
             self,
             "gateway",
-            names=names,
-            gateway=settings.gateway,
-            domain=settings.domain,
+            settings=settings,
             network=self.network,
             load_balancer=self.load_balancer,
             api_key=self.secrets.api_key,
             logs_key=self.encryption.logs,
-            protected=protected,
         )
         self.rotation = Rotation(
             self,
@@ -166,7 +158,7 @@ class PaymentApi(Stack):
             "observability",
             names=names,
             settings=settings.observability,
-            database=settings.database,
+            max_connections=settings.database.max_connections,
             watched=Watched(
                 api=self.gateway.api,
                 load_balancer=self.load_balancer.load_balancer,

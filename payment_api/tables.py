@@ -8,7 +8,7 @@ from pathlib import Path
 from payment_api.owasp import TOP_10
 from payment_api.pci import CONTROLS
 from payment_api.settings import ENVIRONMENTS, known_environments, load
-from payment_api.settings.sizing import CONCURRENT_TRANSACTIONS, bounds
+from payment_api.settings.sizing import CONCURRENT_TRANSACTIONS
 
 DOCS = Path(__file__).parents[1] / "docs"
 WRITTEN = "Written by `python -m payment_api.tables`; a test fails where the code says otherwise."
@@ -72,7 +72,7 @@ functions' concurrency is reserved from the account's (1,000 unless raised); SQS
 def _environment(name: str) -> str:
     rows = (
         f"| {one.what} | {one.available:,g} | {one.available_from} | {one.needed:,g} | {one.needed_from} |"
-        for one in bounds(load(name))
+        for one in load(name).bounds
     )
     return _page(f"## {name}", "", "| what | there are | from | needed | from |", rows)
 

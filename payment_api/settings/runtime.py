@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from settings.base import SettingsModel, matching
-from settings.processing import FunctionSettings
+from settings.processing import AcquirerUrl, FunctionSettings
 from settings.services import FARGATE_SIZES
 
 # Memory in GiB of the classes that are offered here. Aurora's own default of max_connections is what LEAST(bytes of
@@ -68,9 +68,9 @@ class ServiceSettings(SettingsModel):
     """The processor share of a task; 1024 is a whole one."""
     memory_mib: Annotated[int, Field(ge=1024, le=30_720)] = 2048
     """The memory of a task; what goes with cpu_units is Fargate's table."""
-    minimum_tasks: Annotated[int, Field(ge=1, le=200)] = 6
+    min_tasks: Annotated[int, Field(ge=1, le=200)] = 6
     """Tasks that run when nothing happens: two in each zone."""
-    maximum_tasks: Annotated[int, Field(ge=1, le=200)] = 48
+    max_tasks: Annotated[int, Field(ge=1, le=200)] = 48
     """Tasks that scaling may reach."""
     connections_per_task: Annotated[int, Field(ge=1, le=100)] = 20
     """Connections to the database that one task may hold: the size of its pool."""
@@ -86,10 +86,8 @@ class ServiceSettings(SettingsModel):
                 f"memory_mib: {self.memory_mib} is not allowed; with cpu_units {self.cpu_units} Fargate takes "
                 f"{first} to {last} in steps of {step}"
             )
-        if self.maximum_tasks < self.minimum_tasks:
-            problems.append(
-                f"maximum_tasks: {self.maximum_tasks} is not allowed; minimum_tasks ({self.minimum_tasks}) or more is"
-            )
+        if self.max_tasks < self.min_tasks:
+            problems.append(f"max_tasks: {self.max_tasks} is not allowed; min_tasks ({self.min_tasks}) or more is")
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -102,3 +100,10 @@ class ProcessingSettings(FunctionSettings):
     """Functions that process at once: reserved, so that nothing else in the account takes them."""
     seconds_per_batch: Annotated[float, Field(gt=0, le=30)] = 0.5
     """What a full batch is assumed to take, acquirer included: the arithmetic of docs/payment-api-sizing.md uses it."""
+
+
+class AcquirerSettings(SettingsModel):
+    """Who settles payments."""
+
+    url: AcquirerUrl
+    """Where it is called, by HTTPS; its addresses are in network.acquirer_networks."""

@@ -6,15 +6,13 @@ Little's law the number under way is the rate at which they come, times the time
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from payment_api.settings.model import Settings
+from payment_api.settings.entry import GatewaySettings
+from payment_api.settings.runtime import DatabaseSettings, ProcessingSettings, ServiceSettings
+from settings.common import CONNECTION_SHARE
 
 CONCURRENT_TRANSACTIONS = 10_000
-CONNECTION_SHARE = 0.8  # the rest is for administration, rotation and failover
 # Messages that consumers hold at once. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 QUEUE_IN_FLIGHT = 120_000
 
@@ -35,31 +33,38 @@ class Bound:
         """Whether there is as much as is needed."""
         return self.available >= self.needed
 
+    @property
+    def problem(self) -> str:
+        """A line that says what is not enough, and how much would be."""
+        return (
+            f"{self.field}: {self.what}: {self.available:g} is not allowed ({self.available_from}); "
+            f"{self.needed:g} or more is ({self.needed_from})"
+        )
 
-def bounds(settings: Settings) -> list[Bound]:
+
+def bounds(
+    gateway: GatewaySettings, service: ServiceSettings, processing: ProcessingSettings, database: DatabaseSettings
+) -> list[Bound]:
     """Each limit on the way of a transaction, in the order in which it meets them."""
-    gateway, service = settings.gateway, settings.service
-    processing, database = settings.processing, settings.database
     rate = gateway.requests_per_second
     held = (
-        service.maximum_tasks * service.connections_per_task
-        + processing.concurrency * processing.connections_per_function
+        service.max_tasks * service.connections_per_task + processing.concurrency * processing.connections_per_function
     )
     return [
         Bound(
-            field="service.maximum_tasks",
+            field="service.max_tasks",
             what="requests that all tasks work on at once, should all transactions arrive together",
-            available=service.maximum_tasks * service.requests_in_flight_per_task,
-            available_from=f"maximum_tasks {service.maximum_tasks} x requests_in_flight_per_task "
+            available=service.max_tasks * service.requests_in_flight_per_task,
+            available_from=f"max_tasks {service.max_tasks} x requests_in_flight_per_task "
             f"{service.requests_in_flight_per_task}",
             needed=CONCURRENT_TRANSACTIONS,
             needed_from="every concurrent transaction as an open request",
         ),
         Bound(
-            field="service.minimum_tasks",
+            field="service.min_tasks",
             what="requests that the tasks of a quiet hour take at once, before scaling has begun",
-            available=service.minimum_tasks * service.requests_in_flight_per_task,
-            available_from=f"minimum_tasks {service.minimum_tasks} x requests_in_flight_per_task "
+            available=service.min_tasks * service.requests_in_flight_per_task,
+            available_from=f"min_tasks {service.min_tasks} x requests_in_flight_per_task "
             f"{service.requests_in_flight_per_task}",
             needed=gateway.requests_per_second,
             needed_from=f"a second of requests_per_second {gateway.requests_per_second}",
@@ -87,18 +92,8 @@ def bounds(settings: Settings) -> list[Bound]:
             available=int(database.max_connections * CONNECTION_SHARE),
             available_from=f"{CONNECTION_SHARE:.0%} of max_connections {database.max_connections}",
             needed=held,
-            needed_from=f"maximum_tasks {service.maximum_tasks} x connections_per_task {service.connections_per_task} "
+            needed_from=f"max_tasks {service.max_tasks} x connections_per_task {service.connections_per_task} "
             f"+ concurrency {processing.concurrency} x connections_per_function "
             f"{processing.connections_per_function}",
         ),
     ]
-
-
-def problems(settings: Settings) -> Iterator[str]:
-    """A line for each limit that 10,000 concurrent transactions would meet."""
-    for bound in bounds(settings):
-        if not bound.holds:
-            yield (
-                f"{bound.field}: {bound.what}: {bound.available:g} is not allowed ({bound.available_from}); "
-                f"{bound.needed:g} or more is ({bound.needed_from})"
-            )

@@ -19,7 +19,7 @@ alarm_email_addresses = ["on-call@example.com"]
 image = "123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/payments@sha256:{DIGEST}"
 cpu_units = 2048
 memory_mib = 4096
-maximum_tasks = 44
+max_tasks = 44
 [gateway]
 burst_requests = 1500
 [processing]
@@ -33,7 +33,7 @@ acquirer_networks = ["203.0.113.0/28", "198.51.100.0/28"]
 noncurrent_version_days = 60
 [observability]
 log_retention_days = 180
-slowest_p99_seconds = 8.0
+max_p99_seconds = 8.0
 """
 # What holds data, or what others hold on to: a new one would lose it, or be an outage.
 STATEFUL = (

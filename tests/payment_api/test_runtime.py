@@ -56,8 +56,8 @@ def test_deployments_that_fail_roll_back(api: Template) -> None:
 def test_it_scales_at_70_percent_cpu_and_80_percent_memory(api: Template, settings: Settings) -> None:
     target = api.one("AWS::ApplicationAutoScaling::ScalableTarget")
     assert (target["MinCapacity"], target["MaxCapacity"]) == (
-        settings.service.minimum_tasks,
-        settings.service.maximum_tasks,
+        settings.service.min_tasks,
+        settings.service.max_tasks,
     )
     policies = [
         one["TargetTrackingScalingPolicyConfiguration"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from payment_api.settings import ENVIRONMENTS, SettingsError, known_environments, load
-from payment_api.settings.sizing import CONCURRENT_TRANSACTIONS, bounds
+from payment_api.settings.sizing import CONCURRENT_TRANSACTIONS
 
 
 def lines(tmp_path: Path, text: str) -> tuple[str, ...]:
@@ -66,8 +66,8 @@ def test_a_wrong_value_is_one_line_that_says_what_is_allowed(tmp_path: Path, tex
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[service]\nmaximum_tasks = 39", "service.maximum_tasks: requests that all tasks work on at once"),
-        ("[service]\nminimum_tasks = 3", "service.minimum_tasks: requests that the tasks of a quiet hour"),
+        ("[service]\nmax_tasks = 39", "service.max_tasks: requests that all tasks work on at once"),
+        ("[service]\nmin_tasks = 3", "service.min_tasks: requests that the tasks of a quiet hour"),
         ("[processing]\nconcurrency = 49", "processing.concurrency: payments a second that the functions process"),
         (
             "[database]\nmax_connections = 1500",
@@ -83,6 +83,6 @@ def test_sizes_that_ten_thousand_transactions_would_outgrow_are_refused(tmp_path
 @pytest.mark.requirement("P3.4")
 @pytest.mark.parametrize("environment", known_environments(ENVIRONMENTS))
 def test_every_environment_is_sized_for_ten_thousand_transactions(environment: str) -> None:
-    found = bounds(load(environment))
+    found = load(environment).bounds
     assert any(bound.needed == CONCURRENT_TRANSACTIONS == 10_000 for bound in found)
     assert all(bound.holds for bound in found)

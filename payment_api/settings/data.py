@@ -1,0 +1,64 @@
+"""Secrets, keys and documents: what the API keeps (P4)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from settings.base import SettingsModel, matching
+
+KeyArn = Annotated[
+    str, matching(r"arn:aws:kms:[a-z0-9-]+:\d{12}:key/[0-9a-f-]{36}", "the ARN of a key of KMS is allowed")
+]
+# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+SecretName = Annotated[
+    str, matching(r"[A-Za-z0-9/_+=.@-]{1,512}", "the name of a secret is allowed: letters, digits and any of /_+=.@-")
+]
+
+
+class SecretSettings(SettingsModel):
+    """Entries of Secrets Manager that exist; the stack rotates them and never makes one (P4.5)."""
+
+    database: SecretName
+    """The master user of the database: JSON with `username` and `password`."""
+    api_key: SecretName
+    """The API key of the first client: JSON with `api_key`, of 20 to 128 characters."""
+    acquirer: SecretName
+    """What the acquirer knows us by: JSON with `api_key`."""
+    key_arn: KeyArn
+    """The customer-managed key under which these entries are encrypted, in the API's region."""
+    rotation_days: Annotated[int, Field(ge=1, le=30)] = 30
+    """Days between two rotations."""
+
+
+class EncryptionSettings(SettingsModel):
+    """Customer-managed keys. Sources: RotationPeriodInDays and PendingWindowInDays of the KMS API reference."""
+
+    rotation_period_days: Annotated[int, Field(ge=90, le=365)] = 365
+    """Days after which KMS makes new key material; what was encrypted before stays readable."""
+    deletion_window_days: Annotated[int, Field(ge=7, le=30)] = 7
+    """Days between the destruction of a key and its deletion, in which it can still be saved."""
+
+
+class DocumentSettings(SettingsModel):
+    """The bucket of documents (P4.3)."""
+
+    infrequent_access_days: Annotated[int, Field(ge=30, le=3650)] = 90
+    """Days after which documents move to STANDARD_IA, which S3 does no earlier than after 30."""
+    archive_days: Annotated[int, Field(ge=60, le=3650)] = 365
+    """Days after which they move to GLACIER_IR: at least 30 after infrequent_access_days."""
+    expiration_days: Annotated[int, Field(ge=365, le=3650)] = 2557
+    """Days that documents are kept."""
+    noncurrent_version_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """Days that an overwritten or deleted document can still be brought back."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> DocumentSettings:
+        if not self.infrequent_access_days + 30 <= self.archive_days <= self.expiration_days - 90:
+            raise ValueError(
+                f"archive_days: {self.archive_days} is not allowed; at least 30 days after infrequent_access_days "
+                f"({self.infrequent_access_days}) and 90 before expiration_days ({self.expiration_days}) is: the "
+                "storage classes charge for that long"
+            )
+        return self
