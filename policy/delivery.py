@@ -1,7 +1,7 @@
 """The roles of delivery against the record of rehearsals (W8.1): `python -m policy.delivery DIRECTORY`.
 
 Whatever a plan, an apply, a release, a failover or a destruction called must be allowed; and nothing may be allowed
-that none of them called, unless the table of modules/delivery/permissions.py has a reason for it. DIRECTORY is that of
+that none of them called, unless a grant of modules/delivery/permissions/ justifies it. DIRECTORY is that of
 a local AWS, such as .local-aws; it shows what is missing, and, once all of a life has been rehearsed, what is idle.
 
 Resources are those of the record, where it names them. Not in the record, and taken for granted, are tags (the
@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from emulator.record import Call, read_calls
-from modules.delivery.permissions import DEPLOY, PLAN, READING, WATCHERS, Reach
+from modules.delivery.permissions.deploy import DEPLOY
+from modules.delivery.permissions.grants import Reach
+from modules.delivery.permissions.plan import PLAN
+from modules.delivery.permissions.watch import READING, WATCHERS
 from policy.evaluation import Decision, Request, evaluate
 from policy.iam import Policy, policies
 from policy.recorded_calls import actions_of, context_of, resources_of
@@ -147,7 +150,7 @@ class Record:
             f"{purpose}: {grant.sid}: {action}"
             for purpose, grants in (("plan", PLAN), ("deploy", tuple(one for all_ in DEPLOY.values() for one in all_)))
             for grant in grants
-            for action in sorted(grant.made_actions)
+            for action in sorted(grant.rehearsed_actions)
             if (grant.sid, action.lower()) not in used[purpose]
         ]
         return Held(

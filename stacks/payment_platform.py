@@ -18,7 +18,7 @@ from constructs import Construct
 from modules.account.audit import Audit
 from modules.dashboards.business import BusinessDashboard
 from modules.dashboards.platform import PlatformDashboard
-from modules.delivery.permissions import Reach
+from modules.delivery.permissions.grants import Reach
 from modules.delivery.permissions_boundary import BoundsItsRoles
 from modules.delivery.roles import Delivery
 from modules.ephemeral import as_hcl

@@ -30,7 +30,7 @@ class Bound:
     reason: str
 
 
-# Another service that a role of the platform calls is a line here; tests/policy/test_delivery.py names what is missing.
+# A role that calls another service needs a line here; tests/policy/test_permissions_boundary.py names what is missing.
 BOUNDS = (
     Bound(service="backup", actions="Copy* DescribeBackupVault", reason="copies of backups in the other region"),
     Bound(service="cloudfront", actions="*Function", reason="the origin secret's function for viewers"),

@@ -3,7 +3,7 @@
 Creates the account's OpenID Connect provider of GitHub where settings say so, and two roles that only workflows of one
 repository may assume. The plan role is for pull requests and the main branch: it reads the state and what the
 configuration looks up, and no secret. The deploy role is for jobs of one protected GitHub environment: its policies are
-the table of modules/delivery/permissions.py, and a boundary stands over them that it cannot change. It makes roles
+those of modules/delivery/permissions/, and a boundary stands over them that it cannot change. It makes roles
 only under the platform's boundary (modules/delivery/permissions_boundary.py), and can change nothing of what is made
 here: only an administrator deploys that.
 
@@ -20,15 +20,10 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 from constructs import Construct
 
-from modules.delivery.permissions import (
-    DEPLOY,
-    IDENTITY_PROVIDER,
-    PLAN,
-    READING,
-    WATCHERS,
-    Reach,
-    statements,
-)
+from modules.delivery.permissions.deploy import DEPLOY
+from modules.delivery.permissions.grants import IDENTITY_PROVIDER, Reach, statements
+from modules.delivery.permissions.plan import PLAN
+from modules.delivery.permissions.watch import READING, WATCHERS
 from modules.delivery.permissions_boundary import PermissionsBoundary
 from modules.policy_documents import PolicyDocument, Statement, federated, when
 from settings.delivery import DeliverySettings, role_name, subjects

@@ -107,7 +107,7 @@ REGIONS = {"primary": "us-east-2", "recovery": "us-west-2"}
 
 @pytest.fixture(scope="module")
 def all_policies(platform: Synthesized) -> list[Policy]:
-    """Those of the platform; who deploys it is held to rules of its own (tests/policy/test_delivery.py)."""
+    """Those of the platform; who deploys it is held to rules of its own (tests/policy/test_delivery_grants.py)."""
     found = policies(platform.configuration, account_id="123456789012")
     return [policy for policy in found if "_delivery_" not in policy.owner]
 

@@ -269,7 +269,7 @@ def test_rotation_begins_when_all_that_it_needs_is_there(platform: Synthesized) 
 
 @pytest.mark.requirement("W3.3")
 def test_only_the_rotation_writes_the_databases_secrets(platform: Synthesized) -> None:
-    """By name or by pattern, in whatever policy, but for who deploys (tests/policy/test_delivery.py)."""
+    """By name or by pattern, in whatever policy, but for who deploys (tests/policy/test_delivery_roles.py)."""
     written = {}
     for policy in policies(platform.configuration, account_id="123456789012"):
         for statement in policy.statements:

@@ -1,0 +1,1 @@
+"""IAM policies of the plan and deploy roles, a module for each policy."""

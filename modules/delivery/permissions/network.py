@@ -1,0 +1,56 @@
+"""IAM policy of the deploy role: VPCs, subnets, routes, security groups, peering, endpoints and flow logs."""
+
+from __future__ import annotations
+
+from modules.delivery.permissions.grants import IMPLIED_BY_ANOTHER_CALL, OWN, TAGS, UPDATE_IN_PLACE, Grant
+
+NETWORK: tuple[Grant, ...] = (
+    Grant(
+        sid="SeeNetworks",
+        service="ec2",
+        rehearsed="DescribeAddresses DescribeAddressesAttribute DescribeFlowLogs DescribeInternetGateways "
+        "DescribeManagedPrefixLists DescribeNatGateways DescribeNetworkAcls DescribeNetworkInterfaces "
+        "DescribePrefixLists DescribeRouteTables DescribeSecurityGroupRules DescribeSecurityGroups DescribeSubnets "
+        "DescribeVpcEndpoints DescribeVpcPeeringConnections DescribeVpcs",
+        unrehearsed={IMPLIED_BY_ANOTHER_CALL: "DescribeAvailabilityZones"},
+    ),
+    Grant(
+        sid="SeeNetworksParts",
+        service="ec2",
+        on=(
+            "arn:aws:ec2:*:{account}:prefix-list/*",
+            "arn:aws:ec2:*:{account}:vpc/*",
+            "arn:aws:ec2:*:aws:prefix-list/*",
+        ),
+        rehearsed="DescribeVpcAttribute GetManagedPrefixListEntries",
+    ),
+    Grant(
+        # They join things that exist to things that do not yet, or close AWS's own defaults: AWS asks for the action
+        # on all of them, and a condition on tags would refuse those that have none. The boundary keeps them to the
+        # environment's regions.
+        sid="MakeNetworks",
+        service="ec2",
+        on=("arn:aws:ec2:*:{account}:*/*",),
+        rehearsed="AcceptVpcPeeringConnection AllocateAddress AssociateRouteTable AttachInternetGateway "
+        "AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress CreateFlowLogs CreateInternetGateway "
+        "CreateNatGateway CreateNetworkAcl CreateNetworkAclEntry CreateRoute CreateRouteTable CreateSecurityGroup "
+        "CreateSubnet CreateTags CreateVpc CreateVpcEndpoint CreateVpcPeeringConnection DeleteNetworkAclEntry "
+        "DetachInternetGateway DisassociateAddress DisassociateRouteTable ModifyVpcPeeringConnectionOptions "
+        "ReplaceNetworkAclAssociation RevokeSecurityGroupEgress RevokeSecurityGroupIngress",
+        unrehearsed={
+            UPDATE_IN_PLACE: "ModifySecurityGroupRules ReplaceNetworkAclEntry ReplaceRoute "
+            "ReplaceRouteTableAssociation UpdateSecurityGroupRuleDescriptionsEgress "
+            "UpdateSecurityGroupRuleDescriptionsIngress",
+        },
+    ),
+    Grant(
+        sid="ChangeOwnNetworks",
+        service="ec2",
+        on=("arn:aws:ec2:*:{account}:*/*",),
+        rehearsed="DeleteFlowLogs DeleteInternetGateway DeleteNatGateway DeleteNetworkAcl DeleteRoute DeleteRouteTable "
+        "DeleteSecurityGroup DeleteSubnet DeleteVpc DeleteVpcEndpoints DeleteVpcPeeringConnection ModifyVpcAttribute "
+        "ReleaseAddress",
+        unrehearsed={UPDATE_IN_PLACE: "ModifySubnetAttribute ModifyVpcEndpoint", TAGS: "DeleteTags"},
+        conditions=OWN,
+    ),
+)
