@@ -43,9 +43,9 @@ class VaultLockSettings(SettingsModel):
     """
     grace_days: Annotated[int, Field(ge=SHORTEST_LOCK_GRACE_DAYS, le=LONGEST_RETENTION_DAYS)] = 3
     """Days in which a compliance lock can still be lifted; AWS takes no fewer than 3."""
-    shortest_retention_days: Days = 7
+    min_retention_days: Days = 7
     """A backup that is to be kept for fewer days than this is refused by the vault: no retention may be shorter."""
-    longest_retention_days: Annotated[int, Field(ge=1, le=LONGEST_RETENTION_DAYS)] = 3720
+    max_retention_days: Annotated[int, Field(ge=1, le=LONGEST_RETENTION_DAYS)] = 3720
     """A backup that is to be kept for more days than this is refused by the vault: no retention may be longer."""
 
 
@@ -120,9 +120,9 @@ class BackupSettings(SettingsModel):
             "monthly_copy_retention_months": self.monthly_copy_retention_days,
         }
         shortest, longest = min(kept, key=lambda name: kept[name]), max(kept, key=lambda name: kept[name])
-        if self.lock.shortest_retention_days > kept[shortest]:
+        if self.lock.min_retention_days > kept[shortest]:
             allowed = f"{kept[shortest]} or fewer is, the days of {shortest}"
-            yield "shortest_retention_days", self.lock.shortest_retention_days, allowed
-        if self.lock.longest_retention_days < kept[longest]:
+            yield "min_retention_days", self.lock.min_retention_days, allowed
+        if self.lock.max_retention_days < kept[longest]:
             allowed = f"{kept[longest]} or more is, the days of {longest}"
-            yield "longest_retention_days", self.lock.longest_retention_days, allowed
+            yield "max_retention_days", self.lock.max_retention_days, allowed

@@ -17,7 +17,7 @@ class BudgetSettings(SettingsModel):
 
     monthly_usd: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """USD a month; none makes no budget. `make estimate` says what a month costs before anything is used."""
-    early_percent: Annotated[int, Field(ge=1, le=99)] = 80
+    first_alert_percent: Annotated[int, Field(ge=1, le=99)] = 80
     """Percent of it that may be spent before the first word; more follow when it is spent, or forecast to be."""
     email_addresses: Annotated[EmailAddresses, Field(max_length=MOST_ADDRESSES)] = ()
     """Who is told beside those of alarm_email_addresses, as the people of finance are no people on call."""

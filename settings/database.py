@@ -143,13 +143,13 @@ class DatabaseSettings(SettingsModel):
         Rule(_instance_class, "a Graviton class: db.r8g, db.r7g or db.r6g, db.t4g; or db.serverless"),
     ] = "db.r8g.large"
     """The class of all instances; db.serverless scales each between the two capacities below."""
-    serverless_minimum_units: CapacityUnits = 1.0
+    min_serverless_units: CapacityUnits = 1.0
     """The least capacity of a serverless instance, in Aurora capacity units of 2 GiB each."""
-    serverless_maximum_units: CapacityUnits = 16.0
+    max_serverless_units: CapacityUnits = 16.0
     """The greatest capacity of a serverless instance; its connections are derived from it."""
     readers: Annotated[int, Field(ge=2, le=MOST_READERS)] = 2
     """Readers that always run, beside the writer, spread over the zones."""
-    maximum_readers: Annotated[int, Field(ge=2, le=MOST_READERS)] = 4
+    max_readers: Annotated[int, Field(ge=2, le=MOST_READERS)] = 4
     """Readers that scaling may reach; 14 with recovery `global`."""
     connections_per_reader: Annotated[int, Field(ge=1, le=MOST_CONNECTIONS)] = 200
     """Connections to a reader, on average, that scaling aims at; up to four fifths of what the class takes."""
@@ -201,7 +201,7 @@ class DatabaseSettings(SettingsModel):
     @property
     def memory_gib(self) -> float:
         """The memory of an instance, in GiB; of a serverless one the greatest."""
-        return self.serverless_maximum_units * 2 if self.serverless else MEMORY_GIB[self.instance_class]
+        return self.max_serverless_units * 2 if self.serverless else MEMORY_GIB[self.instance_class]
 
     @property
     def max_connections(self) -> int:
@@ -212,9 +212,9 @@ class DatabaseSettings(SettingsModel):
         """
         if not self.serverless:
             return min(int(self.memory_gib * 10**9 / BYTES_PER_CONNECTION), MOST_CONNECTIONS)
-        listed = [most for units, most in SERVERLESS_CONNECTIONS.items() if units <= self.serverless_maximum_units]
+        listed = [most for units, most in SERVERLESS_CONNECTIONS.items() if units <= self.max_serverless_units]
         most = max(listed, default=0)
-        return most if self.serverless_minimum_units >= 1 else min(most, MOST_CONNECTIONS_BELOW_ONE_UNIT)
+        return most if self.min_serverless_units >= 1 else min(most, MOST_CONNECTIONS_BELOW_ONE_UNIT)
 
     @model_validator(mode="after")
     def _fits_together(self) -> DatabaseSettings:
@@ -223,17 +223,17 @@ class DatabaseSettings(SettingsModel):
         return self
 
     def _of_capacity(self) -> Iterator[str]:
-        least = max(self.serverless_minimum_units, 1.0)
-        if self.serverless and self.serverless_maximum_units < least:
+        least = max(self.min_serverless_units, 1.0)
+        if self.serverless and self.max_serverless_units < least:
             yield (
-                f"serverless_maximum_units: {self.serverless_maximum_units} is not allowed; {least} or more is, as "
-                f"serverless_minimum_units is {self.serverless_minimum_units}"
+                f"max_serverless_units: {self.max_serverless_units} is not allowed; {least} or more is, as "
+                f"min_serverless_units is {self.min_serverless_units}"
             )
 
     def _of_readers(self) -> Iterator[str]:
         most = MOST_READERS_WITH_SECONDARY if self.recovery is RecoveryMode.GLOBAL else MOST_READERS
-        if not self.readers <= self.maximum_readers <= most:
-            yield f"maximum_readers: {self.maximum_readers} is not allowed; readers ({self.readers}) to {most} is"
+        if not self.readers <= self.max_readers <= most:
+            yield f"max_readers: {self.max_readers} is not allowed; readers ({self.readers}) to {most} is"
         if self.connections_per_reader > (allowed := int(self.max_connections * RECOMMENDED_SHARE)):
             yield (
                 f"connections_per_reader: {self.connections_per_reader} is not allowed; up to {allowed} is, "
@@ -251,9 +251,9 @@ class DatabaseSettings(SettingsModel):
                 f"instance_class: {self.instance_class!r} is not allowed; a global database runs on classes with more "
                 "memory: db.r6g.large or larger is, or recovery snapshots"
             )
-        if self.serverless and self.serverless_minimum_units < LEAST_GLOBAL_UNITS:
+        if self.serverless and self.min_serverless_units < LEAST_GLOBAL_UNITS:
             yield (
-                f"serverless_minimum_units: {self.serverless_minimum_units} is not allowed; in a global database "
+                f"min_serverless_units: {self.min_serverless_units} is not allowed; in a global database "
                 f"{LEAST_GLOBAL_UNITS} or more is"
             )
 

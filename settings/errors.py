@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from settings.former_keys import FORMER_KEYS
+
 LONGEST_VALUE_SHOWN = 80  # characters; a pasted document in a field must not fill the screen
 
 
@@ -32,6 +34,8 @@ def _line(problem: Mapping[str, Any]) -> str:
     kind = problem["type"]
     if kind == "missing":
         return f"{field}: not set; it is required"
+    if kind == "extra_forbidden" and problem["loc"][-1] in FORMER_KEYS:
+        return f"{field}: is now called {FORMER_KEYS[problem['loc'][-1]]}; rename the key, its value means the same"
     if kind == "extra_forbidden":
         return f"{field}: {_shown(problem['input'])} is not a known setting; see docs/settings.md for those that are"
     if kind == "value_error" and isinstance(problem["input"], Mapping):

@@ -58,7 +58,7 @@ MANAGED_GROUPS = (
         scopes=EVERYWHERE,
         counted={
             "NoUserAgent_HEADER": "merchants' servers call the API with clients that name themselves to nobody",
-            "SizeRestrictions_BODY": "it blocks from 8 KiB on; largest_body_kib has a rule of its own",
+            "SizeRestrictions_BODY": "it blocks from 8 KiB on; max_body_kib has a rule of its own",
             "GenericRFI_BODY": "merchants register addresses for notifications, which look like remote files",
             "GenericRFI_QUERYARGUMENTS": "merchants send the address to return to after a payment",
             "EC2MetaDataSSRF_BODY": "as GenericRFI_BODY; no task may open connections to what a request names",
@@ -122,7 +122,7 @@ class FirewallSettings(SettingsModel):
         default_factory=lambda: {"/api/": 1500}
     )
     """Requests that one address may send in rate_seconds to paths that begin so; costs capacity units each."""
-    largest_body_kib: Literal[16, 32, 48, 64] = 16
+    max_body_kib: Literal[16, 32, 48, 64] = 16
     """KiB of a request's body; more is refused. CloudFront shows the firewall as much, at a price from 32 on."""
     allowed_addresses: AddressBlocks = ()
     """Blocks whose requests the edge lets through unseen, such as a partner's; the load balancers still look."""

@@ -43,17 +43,17 @@ class ObservabilitySettings(SettingsModel):
         str, matching(r"[A-Za-z0-9][!-~]{0,199}", "a path or address of up to 200 plain characters is allowed")
     ] = "docs/runbooks"
     """What an alarm's link to its runbook begins with; an address of your repository makes it one to click on."""
-    most_server_errors_percent: Percent = 5.0
+    max_5xx_percent: Percent = 5.0
     """The share of requests that end in a server error, at a load balancer or at the edge, beyond which it alarms."""
-    slowest_p99_seconds: Annotated[float, Field(gt=0, le=60)] = 3.0
+    max_p99_seconds: Annotated[float, Field(gt=0, le=60)] = 3.0
     """The response time that 99 of 100 requests to a load balancer keep."""
-    lowest_success_percent: Annotated[float, Field(ge=1, le=99.9)] = 90.0
+    min_success_percent: Annotated[float, Field(ge=1, le=99.9)] = 90.0
     """The share of payments that succeed, of those that ended; refusals of cards count as failures."""
-    slowest_processing_p99_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    max_processing_p99_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """The time from acceptance to the acquirer's answer that 99 of 100 payments keep."""
-    oldest_unsettled_seconds: Annotated[int, Field(ge=300, le=86_400)] = 1800
+    max_unsettled_age_seconds: Annotated[int, Field(ge=300, le=86_400)] = 1800
     """The age of the oldest payment without an answer that is overdue for one."""
-    oldest_message_seconds: Annotated[int, Field(ge=60, le=86_400)] = 900
+    max_message_age_seconds: Annotated[int, Field(ge=60, le=86_400)] = 900
     """The age of the oldest message of a queue."""
     certificate_days: Annotated[int, Field(ge=1, le=59)] = 30
     """Days that a certificate must still be good for; ACM renews it 60 days before its end."""

@@ -93,7 +93,7 @@ def _connections(values: Mapping[str, Any]) -> Iterator[Problem]:
             allowed=f"tasks may hold {CONNECTION_SHARE:.0%} of its {database.max_connections} connections, {allowed}, "
             f"and could hold {sum(held.values())} ({listed}, counting both colours of a release"
             f"{' and both regions' if regions > 1 else ''}): choose a larger one, "
-            "or lower maximum_tasks or connections_per_task, or processing.concurrency",
+            "or lower max_tasks or connections_per_task, or processing.concurrency",
         )
 
 

@@ -88,19 +88,17 @@ class ScheduledScalingSettings(SettingsModel):
     """When it ends, and the service has its own bounds again; of several at a time the last to begin or end decides."""
     time_zone: Annotated[str, Rule(_time_zone, "a time zone by its IANA name, such as Europe/Vienna")] = "UTC"
     """Where it is that time; a zone with summer time keeps it."""
-    minimum_tasks: Annotated[int, Field(ge=0, le=500)]
+    min_tasks: Annotated[int, Field(ge=0, le=500)]
     """Tasks that run meanwhile when nothing happens."""
-    maximum_tasks: Annotated[int, Field(ge=1, le=500)]
-    """Tasks that scaling may reach meanwhile; no more than the service's own maximum_tasks."""
+    max_tasks: Annotated[int, Field(ge=1, le=500)]
+    """Tasks that scaling may reach meanwhile; no more than the service's own max_tasks."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> ScheduledScalingSettings:
         if self.until == self.schedule:
             raise ValueError(f"until: {self.until!r} is not allowed; another time than schedule is")
-        if self.maximum_tasks < self.minimum_tasks:
-            raise ValueError(
-                f"maximum_tasks: {self.maximum_tasks} is not allowed; minimum_tasks ({self.minimum_tasks}) or more is"
-            )
+        if self.max_tasks < self.min_tasks:
+            raise ValueError(f"max_tasks: {self.max_tasks} is not allowed; min_tasks ({self.min_tasks}) or more is")
         return self
 
 
@@ -127,9 +125,9 @@ class ServiceSettings(SettingsModel):
     """Whether its tasks may open connections to the internet, by NAT and on 443 alone: for acquirers, say."""
     user: Annotated[int, Field(ge=1, le=65_535)] = 1000
     """The user that the container runs as; never root."""
-    minimum_tasks: Annotated[int, Field(ge=0, le=500)] = 2
+    min_tasks: Annotated[int, Field(ge=0, le=500)] = 2
     """Tasks that run when nothing happens. With scheduled_scaling a change holds from the next `until` on."""
-    maximum_tasks: Annotated[int, Field(ge=1, le=500)] = 6
+    max_tasks: Annotated[int, Field(ge=1, le=500)] = 6
     """Tasks that scaling may reach. With scheduled_scaling a change holds from the next `until` on."""
     connections_per_task: Annotated[int, Field(ge=0, le=1000)] = 0
     """Connections to the database that one task may hold: the size of its pool."""
@@ -156,16 +154,16 @@ class ServiceSettings(SettingsModel):
     @property
     def most_tasks(self) -> int:
         """The most tasks that run at once: while a critical service is released, both colours do."""
-        return self.maximum_tasks * (2 if self.critical else 1)
+        return self.max_tasks * (2 if self.critical else 1)
 
     def standing_by(self, percent: int) -> ServiceSettings:
         """The service with so many percent of its least tasks, rounded up; it may grow as far as ever."""
         scheduled = {
-            name: one.model_copy(update={"minimum_tasks": _share(one.minimum_tasks, percent)})
+            name: one.model_copy(update={"min_tasks": _share(one.min_tasks, percent)})
             for name, one in self.scheduled_scaling.items()
         }
-        least = _share(self.minimum_tasks, percent)
-        return self.model_copy(update={"minimum_tasks": least, "scheduled_scaling": scheduled})
+        least = _share(self.min_tasks, percent)
+        return self.model_copy(update={"min_tasks": least, "scheduled_scaling": scheduled})
 
     @model_validator(mode="after")
     def _fits_together(self) -> ServiceSettings:
@@ -176,10 +174,8 @@ class ServiceSettings(SettingsModel):
                 f"memory_mib: {self.memory_mib} is not allowed; with cpu_units {self.cpu_units} Fargate takes "
                 f"{first} to {last} in steps of {step}"
             )
-        if self.maximum_tasks < self.minimum_tasks:
-            problems.append(
-                f"maximum_tasks: {self.maximum_tasks} is not allowed; minimum_tasks ({self.minimum_tasks}) or more is"
-            )
+        if self.max_tasks < self.min_tasks:
+            problems.append(f"max_tasks: {self.max_tasks} is not allowed; min_tasks ({self.min_tasks}) or more is")
         if self.critical and not self.path_patterns:
             problems.append("path_patterns: () is not allowed; a critical service needs a path that leads to it")
         if not self.critical and self.path_patterns:
@@ -187,10 +183,10 @@ class ServiceSettings(SettingsModel):
                 f"path_patterns: {self.path_patterns} is not allowed; a worker is not behind the load balancer"
             )
         for name, scheduled in self.scheduled_scaling.items():
-            if scheduled.maximum_tasks > self.maximum_tasks:
+            if scheduled.max_tasks > self.max_tasks:
                 problems.append(
-                    f"scheduled_scaling.{name}.maximum_tasks: {scheduled.maximum_tasks} is not allowed; up to "
-                    f"maximum_tasks ({self.maximum_tasks}) is, with which the database's connections are counted"
+                    f"scheduled_scaling.{name}.max_tasks: {scheduled.max_tasks} is not allowed; up to "
+                    f"max_tasks ({self.max_tasks}) is, with which the database's connections are counted"
                 )
         if problems:
             raise ValueError("; ".join(problems))
@@ -210,9 +206,9 @@ class ReleaseSettings(SettingsModel):
     """Minutes that it keeps this share before it gets all."""
     bake_minutes: Annotated[int, Field(ge=0, le=2880)] = 10
     """Minutes that the old version stays, to return to, before its tasks are stopped."""
-    most_server_errors_percent: Annotated[int, Field(ge=1, le=100)] = 5
+    max_5xx_percent: Annotated[int, Field(ge=1, le=100)] = 5
     """The share of answers with a status of 500 or more, from which a release is rolled back."""
-    slowest_p99_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
+    max_p99_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     """The response time that 99 of 100 requests keep; a release that is slower is rolled back."""
     smoke_test_attempts: Annotated[int, Field(ge=1, le=20)] = 5
     """How often the new version is asked, before any customer is, until it has answered right once."""

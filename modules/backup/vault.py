@@ -70,7 +70,7 @@ class BackupVault(Construct):
             self,
             "lock",
             backup_vault_name=self.vault.name,
-            min_retention_days=lock.shortest_retention_days,
-            max_retention_days=lock.longest_retention_days,
+            min_retention_days=lock.min_retention_days,
+            max_retention_days=lock.max_retention_days,
             changeable_for_days=lock.grace_days if lock.mode is VaultLock.COMPLIANCE else None,
         )

@@ -128,7 +128,7 @@ class BusinessDashboard(Construct):
             title="Success rate",
             unit="% of those that ended",
             series=[Series("success rate", self._ended(), SUCCESS, GREEN)],
-            bound=self._settings.lowest_success_percent,
+            bound=self._settings.min_success_percent,
             below=True,
             most=100,
         )
@@ -138,7 +138,7 @@ class BusinessDashboard(Construct):
             title="Processing time, from acceptance to the acquirer's answer",
             unit="seconds",
             series=self._percentiles(),
-            bound=self._settings.slowest_processing_p99_seconds,
+            bound=self._settings.max_processing_p99_seconds,
         )
 
     def _at_risk(self) -> Graph:

@@ -96,7 +96,7 @@ def common_arguments(
 ) -> dict[str, Any]:
     """What the clusters of both regions have in common, as arguments of RdsCluster."""
     capacity = RdsClusterServerlessv2ScalingConfiguration(
-        min_capacity=settings.serverless_minimum_units, max_capacity=settings.serverless_maximum_units
+        min_capacity=settings.min_serverless_units, max_capacity=settings.max_serverless_units
     )
     return {
         "cluster_identifier": names.of(purpose),

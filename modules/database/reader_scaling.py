@@ -39,7 +39,7 @@ class ReaderScaling(Construct):
             scalable_dimension="rds:cluster:ReadReplicaCount",
             resource_id=f"cluster:{database.cluster.cluster_identifier}",
             min_capacity=settings.readers,
-            max_capacity=settings.maximum_readers,
+            max_capacity=settings.max_readers,
             depends_on=database.instances,  # AWS takes a cluster only once it has an instance
         )
         AppautoscalingPolicy(

@@ -38,7 +38,7 @@ class EdgeAlarms(Construct):
         super().__init__(scope, id_)
         settings = topic.settings
         own = {"DistributionId": distribution.distribution.id, "Region": "Global"}
-        topic.watch(self, "errors", _errors(own, settings.most_server_errors_percent))
+        topic.watch(self, "errors", _errors(own, settings.max_5xx_percent))
         topic.watch(self, "requests", _requests(own, settings.anomaly_deviations))
         topic.watch(self, "certificate", distribution.certificate.alarm("edge-certificate", settings.certificate_days))
         for place, record in origin_records.items():

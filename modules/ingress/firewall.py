@@ -211,7 +211,7 @@ class Firewall(Construct):
         """More than the firewall is shown counts as too large, so nothing passes that nobody looked at."""
         size = {
             "comparison_operator": "GT",
-            "size": self._firewall.largest_body_kib * BYTES_PER_KIB,
+            "size": self._firewall.max_body_kib * BYTES_PER_KIB,
             "field_to_match": {"body": {"oversize_handling": "MATCH"}},
             "text_transformation": [_transformation("NONE")],
         }
@@ -229,7 +229,7 @@ class Firewall(Construct):
         if self._scope is Scope.REGION:
             return None
         shown = Wafv2WebAclAssociationConfigRequestBodyCloudfront(
-            default_size_inspection_limit=f"KB_{self._firewall.largest_body_kib}"
+            default_size_inspection_limit=f"KB_{self._firewall.max_body_kib}"
         )
         return Wafv2WebAclAssociationConfig(request_body=[Wafv2WebAclAssociationConfigRequestBody(cloudfront=shown)])
 

@@ -34,8 +34,8 @@ class RegionAlarms(Construct):
     ) -> None:
         super().__init__(scope, id_)
         own = {"LoadBalancer": load_balancer.load_balancer.arn_suffix}
-        topic.watch(self, "errors", _errors(own, topic.settings.most_server_errors_percent))
-        topic.watch(self, "slow", _slow(own, topic.settings.slowest_p99_seconds))
+        topic.watch(self, "errors", _errors(own, topic.settings.max_5xx_percent))
+        topic.watch(self, "slow", _slow(own, topic.settings.max_p99_seconds))
         topic.watch(
             self,
             "certificate",

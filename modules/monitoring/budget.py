@@ -55,7 +55,7 @@ class Budget(Construct):
                     threshold_type="PERCENTAGE",
                     **told,
                 )
-                for kind, percent in (("ACTUAL", settings.early_percent), ("ACTUAL", 100), ("FORECASTED", 100))
+                for kind, percent in (("ACTUAL", settings.first_alert_percent), ("ACTUAL", 100), ("FORECASTED", 100))
             ],
             tags={"Name": names.of("monthly")},
             depends_on=[topic.policy],  # Terraform cannot infer it: what cannot be told of is told of to nobody

@@ -27,9 +27,9 @@ class PaymentAlarms(Construct):
         self._names = names
         settings = topic.settings
         for alarm in (
-            self._success_rate(settings.lowest_success_percent),
-            self._slow(settings.slowest_processing_p99_seconds),
-            self._unsettled(settings.oldest_unsettled_seconds),
+            self._success_rate(settings.min_success_percent),
+            self._slow(settings.max_processing_p99_seconds),
+            self._unsettled(settings.max_unsettled_age_seconds),
             self._contradicted(),
             # Where nobody pays there is nothing to learn from.
             *([self._unusual(settings.anomaly_deviations)] if topic.serves else []),

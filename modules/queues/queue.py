@@ -183,7 +183,7 @@ class Queue(Construct):
                 kind="queue-age",
                 meaning=f"Messages of {purpose} wait too long",
                 metrics={"age": self._metric("ApproximateAgeOfOldestMessage", self.queue)},
-                bound=topic.settings.oldest_message_seconds,
+                bound=topic.settings.max_message_age_seconds,
                 periods=3,
                 of=5,
                 pages=incident,

@@ -42,7 +42,7 @@ class ServiceAlarms(Construct):
         """``target_groups`` are those of both colours of the load balancer whose ARN ends with the suffix."""
         super().__init__(scope, id_)
         running = scaling.running_tasks
-        fewest = min((service.minimum_tasks, *(one.minimum_tasks for one in service.scheduled_scaling.values())))
+        fewest = min((service.min_tasks, *(one.min_tasks for one in service.scheduled_scaling.values())))
         # Of a service that may have no task at all, nothing may be heard.
         missing = Missing.IS_BAD if fewest else Missing.IS_GOOD
         topic.watch(

@@ -81,7 +81,7 @@ class BlueGreenService(Construct):
             name=names.of(task.name),
             cluster=cluster.cluster.arn,
             task_definition=task.definition.arn,
-            desired_count=service.minimum_tasks,
+            desired_count=service.min_tasks,
             launch_type="FARGATE",
             deployment_controller=EcsServiceDeploymentController(type="CODE_DEPLOY"),
             load_balancer=[

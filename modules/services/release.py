@@ -166,7 +166,7 @@ class Release(Construct):
                 colour,
                 "server-errors",
                 f"Of the answers of {colour} {self._service.name}, too many are server errors",
-                bound=self._release.most_server_errors_percent,
+                bound=self._release.max_5xx_percent,
                 # Quiet without traffic: nothing is compared while hardly anything is asked.
                 expression=f"IF(requests >= {FEWEST_REQUESTS}, 100 * FILL(errors, 0) / requests, 0)",
                 metrics={
@@ -178,7 +178,7 @@ class Release(Construct):
                 colour,
                 "slow",
                 f"{colour} {self._service.name} answers too slowly",
-                bound=self._release.slowest_p99_seconds,
+                bound=self._release.max_p99_seconds,
                 expression=f"IF(requests >= {FEWEST_REQUESTS}, slowest, 0)",
                 metrics={"requests": requests, "slowest": self._metric("TargetResponseTime", "p99", group)},
             ),

@@ -63,8 +63,8 @@ class Scaling(Construct):
             service_namespace="ecs",
             scalable_dimension="ecs:service:DesiredCount",
             resource_id=f"service/{cluster}/{ecs_service.name}",
-            min_capacity=service.minimum_tasks,
-            max_capacity=service.maximum_tasks,
+            min_capacity=service.min_tasks,
+            max_capacity=service.max_tasks,
             # Scheduled actions set both, and which hold now is not for Terraform to undo: it would end a sale. A change
             # of the service's own bounds changes the actions that return to them. Nor is it for it to undo that a
             # failover (operations/failover/command.py) keeps scaling from taking back the tasks that it has started.
@@ -116,8 +116,8 @@ class Scaling(Construct):
             timezone=scheduled.time_zone,
             scalable_target_action=AppautoscalingScheduledActionScalableTargetAction(
                 # The provider's arguments are strings, as 0 must differ from none.
-                min_capacity=str(bounds.minimum_tasks),
-                max_capacity=str(bounds.maximum_tasks),
+                min_capacity=str(bounds.min_tasks),
+                max_capacity=str(bounds.max_tasks),
             ),
         )
 

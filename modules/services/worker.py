@@ -54,7 +54,7 @@ class WorkerService(Construct):
             name=names.of(task.name),
             cluster=cluster.cluster.arn,
             task_definition=task.definition.arn,
-            desired_count=service.minimum_tasks,
+            desired_count=service.min_tasks,
             capacity_provider_strategy=_strategy(service),
             # Without it the provider replaces the service, and with it its tasks, when the strategy changes.
             # https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/ecs_service#capacity_provider_strategy

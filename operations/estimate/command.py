@@ -167,8 +167,8 @@ In USD a month, of production as it ships, beside the other choice.
 ## The budget
 
 `budget.monthly_usd` makes a budget of what bears the tag `environment_suffix` with the environment's suffix. The alarm
-topic and `budget.email_addresses` are told when `budget.early_percent` of it is spent, when all of it is, and when AWS
-forecasts that it will be.
+topic and `budget.email_addresses` are notified when `budget.first_alert_percent` of it is spent, when all of it is, and
+when AWS forecasts that it will be.
 
 AWS knows costs by a tag only after somebody has activated it, once, as a cost allocation tag: in the account that pays
 (of an organization the management account), under Billing and Cost Management, Cost allocation tags, user-defined,

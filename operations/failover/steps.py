@@ -65,7 +65,7 @@ class Capacity(Step):
         self._aws, self._place = aws, request.to
         left = first.regions[request.origin].services
         self.wanted = {
-            name: self._wanted(settings.services[name].minimum_tasks, left.get(name), here)
+            name: self._wanted(settings.services[name].min_tasks, left.get(name), here)
             for name, here in first.regions[request.to].services.items()
         }
         tasks = ", ".join(f"{name} {number}" for name, number in self.wanted.items())
@@ -268,7 +268,7 @@ class StandBy(Step):
 
     def __init__(self, aws: Aws, settings: Settings, first: State) -> None:
         self._aws = aws
-        self._least = {name: one.minimum_tasks for name, one in settings.recovery_services.items()}
+        self._least = {name: one.min_tasks for name, one in settings.recovery_services.items()}
         self.title = f"leave scaling to itself, and {first.regions[Region.RECOVERY].name} with what stands by"
 
     @override

@@ -140,7 +140,7 @@ class World:
             )
             more["loadBalancers"] = [{"targetGroupArn": group, "containerName": name, "containerPort": 8443}]
             more["deploymentController"] = {"type": "CODE_DEPLOY"}
-        least = (self.settings.services if place is PRIMARY else self.settings.recovery_services)[name].minimum_tasks
+        least = (self.settings.services if place is PRIMARY else self.settings.recovery_services)[name].min_tasks
         network = {"subnets": self._subnets, "securityGroups": [self._security_group]}
         ecs.create_service(
             cluster=self.names.of("cluster"),
@@ -158,7 +158,7 @@ class World:
             ResourceId=f"service/{self.names.of('cluster')}/{full}",
             ScalableDimension="ecs:service:DesiredCount",
             MinCapacity=least,
-            MaxCapacity=service.maximum_tasks,
+            MaxCapacity=service.max_tasks,
         )
 
     def _make_releases(self, place: Region, service: str, vpc: str) -> None:
@@ -309,13 +309,13 @@ class World:
                     ResourceId=f"service/{self.names.of('cluster')}/{self.names.of(name)}",
                     ScalableDimension="ecs:service:DesiredCount",
                     SuspendedState={
-                        "DynamicScalingInSuspended": standing[name].minimum_tasks < service.minimum_tasks,
+                        "DynamicScalingInSuspended": standing[name].min_tasks < service.min_tasks,
                         "DynamicScalingOutSuspended": False,
                         "ScheduledScalingSuspended": False,
                     },
                 )
                 self.client("ecs", one).update_service(
-                    cluster=self.names.of("cluster"), service=self.names.of(name), desiredCount=service.minimum_tasks
+                    cluster=self.names.of("cluster"), service=self.names.of(name), desiredCount=service.min_tasks
                 )
             self.client("s3", one).delete_object(Bucket=self.bucket[one], Key=f"failover/{one}.lock")
         until(lambda: self.writers() == [place] and self.move() is None, "the writer in its region")

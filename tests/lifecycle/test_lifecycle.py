@@ -92,9 +92,9 @@ CHANGES = {
     "health-check": '[services.web.health_check]\npath = "/health"\ninterval_seconds = 20\n',
     "operation": (
         'alarm_email_addresses = ["operations@example.com"]\n'
-        "[services.web]\nminimum_tasks = 3\nmaximum_tasks = 9\nconnections_per_task = 4\nrequests_per_target = 500\n"
+        "[services.web]\nmin_tasks = 3\nmax_tasks = 9\nconnections_per_task = 4\nrequests_per_target = 500\n"
         "[services.reports]\non_demand_base = 1\nspot_weight = 50\nmessages_per_task = 50\n"
-        "[release]\ncanary_percent = 20\nbake_minutes = 5\nslowest_p99_seconds = 1.5\n"
+        "[release]\ncanary_percent = 20\nbake_minutes = 5\nmax_p99_seconds = 1.5\n"
     ),
     "nat-and-tags": '[network]\nnat_gateways = "one"\n[tags]\nowner = "somebody else"\n',
     "database-class": '[database]\ninstance_class = "db.r8g.xlarge"\n',
@@ -111,7 +111,7 @@ CHANGES = {
         '[[edge.behaviours]]\npath_pattern = "/v2/*"\nkind = "api"\n'
         '[[edge.behaviours]]\npath_pattern = "/static/*"\nkind = "static"\n'
         '[edge.health_check]\npath = "/healthz"\n'
-        '[firewall]\nmode = "count"\nrequests_per_address = 900\nlargest_body_kib = 32\n'
+        '[firewall]\nmode = "count"\nrequests_per_address = 900\nmax_body_kib = 32\n'
         'blocked_addresses = ["192.0.2.0/24"]\n'
     ),
     "routing": '[edge]\norigin_routing = "latency"\n',

@@ -28,9 +28,9 @@ def estimates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Estimate]:
     changed = tmp_path_factory.mktemp("settings") / "frugal.toml"
     changed.write_text(
         'extends = "local"\n[network]\nnat_gateways = "one"\ninterface_endpoint_zones = 1\n'
-        '[services.payments]\narchitecture = "X86_64"\nminimum_tasks = 3\n'
+        '[services.payments]\narchitecture = "X86_64"\nmin_tasks = 3\n'
         '[database]\nrecovery = "snapshots"\nrecovery_instances = 0\n'
-        'instance_class = "db.serverless"\nserverless_minimum_units = 2.0\n'
+        'instance_class = "db.serverless"\nmin_serverless_units = 2.0\n'
     )
     return {one.environment: one for one in of_environments(["local", str(changed)], Prices(PRICES))}
 

@@ -347,12 +347,12 @@ def with_observability(**values: Any) -> Settings:
 def test_bounds_are_as_settings_say() -> None:
     platform = synthesize(
         with_observability(
-            most_server_errors_percent=7.5,
-            slowest_p99_seconds=1.5,
-            lowest_success_percent=80.0,
-            slowest_processing_p99_seconds=12.0,
-            oldest_unsettled_seconds=600,
-            oldest_message_seconds=120,
+            max_5xx_percent=7.5,
+            max_p99_seconds=1.5,
+            min_success_percent=80.0,
+            max_processing_p99_seconds=12.0,
+            max_unsettled_age_seconds=600,
+            max_message_age_seconds=120,
             certificate_days=20,
             anomaly_deviations=2.5,
         )
@@ -401,9 +401,9 @@ def test_who_is_told_and_who_is_woken_is_as_settings_say() -> None:
         ({"paging_addresses": ["https://pager.example.com/?key=secret"]}, "paging_addresses"),
         ({"paging_addresses": ["https://pager.example.com"] * 2}, "paging_addresses"),
         ({"paging_email_addresses": ["nobody"]}, "paging_email_addresses"),
-        ({"lowest_success_percent": 100.0}, "lowest_success_percent"),
+        ({"min_success_percent": 100.0}, "min_success_percent"),
         ({"certificate_days": 60}, "certificate_days"),
-        ({"oldest_message_seconds": 30}, "oldest_message_seconds"),
+        ({"max_message_age_seconds": 30}, "max_message_age_seconds"),
         ({"anomaly_deviations": 0.5}, "anomaly_deviations"),
         ({"runbooks": "with blanks"}, "runbooks"),
     ],

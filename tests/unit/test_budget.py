@@ -36,7 +36,9 @@ def test_a_month_of_what_bears_the_environments_tag_is_held_against_settings(pla
 
 
 def test_people_are_told_early_when_it_is_spent_and_when_it_will_be() -> None:
-    told = budget_of(changed(monthly_usd=1000, early_percent=70, email_addresses=("a@example.com",)))["notification"]
+    told = budget_of(changed(monthly_usd=1000, first_alert_percent=70, email_addresses=("a@example.com",)))[
+        "notification"
+    ]
     assert [(one["notification_type"], one["threshold"]) for one in told] == [
         ("ACTUAL", 70),
         ("ACTUAL", 100),
@@ -81,7 +83,7 @@ def test_without_an_amount_there_is_no_budget_and_nobody_of_it_is_let_in() -> No
 def test_bad_settings_are_one_line(tmp_path: Path) -> None:
     for line, message in (
         ("monthly_usd = 0", "budget.monthly_usd: 0"),
-        ("early_percent = 100", "budget.early_percent: 100"),
+        ("first_alert_percent = 100", "budget.first_alert_percent: 100"),
         ('email_addresses = ["nobody"]', "an e-mail address is allowed"),
     ):
         file = tmp_path / "bad.toml"

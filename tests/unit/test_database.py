@@ -114,7 +114,7 @@ def test_database_speaks_tls_only_and_says_who_changed_what(platform: Synthesize
 @pytest.mark.requirement("W3.1")
 def test_serverless_has_a_range_of_capacity_and_a_class_has_none(platform: Synthesized) -> None:
     assert "serverlessv2_scaling_configuration" not in cluster(platform)
-    serverless = with_database(instance_class="db.serverless", serverless_minimum_units=8.0)
+    serverless = with_database(instance_class="db.serverless", min_serverless_units=8.0)
     for region in REGIONS:
         capacity = cluster(serverless, region)["serverlessv2_scaling_configuration"]
         assert capacity == {"min_capacity": 8, "max_capacity": 16}

@@ -26,7 +26,7 @@ CHANGES: dict[str, Any] = {
     "requests_per_path": {"/api/": 500, "/api/refunds": 50},
     "requests_per_address": 1000,
     "rate_seconds": 60,
-    "largest_body_kib": 32,
+    "max_body_kib": 32,
     "blocked_addresses": ["192.0.2.0/24", "2001:db8::/32"],
     "allowed_addresses": ["198.51.100.7/32"],
 }

@@ -310,7 +310,7 @@ def test_scaling_follows_the_load_of_each_running_task_and_steps_down_slower(
     assert {query["id"] for query in queries} - {result["id"]} == metrics
     assert all(metric in result["expression"] for metric in metrics)
     scaled = platform.resource("aws_appautoscaling_target", f"primary/services/{name}/scaling/target")
-    assert (scaled["min_capacity"], scaled["max_capacity"]) == (own.minimum_tasks, own.maximum_tasks)
+    assert (scaled["min_capacity"], scaled["max_capacity"]) == (own.min_tasks, own.max_tasks)
 
 
 @pytest.mark.requirement("W1.3")
@@ -409,7 +409,7 @@ def test_a_schedule_sets_bounds_and_returns_to_those_of_the_service(platform: Sy
 
 @pytest.mark.requirement("W7.1")
 def test_changed_bounds_of_a_service_with_a_schedule_hold_from_its_next_end_on() -> None:
-    changed = with_service("web", minimum_tasks=3, maximum_tasks=9)
+    changed = with_service("web", min_tasks=3, max_tasks=9)
     assert scheduled(changed, "primary", "morning.until")["scalable_target_action"] == {
         "min_capacity": "3",
         "max_capacity": "9",
@@ -430,8 +430,8 @@ def test_the_recovery_region_stands_by_with_a_share_of_the_tasks_and_room_for_al
 ) -> None:
     for name, own in local_settings.services.items():
         target = platform.resource("aws_appautoscaling_target", f"recovery/services/{name}/scaling/target")
-        half = -(-own.minimum_tasks // 2)
-        assert (target["min_capacity"], target["max_capacity"]) == (half, own.maximum_tasks)
+        half = -(-own.min_tasks // 2)
+        assert (target["min_capacity"], target["max_capacity"]) == (half, own.max_tasks)
         assert platform.resource("aws_ecs_service", f"recovery/services/{name}/service")["desired_count"] == half
 
 

@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from settings import Settings, SettingsError, chosen_environment, known_environments, load, loading
+from settings.base import SettingsModel
 from settings.errors import describe
+from settings.former_keys import FORMER_KEYS
 from settings.loading import ENVIRONMENTS
+from settings.reference import groups
 
 pytestmark = pytest.mark.requirement("W0.4")
 
 SCHEDULE = (
-    '[services.web.scheduled_scaling.sale]\nschedule = "{}"\ntime_zone = "{}"\nminimum_tasks = 2\nmaximum_tasks = {}\n'
+    '[services.web.scheduled_scaling.sale]\nschedule = "{}"\ntime_zone = "{}"\nmin_tasks = 2\nmax_tasks = {}\n'
     'until = "cron(0 9 * * ? *)"'
 )
 REPOSITORY = Path(__file__).parents[2]
@@ -33,6 +36,13 @@ def lines_of(tmp_path: Path, text: str) -> tuple[str, ...]:
     with pytest.raises(SettingsError) as refused:
         load(str(file))
     return refused.value.lines
+
+
+def test_every_former_key_names_a_key_that_exists_and_is_none_itself() -> None:
+    models: list[type[SettingsModel]] = [Settings, *groups(Settings)]
+    keys = {name for model in models for name in model.model_fields}
+    assert set(FORMER_KEYS.values()) <= keys
+    assert not keys & set(FORMER_KEYS)
 
 
 @pytest.mark.parametrize("environment", ["local", "staging", "production"])
@@ -56,6 +66,7 @@ def test_shipped_environments_are_valid(environment: str) -> None:
         ('[primary]\nzones = ["us-west-2a", "us-west-2b", "us-west-2c"]', "primary.zones", "us-west-2a", "us-east-2"),
         ('[recovery]\ncidr = "10.10.128.0/20"', "recovery.cidr", "'10.10.128.0/20'", "not overlap primary.cidr"),
         ('[network]\nnat_gateway = "one"', "network.nat_gateway", "'one'", "not a known setting"),
+        ("[services.web]\nminimum_tasks = 2", "services.web.minimum_tasks", "minimum_tasks", "is now called min_tasks"),
         ('colour = "blue"', "colour", "'blue'", "not a known setting"),
         ('[network]\nnat_gateways = "two"', "network.nat_gateways", "'two'", "'none', 'one' or 'one_per_zone'"),
         ("[network]\nflow_log_aggregation_seconds = 61", "flow_log_aggregation_seconds", "61", "60 or 600"),
@@ -83,7 +94,7 @@ def test_shipped_environments_are_valid(environment: str) -> None:
         ('[state]\nbucket = "Not_A_Bucket"', "state.bucket", "'Not_A_Bucket'", "bucket name"),
         ('[services.web]\nimage = "nginx:latest"', "services.web.image", "'nginx:latest'", "named by digest"),
         ("[services.web]\nmemory_mib = 4096", "services.web.memory_mib", "4096", "512 to 2048 in steps of 512"),
-        ("[services.web]\nmaximum_tasks = 1", "services.web.maximum_tasks", "1", "minimum_tasks (2) or more"),
+        ("[services.web]\nmax_tasks = 1", "services.web.max_tasks", "1", "min_tasks (2) or more"),
         ("[services.web]\npath_patterns = []", "services.web.path_patterns", "()", "needs a path"),
         ('[services.reports]\npath_patterns = ["/r/*"]', "services.reports.path_patterns", "/r/*", "a worker"),
         ("[services.web]\npriority = 1000", "services.payments.priority", "1000", "web has it"),
@@ -105,8 +116,8 @@ def test_shipped_environments_are_valid(environment: str) -> None:
         (SCHEDULE.format("cron(0 6 * * * *)", "UTC", 6), "scheduled_scaling.sale.schedule", "cron(0 6", "? for day"),
         (SCHEDULE.format("at(2026-02-30T06:00:00)", "UTC", 6), "sale.schedule", "2026-02-30", "yyyy-mm-dd"),
         (SCHEDULE.format("cron(0 6 * * ? *)", "Mars/Base", 6), "sale.time_zone", "'Mars/Base'", "Europe/Vienna"),
-        (SCHEDULE.format("cron(0 6 * * ? *)", "UTC", 1), "sale.maximum_tasks", "1", "minimum_tasks (2) or more"),
-        (SCHEDULE.format("cron(0 6 * * ? *)", "UTC", 9), "sale.maximum_tasks", "9", "maximum_tasks (6)"),
+        (SCHEDULE.format("cron(0 6 * * ? *)", "UTC", 1), "sale.max_tasks", "1", "min_tasks (2) or more"),
+        (SCHEDULE.format("cron(0 6 * * ? *)", "UTC", 9), "sale.max_tasks", "9", "max_tasks (6)"),
         (SCHEDULE.format("cron(0 9 * * ? *)", "UTC", 6), "sale.until", "cron(0 9", "another time than schedule"),
         ('[processing]\nservice = "reports"', "processing.service", "'reports'", "critical service is: web, payments"),
         ('[processing]\nservice = "shop"', "processing.service", "'shop'", "critical service is: web, payments"),
@@ -154,14 +165,14 @@ def test_shipped_environments_are_valid(environment: str) -> None:
         ("[backups.lock]\ngrace_days = 2", "backups.lock.grace_days", "2", "3"),
         ('[backups.lock]\nmode = "strict"', "backups.lock.mode", "'strict'", "'governance' or 'compliance'"),
         (
-            "protected = true\n[backups.lock]\nshortest_retention_days = 36",
-            "backups.lock.shortest_retention_days",
+            "protected = true\n[backups.lock]\nmin_retention_days = 36",
+            "backups.lock.min_retention_days",
             "36",
             "35 or fewer is, the days of daily_retention_days",
         ),
         (
-            "protected = true\n[backups.lock]\nlongest_retention_days = 371",
-            "backups.lock.longest_retention_days",
+            "protected = true\n[backups.lock]\nmax_retention_days = 371",
+            "backups.lock.max_retention_days",
             "371",
             "372 or more is, the days of monthly_retention_months",
         ),
