@@ -17,6 +17,7 @@ from constructs import Construct
 
 from modules.policy_documents import Condition, PolicyDocument, Statement, account, on_behalf_of, service, when
 from modules.region import Region
+from settings.encryption import EncryptionSettings
 from settings.naming import (
     BACKUP_FAILURES,
     DATABASE,
@@ -26,7 +27,6 @@ from settings.naming import (
     THREAT_FINDINGS,
     Names,
 )
-from settings.storage import EncryptionSettings
 
 # The buckets whose objects lie under the objects key (modules/storage/buckets.py makes them; a bucket names its
 # key, so the key can name the bucket only by its purpose).

@@ -17,13 +17,14 @@ from settings.database import DatabaseSettings
 from settings.delivery import DeliverySettings
 from settings.domain import DomainSettings
 from settings.edge import EdgeSettings, OriginRouting
+from settings.encryption import EncryptionSettings
 from settings.firewall import FirewallSettings
 from settings.naming import Names
 from settings.network import NetworkSettings, RecoveryRegionSettings, RegionSettings
 from settings.observability import ObservabilitySettings
 from settings.processing import ProcessingSettings
 from settings.services import ReleaseSettings, ServiceName, ServiceSettings
-from settings.storage import EncryptionSettings, StorageSettings
+from settings.storage import StorageSettings
 
 # CloudFront certificates and CLOUDFRONT web ACLs are accepted in no other region (W0.2).
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html

@@ -1,4 +1,4 @@
-"""Buckets and the keys that encrypt them (W4.3-W4.5), and how long what is in them is kept (W9.1)."""
+"""Buckets: the life of their objects, and replication to the recovery region (W4.3, W4.5, W9.1)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,6 @@ EARLIEST_INFREQUENT_ACCESS_DAYS = 30
 SHORTEST_INFREQUENT_ACCESS_DAYS = 30
 
 Days = Annotated[int, Field(ge=1, le=3650)]
-
-
-class EncryptionSettings(SettingsModel):
-    """Customer-managed keys. Sources: the RotationPeriodInDays and PendingWindowInDays of the KMS API reference."""
-
-    rotation_period_days: Annotated[int, Field(ge=90, le=2560)] = 365
-    """Days after which KMS makes new key material; what was encrypted before stays readable."""
-    deletion_window_days: Annotated[int, Field(ge=7, le=30)] = 7
-    """Days between the destruction of a key and its deletion, in which it can still be saved."""
 
 
 class StorageSettings(SettingsModel):
