@@ -146,7 +146,7 @@ class PaymentPlatform(TerraformStack):
                 self.primary,
                 f"{source.purpose}-replication",
                 names=self._names,
-                storage=self._settings.storage,
+                settings=self._settings.storage,
                 source=source,
                 destination=destination,
             )

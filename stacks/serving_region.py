@@ -104,10 +104,10 @@ class ServingRegion(Region):
             self, "endpoints", names=self._names, network=self.network, zone_count=network.interface_endpoint_zones
         )
         self.buckets = Buckets(
-            self, "buckets", names=self._names, storage=settings.storage, protected=protected, key=self.keys.objects
+            self, "buckets", names=self._names, settings=settings.storage, protected=protected, key=self.keys.objects
         )
         self.vault = BackupVault(
-            self, "vault", names=self._names, lock=settings.backups.lock, key=self.keys.backups, protected=protected
+            self, "vault", names=self._names, settings=settings.backups.lock, key=self.keys.backups, protected=protected
         )
         self.metrics_log = (
             DatabaseMetricsLog(self, "database-metrics-log", key=self.keys.logs).log_group

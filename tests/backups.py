@@ -41,7 +41,7 @@ class BackedUpDatabase(TerraformStack):
             primary, "alarms", names=names, key=keys.logs, settings=settings.observability, email_addresses=()
         )
         buckets = Buckets(
-            primary, "buckets", names=names, storage=settings.storage, protected=protected, key=keys.objects
+            primary, "buckets", names=names, settings=settings.storage, protected=protected, key=keys.objects
         )
         cluster = self._cluster(primary, settings, keys)
         vault, copies = (

@@ -53,7 +53,7 @@ class AuditBucket(Construct):
             key=key,
             specification=BucketSpecification(
                 purpose=PURPOSE,
-                storage=storage,
+                settings=storage,
                 protected=protected,
                 expiration_days=retention_days,
                 refuses_other_encryption=False,

@@ -26,7 +26,7 @@ class BackupVault(Construct):
     requirements = ("W3.4", "W4.4")
 
     def __init__(
-        self, scope: Construct, id_: str, *, names: Names, lock: VaultLockSettings, key: KmsKey, protected: bool
+        self, scope: Construct, id_: str, *, names: Names, settings: VaultLockSettings, key: KmsKey, protected: bool
     ) -> None:
         """``key`` encrypts what is copied here; a backup that Aurora makes here stays under the cluster's key.
 
@@ -44,7 +44,7 @@ class BackupVault(Construct):
         )
         if protected:
             self._refuse_deletion()
-            self._lock(lock)
+            self._lock(settings)
 
     def _refuse_deletion(self) -> None:
         """Also to those who administer the account. The policy itself can be taken away, which CloudTrail shows."""
@@ -64,13 +64,13 @@ class BackupVault(Construct):
         document = PolicyDocument(self, "policy-document", statement=[refusal])
         BackupVaultPolicy(self, "policy", backup_vault_name=self.vault.name, policy=document.json)
 
-    def _lock(self, lock: VaultLockSettings) -> None:
+    def _lock(self, settings: VaultLockSettings) -> None:
         """Without days of grace AWS takes it for a lock in governance mode."""
         BackupVaultLockConfiguration(
             self,
             "lock",
             backup_vault_name=self.vault.name,
-            min_retention_days=lock.min_retention_days,
-            max_retention_days=lock.max_retention_days,
-            changeable_for_days=lock.grace_days if lock.mode is VaultLock.COMPLIANCE else None,
+            min_retention_days=settings.min_retention_days,
+            max_retention_days=settings.max_retention_days,
+            changeable_for_days=settings.grace_days if settings.mode is VaultLock.COMPLIANCE else None,
         )

@@ -17,7 +17,7 @@ from constructs import Construct
 
 from modules.backup.plan import selection_tags
 from modules.database.instances import ENGINE, DatabaseInstances
-from modules.database.prerequisites import LOG, POSTGRESQL_PORT, DatabaseSurroundings
+from modules.database.prerequisites import LOG, POSTGRESQL_PORT, DatabasePrerequisites
 from modules.ephemeral import EphemeralPassword
 from modules.keys import Keys
 from modules.network.vpc import Network
@@ -56,22 +56,22 @@ class Database(Construct):
         """
         super().__init__(scope, id_)
         self.settings = settings
-        self.surroundings = DatabaseSurroundings(
+        self.prerequisites = DatabasePrerequisites(
             self,
             "surroundings",
             names=names,
-            cluster=DATABASE,
+            purpose=DATABASE,
             settings=settings,
             network=network,
             keys=keys,
             metrics_log=metrics_log,
         )
-        self.group = self.surroundings.group
+        self.group = self.prerequisites.group
         self.master_password = EphemeralPassword(self, "master")
         self.cluster = RdsCluster(
             self,
             "cluster",
-            **common_arguments(names, DATABASE, settings, self.surroundings, protected=protected),
+            **common_arguments(names, DATABASE, settings, self.prerequisites, protected=protected),
             tags={"Name": names.of(DATABASE), **selection_tags(names)},
             database_name=DATABASE_NAME,
             master_username=MASTER_USERNAME,
@@ -87,12 +87,12 @@ class Database(Construct):
             count=1 + settings.readers,
             zones=zones,
             cluster=self.cluster,
-            surroundings=self.surroundings,
+            prerequisites=self.prerequisites,
         ).instances
 
 
 def common_arguments(
-    names: Names, purpose: str, settings: DatabaseSettings, surroundings: DatabaseSurroundings, *, protected: bool
+    names: Names, purpose: str, settings: DatabaseSettings, prerequisites: DatabasePrerequisites, *, protected: bool
 ) -> dict[str, Any]:
     """What the clusters of both regions have in common, as arguments of RdsCluster."""
     capacity = RdsClusterServerlessv2ScalingConfiguration(
@@ -105,11 +105,11 @@ def common_arguments(
         "allow_major_version_upgrade": False,  # never by a line in a file: see docs/runbooks/database-recovery.md
         "serverlessv2_scaling_configuration": capacity if settings.serverless else None,
         "port": POSTGRESQL_PORT,
-        "db_subnet_group_name": surroundings.subnet_group.name,
-        "vpc_security_group_ids": [surroundings.group.security_group.id],
-        "db_cluster_parameter_group_name": surroundings.parameters.cluster_group.name,
+        "db_subnet_group_name": prerequisites.subnet_group.name,
+        "vpc_security_group_ids": [prerequisites.group.security_group.id],
+        "db_cluster_parameter_group_name": prerequisites.parameters.cluster_group.name,
         "storage_encrypted": True,
-        "kms_key_id": surroundings.key.arn,
+        "kms_key_id": prerequisites.key.arn,
         "iam_database_authentication_enabled": True,
         "backup_retention_period": settings.backup_retention_days,
         "preferred_backup_window": settings.backup_window,
@@ -122,5 +122,5 @@ def common_arguments(
         "final_snapshot_identifier": names.of(f"{purpose}-final") if protected else None,
         "delete_automated_backups": not protected,
         "lifecycle": TerraformResourceLifecycle(prevent_destroy=protected, ignore_changes=SET_BY_THE_GLOBAL_DATABASE),
-        "depends_on": [surroundings.log_group],
+        "depends_on": [prerequisites.log_group],
     }

@@ -11,7 +11,7 @@ from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
 from cdktf_cdktf_provider_aws.rds_cluster_instance import RdsClusterInstance
 from constructs import Construct
 
-from modules.database.prerequisites import DatabaseSurroundings
+from modules.database.prerequisites import DatabasePrerequisites
 from settings.database import DatabaseSettings
 from settings.naming import Names
 
@@ -36,7 +36,7 @@ class DatabaseInstances(Construct):
         count: int,
         zones: Sequence[str],
         cluster: RdsCluster,
-        surroundings: DatabaseSurroundings,
+        prerequisites: DatabasePrerequisites,
     ) -> None:
         """``purpose`` is what the cluster is for, as in its name; ``count`` may be 0."""
         super().__init__(scope, id_)
@@ -50,14 +50,14 @@ class DatabaseInstances(Construct):
                 instance_class=settings.instance_class,
                 availability_zone=zones[(number - 1) % len(zones)],
                 promotion_tier=min(number - 1, 15),
-                db_subnet_group_name=surroundings.subnet_group.name,
-                db_parameter_group_name=surroundings.parameters.instance_group.name,
+                db_subnet_group_name=prerequisites.subnet_group.name,
+                db_parameter_group_name=prerequisites.parameters.instance_group.name,
                 publicly_accessible=False,
                 ca_cert_identifier=CERTIFICATE_AUTHORITY,
                 monitoring_interval=settings.monitoring_seconds,
-                monitoring_role_arn=surroundings.monitoring_role.arn,
+                monitoring_role_arn=prerequisites.monitoring_role.arn,
                 performance_insights_enabled=True,
-                performance_insights_kms_key_id=surroundings.key.arn,
+                performance_insights_kms_key_id=prerequisites.key.arn,
                 performance_insights_retention_period=settings.performance_insights_days,
                 preferred_maintenance_window=settings.maintenance_window,
                 # Minor versions come by settings, through staging: an instance that changes itself is not rehearsed.

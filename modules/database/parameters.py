@@ -29,10 +29,10 @@ class DatabaseParameters(Construct):
 
     requirements = ("W3.1", "W5.5")
 
-    def __init__(self, scope: Construct, id_: str, *, names: Names, cluster: str, settings: DatabaseSettings) -> None:
-        """``cluster`` is what the cluster is for, as in its name."""
+    def __init__(self, scope: Construct, id_: str, *, names: Names, purpose: str, settings: DatabaseSettings) -> None:
+        """``purpose`` is what the cluster is for, as in its name."""
         super().__init__(scope, id_)
-        name = names.of(f"{cluster}-{settings.major_version}")
+        name = names.of(f"{purpose}-{settings.major_version}")
         family = f"aurora-postgresql{settings.major_version}"
         # Instances hang on their groups: a new group first, then the old can go.
         lifecycle = TerraformResourceLifecycle(create_before_destroy=True)
@@ -41,7 +41,7 @@ class DatabaseParameters(Construct):
             "cluster",
             name=name,
             family=family,
-            description=f"Cluster of {names.of(cluster)}",
+            description=f"Cluster of {names.of(purpose)}",
             parameter=[
                 RdsClusterParameterGroupParameter(name=key, value=value, apply_method=_apply_method(key))
                 for key, value in _of_cluster(settings).items()
@@ -53,7 +53,7 @@ class DatabaseParameters(Construct):
             "instance",
             name=name,
             family=family,
-            description=f"Instances of {names.of(cluster)}",
+            description=f"Instances of {names.of(purpose)}",
             parameter=[
                 DbParameterGroupParameter(name=key, value=value, apply_method=_apply_method(key))
                 for key, value in OF_INSTANCES.items()

@@ -1,8 +1,8 @@
-"""What a cluster of the database stands on in a region, whether it runs there yet or not (W3.1, W5.3).
+"""Prerequisites of an Aurora cluster in a region, created even where no cluster runs (W3.1, W5.3).
 
 Creates the subnet group in the isolated tier, the security group, the parameter groups, the log group that the cluster
-will write into, and the role of enhanced monitoring. Nothing of it costs anything while no cluster uses it: where
-settings say that the recovery region restores from snapshots, it waits there.
+writes into, and the role of enhanced monitoring. None of them costs anything while no cluster uses it, so that a
+snapshot can be restored in the recovery region at any time.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ POSTGRESQL_PORT = 5432
 LOG = "postgresql"
 
 
-class DatabaseSurroundings(Construct):
-    """What is there before the cluster."""
+class DatabasePrerequisites(Construct):
+    """Subnet group, security group, parameter groups, log group and monitoring role of a cluster."""
 
     requirements = ("W3.1", "W5.3")
 
@@ -39,21 +39,21 @@ class DatabaseSurroundings(Construct):
         id_: str,
         *,
         names: Names,
-        cluster: str,
+        purpose: str,
         settings: DatabaseSettings,
         network: Network,
         keys: Keys,
         metrics_log: CloudwatchLogGroup | None,
     ) -> None:
-        """``cluster`` is what the cluster is for, as in its name; ``metrics_log`` is there before who writes to it."""
+        """``purpose`` is what the cluster is for, as in its name; ``metrics_log`` exists before its writer."""
         super().__init__(scope, id_)
-        self.cluster_name = names.of(cluster)
+        self.cluster_name = names.of(purpose)
         self.key = keys.database
         self.group = Group(
             self,
             "group",
             names=names,
-            purpose=cluster,
+            purpose=purpose,
             network=network,
             tier=network.database,
             description="Instances of the database",
@@ -66,12 +66,12 @@ class DatabaseSurroundings(Construct):
             subnet_ids=network.database.subnet_ids,
             tags={"Name": self.cluster_name},
         )
-        self.parameters = DatabaseParameters(self, "parameters", names=names, cluster=cluster, settings=settings)
+        self.parameters = DatabaseParameters(self, "parameters", names=names, purpose=purpose, settings=settings)
         # Made before RDS would make it: without a key, and kept for ever.
         self.log_group = CloudwatchLogGroup(
             self,
             "log-group",
-            name=f"{names.database_logs(cluster)}/{LOG}",
+            name=f"{names.database_logs(purpose)}/{LOG}",
             retention_in_days=RETENTION_DAYS,
             kms_key_id=keys.logs.arn,
         )

@@ -18,7 +18,7 @@ from constructs import Construct
 
 from modules.database.cluster import Database, common_arguments
 from modules.database.instances import DatabaseInstances
-from modules.database.prerequisites import DatabaseSurroundings
+from modules.database.prerequisites import DatabasePrerequisites
 from modules.keys import Keys
 from modules.network.vpc import Network
 from modules.region import Region
@@ -70,17 +70,17 @@ class RecoveryDatabase(Construct):
         """
         super().__init__(scope, id_)
         self.settings = settings
-        self.surroundings = DatabaseSurroundings(
+        self.prerequisites = DatabasePrerequisites(
             self,
             "surroundings",
             names=names,
-            cluster=RECOVERY_DATABASE,
+            purpose=RECOVERY_DATABASE,
             settings=settings,
             network=network,
             keys=keys,
             metrics_log=metrics_log,
         )
-        self.group = self.surroundings.group
+        self.group = self.prerequisites.group
         self.cluster: RdsCluster | None = None
         self.global_cluster: RdsGlobalCluster | None = None
         if settings.recovery is RecoveryMode.GLOBAL:
@@ -89,9 +89,9 @@ class RecoveryDatabase(Construct):
     def _secondary(self, names: Names, primary: Database, zones: Sequence[str], *, protected: bool) -> RdsCluster:
         global_database = GlobalDatabase(primary, "global-database", names=names, database=primary, protected=protected)
         self.global_cluster = global_database.cluster
-        arguments = common_arguments(names, RECOVERY_DATABASE, self.settings, self.surroundings, protected=protected)
+        arguments = common_arguments(names, RECOVERY_DATABASE, self.settings, self.prerequisites, protected=protected)
         # Terraform cannot infer it: a secondary can join a primary that has a writer.
-        arguments["depends_on"] = [self.surroundings.log_group, *primary.instances]
+        arguments["depends_on"] = [self.prerequisites.log_group, *primary.instances]
         cluster = RdsCluster(
             self,
             "cluster",
@@ -109,6 +109,6 @@ class RecoveryDatabase(Construct):
             count=self.settings.recovery_instances,
             zones=zones,
             cluster=cluster,
-            surroundings=self.surroundings,
+            prerequisites=self.prerequisites,
         )
         return cluster

@@ -63,7 +63,7 @@ class BucketSpecification:
     """What one bucket is for and how its objects age, in days; ``None`` is never."""
 
     purpose: str
-    storage: StorageSettings
+    settings: StorageSettings
     protected: bool
     infrequent_access_days: int | None = None
     expiration_days: int | None = None
@@ -240,7 +240,7 @@ class Buckets(Construct):
     """The three buckets of one region."""
 
     def __init__(
-        self, scope: Construct, id_: str, *, names: Names, storage: StorageSettings, protected: bool, key: KmsKey
+        self, scope: Construct, id_: str, *, names: Names, settings: StorageSettings, protected: bool, key: KmsKey
     ) -> None:
         """``key`` encrypts static assets and backups. ``protected`` buckets cannot be destroyed, nor emptied."""
         super().__init__(scope, id_)
@@ -250,7 +250,7 @@ class Buckets(Construct):
             names=names,
             key=None,
             specification=BucketSpecification(
-                purpose="logs", storage=storage, protected=protected, expiration_days=storage.log_expiration_days
+                purpose="logs", settings=settings, protected=protected, expiration_days=settings.log_expiration_days
             ),
             statements=[
                 _delivery_of_access_logs(names, Region.of(self).name),
@@ -262,7 +262,7 @@ class Buckets(Construct):
             "static-assets",
             names=names,
             key=key,
-            specification=BucketSpecification(purpose="static-assets", storage=storage, protected=protected),
+            specification=BucketSpecification(purpose="static-assets", settings=settings, protected=protected),
         )
         self.backups = Bucket(
             self,
@@ -271,10 +271,10 @@ class Buckets(Construct):
             key=key,
             specification=BucketSpecification(
                 purpose="backups",
-                storage=storage,
+                settings=settings,
                 protected=protected,
-                infrequent_access_days=storage.backup_infrequent_access_days,
-                expiration_days=storage.backup_expiration_days,
+                infrequent_access_days=settings.backup_infrequent_access_days,
+                expiration_days=settings.backup_expiration_days,
             ),
         )
         self.static_assets.log_access_to(self.logs)
@@ -321,13 +321,13 @@ def _delivery_of_load_balancer_logs(names: Names, region: str) -> Statement:
 
 
 def _lifecycle_rules(specification: BucketSpecification) -> list[S3BucketLifecycleConfigurationRule]:
-    storage = specification.storage
+    settings = specification.settings
     rules = [
         _rule(
             "end-unfinished-uploads",
             abort_incomplete_multipart_upload=[
                 S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(
-                    days_after_initiation=storage.unfinished_upload_days
+                    days_after_initiation=settings.unfinished_upload_days
                 )
             ],
         ),
@@ -335,7 +335,7 @@ def _lifecycle_rules(specification: BucketSpecification) -> list[S3BucketLifecyc
             "expire-noncurrent-versions",
             noncurrent_version_expiration=[
                 S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(
-                    noncurrent_days=storage.noncurrent_version_days
+                    noncurrent_days=settings.noncurrent_version_days
                 )
             ],
         ),

@@ -55,13 +55,13 @@ class Replication(Construct):
         id_: str,
         *,
         names: Names,
-        storage: StorageSettings,
+        settings: StorageSettings,
         source: Bucket,
         destination: Bucket,
     ) -> None:
         super().__init__(scope, id_)
         self.names = names
-        self._storage = storage
+        self._settings = settings
         self.source = source
         self.destination = destination
         self.role = self._role()
@@ -85,7 +85,7 @@ class Replication(Construct):
                 kind="replication-lag",
                 meaning=f"Replication of {self.source.purpose} is behind",
                 metrics={"lag": self._metric("ReplicationLatency", "Maximum")},
-                bound=self._storage.replication_lag_alarm_seconds,
+                bound=self._settings.replication_lag_alarm_seconds,
                 periods=SUSTAINED_LAG_MINUTES,
                 missing=Missing.SAYS_NOTHING,
             ),
@@ -190,7 +190,7 @@ class Replication(Construct):
             # With a filter S3 uses the second form of rules, which makes the choice on delete markers explicit.
             filter=S3BucketReplicationConfigurationRuleFilter(prefix=""),
             delete_marker_replication=S3BucketReplicationConfigurationRuleDeleteMarkerReplication(
-                status=enabled if self._storage.replicate_delete_markers else "Disabled"
+                status=enabled if self._settings.replicate_delete_markers else "Disabled"
             ),
             source_selection_criteria=S3BucketReplicationConfigurationRuleSourceSelectionCriteria(
                 sse_kms_encrypted_objects=S3BucketReplicationConfigurationRuleSourceSelectionCriteriaSseKmsEncryptedObjects(
@@ -205,7 +205,7 @@ class Replication(Construct):
     def _rule_destination(self) -> S3BucketReplicationConfigurationRuleDestination:
         key = self.destination.key
         enabled, minutes = "Enabled", REPLICATION_TIME_MINUTES
-        with_time_control = self._storage.replication_time_control
+        with_time_control = self._settings.replication_time_control
         return S3BucketReplicationConfigurationRuleDestination(
             bucket=self.destination.bucket.arn,
             encryption_configuration=S3BucketReplicationConfigurationRuleDestinationEncryptionConfiguration(
