@@ -122,7 +122,7 @@ def test_a_user_with_a_password_loses_it(server: Postgresql, database: str, func
 def test_a_server_that_nobody_vouches_for_gets_no_password(
     server: Postgresql, database: str, function: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DATABASE_CA_FILE", str(FOLDER.parent / "rotate_database_secret" / "rds-ca-bundle.pem"))
+    monkeypatch.setenv("DATABASE_CA_FILE", str(FOLDER.parents[1] / "shared" / "rds-ca-bundle.pem"))
     with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
         function.prepare(USERS, ROLE)
     assert not server.execute("SELECT 1 FROM pg_roles WHERE rolname = 'payments_service'")

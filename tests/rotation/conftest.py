@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from postgresql_rotation import connection
 from rich.console import Console
 from rich.table import Table
 
@@ -82,10 +83,9 @@ def secrets_manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 @pytest.fixture
 def function(monkeypatch: pytest.MonkeyPatch, postgresql: Postgresql) -> ModuleType:
     """The function, which trusts the tests' CA in place of AWS's."""
-    module = load_handler("rotate_database_secret")
-    monkeypatch.setattr(module, "BUNDLE", postgresql.ca)
-    module._verification.cache_clear()
-    return module
+    monkeypatch.setattr(connection, "BUNDLE", postgresql.ca)
+    connection.verification.cache_clear()
+    return load_handler("rotate_database_secret")
 
 
 @pytest.fixture
@@ -112,8 +112,8 @@ def application(vault: Vault, own_database: Database, master: str) -> str:
 
 
 @pytest.fixture
-def outside(monkeypatch: pytest.MonkeyPatch, function: ModuleType, master: str, application: str) -> Outside:
+def outside(monkeypatch: pytest.MonkeyPatch, master: str, application: str) -> Outside:
     """All that the function calls from now on."""
     made = Outside()
-    made.watch(monkeypatch, function)
+    made.watch(monkeypatch, connection)
     return made

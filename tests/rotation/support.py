@@ -79,8 +79,8 @@ class Outside:
             if number == self.fails_at:
                 raise self.how(name) from None  # also in place of an error, which is an answer as well
 
-    def watch(self, monkeypatch: pytest.MonkeyPatch, function: ModuleType | None = None) -> None:
-        """Count the calls to AWS, and those to PostgreSQL of a function that has a Connection."""
+    def watch(self, monkeypatch: pytest.MonkeyPatch, connections: ModuleType | None = None) -> None:
+        """Count the calls to AWS, and those to PostgreSQL by the Connection of a module."""
         make_api_call: Any = vars(BaseClient)["_make_api_call"]
         outside = self
 
@@ -88,9 +88,9 @@ class Outside:
             return outside.call(operation, lambda: make_api_call(client, operation, parameters))
 
         monkeypatch.setattr(BaseClient, "_make_api_call", call_aws)
-        if function is None:
+        if connections is None:
             return
-        original: Any = function.Connection
+        original: Any = connections.Connection
 
         class Connection(original):  # type: ignore[misc]
             def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -106,7 +106,7 @@ class Outside:
                 run = super().run
                 return outside.call(" ".join(statement.split()[:2]), lambda: run(statement, *arguments, **named))
 
-        monkeypatch.setattr(function, "Connection", Connection)
+        monkeypatch.setattr(connections, "Connection", Connection)
 
 
 class Vault:

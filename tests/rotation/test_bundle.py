@@ -10,10 +10,10 @@ import pytest
 from cryptography import x509
 
 from settings import Settings
-from synthesis.packaging import FUNCTIONS
+from synthesis.packaging import REPOSITORY
 
 pytestmark = [pytest.mark.requirement("W3.3", "W5.5")]
-BUNDLE = FUNCTIONS / "rotate_database_secret" / "rds-ca-bundle.pem"
+BUNDLE = REPOSITORY / "shared" / "rds-ca-bundle.pem"
 NAME = re.compile(r"Amazon RDS ([a-z]+-[a-z]+-\d) Root CA (RSA2048|RSA4096|ECC384) G1")
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 import pytest
+from postgresql_rotation import connection
 
 from tests.rotation.conftest import MASTER_PASSWORD, ROTATIONS, USER_PASSWORD, Figures
 from tests.rotation.support import Database, Killed, Lost, Outside, Vault
@@ -87,7 +88,7 @@ def test_a_crash_at_any_call_leaves_a_secret_that_works_and_heals(
     scenario: Scenario, function: ModuleType, monkeypatch: pytest.MonkeyPatch, figures: Figures
 ) -> None:
     vault, database, outside = scenario.vault, scenario.database, Outside()
-    outside.watch(monkeypatch, function)
+    outside.watch(monkeypatch, connection)
     arn = scenario.prepare()
     outside.forget()
     vault.rotate(arn)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.client import BaseClient
+from postgresql_rotation import connection
 
 from tests.rotation.conftest import ROTATIONS, Figures
 from tests.rotation.support import Database, Outside, Vault
@@ -115,7 +116,7 @@ def test_a_login_of_the_master_that_fails_succeeds_with_the_value_read_again(
     figures: Figures,
 ) -> None:
     window = Window()
-    window.watch(monkeypatch, function)
+    window.watch(monkeypatch, connection)
     client = Client(vault, own_database, master)
     try:
         for _ in range(ROTATIONS or SHORT):
