@@ -45,7 +45,7 @@ class BackedUpDatabase(TerraformStack):
         )
         cluster = self._cluster(primary, settings, keys)
         vault, copies = (
-            BackupVault(region, "vault", names=names, lock=backups.lock, key=key.backups, protected=protected)
+            BackupVault(region, "vault", names=names, settings=backups.lock, key=key.backups, protected=protected)
             for region, key in ((primary, keys), (recovery, other_keys))
         )
         Backups(
