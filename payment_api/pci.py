@@ -24,12 +24,23 @@ class Control:
 
 NETWORK, EDGE = "tests/payment_api/test_network.py", "tests/payment_api/test_edge.py"
 RUNTIME, DOCUMENTS = "tests/payment_api/test_runtime.py", "tests/payment_api/test_documents.py"
-OF_PLATFORM, GROUPS, KEYS = (
-    "tests/unit/test_network.py",
-    "tests/unit/test_security_groups.py",
+OF_PLATFORM, GROUPS, ACLS, KEYS = (
+    "tests/unit/network/test_vpc.py",
+    "tests/unit/network/test_security_groups.py",
+    "tests/unit/network/test_network_acls.py",
     "tests/unit/test_keys.py",
 )
-AUDIT, LOG_GROUPS = "tests/unit/test_audit.py", "tests/unit/test_log_groups.py"
+TRAIL, TRAIL_BUCKET, TRAIL_ALARMS = (
+    "tests/unit/account/test_audit_trail.py",
+    "tests/unit/account/test_audit_bucket.py",
+    "tests/unit/account/test_audit_alarms.py",
+)
+GUARDDUTY, AWS_CONFIG, SECURITY_HUB = (
+    "tests/unit/account/test_guardduty.py",
+    "tests/unit/account/test_aws_config.py",
+    "tests/unit/account/test_security_hub.py",
+)
+LOG_GROUPS = "tests/platform/test_log_groups.py"
 
 CONTROLS = (
     Control(
@@ -44,7 +55,7 @@ CONTROLS = (
         asks="Traffic to and from the cardholder data environment is restricted to what is necessary",
         platform=("aws_security_group", "aws_network_acl"),
         api=("AWS::EC2::SecurityGroup", "AWS::EC2::VPCEndpoint"),
-        tests=(GROUPS, NETWORK, RUNTIME),
+        tests=(GROUPS, ACLS, NETWORK, RUNTIME),
     ),
     Control(
         id="1.4.1, 1.4.4",
@@ -58,7 +69,7 @@ CONTROLS = (
         asks="Configuration standards are applied; only what is necessary is enabled",
         platform=("aws_default_security_group", "aws_config_config_rule", "aws_securityhub_standards_subscription"),
         api=("Custom::VpcRestrictDefaultSG", "AWS::EC2::Instance"),
-        tests=(OF_PLATFORM, AUDIT, NETWORK, "tests/payment_api/test_checks.py"),
+        tests=(OF_PLATFORM, AWS_CONFIG, SECURITY_HUB, NETWORK, "tests/payment_api/test_checks.py"),
     ),
     Control(
         id="3.5.1, 3.6.1",
@@ -86,7 +97,7 @@ CONTROLS = (
         asks="An automated technical solution detects and prevents web-based attacks",
         platform=("aws_wafv2_web_acl", "aws_wafv2_web_acl_association", "aws_wafv2_web_acl_logging_configuration"),
         api=("AWS::WAFv2::WebACL", "AWS::WAFv2::RuleGroup", "AWS::WAFv2::WebACLAssociation"),
-        tests=("tests/unit/test_firewall.py", EDGE, "tests/payment_api/test_tables.py"),
+        tests=("tests/unit/ingress/test_firewall.py", EDGE, "tests/payment_api/test_tables.py"),
     ),
     Control(
         id="7.2.1, 7.2.5",
@@ -100,7 +111,7 @@ CONTROLS = (
         asks="Authentication factors are unreadable in storage; no password is in a script or a configuration",
         platform=("aws_secretsmanager_secret", "aws_secretsmanager_secret_version"),
         api=("AWS::SecretsManager::SecretTargetAttachment", "Custom::PreparedDatabase"),
-        tests=("tests/unit/test_database.py", "tests/payment_api/test_environments.py", RUNTIME),
+        tests=("tests/unit/database/test_secrets.py", "tests/payment_api/test_environments.py", RUNTIME),
     ),
     Control(
         id="8.6.3",
@@ -108,7 +119,7 @@ CONTROLS = (
         platform=("aws_secretsmanager_secret_rotation",),
         api=("AWS::SecretsManager::RotationSchedule",),
         tests=(
-            "tests/unit/test_database.py",
+            "tests/unit/database/test_rotation.py",
             RUNTIME,
         ),
     ),
@@ -117,35 +128,35 @@ CONTROLS = (
         asks="Audit logs are active for all components and cardholder data",
         platform=("aws_cloudtrail", "aws_flow_log", "aws_wafv2_web_acl_logging_configuration"),
         api=("AWS::CloudTrail::Trail", "AWS::EC2::FlowLog", "AWS::WAFv2::LoggingConfiguration"),
-        tests=(AUDIT, LOG_GROUPS, RUNTIME, EDGE),
+        tests=(TRAIL, LOG_GROUPS, RUNTIME, EDGE),
     ),
     Control(
         id="10.2.1.2, 10.2.1.5, 10.2.1.6",
         asks="Actions of administrators, changes of credentials, and the stopping of audit logs are recorded",
         platform=("aws_cloudtrail", "aws_cloudwatch_log_metric_filter"),
         api=("AWS::CloudTrail::Trail",),
-        tests=(AUDIT, RUNTIME),
+        tests=(TRAIL, TRAIL_ALARMS, RUNTIME),
     ),
     Control(
         id="10.3.2, 10.3.4",
         asks="Audit logs are protected from changes, and changes are noticed",
         platform=("aws_cloudtrail", "aws_s3_bucket_policy", "aws_s3_bucket_versioning"),
         api=("AWS::CloudTrail::Trail", "AWS::S3::BucketPolicy"),
-        tests=(AUDIT, RUNTIME, DOCUMENTS),
+        tests=(TRAIL, TRAIL_BUCKET, RUNTIME, DOCUMENTS),
     ),
     Control(
         id="10.5.1",
         asks="Audit logs are kept for at least 12 months",
         platform=("aws_s3_bucket_lifecycle_configuration",),
         api=("AWS::Logs::LogGroup",),
-        tests=(AUDIT, RUNTIME),
+        tests=(TRAIL_BUCKET, RUNTIME),
     ),
     Control(
         id="10.4.1.1",
         asks="Audit logs are reviewed by an automated mechanism",
         platform=("aws_cloudwatch_log_metric_filter", "aws_guardduty_detector", "aws_securityhub_account"),
         api=("AWS::CloudWatch::Alarm",),
-        tests=(AUDIT, RUNTIME),
+        tests=(TRAIL_ALARMS, GUARDDUTY, SECURITY_HUB, RUNTIME),
     ),
     Control(
         id="10.7.2",
@@ -159,7 +170,7 @@ CONTROLS = (
         asks="Intrusions are detected and alerted",
         platform=("aws_guardduty_detector", "aws_guardduty_detector_feature"),
         api=("AWS::WAFv2::WebACL",),
-        tests=(AUDIT, EDGE),
+        tests=(GUARDDUTY, EDGE),
     ),
     Control(
         id="12.10.1",

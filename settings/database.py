@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from settings.base import Rule, SettingsModel
 
 # What DescribeDBEngineVersions lists for aurora-postgresql, of the majors that all classes below run, without what is
-# deprecated. tests/unit/test_database_settings.py holds it against the list that AWS publishes with CloudFormation.
+# deprecated. tests/unit/settings/test_database.py holds it against the list that AWS publishes with CloudFormation.
 # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraPostgreSQLReleaseNotes/aurorapostgresql-release-calendar.html
 ENGINE_VERSIONS = {
     "15": ("15.10", "15.12", "15.13", "15.14", "15.15", "15.17", "15.18", "15.19"),

@@ -16,7 +16,7 @@ class NameLimit:
     source: str
 
 
-# The purposes are those that the stack uses; tests/unit/test_platform.py holds the synthesized names against them.
+# The purposes are those that the stack uses; tests/platform/test_platform.py holds the synthesized names against them.
 BUCKET = NameLimit(
     kind="S3 bucket",
     characters=63,

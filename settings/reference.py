@@ -1,7 +1,7 @@
 """Writes docs/settings.md from the models: `python -m settings.reference`.
 
 A field's meaning is the string below it, what it may be comes from its type and rules. Nothing is written twice, and
-tests/unit/test_settings_reference.py fails where the committed file is not what this writes.
+tests/unit/settings/test_reference.py fails where the committed file is not what this writes.
 """
 
 from __future__ import annotations

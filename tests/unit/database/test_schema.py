@@ -1,0 +1,66 @@
+"""The database's schema (W3.1): when it is made, and what its function may read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from payments.settings import DatabaseLogin, DatabaseSettings, MigrationSettings
+from settings import load
+from tests.synthesized import Block, Synthesized, path_of, synthesize
+from tests.unit.payments.support import understood
+
+pytestmark = pytest.mark.requirement("P3.2", "Q2")
+
+
+@pytest.fixture(scope="module")
+def staging() -> Synthesized:
+    """An environment whose schema a deployment brings up to date."""
+    return synthesize(load("staging"))
+
+
+@pytest.mark.requirement("Q1", "W7.1")
+def test_the_schema_comes_before_all_that_needs_it_and_after_all_that_it_needs(staging: Synthesized) -> None:
+    call = staging.resource("aws_lambda_invocation", "primary/payments-schema/call")
+    own = staging.resource("aws_lambda_function", "primary/payments-schema/function/function")
+    assert json.loads(call["input"]) == {"code": own["source_code_hash"]}  # other code is called again
+    assert call["lifecycle_scope"] == "CRUD"
+    needed = [path_of(block_of(staging, address)).split("/primary/")[1] for address in call["depends_on"]]
+    assert "database-secrets/master-version" in needed
+    assert "payments-schema/function/policy" in needed
+    assert len([path for path in needed if path.startswith("database/instances/")]) == 3
+    assert any(path.startswith("payments-schema/function/group/egress") for path in needed)
+    address = next(address for address, _, block in staging.blocks if block == call)
+    for path in ("process-payment/function", "reconcile-payments/function"):
+        waiting = staging.resource("aws_lambda_function", f"primary/payments-processing/{path}")
+        assert address in waiting["depends_on"]
+    for purpose in ("master", "application"):
+        rotation = staging.resource("aws_secretsmanager_secret_rotation", f"primary/database-rotation/{purpose}")
+        assert address in rotation["depends_on"]
+
+
+def block_of(platform: Synthesized, address: str) -> Block:
+    return platform.by_id("${" + address + ".id}")
+
+
+@pytest.mark.requirement("Q1", "W3.3")
+def test_the_preparation_understands_its_environment_and_reads_the_masters_secret_alone(
+    platform: Synthesized, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = platform.resource("aws_lambda_function", "primary/payments-schema/function/function")
+    variables = own["environment"]["variables"]
+    master = platform.resource("aws_secretsmanager_secret", "primary/database-secrets/master")
+    assert platform.by_id(variables["DATABASE_SECRET_ARN"]) == master
+    assert understood(DatabaseSettings, variables, monkeypatch).login is DatabaseLogin.SECRET
+    migration = understood(MigrationSettings, {**variables, "AWS_REGION": "us-east-2"}, monkeypatch)
+    rotation = platform.resource("aws_lambda_function", "primary/database-rotation/function/function")
+    assert migration.application_role == rotation["environment"]["variables"]["APPLICATION_USER"]
+    policy = platform.resource("aws_iam_role_policy", "primary/payments-schema/function/policy")
+    read_ = platform.statements(policy["policy"])["ReadTheMastersLogin"]
+    assert [platform.by_id(one) for one in read_["resources"]] == [master]
+
+
+@pytest.mark.requirement("Q1")
+def test_who_wants_to_migrate_by_hand_says_so(platform: Synthesized) -> None:
+    assert not [one for one in platform.resources("aws_lambda_invocation").values() if "schema" in path_of(one)]

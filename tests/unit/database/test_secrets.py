@@ -1,0 +1,75 @@
+"""Secrets of the database (W3.3): first passwords, replicas, and who may read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.synthesized import Synthesized, decoded, path_of
+from tests.unit.database.support import cluster, with_database
+
+
+@pytest.mark.requirement("W3.3")
+@pytest.mark.requirement("W0.5")
+def test_first_passwords_are_made_by_ephemeral_values_and_go_into_write_only_arguments(platform: Synthesized) -> None:
+    passwords = platform.configuration["ephemeral"]["aws_secretsmanager_random_password"]
+    assert len(passwords) == 2
+    assert {one["password_length"] for one in passwords.values()} == {40}
+    own = cluster(platform)
+    assert own["master_password_wo"].startswith("${ephemeral.")
+    assert "master_password" not in own
+    assert "manage_master_user_password" not in own  # a global database cannot have it
+    for version in platform.resources("aws_secretsmanager_secret_version").values():
+        assert "secret_string" not in version
+        assert decoded(version["secret_string_wo"])["password"].startswith("${ephemeral.")
+
+
+@pytest.mark.requirement("W3.3")
+def test_secrets_have_what_rotation_reads(platform: Synthesized) -> None:
+    values = {
+        path_of(version).split("/")[-1]: decoded(version["secret_string_wo"])
+        for version in platform.resources("aws_secretsmanager_secret_version").values()
+    }
+    for value in values.values():
+        assert value["engine"] == "postgres"
+        assert value["host"].endswith(".endpoint}")
+        assert (value["port"], value["dbname"], value["ssl"]) == (5432, "payments", True)
+    master, application = values["master-version"], values["application-version"]
+    assert master["username"] == "administrator"
+    assert master["password"] == cluster(platform)["master_password_wo"]
+    assert "masterarn" not in master  # the single-user strategy
+    assert path_of(platform.by_id(application["masterarn"])).endswith("database-secrets/master")
+    assert application["password"] != master["password"]
+
+
+@pytest.mark.requirement("W3.3")
+def test_a_raised_version_gives_cluster_and_secret_the_same_new_password() -> None:
+    raised = with_database(master_password_version=2)
+    versions = raised.resources("aws_secretsmanager_secret_version").values()
+    numbers = {path_of(one).split("/")[-1]: one["secret_string_wo_version"] for one in versions}
+    assert numbers == {"master-version": 2, "application-version": 1}
+    assert cluster(raised)["master_password_wo_version"] == 2
+
+
+@pytest.mark.requirement("W3.3")
+def test_secrets_are_encrypted_replicated_and_closed_to_others(platform: Synthesized) -> None:
+    secrets = [one for one in platform.resources("aws_secretsmanager_secret").values() if "/database/" in one["name"]]
+    assert sorted(one["name"] for one in secrets) == [
+        "payments/local/database/application",
+        "payments/local/database/master",
+    ]
+    for secret in secrets:
+        assert path_of(platform.by_id(secret["kms_key_id"])).endswith("primary/keys/secrets")
+        (replica,) = secret["replica"]
+        assert replica["region"] == "us-west-2"
+        assert path_of(platform.by_id(replica["kms_key_id"])).endswith("recovery/keys/secrets")
+    closed = [
+        one
+        for one in platform.resources("aws_secretsmanager_secret_policy").values()
+        if "database-secrets" in path_of(one)
+    ]
+    assert len(closed) == 2
+    for policy in closed:
+        assert policy["block_public_policy"] is True
+        statements = platform.statements(policy["policy"])
+        assert set(statements) == {"NothingWithoutTls", "NobodyOfAnotherAccount"}
+        assert {one["effect"] for one in statements.values()} == {"Deny"}

@@ -1,0 +1,219 @@
+"""The firewall: what it looks at where, what it costs, and what it keeps to itself (W5.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from settings import Settings, SettingsError, load
+from settings.firewall import MANAGED_GROUPS, MOST_CAPACITY_UNITS, FirewallSettings, Scope
+from tests.synthesized import Block, Synthesized, path_of, references, synthesize
+
+pytestmark = pytest.mark.requirement("W5.1")
+
+
+PLACES = ("global", "primary", "recovery")
+
+
+# What AWS publishes. https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-list.html
+PUBLISHED_UNITS = {
+    "AWSManagedRulesCommonRuleSet": 700,
+    "AWSManagedRulesKnownBadInputsRuleSet": 200,
+    "AWSManagedRulesSQLiRuleSet": 200,
+    "AWSManagedRulesAmazonIpReputationList": 25,
+    "AWSManagedRulesAnonymousIpList": 50,
+}
+
+
+CHANGES: dict[str, Any] = {
+    "requests_per_path": {"/api/": 500, "/api/refunds": 50},
+    "requests_per_address": 1000,
+    "rate_seconds": 60,
+    "max_body_kib": 32,
+    "blocked_addresses": ["192.0.2.0/24", "2001:db8::/32"],
+    "allowed_addresses": ["198.51.100.7/32"],
+}
+
+
+@pytest.fixture(scope="module")
+def changed() -> Synthesized:
+    """The platform with all that settings can change of the firewall, changed; but it blocks."""
+    return with_firewall(CHANGES)
+
+
+@pytest.fixture(scope="module")
+def counting() -> Synthesized:
+    """The platform with a firewall that counts."""
+    return with_firewall({"mode": "count"})
+
+
+def with_firewall(changes: dict[str, Any]) -> Synthesized:
+    values = load("local").model_dump()
+    values["firewall"] |= changes
+    return synthesize(Settings.model_validate(values))
+
+
+def web_acl(platform: Synthesized, place: str) -> Block:
+    return platform.resource("aws_wafv2_web_acl", f"{place}/firewall/web-acl")
+
+
+def rules(platform: Synthesized, place: str) -> dict[str, Block]:
+    return {rule["name"]: rule for rule in web_acl(platform, place)["rule"]}
+
+
+def test_the_edge_and_both_load_balancers_have_a_web_acl(platform: Synthesized) -> None:
+    assert [web_acl(platform, place)["scope"] for place in PLACES] == ["CLOUDFRONT", "REGIONAL", "REGIONAL"]
+    (distribution,) = platform.resources("aws_cloudfront_distribution").values()
+    assert platform.by_id(distribution["web_acl_id"]) == web_acl(platform, "global")
+    for region in ("primary", "recovery"):
+        association = platform.resource("aws_wafv2_web_acl_association", f"{region}/firewall/association")
+        assert platform.by_id(association["web_acl_arn"]) == web_acl(platform, region)
+        assert path_of(platform.by_id(association["resource_arn"])).endswith(f"{region}/load-balancer/load-balancer")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_exploits_bad_inputs_and_injection_are_looked_for_everywhere(platform: Synthesized, place: str) -> None:
+    found = rules(platform, place)
+    for name in ("CommonRuleSet", "KnownBadInputsRuleSet", "SQLiRuleSet"):
+        rule = found[f"AWSManagedRules{name}"]
+        assert rule["override_action"] == {"none": {}}
+        assert rule["statement"]["managed_rule_group_statement"]["vendor_name"] == "AWS"
+    by_address = {"AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesAnonymousIpList", "requests-per-address"}
+    # Behind CloudFront every address is CloudFront's: these would judge all customers by each other.
+    assert by_address <= found.keys() if place == "global" else not by_address & found.keys()
+
+
+def test_only_rules_that_have_a_reason_are_overridden(platform: Synthesized) -> None:
+    for place in PLACES:
+        for group in MANAGED_GROUPS:
+            rule = rules(platform, place).get(group.name)
+            if rule is None:
+                continue
+            statement = rule["statement"]["managed_rule_group_statement"]
+            overridden = [one["name"] for one in statement.get("rule_action_override", [])]
+            assert overridden == list(group.counted)
+            assert all(group.counted.values())
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_rules_are_asked_in_their_order_once_each(platform: Synthesized, place: str) -> None:
+    priorities = [rule["priority"] for rule in web_acl(platform, place)["rule"]]
+    assert priorities == list(range(len(priorities)))
+    first = web_acl(platform, place)["rule"][0]["name"]
+    assert first == ("blocked-addresses" if place == "global" else "origin-verify")
+
+
+@pytest.mark.requirement("W2.1")
+@pytest.mark.parametrize("region", ["primary", "recovery"])
+def test_what_is_not_the_distributions_own_is_always_refused(
+    platform: Synthesized, counting: Synthesized, region: str
+) -> None:
+    for one in (platform, counting):
+        rule = rules(one, region)["origin-verify"]
+        assert rule["override_action"] == {"none": {}}
+        assert f".{region}_rule_group_arn" in rule["statement"]["rule_group_reference_statement"]["arn"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_count_mode_blocks_nothing_but_the_block_list_and_strangers(counting: Synthesized, place: str) -> None:
+    for name, rule in rules(counting, place).items():
+        if name in {"blocked-addresses", "allowed-addresses", "origin-verify"}:
+            continue
+        assert rule.get("action", {"count": {}}) == {"count": {}}, name
+        assert rule.get("override_action", {"count": {}}) == {"count": {}}, name
+
+
+def test_rates_are_limited_per_address_and_per_path(changed: Synthesized) -> None:
+    rates = [
+        (rule["statement"]["rate_based_statement"], rule["action"])
+        for rule in web_acl(changed, "global")["rule"]
+        if "rate_based_statement" in rule["statement"]
+    ]
+    found = {}
+    for rate, action in rates:
+        assert (rate["aggregate_key_type"], rate["evaluation_window_sec"]) == ("IP", 60)
+        assert action["block"]["custom_response"]["response_code"] == 429
+        match = rate.get("scope_down_statement", {}).get("byte_match_statement", {})
+        found[match.get("search_string")] = rate["limit"]
+        if match:
+            assert match["positional_constraint"] == "STARTS_WITH"
+            assert [one["type"] for one in match["text_transformation"]] == ["URL_DECODE", "NORMALIZE_PATH"]
+    assert found == CHANGES["requests_per_path"] | {None: 1000}
+
+
+def test_bodies_that_are_too_large_to_be_looked_at_are_refused(changed: Synthesized) -> None:
+    size = rules(changed, "global")["body-size"]["statement"]["size_constraint_statement"]
+    assert (size["comparison_operator"], size["size"]) == ("GT", 32 * 1024)
+    assert size["field_to_match"] == {"body": {"oversize_handling": "MATCH"}}
+    (shown,) = web_acl(changed, "global")["association_config"]["request_body"]
+    assert shown == {"cloudfront": {"default_size_inspection_limit": "KB_32"}}
+
+
+def test_address_lists_hold_what_settings_list_by_version_of_ip(changed: Synthesized) -> None:
+    found = rules(changed, "global")
+    assert set(found["blocked-addresses"]["action"]) == {"block"}
+    assert found["allowed-addresses"]["action"] == {"allow": {}}
+    assert addresses(changed, found["blocked-addresses"]) == {"IPV4": ["192.0.2.0/24"], "IPV6": ["2001:db8::/32"]}
+    assert addresses(changed, found["allowed-addresses"]) == {"IPV4": ["198.51.100.7/32"], "IPV6": []}
+
+
+def addresses(platform: Synthesized, rule: Block) -> dict[str, list[str]]:
+    sets = [platform.by_id(reference) for reference in references(rule["statement"])]
+    return {one["ip_address_version"]: one["addresses"] for one in sets}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.requirement("W5.3")
+@pytest.mark.requirement("W0.5")
+def test_headers_that_are_secrets_are_in_no_log_and_no_sample(platform: Synthesized, place: str) -> None:
+    secrets = {"authorization", "cookie", "x-api-key", "x-origin-verify"}
+    logging = platform.resource("aws_wafv2_web_acl_logging_configuration", f"{place}/firewall/logging")
+    assert {one["single_header"]["name"] for one in logging["redacted_fields"]} == secrets
+    (protected,) = web_acl(platform, place)["data_protection_config"]["data_protection"]
+    assert set(protected["field"]["field_keys"]) == secrets
+    (destination,) = logging["log_destination_configs"]
+    group = platform.by_id(destination)
+    assert group["name"].startswith("aws-waf-logs-payments/local/")
+    assert group["retention_in_days"] == 30
+    key = platform.by_id(group["kms_key_id"])
+    assert path_of(key).endswith(f"{place}/keys/logs")
+    use = platform.statements(key["policy"])["UseByCloudWatchLogs"]["condition"][0]["values"]
+    assert any(value.endswith(":log-group:aws-waf-logs-payments/local/*") for value in use)
+
+
+def test_capacity_is_counted_as_aws_publishes_it_and_stays_below_what_is_charged() -> None:
+    assert {group.name: group.capacity_units for group in MANAGED_GROUPS} == PUBLISHED_UNITS
+    shipped = FirewallSettings()
+    # groups + two lists by version + body + rate + rate with a path (2 + 2 + two transformations of 10)
+    assert shipped.capacity_units(Scope.EDGE) == 1175 + 4 + 1 + 2 + 24
+    assert shipped.capacity_units(Scope.REGION) == 1100 + 50
+    for environment in ("local", "staging", "production"):
+        assert all(load(environment).firewall.capacity_units(scope) <= MOST_CAPACITY_UNITS for scope in Scope)
+
+
+def test_more_capacity_than_is_free_is_a_line_that_says_how_much_less_is() -> None:
+    most = FirewallSettings(requests_per_path={f"/{number}/": 100 for number in range(13)})
+    assert most.capacity_units(Scope.EDGE) <= MOST_CAPACITY_UNITS
+    with pytest.raises(ValueError, match=r"16 paths are not allowed; 3 fewer are: .* 1566 capacity units"):
+        FirewallSettings(requests_per_path={f"/{number}/": 100 for number in range(16)})
+
+
+@pytest.mark.requirement("W0.4")
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[firewall]\nblocked_addresses = ['10.0.0.1/8']", "firewall.blocked_addresses.0: '10.0.0.1/8' is not allowed"),
+        ("[firewall]\nallowed_addresses = ['::/0']", "'::/0' is not allowed; .* but not everybody"),
+        ("[firewall]\nmode = 'loud'", "firewall.mode: 'loud' is not allowed; input should be 'block' or 'count'"),
+        ("[firewall.requests_per_path]\n'/b*' = 10", "'/b\\*' is not allowed; the beginning of a path"),
+        ("[edge]\nhost_names = ['a.b']", "edge.host_names.0: 'a.b' is not allowed; a name below the domain"),
+        ("[edge]\nallowed_countries = ['DE']\nblocked_countries = ['FR']", "edge.blocked_countries: .* is not allowed"),
+        ("[[edge.behaviours]]\npath_pattern = '/*'\nkind = 'api'", "edge.behaviours: '/\\*' is not allowed"),
+    ],
+)
+def test_a_wrong_setting_is_one_clear_line(tmp_path: Any, text: str, line: str) -> None:
+    (tmp_path / "changed.toml").write_text(f"extends = 'local'\n{text}\n")
+    with pytest.raises(SettingsError, match=line) as raised:
+        load(str(tmp_path / "changed.toml"))
+    assert len(raised.value.lines) == 1

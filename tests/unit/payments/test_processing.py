@@ -1,0 +1,259 @@
+"""What becomes of accepted payments: the queue, the functions behind it, and who may do what (P3.2, Q1)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from payments.acquirer.over_http import AcquirerSettings
+from payments.processing.composition import EnvironmentSettings
+from payments.processing.settings import ProcessingSettings
+from payments.settings import DatabaseLogin, DatabaseSettings, ServiceSettings
+from settings import Settings, load
+from tests.synthesized import Block, Synthesized, decoded, path_of, synthesize
+from tests.unit.payments.support import REGIONS, understood
+
+pytestmark = pytest.mark.requirement("P3.2", "Q2")
+
+
+FUNCTIONS = ("process-payment", "reconcile-payments")
+
+
+def changed(**processing: Any) -> Synthesized:
+    values = load("local").model_dump()
+    values["processing"] |= processing
+    return synthesize(Settings.model_validate(values))
+
+
+def function(platform: Synthesized, region: str, name: str) -> Block:
+    return platform.resource("aws_lambda_function", f"{region}/payments-processing/{name}/function")
+
+
+def statements(platform: Synthesized, region: str, name: str) -> dict[str, Block]:
+    policy = platform.resource("aws_iam_role_policy", f"{region}/payments-processing/{name}/policy")
+    return platform.statements(policy["policy"])
+
+
+def queue(platform: Synthesized, region: str, name: str = "queue") -> Block:
+    return platform.resource("aws_sqs_queue", f"{region}/payments-processing/queue/{name}")
+
+
+def task(platform: Synthesized, region: str, name: str) -> dict[str, str]:
+    block = platform.resource("aws_ecs_task_definition", f"{region}/services/{name}-task/definition")
+    (container,) = decoded(block["container_definitions"])
+    return {one["name"]: one["value"] for one in container["environment"]}
+
+
+def test_a_message_is_tried_as_often_as_settings_say_and_then_a_dead_letter(platform: Synthesized, region: str) -> None:
+    own, dead = queue(platform, region), queue(platform, region, "dead-letters")
+    policy = json.loads(own["redrive_policy"])
+    assert policy["deadLetterTargetArn"].endswith(f":{dead['name']}")
+    variables = function(platform, region, "process-payment")["environment"]["variables"]
+    assert str(policy["maxReceiveCount"]) == variables["PROCESSING_TRIES"] == "5"
+    for one in (own, dead):
+        assert path_of(platform.by_id(one["kms_master_key_id"])).endswith(f"{region}/keys/objects")
+    alarm = platform.resource("aws_cloudwatch_metric_alarm", f"{region}/payments-processing/queue/dead-letters-alarm")
+    assert platform.by_id(alarm["dimensions"]["QueueName"]) == dead
+
+
+def test_the_queue_calls_the_function_with_batches_of_which_single_messages_stay(
+    platform: Synthesized, region: str
+) -> None:
+    mapping = platform.resource("aws_lambda_event_source_mapping", f"{region}/payments-processing/messages")
+    process = function(platform, region, "process-payment")
+    assert platform.by_id(mapping["event_source_arn"]) == queue(platform, region)
+    assert platform.by_id(mapping["function_name"]) == process
+    assert mapping["function_response_types"] == ["ReportBatchItemFailures"]
+    assert mapping["batch_size"] == 10
+    assert mapping["scaling_config"]["maximum_concurrency"] == process["reserved_concurrent_executions"] == 10
+    assert queue(platform, region)["visibility_timeout_seconds"] >= 6 * process["timeout"]
+
+
+def test_sizes_are_settings() -> None:
+    platform = changed(batch_size=3, concurrency=4, reserve_concurrency=False, tries=7, timeout_seconds=60)
+    mapping = platform.resource("aws_lambda_event_source_mapping", "primary/payments-processing/messages")
+    assert (mapping["batch_size"], mapping["scaling_config"]["maximum_concurrency"]) == (3, 4)
+    assert "reserved_concurrent_executions" not in function(platform, "primary", "process-payment")
+    assert json.loads(queue(platform, "primary")["redrive_policy"])["maxReceiveCount"] == 7
+    assert queue(platform, "primary")["visibility_timeout_seconds"] == 360
+
+
+@pytest.mark.requirement("W3.3")
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_understand_their_environment(
+    platform: Synthesized, region: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = function(platform, region, name)["environment"]["variables"]
+    database = understood(DatabaseSettings, variables, monkeypatch)
+    assert database.login is DatabaseLogin.SECRET
+    assert database.secret_arn.startswith(f"arn:aws:secretsmanager:{REGIONS[region]}:")
+    assert str(database.ca_file) == "/var/task/rds-ca-bundle.pem"
+    assert understood(AcquirerSettings, variables, monkeypatch).base_url == "https://acquirer.example.com"
+    assert understood(ProcessingSettings, variables, monkeypatch).tries == 5
+    # Lambda itself says which region it is.
+    where = understood(EnvironmentSettings, {**variables, "AWS_REGION": REGIONS[region]}, monkeypatch)
+    assert where.environment_suffix == "local"
+    assert where.acquirer_secret_arn == (
+        f"arn:aws:secretsmanager:{REGIONS[region]}:123456789012:secret:payments/local/acquirer"
+    )
+    assert platform.by_id(variables["QUEUE_URL"]) == queue(platform, region)
+
+
+@pytest.mark.requirement("Q1")
+def test_the_service_understands_its_environment_and_may_send(
+    platform: Synthesized, region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = task(platform, region, "payments")
+    service = understood(ServiceSettings, variables, monkeypatch)
+    assert (service.aws_region, service.environment_suffix) == (REGIONS[region], "local")
+    assert understood(DatabaseSettings, variables, monkeypatch).connections == 10
+    assert platform.by_id(variables["QUEUE_URL"]) == queue(platform, region)
+    policy = platform.resource("aws_iam_role_policy", f"{region}/services/payments-task/payments-queue-policy")
+    send = platform.statements(policy["policy"])["SendToTheQueue"]
+    assert send["actions"] == ["sqs:GetQueueAttributes", "sqs:SendMessage"]
+    assert [platform.by_id(one) for one in send["resources"]] == [queue(platform, region)]
+
+
+def test_no_other_service_knows_of_the_queue_and_a_worker_knows_its_own(platform: Synthesized, region: str) -> None:
+    assert "QUEUE_URL" not in task(platform, region, "web")
+    assert path_of(platform.by_id(task(platform, region, "reports")["QUEUE_URL"])).endswith("reports-queue/queue")
+    of_others = [
+        path_of(block)
+        for block in platform.resources("aws_iam_role_policy").values()
+        if "payments-queue" in path_of(block) and "payments-task" not in path_of(block)
+    ]
+    assert of_others == []
+
+
+@pytest.mark.requirement("Q1", "W2.2")
+def test_the_path_of_the_health_check_leads_to_the_service(platform: Synthesized, local_settings: Settings) -> None:
+    service = local_settings.services["payments"]
+    assert service.health_check.path == "/api/health"
+    assert service.path_patterns == ("/api/*",)
+    group = platform.resource("aws_lb_target_group", "primary/services/payments/blue")
+    assert group["health_check"]["path"] == "/api/health"
+
+
+def test_who_processes_takes_from_the_queue_and_who_reconciles_fills_it(platform: Synthesized, region: str) -> None:
+    takes, fills = (statements(platform, region, name) for name in FUNCTIONS)
+    assert "sqs:ReceiveMessage" in takes["WorkOffTheQueue"]["actions"]
+    assert "sqs:SendMessage" in fills["SendToTheQueue"]["actions"]
+    assert "SendToTheQueue" not in takes
+    assert "WorkOffTheQueue" not in fills
+    for one in (takes["WorkOffTheQueue"], fills["SendToTheQueue"]):
+        assert [platform.by_id(resource) for resource in one["resources"]] == [queue(platform, region)]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_reads_the_applications_secret_and_the_acquirers_and_no_other(
+    platform: Synthesized, region: str, name: str
+) -> None:
+    read_ = [
+        resource
+        for one in statements(platform, region, name).values()
+        if "secretsmanager:GetSecretValue" in one["actions"]
+        for resource in one["resources"]
+    ]
+    prefix = f"arn:aws:secretsmanager:{REGIONS[region]}:123456789012:secret:payments/local"
+    assert read_ == [f"{prefix}/database/application-??????", f"{prefix}/acquirer-??????"]
+
+
+@pytest.mark.requirement("W5.4")
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_reaches_the_acquirer_on_443_and_nothing_else_outside(
+    platform: Synthesized, region: str, name: str
+) -> None:
+    # The one that processes writes in the other region while the writer is there; the one that reconciles does not.
+    database = {"primary": "10.11.128.0/18", "recovery": "10.10.128.0/18"}[region]
+    far = [(database, 5432, 5432)] if name == "process-payment" else []
+    assert outside(platform, region, name) == sorted([("0.0.0.0/0", 443, 443), *far])
+    blocks = ("203.0.113.0/28", "198.51.100.7/32")
+    narrowed = changed(acquirer={"url": "https://acquirer.example.com", "networks": blocks})
+    assert outside(narrowed, region, name) == sorted([*((block, 443, 443) for block in blocks), *far])
+
+
+def outside(platform: Synthesized, region: str, name: str) -> list[tuple[str, int, int]]:
+    own = f"{region}/payments-processing/{name}/group"
+    rules = [
+        rule
+        for rule in platform.resources("aws_vpc_security_group_egress_rule").values()
+        if own in path_of(platform.by_id(rule["security_group_id"])) and "cidr_ipv4" in rule
+    ]
+    return sorted((rule["cidr_ipv4"], rule["from_port"], rule["to_port"]) for rule in rules)
+
+
+def test_the_reconciler_runs_on_a_schedule_of_the_settings(platform: Synthesized, region: str) -> None:
+    rule = platform.resource("aws_cloudwatch_event_rule", f"{region}/payments-processing/schedule")
+    target = platform.resource("aws_cloudwatch_event_target", f"{region}/payments-processing/schedule-target")
+    permission = platform.resource("aws_lambda_permission", f"{region}/payments-processing/schedule-permission")
+    reconcile = function(platform, region, "reconcile-payments")
+    assert rule["schedule_expression"] == "rate(5 minutes)"
+    assert platform.by_id(target["arn"]) == reconcile
+    assert platform.by_id(target["rule"]) == platform.by_id(permission["source_arn"]) == rule
+    assert platform.by_id(permission["function_name"]) == reconcile
+    every_minute = changed(reconcile_minutes=1)
+    rule = every_minute.resource("aws_cloudwatch_event_rule", f"{region}/payments-processing/schedule")
+    assert rule["schedule_expression"] == "rate(1 minute)"
+
+
+@pytest.mark.requirement("W5.3")
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_functions_log_is_encrypted_and_kept_for_thirty_days(platform: Synthesized, region: str, name: str) -> None:
+    group = platform.resource("aws_cloudwatch_log_group", f"{region}/payments-processing/{name}/log-group")
+    assert (group["name"], group["retention_in_days"]) == (f"/payments/local/{name}", 30)
+    assert path_of(platform.by_id(group["kms_key_id"])).endswith(f"{region}/keys/logs")
+
+
+@pytest.mark.requirement("W5.2")
+def test_somebody_is_told_when_payments_wait_or_their_functions_fail(platform: Synthesized, region: str) -> None:
+    path = f"{region}/payments-processing"
+    waiting = platform.resource("aws_cloudwatch_metric_alarm", f"{path}/queue/age-alarm")
+    assert waiting["alarm_name"] == "payments/local/process-payment-queue-age"
+    failing = platform.resource("aws_cloudwatch_metric_alarm", f"{path}/process-payment/alarm")
+    assert failing["alarm_name"] == "payments/local/process-payment-failing"
+
+
+@pytest.mark.requirement("W3.5")
+def test_a_region_that_stands_by_is_the_same_but_for_the_alarm_of_its_idle_reconciler(platform: Synthesized) -> None:
+    def kinds(region: str) -> list[str]:
+        return sorted(
+            f"{type_} {path_of(block).split('/payments-processing/')[1]}"
+            for _, type_, block in platform.blocks
+            if f"/{region}/payments-processing/" in path_of(block)
+        )
+
+    idle = "aws_cloudwatch_metric_alarm reconcile-payments/alarm"
+    assert [kind for kind in kinds("primary") if kind != idle] == kinds("recovery")
+
+
+@pytest.mark.requirement("W3.5")
+def test_a_region_without_a_database_has_the_queue_alone() -> None:
+    values = load("local").model_dump()
+    values["database"] |= {"recovery": "snapshots", "recovery_instances": 0}
+    platform = synthesize(Settings.model_validate(values))
+    functions = [path_of(one) for one in platform.resources("aws_lambda_function").values()]
+    assert not [path for path in functions if "recovery/payments-processing" in path]
+    assert platform.by_id(task(platform, "recovery", "payments")["QUEUE_URL"]) == queue(platform, "recovery")
+
+
+def test_without_processing_there_is_nothing_of_it(local_settings: Settings) -> None:
+    platform = synthesize(local_settings.model_copy(update={"processing": None}))
+    of_it = ("payments-processing", "payments-schema", "payments-acquirer", "payments-queue")
+    assert not [path for _, _, block in platform.blocks if any(one in (path := path_of(block)) for one in of_it)]
+    assert "QUEUE_URL" not in task(platform, "primary", "payments")
+
+
+@pytest.mark.requirement("W7.2")
+def test_a_queue_is_worked_off_with_the_writer_wherever_it_is_and_one_region_reconciles(
+    platform: Synthesized, region: str
+) -> None:
+    """At its own region's endpoint the other reconciler finds no writer, and does nothing."""
+    (group,) = platform.resources("aws_rds_global_cluster").values()
+    hosts = {}
+    for name in FUNCTIONS:
+        function = platform.resource("aws_lambda_function", f"{region}/payments-processing/{name}/function")
+        hosts[name] = platform.by_id(function["environment"]["variables"]["DATABASE_HOST"])
+    assert hosts["process-payment"] == group
+    assert hosts["reconcile-payments"] == platform.resource("aws_rds_cluster", f"{region}/database/cluster")
