@@ -1,12 +1,14 @@
 """A local AWS to rehearse on: moto as a server, held to AWS's own published service models.
 
 The infrastructure does not know that it is rehearsed. It reaches the local AWS by environment variables alone
-(:func:`emulator.process.environment`); no line of a stack or a module imports this package.
+(:func:`emulator.address.environment`); no line of a stack or a module imports this package.
 
-    emulator.process    start, find and stop a server in the background; the environment that points clients at it
+    emulator.address    where a local AWS is, and the environment that points clients at it
+    emulator.process    start, find and stop a server in the background
     emulator.server     the server itself (``python -m emulator serve``)
-    emulator.services   what the stack needs and moto lacks, one file a service
-    emulator.functions  Lambda functions, as processes of the local Python
+    emulator.moto       what the stack needs and moto lacks, one file a service
+    emulator.ministack  the local AWS of the payment API: ministack with what its template needs
+    emulator.runtime    what really runs: functions, load balancers, releases
     emulator.clock      how fast releases go
     emulator.contract   every request held against the model of its service
     emulator.record     every call, as JSON lines

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from emulator import process, stand_in
+from emulator import process
 from emulator.clock import DEFAULT_SECONDS_PER_MINUTE
+from emulator.runtime import stand_in
 from emulator.server import CannotServeError, serve
 
 DEFAULT_PORT = 5566

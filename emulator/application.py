@@ -24,7 +24,6 @@ from moto.iam.models import get_account_id_from
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sts.models import sts_backends
 
-from emulator import images
 from emulator.clock import CLOCK
 from emulator.contract import (
     Check,
@@ -41,6 +40,7 @@ from emulator.contract import (
 from emulator.faults import FAULTS
 from emulator.record import Call, RecordedViolation, Recorder
 from emulator.regions import REGIONS
+from emulator.runtime import images
 from emulator.turns import turn
 
 if TYPE_CHECKING:
@@ -357,7 +357,7 @@ def _register_image(asked: dict[str, Any]) -> dict[str, object]:
 def _take_snapshot(asked: dict[str, Any]) -> dict[str, object]:
     from moto.rds.exceptions import RDSClientError
 
-    from emulator.services.rds_exports import take_automated_snapshot
+    from emulator.moto.rds_exports import take_automated_snapshot
 
     with turn():
         try:

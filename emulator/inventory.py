@@ -14,7 +14,7 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
-from emulator.process import environment
+from emulator.address import environment
 
 REGIONS = ("us-east-2", "us-west-2", "us-east-1")
 GLOBAL_REGION = "us-east-1"

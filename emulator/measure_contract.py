@@ -24,7 +24,7 @@ from botocore.config import Config
 from rich.console import Console
 
 from emulator import process
-from emulator.server import identity
+from emulator.address import environment, identity
 
 REGION = "us-east-2"
 TRUST = '{"Version": "2012-10-17", "Statement": []}'
@@ -74,7 +74,7 @@ def _start_without_contract(directory: Path) -> process.Server:
 
 
 def _clients(url: str) -> Clients:
-    variables = process.environment(url)
+    variables = environment(url)
     session = botocore.session.get_session()
     session.set_credentials(variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"])
     config = Config(proxies={}, retries={"total_max_attempts": 1})

@@ -23,8 +23,8 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from emulator.address import HOST, STATE_FILE, environment, identity
 from emulator.clock import DEFAULT_SECONDS_PER_MINUTE
-from emulator.server import HOST, STATE_FILE, identity
 
 ACCOUNT_ID = "123456789012"
 """The account of the local AWS: moto's default for any access key."""
@@ -46,33 +46,6 @@ class Server:
     directory: Path
     pid: int
     url: str
-
-
-def environment(url: str, region: str = "us-east-2") -> dict[str, str]:
-    """Variables that point AWS clients and Terraform at the local AWS at ``url``.
-
-    They are to be laid over an environment without other ``AWS_`` variables; :func:`complete_environment` does both.
-
-    Args:
-        url: of the local AWS, e.g. ``http://127.0.0.1:5566``.
-        region: where a client that names no region goes.
-    """
-    return {
-        "AWS_ENDPOINT_URL": url,
-        # Not a secret: the local AWS takes any. The id is one that AWS's documentation uses.
-        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": "local-aws",
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        # No profile, region or endpoint from the files of the person who runs this.
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        # S3 Control puts the account before the host (123456789012.127.0.0.1), which no resolver knows: through this
-        # "proxy" such a request reaches the server too. No host is exempt, and HTTPS is not concerned.
-        **dict.fromkeys(("HTTP_PROXY", "http_proxy"), url),
-        **dict.fromkeys(("NO_PROXY", "no_proxy"), ""),
-    }
 
 
 def role_environment(server: Server, role_arn: str, region: str = "us-east-2") -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import http.client
 import json
 import logging
 import os
@@ -15,15 +14,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
-from urllib.parse import urlsplit
 
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from emulator.address import HOST, STATE_FILE, identity
 from emulator.clock import CLOCK, DEFAULT_SECONDS_PER_MINUTE
-
-HOST = "127.0.0.1"
-STATE_FILE = "server.json"
-"""In the server's directory: its process id and URL. Locked for as long as the server lives."""
 
 SECONDS_TO_LOCK = 2.0
 
@@ -97,8 +92,8 @@ def serve(
 def _make_server(port: int, directory: Path, *, contract: bool) -> BaseWSGIServer:
     # moto reads its environment when it is imported.
     from emulator.application import LocalAws
+    from emulator.moto import install
     from emulator.request_handler import RequestHandler
-    from emulator.services import install
 
     install()
     application = LocalAws(directory, contract=contract)
@@ -106,23 +101,9 @@ def _make_server(port: int, directory: Path, *, contract: bool) -> BaseWSGIServe
 
 
 def _end_functions() -> None:
-    from emulator.functions import end_all
+    from emulator.runtime.functions import end_all
 
     end_all()
-
-
-def identity(url: str, seconds: float = 5.0) -> dict[str, object] | None:
-    """Process id and directory of the local AWS that answers at ``url``; None when something else or nothing does."""
-    # http.client uses no proxy, whatever the environment says.
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=seconds)
-    try:
-        connection.request("GET", "/_local-aws")
-        answer = json.loads(connection.getresponse().read())
-    except (OSError, ValueError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-    return answer if isinstance(answer, dict) and answer.keys() == {"pid", "directory"} else None
 
 
 def refuse_port_in_use(port: int) -> None:

@@ -2,7 +2,7 @@
 
 Two doors lead to an encrypted queue, bucket, topic or secret: the permission on it and the one on its key. A role that
 has the first alone is refused when it matters; one that has the second alone has more than it needs. Both are asked of
-IAM's evaluation (:mod:`policy.evaluation`), for the policies of the role and for the policy of the key.
+IAM's evaluation (:mod:`iam.evaluation`), for the policies of the role and for the policy of the key.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from policy.evaluation import Decision, Request, evaluate
-from policy.iam import IDENTITY, RESOURCE, Block, Policy, arn_of, policies
+from iam.evaluation import Decision, Request, evaluate
+from iam.synthesized import IDENTITY, RESOURCE, Block, Policy, arn_of, policies
 from settings.naming import DELIVERY
 
 ROLE = re.compile(r"\$\{aws_iam_role\.([\w-]+)\.(?:id|name)\}")

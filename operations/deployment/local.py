@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emulator import inventory, process
+from emulator.address import environment
 from emulator.record import read_violations
 from operations import preflight
 from operations.deployment.synthesized import PROJECT, provider_installation, synthesize
@@ -201,7 +202,7 @@ class LocalDeployment:
             raise Failed("\n".join(f"{one.service}:{one.operation}: {one.message}" for one in violations))
 
     def _forget_releases(self, server: process.Server) -> None:
-        variables = process.environment(server.url)
+        variables = environment(server.url)
         session = boto3.Session(
             aws_access_key_id=variables["AWS_ACCESS_KEY_ID"], aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"]
         )
@@ -218,7 +219,7 @@ class LocalDeployment:
         self.console.print("nothing is left but the state bucket and its key")
 
     def _explain_exploration(self, server: process.Server) -> None:
-        variables = process.environment(server.url)
+        variables = environment(server.url)
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
         self.console.print("to look around with the AWS CLI:")
         self.console.print(f"  export AWS_ENDPOINT_URL={server.url}", markup=False)

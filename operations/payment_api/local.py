@@ -21,7 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from emulator.payment_api import existing, inventory, process
+from emulator.ministack import existing, inventory, process
 from emulator.process import EmulatorError
 from operations.outcome import Failed, Refused
 from operations.payment_api.deploy import FLAT_OUTPUTS, OUTPUTS, Cdk, templates, write_outputs

@@ -17,7 +17,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from emulator.process import Server, environment
+from emulator.address import environment
+from emulator.process import Server
 
 Client = Any
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from emulator import process, stand_in
+from emulator import process
 from emulator.process import EmulatorError, Server
-from emulator.stand_in import StandIn
+from emulator.runtime import stand_in
+from emulator.runtime.stand_in import StandIn
 from tests.emulator.release_support import Make, make_function
 from tests.emulator.support import client_for
 

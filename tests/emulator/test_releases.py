@@ -17,7 +17,7 @@ from emulator import process
 from emulator.clock import Clock
 from emulator.process import EmulatorError, Server
 from emulator.record import read_violations
-from emulator.releases.lifecycle import _shares
+from emulator.runtime.releases.lifecycle import _shares
 from tests.emulator.release_support import (
     LONGEST_MINUTES,
     REPORTING_FUNCTION,

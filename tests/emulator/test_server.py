@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from emulator import process
+from emulator.address import environment, identity
 from emulator.process import EmulatorError, Server
-from emulator.server import identity
 from tests.emulator.support import client_for
 
 pytestmark = pytest.mark.requirement("W8.2")
@@ -205,7 +205,7 @@ def test_no_variable_of_the_surroundings_reaches_aws_itself() -> None:
     }
     url = "http://127.0.0.1:5566"
     complete = process.complete_environment(url, surroundings)
-    assert complete == {"PATH": "/usr/bin", **process.environment(url)}
+    assert complete == {"PATH": "/usr/bin", **environment(url)}
     assert complete["AWS_ENDPOINT_URL"] == complete["HTTP_PROXY"] == complete["http_proxy"] == url
     assert complete["NO_PROXY"] == complete["no_proxy"] == ""
 

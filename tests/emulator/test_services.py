@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from emulator.services import SERVICES, install
-from emulator.services.extend import add, override, override_property
+from emulator.moto import SERVICES, install
+from emulator.moto.extend import add, override, override_property
 from tests.emulator.support import Client
 
 pytestmark = pytest.mark.requirement("W8.2")
@@ -425,7 +425,7 @@ def test_an_addition_that_moto_has_by_now_is_noticed() -> None:
 def test_every_module_of_additions_is_installed() -> None:
     from importlib.resources import files
 
-    modules = {entry.name.removesuffix(".py") for entry in files("emulator.services").iterdir() if entry.is_file()}
+    modules = {entry.name.removesuffix(".py") for entry in files("emulator.moto").iterdir() if entry.is_file()}
     assert modules - {"__init__", "extend"} == set(SERVICES)
     install()
     install()

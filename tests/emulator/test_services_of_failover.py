@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from emulator import process, stand_in
+from emulator import process
+from emulator.runtime import stand_in
 from tests.failover.support import IMAGE, PRIMARY, RECOVERY, World, until
 
 pytestmark = [pytest.mark.requirement("W7.2")]

@@ -10,7 +10,9 @@ from typing import Any
 import boto3
 import pytest
 
-from emulator import process, stand_in
+from emulator import process
+from emulator.address import environment
+from emulator.runtime import stand_in
 from tests.failover.support import IMAGE, World
 
 
@@ -48,7 +50,7 @@ def point_at(server: process.Server, patch: pytest.MonkeyPatch) -> None:
     """Let AWS clients find the local AWS as the command's do: by the environment alone."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         patch.delenv(name)
-    for name, value in process.environment(server.url).items():
+    for name, value in environment(server.url).items():
         patch.setenv(name, value)
 
 

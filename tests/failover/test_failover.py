@@ -11,7 +11,8 @@ import typer
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 
-from emulator import process, stand_in
+from emulator import process
+from emulator.runtime import stand_in
 from operations.failover import aws as failover_aws
 from operations.outcome import Refused
 from settings import load

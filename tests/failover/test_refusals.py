@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from emulator import process, stand_in
+from emulator import process
+from emulator.runtime import stand_in
 from operations.outcome import Refused
 from tests.failover.support import PRIMARY, RECOVERY, Outside, World, changes
 from tests.operations.test_makefile import make

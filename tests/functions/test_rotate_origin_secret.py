@@ -19,7 +19,7 @@ from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.secretsmanager.models import secretsmanager_backends
 
-from emulator.services import install
+from emulator.moto import install
 from synthesis.packaging import FUNCTIONS
 
 pytestmark = [pytest.mark.requirement("W2.1"), pytest.mark.requirement("Q2")]

@@ -19,8 +19,13 @@ import boto3
 import pytest
 from rich.console import Console
 
-from emulator import process, stand_in
+from emulator import process
+from emulator.address import environment
 from emulator.record import Call, read_calls, read_violations
+from emulator.runtime import stand_in
+from iam.evaluation import Decision, evaluate
+from iam.evaluation import Request as Asked
+from iam.synthesized import policies
 from operations.deployment.local import LocalDeployment
 from operations.deployment.synthesized import provider_installation, synthesize
 from operations.deployment.terraform import Terraform
@@ -29,9 +34,6 @@ from operations.failover.request import Request as FailoverRequest
 from operations.release.command import run
 from operations.release.request import Region, Request
 from policy.delivery import Record, roles
-from policy.evaluation import Decision, evaluate
-from policy.evaluation import Request as Asked
-from policy.iam import policies
 from settings import Settings
 from tests.release.support import Meanwhile
 from tests.synthesized import Synthesized
@@ -450,7 +452,7 @@ def files_below(directory: Path) -> dict[str, str]:
 
 def client(server: process.Server, service: str, region: str = "us-east-2") -> Any:
     """A client of the local AWS."""
-    variables = process.environment(server.url, region)
+    variables = environment(server.url, region)
     return boto3.client(
         service,  # type: ignore[call-overload]
         region_name=region,

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from mypy_boto3_sqs import SQSClient
 
-from emulator.process import environment as aws_environment
+from emulator.address import environment as aws_environment
 from emulator.process import free_port
 from payments.migrate import migrate
 from tests import postgresql

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from iam.synthesized import Policy, policies
 from policy.delivery import Role, roles
-from policy.iam import Policy, policies
 from tests.policy.delivery_support import ACCOUNT
 from tests.synthesized import Synthesized
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policy.evaluation import Request
+from iam.evaluation import Request
 
 ACCOUNT = "123456789012"
 ROLE_BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/payments-delivery-role-boundary-local"

@@ -10,10 +10,10 @@ from fnmatch import fnmatchcase
 import pytest
 from policy_sentry.querying.actions import get_action_data
 
+from iam.synthesized import BOUNDARY, IDENTITY, Policy, as_identity_policy, policies
 from modules.delivery.permissions.deploy import DEPLOY
 from modules.delivery.permissions.grants import Grant
 from modules.delivery.permissions.plan import PLAN
-from policy.iam import BOUNDARY, IDENTITY, Policy, as_identity_policy, policies
 from settings import Settings, load
 from tests.policy.delivery_support import (
     ACCOUNT,

@@ -7,10 +7,10 @@ import re
 import pytest
 from policy_sentry.querying.actions import get_action_data
 
+from iam.evaluation import Decision, Request, evaluate
+from iam.synthesized import TRUST, Policy
 from modules.delivery.permissions.plan import PLAN
 from policy.delivery import Role
-from policy.evaluation import Decision, Request, evaluate
-from policy.iam import TRUST, Policy
 from tests.policy.delivery_support import (
     ACCOUNT,
     AUDIT_BUCKET,

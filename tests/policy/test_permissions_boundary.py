@@ -6,9 +6,9 @@ from fnmatch import fnmatchcase
 
 import pytest
 
+from iam.evaluation import Decision, evaluate
+from iam.synthesized import IDENTITY, TRUST, Policy
 from modules.delivery.permissions.security import PASSED_TO
-from policy.evaluation import Decision, evaluate
-from policy.iam import IDENTITY, TRUST, Policy
 from tests.policy.delivery_support import (
     DEPLOY_ROLE,
     STATE,

@@ -19,6 +19,7 @@ import pytest
 from rich.console import Console
 
 from emulator import process
+from emulator.address import environment
 from operations.outcome import Failed, Refused
 from operations.redrive import dead_letters
 from operations.redrive.command import age, run
@@ -90,7 +91,7 @@ class Queues:
 def queues(local_aws: process.Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Queues:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    for name, value in process.environment(local_aws.url).items():
+    for name, value in environment(local_aws.url).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(dead_letters, "WAIT_SECONDS", 0)
     return Queues(tmp_path)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from emulator import process
+from emulator.address import environment
 from tests.release.support import World
 
 
@@ -23,7 +24,7 @@ def pointed_at_local_aws(local_aws: process.Server, monkeypatch: pytest.MonkeyPa
     """This process's own AWS clients find the local AWS as the command does: by the environment alone."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    for name, value in process.environment(local_aws.url).items():
+    for name, value in environment(local_aws.url).items():
         monkeypatch.setenv(name, value)
 
 

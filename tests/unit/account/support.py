@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from policy.iam import RESOURCE, policies
+from iam.synthesized import RESOURCE, policies
 from settings import Settings, load
 from tests.synthesized import Block, Synthesized, synthesize
 

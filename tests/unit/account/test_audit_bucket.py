@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policy.evaluation import Decision, Request, evaluate
+from iam.evaluation import Decision, Request, evaluate
 from settings import load
 from tests.synthesized import Synthesized, synthesize
 from tests.unit.account.support import ACCOUNT, BUCKET, TRAIL, changed, document

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from policy.evaluation import Decision, Request, evaluate
+from iam.evaluation import Decision, Request, evaluate
 from tests.synthesized import Synthesized
 from tests.unit.account.support import ACCOUNT, BUCKET, TRAIL, document, only
 

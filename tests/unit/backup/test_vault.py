@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policy.iam import policies
+from iam.synthesized import policies
 from settings import load
 from settings.backups import VaultLock
 from tests.backups import synthesize_backups

@@ -6,10 +6,10 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from policy.iam import policies
+from iam.synthesized import policies
 from tests.synthesized import Synthesized, path_of
 
-DATABASE_SECRETS = [  # as policy/iam.py writes the ARN of a secret
+DATABASE_SECRETS = [  # as iam/synthesized.py writes the ARN of a secret
     f"arn:aws:secretsmanager:us-east-2:123456789012:secret:payments/local/database/{name}-A1b2C3"
     for name in ("master", "application")
 ]

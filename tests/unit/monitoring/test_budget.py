@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from policy.evaluation import Decision, Request, evaluate
-from policy.iam import policies
+from iam.evaluation import Decision, Request, evaluate
+from iam.synthesized import policies
 from settings import Settings, load
 from tests.synthesized import Block, Synthesized, synthesize
 

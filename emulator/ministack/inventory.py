@@ -1,0 +1,119 @@
+"""What still exists in the payment API's local AWS, to prove that a destroy left nothing (P6.4).
+
+Asked of each service by its own API, in both regions; what was there before the deployment, and what the CDK's
+bootstrap made, does not count. Nor do a customer-managed key that waits for its deletion, and a terminated instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from emulator.ministack.process import client
+from payment_api.settings import Settings
+
+BOOTSTRAP = "cdk-hnb659fds-"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of resource: how to list the ids of all there are."""
+
+    name: str
+    service: str
+    ids: Callable[[Any], Iterator[str]]
+
+
+def _listed(operation: str, key: str, id_: str, **parameters: Any) -> Callable[[Any], Iterator[str]]:
+    def ids(client: Any) -> Iterator[str]:
+        yield from (one[id_] if id_ else one for one in getattr(client, operation)(**parameters).get(key, []))
+
+    return ids
+
+
+def _instances(client: Any) -> Iterator[str]:
+    for reservation in client.describe_instances()["Reservations"]:
+        yield from (one["InstanceId"] for one in reservation["Instances"] if one["State"]["Name"] != "terminated")
+
+
+def _vpcs(client: Any) -> Iterator[str]:
+    yield from (one["VpcId"] for one in client.describe_vpcs()["Vpcs"] if not one.get("IsDefault"))
+
+
+def _of_own_vpcs(operation: str, key: str, id_: str) -> Callable[[Any], Iterator[str]]:
+    def ids(client: Any) -> Iterator[str]:
+        default = {one["VpcId"] for one in client.describe_vpcs()["Vpcs"] if one.get("IsDefault")}
+        yield from (one[id_] for one in getattr(client, operation)()[key] if one["VpcId"] not in default)
+
+    return ids
+
+
+def _keys(client: Any) -> Iterator[str]:
+    for key in client.list_keys()["Keys"]:
+        metadata = client.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
+        if metadata["KeyState"] != "PendingDeletion" and metadata.get("KeyManager") != "AWS":
+            yield metadata["Arn"]
+
+
+KINDS = (
+    Kind("VPC", "ec2", _vpcs),
+    Kind("subnet", "ec2", _of_own_vpcs("describe_subnets", "Subnets", "SubnetId")),
+    Kind("route table", "ec2", _of_own_vpcs("describe_route_tables", "RouteTables", "RouteTableId")),
+    Kind("security group", "ec2", _of_own_vpcs("describe_security_groups", "SecurityGroups", "GroupId")),
+    Kind("instance", "ec2", _instances),
+    Kind("address", "ec2", _listed("describe_addresses", "Addresses", "AllocationId")),
+    Kind("endpoint", "ec2", _listed("describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId")),
+    Kind("flow log", "ec2", _listed("describe_flow_logs", "FlowLogs", "FlowLogId")),
+    Kind("bucket", "s3", _listed("list_buckets", "Buckets", "Name")),
+    Kind("key", "kms", _keys),
+    Kind("alias", "kms", _listed("list_aliases", "Aliases", "AliasName")),
+    Kind("log group", "logs", _listed("describe_log_groups", "logGroups", "logGroupName")),
+    Kind("role", "iam", _listed("list_roles", "Roles", "RoleName")),
+    Kind("policy", "iam", _listed("list_policies", "Policies", "PolicyName", Scope="Local")),
+    Kind("instance profile", "iam", _listed("list_instance_profiles", "InstanceProfiles", "InstanceProfileName")),
+    Kind("function", "lambda", _listed("list_functions", "Functions", "FunctionName")),
+    Kind("event source", "lambda", _listed("list_event_source_mappings", "EventSourceMappings", "UUID")),
+    Kind("queue", "sqs", _listed("list_queues", "QueueUrls", "")),
+    Kind("topic", "sns", _listed("list_topics", "Topics", "TopicArn")),
+    Kind("database cluster", "rds", _listed("describe_db_clusters", "DBClusters", "DBClusterIdentifier")),
+    Kind("database instance", "rds", _listed("describe_db_instances", "DBInstances", "DBInstanceIdentifier")),
+    Kind("load balancer", "elbv2", _listed("describe_load_balancers", "LoadBalancers", "LoadBalancerName")),
+    Kind("target group", "elbv2", _listed("describe_target_groups", "TargetGroups", "TargetGroupName")),
+    Kind("ECS cluster", "ecs", _listed("list_clusters", "clusterArns", "")),
+    Kind("API", "apigateway", _listed("get_rest_apis", "items", "name")),
+    Kind("API key", "apigateway", _listed("get_api_keys", "items", "name")),
+    Kind("API domain", "apigateway", _listed("get_domain_names", "items", "domainName")),
+    Kind("web ACL", "wafv2", _listed("list_web_acls", "WebACLs", "Name", Scope="REGIONAL")),
+    Kind("rule group", "wafv2", _listed("list_rule_groups", "RuleGroups", "Name", Scope="REGIONAL")),
+    Kind("alarm", "cloudwatch", _listed("describe_alarms", "MetricAlarms", "AlarmName")),
+    Kind("dashboard", "cloudwatch", _listed("list_dashboards", "DashboardEntries", "DashboardName")),
+    Kind("trail", "cloudtrail", _listed("describe_trails", "trailList", "Name")),
+    Kind("table", "dynamodb", _listed("list_tables", "TableNames", "")),
+    Kind("rule", "events", _listed("list_rules", "Rules", "Name")),
+    Kind("certificate", "acm", _listed("list_certificates", "CertificateSummaryList", "CertificateArn")),
+    Kind("secret", "secretsmanager", _listed("list_secrets", "SecretList", "Name")),
+)
+
+
+def leftovers(url: str, settings: Settings) -> list[str]:
+    """Region, kind and id of everything that is left, in words."""
+    before = {
+        settings.gateway.trust_store_bucket,
+        settings.domain.certificate_arn,
+        settings.secrets.key_arn,
+        settings.secrets.database,
+        settings.secrets.api_key,
+        settings.secrets.acquirer,
+    }
+    found = []
+    for region in (settings.region, settings.replica_region):
+        for kind in KINDS:
+            ids = kind.ids(client(kind.service, url, region))
+            found += [f"{region} {kind.name} {id_}" for id_ in ids if id_ not in before and _counts(id_)]
+    return found
+
+
+def _counts(id_: str) -> bool:
+    """Whether it was neither made by the CDK's bootstrap nor by AWS."""
+    return not id_.startswith((BOOTSTRAP, "alias/aws/", "alias/cdk-")) and "AWSServiceRole" not in id_

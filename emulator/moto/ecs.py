@@ -1,0 +1,142 @@
+"""ECS: what moto drops of a service, the task sets of one that CodeDeploy releases, and the targets of its tasks.
+
+A service has as many tasks as it is told to have, at once (:mod:`emulator.runtime.task_sets`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core.utils import camelcase_to_underscores
+from moto.ecs.exceptions import InvalidParameterException
+from moto.ecs.models import EC2ContainerServiceBackend
+from moto.ecs.responses import EC2ContainerServiceResponse
+from moto.elbv2.models import elbv2_backends
+
+from emulator.moto.extend import Method, override
+from emulator.runtime.task_sets import (
+    deregister_targets,
+    is_released_by_codedeploy,
+    register_targets,
+    resize,
+    task_set,
+    task_sets,
+)
+
+KEPT = (
+    "capacityProviderStrategy",
+    "healthCheckGracePeriodSeconds",
+    "enableExecuteCommand",
+    "enableECSManagedTags",
+    "availabilityZoneRebalancing",
+    "deploymentConfiguration",
+)
+"""Parameters of a service that moto does not store under a name that it answers."""
+
+LEFT_TO_CODEDEPLOY = {
+    "taskDefinition": "task definition",
+    "loadBalancers": "load balancers",
+    "networkConfiguration": "network parameters",
+    "platformVersion": "platform version",
+}
+"""What UpdateService refuses for a service that CodeDeploy releases, in the words of its refusal."""
+
+
+@override(EC2ContainerServiceResponse)
+def create_service(original: Method, self: Any) -> Any:
+    """Store all of it; where CodeDeploy releases it, it begins with a primary task set."""
+    _refuse_detached_target_groups(self, self._get_param("loadBalancers") or [])
+    answer = original(self)
+    service = answer.result["service"]
+    _keep(self, service)
+    if self._get_param("capacityProviderStrategy"):
+        service.launch_type = None
+    primary = task_set(service, load_balancers=service.load_balancers, status="PRIMARY")
+    service.first_tasks = primary
+    if is_released_by_codedeploy(service):
+        service.task_sets = [primary]
+    register_targets(primary)
+    _count(service)
+    return answer
+
+
+@override(EC2ContainerServiceResponse)
+def update_service(original: Method, self: Any) -> Any:
+    """Store all of it; refuse what only CodeDeploy may change."""
+    service = self.ecs_backend._get_service(  # noqa: SLF001 (moto offers no other way to it)
+        self._get_param("cluster", "default"), self._get_param("service").split("/")[-1]
+    )
+    if is_released_by_codedeploy(service):
+        for parameter, words in LEFT_TO_CODEDEPLOY.items():
+            if self._get_param(parameter) is not None:
+                raise InvalidParameterException(
+                    f"Unable to update {words} on services with a CODE_DEPLOY deployment controller. "
+                    "Use AWS CodeDeploy to trigger a new deployment."
+                )
+    answer = original(self)
+    _keep(self, service)
+    _count(service)
+    return answer
+
+
+@override(EC2ContainerServiceBackend)
+def delete_service(original: Method, self: Any, cluster_name: str, service_name: str, force: bool) -> Any:
+    """Its tasks end with it."""
+    service = original(self, cluster_name, service_name, force)
+    for tasks in task_sets(service):
+        deregister_targets(tasks)
+    service.task_sets = []
+    return service
+
+
+@override(EC2ContainerServiceResponse)
+def list_task_definitions(original: Method, self: Any) -> Any:
+    """The latest first, where that is asked for."""
+    answer = original(self)
+    if self._get_param("sort") == "DESC":
+        answer.result["taskDefinitionArns"].reverse()
+    return answer
+
+
+def _refuse_detached_target_groups(self: Any, load_balancers: list[dict[str, Any]]) -> None:
+    """As ECS does: a target group exists and hangs on a load balancer before a service can use it."""
+    backend = elbv2_backends[self.current_account][self.region]
+    for arn in [entry["targetGroupArn"] for entry in load_balancers if "targetGroupArn" in entry]:
+        if arn not in backend.target_groups:
+            raise InvalidParameterException(f"The specified target group does not exist. (targetGroupArn: {arn})")
+        if not backend._any_listener_using(arn):  # noqa: SLF001 (moto offers no other way to it)
+            raise InvalidParameterException(
+                f"The target group with targetGroupArn {arn} does not have an associated load balancer."
+            )
+
+
+def _keep(self: Any, service: Any) -> None:
+    kept = service.__dict__.setdefault("kept", {})
+    for parameter in KEPT:
+        sent = self._get_param(parameter)
+        if sent is None:
+            continue
+        # What is not sent of a structure stays as it is.
+        kept[parameter] = {**kept.get(parameter, {}), **sent} if isinstance(sent, dict) else sent
+        # moto sets the second when a service is updated, and looks for both when it answers.
+        for name in (parameter, camelcase_to_underscores(parameter)):
+            setattr(service, name, kept[parameter])
+
+
+def _count(service: Any) -> None:
+    """As many tasks as are wanted, at once."""
+    backend, cluster = service._backend, service._backend._get_cluster(service.cluster_name)  # noqa: SLF001
+    for state, count in (("RUNNING", -service.running_count), ("PENDING", -service.pending_count)):
+        backend.update_cluster_resources(cluster, count, task_state=state)
+    service.running_count, service.pending_count = service.desired_count, 0
+    backend.update_cluster_resources(cluster, service.running_count, task_state="RUNNING")
+    for deployment in service.deployments[:1]:
+        deployment["desiredCount"] = deployment["runningCount"] = service.desired_count
+        deployment["pendingCount"] = 0
+        deployment["taskDefinition"] = service.task_definition
+        deployment["rolloutState"] = "COMPLETED"
+        deployment["rolloutStateReason"] = f"ECS deployment {deployment['id']} completed."
+    for tasks in task_sets(service):
+        deregister_targets(tasks)
+        resize(tasks, service.desired_count)
+        register_targets(tasks)

@@ -1,0 +1,63 @@
+"""Elastic Load Balancing: the network interfaces of a load balancer, one in each of its subnets.
+
+They are how the addresses of a load balancer are found (:mod:`emulator.runtime.network_interfaces`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.elbv2.models import ELBv2Backend
+
+from emulator.moto.extend import Method, override
+from emulator.runtime.network_interfaces import REQUESTER, description_of, network_interfaces
+
+
+@override(ELBv2Backend)
+def create_load_balancer(original: Method, self: Any, *args: Any, **kwargs: Any) -> Any:
+    """Give it its network interfaces."""
+    load_balancer = original(self, *args, **kwargs)
+    _attach(self, load_balancer)
+    return load_balancer
+
+
+@override(ELBv2Backend)
+def set_subnets(original: Method, self: Any, arn: str, *args: Any, **kwargs: Any) -> Any:
+    """Move the network interfaces."""
+    zones = original(self, arn, *args, **kwargs)
+    _attach(self, self.load_balancers[arn])
+    return zones
+
+
+@override(ELBv2Backend)
+def set_security_groups(original: Method, self: Any, arn: str, sec_groups: list[str]) -> None:
+    """Change the groups of the network interfaces."""
+    original(self, arn, sec_groups)
+    _attach(self, self.load_balancers[arn])
+
+
+@override(ELBv2Backend)
+def delete_load_balancer(original: Method, self: Any, arn: str) -> None:
+    """The network interfaces go with it."""
+    load_balancer = self.load_balancers.get(arn)
+    original(self, arn)
+    for interface in network_interfaces(self.ec2_backend, load_balancer) if load_balancer else ():
+        del self.ec2_backend.enis[interface.id]
+
+
+def _attach(self: Any, load_balancer: Any) -> None:
+    """One network interface in each subnet, with the load balancer's groups; one that is right already stays."""
+    wanted = {subnet.id for subnet in load_balancer.subnets}
+    there: set[str] = set()
+    for interface in network_interfaces(self.ec2_backend, load_balancer):
+        if interface.subnet.id in wanted:
+            there.add(interface.subnet.id)
+            self.ec2_backend.modify_network_interface_attribute(interface.id, load_balancer.security_groups or [])
+        else:
+            del self.ec2_backend.enis[interface.id]
+    for subnet in load_balancer.subnets:
+        if subnet.id not in there:
+            interface = self.ec2_backend.create_network_interface(
+                subnet, [], group_ids=load_balancer.security_groups, description=description_of(load_balancer)
+            )
+            interface.requester_id, interface.requester_managed, interface.status = REQUESTER, True, "in-use"

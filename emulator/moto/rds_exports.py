@@ -1,0 +1,153 @@
+"""RDS: automated snapshots of clusters, and their exports to S3, which take time and can fail.
+
+moto says of an export that it is complete before it has begun, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.core.utils import utcnow
+from moto.events.models import events_backends
+from moto.iam.models import iam_backends
+from moto.kms.models import kms_backends
+from moto.rds.exceptions import RDSClientError
+from moto.rds.models import ExportTask, RDSBackend, rds_backends
+from moto.s3.models import s3_backends
+
+from emulator.clock import CLOCK
+from emulator.moto.bucket_policies import TRANSPORT, document_of
+from emulator.moto.extend import Method, override
+from emulator.turns import turn
+from iam.evaluation import Decision, Request, evaluate
+
+MINUTES_TO_BEGIN, MINUTES_TO_EXPORT = 5.0, 30.0
+"""An export takes half an hour at least: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-export-snapshot.html"""
+
+SNAPSHOT_CREATED = "RDS-EVENT-0169"
+
+
+@override(ExportTask)
+def __init__(original: Method, self: Any, *arguments: Any) -> None:  # noqa: N807
+    """Begin as RDS does. What an export of a snapshot comes from is a snapshot, also one of a cluster."""
+    original(self, *arguments)
+    self.status, self.percent_progress, self.source_type = "STARTING", 0, "SNAPSHOT"
+    self.task_start_time = utcnow()
+    self.task_end_time = self.failure_cause = None
+    self.snapshot_time = self.snapshot.snapshot_create_time
+
+
+@override(RDSBackend)
+def start_export_task(original: Method, self: Any, kwargs: dict[str, Any]) -> Any:
+    """Refuse a bucket, role or key that does not exist; otherwise the export goes on by itself."""
+    if kwargs["s3_bucket_name"] not in s3_backends[self.account_id]["aws"].buckets:
+        raise RDSClientError("InvalidS3BucketFault", f"The S3 bucket {kwargs['s3_bucket_name']} does not exist.")
+    if kwargs["iam_role_arn"] not in [role.arn for role in iam_backends[self.account_id]["aws"].roles.values()]:
+        raise RDSClientError("IamRoleNotFound", f"The IAM role {kwargs['iam_role_arn']} does not exist.")
+    kms = kms_backends[self.account_id][self.region_name]
+    sent = kms.get_alias_name(kwargs["kms_key_id"])
+    key_id = kms.get_key_id_from_alias(sent) if sent.startswith("alias/") else kms.get_key_id(sent)
+    if key_id not in kms.keys:
+        raise RDSClientError("KMSKeyNotAccessibleFault", f"The key {kwargs['kms_key_id']} does not exist.")
+    task = original(self, kwargs)
+    threading.Thread(target=_export, args=(task, kms.keys[key_id].arn), daemon=True).start()
+    return task
+
+
+@override(RDSBackend)
+def cancel_export_task(original: Method, self: Any, export_task_identifier: str) -> Any:
+    """Say it as RDS does."""
+    task = original(self, export_task_identifier)
+    task.status, task.task_end_time = "CANCELED", utcnow()
+    return task
+
+
+def _export(task: Any, key_arn: str) -> None:
+    for status, minutes in (("STARTING", MINUTES_TO_BEGIN), ("IN_PROGRESS", MINUTES_TO_EXPORT)):
+        with turn():
+            if task.status != "CANCELED":
+                task.status = status
+        if CLOCK.wait(minutes, lambda: task.status == "CANCELED"):
+            return
+    with turn():
+        if task.status == "CANCELED":
+            return
+        refusal = _refusal(task, key_arn)
+        if refusal:
+            task.status, task.failure_cause = "FAILED", refusal
+        else:
+            _write(task, key_arn)
+            task.status, task.percent_progress = "COMPLETE", 100
+        task.task_end_time = utcnow()
+
+
+def _refusal(task: Any, key_arn: str) -> str:
+    """Why the bucket does not take the export: empty when it does."""
+    bucket = s3_backends[task.backend.account_id]["aws"].buckets.get(task.s3_bucket)
+    if bucket is None:
+        return f"The bucket {task.s3_bucket} does not exist"
+    encryption = {
+        "s3:x-amz-server-side-encryption": "aws:kms",
+        "s3:x-amz-server-side-encryption-aws-kms-key-id": key_arn,
+    }
+    upload = Request(
+        action="s3:PutObject",
+        resource=f"arn:aws:s3:::{task.s3_bucket}/{_path(task)}",
+        principal=task.iam_role_arn,
+        context=TRANSPORT | encryption,
+    )
+    return (
+        "" if evaluate(document_of(bucket), upload) is not Decision.DENY else "The bucket's policy refuses the export"
+    )
+
+
+def _path(task: Any) -> str:
+    folder = f"{task.s3_prefix}/" if task.s3_prefix else ""
+    return f"{folder}{task.export_task_identifier}/export_info_{task.export_task_identifier}.json"
+
+
+def _write(task: Any, key_arn: str) -> None:
+    """What RDS writes about the export; there is no database here whose tables could be written."""
+    about = {"exportTaskIdentifier": task.export_task_identifier, "sourceArn": task.source_arn, "status": "COMPLETE"}
+    s3_backends[task.backend.account_id]["aws"].put_object(
+        task.s3_bucket, _path(task), json.dumps(about).encode(), encryption="aws:kms", kms_key_id=key_arn
+    )
+
+
+def take_automated_snapshot(account_id: str, region: str, cluster: str) -> str:
+    """What RDS does with a cluster every night: a snapshot, and the event of it. Returns the snapshot's name.
+
+    Raises:
+        RDSClientError: there is no such cluster.
+    """
+    rds = rds_backends[account_id][region]
+    now = datetime.now(UTC)
+    name = f"rds:{cluster}-{now:%Y-%m-%d-%H-%M}"
+    if name not in rds.cluster_snapshots:
+        rds.create_db_cluster_snapshot(cluster, name, snapshot_type="automated")
+    tell_of_snapshot(account_id, region, name)
+    return name
+
+
+def tell_of_snapshot(account_id: str, region: str, name: str) -> None:
+    """Send the event of an automated snapshot; its form is the Aurora user guide's, "Monitoring Aurora events"."""
+    arn = f"arn:aws:rds:{region}:{account_id}:cluster-snapshot:{name}"
+    detail = {
+        "EventCategories": ["backup"],
+        "SourceType": "CLUSTER_SNAPSHOT",
+        "SourceArn": arn,
+        "Date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.000Z}",
+        "SourceIdentifier": name,
+        "Message": "Automated cluster snapshot created",
+        "EventID": SNAPSHOT_CREATED,
+    }
+    event = {
+        "Source": "aws.rds",
+        "DetailType": "RDS DB Cluster Snapshot Event",
+        "Resources": [arn],
+        "Detail": json.dumps(detail),
+    }
+    events_backends[account_id][region].put_events([event])

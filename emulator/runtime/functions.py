@@ -1,0 +1,164 @@
+"""Lambda functions as processes of the local Python.
+
+A function gets its code in a folder of its own, its environment variables, and the variables that lead any AWS client
+to the local AWS; of the person who runs this it gets nothing but PATH. In a VPC it reaches the load balancers there
+(:mod:`emulator.runtime.vpc`), and trusts the certificates of ACM. Its output goes to its log group. It runs on the
+Python and with the libraries of the local AWS, whatever its runtime and architecture say; layers are not supported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import uuid
+import zipfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from emulator.address import HOST, environment
+from emulator.runtime import vpc
+from emulator.runtime.authority import write_trusted
+from emulator.turns import let_others, turn
+
+RUNNER = Path(__file__).parent / "function_runner.py"
+LOG_TAIL_BYTES = 4096
+"""How much of its log Invoke answers (Lambda's API reference, LogType)."""
+
+# Beside the code of a function: whom it trusts, and what it reaches in its VPC.
+TRUSTED, NETWORK = "trusted.pem", "network.json"
+
+# The runner ends by itself in time; this is for one that cannot.
+_SECONDS_OF_GRACE = 5.0
+
+_running: set[subprocess.Popen[bytes]] = set()
+_running_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an invocation: the function's answer or error as JSON, and what it wrote."""
+
+    failed: bool
+    payload: str
+    log: str
+
+
+def run(function: Any, event: Any) -> Outcome:
+    """Run a function (one of moto's) to its end, and keep what it wrote in its log group.
+
+    Raises:
+        NotImplementedError: it is no Python function.
+    """
+    if not (function.run_time or "").startswith("python"):
+        raise NotImplementedError(f"{function.function_name} is no Python function: nothing else is run here")
+    request_id = str(uuid.uuid4())
+    with tempfile.TemporaryDirectory(prefix="function-") as folder:
+        zipfile.ZipFile(io.BytesIO(function.code_bytes)).extractall(Path(folder) / "code")
+        write_trusted(Path(folder) / TRUSTED)
+        with turn():
+            (Path(folder) / NETWORK).write_text(json.dumps(vpc.view(function)), encoding="utf-8")
+        with let_others():
+            outcome = _run(function, event, request_id, Path(folder))
+    with turn():
+        _write_log(function, outcome.log)
+    return outcome
+
+
+def end_all() -> None:
+    """End every function that still runs."""
+    with _running_lock:
+        for process in _running:
+            process.kill()
+
+
+def _run(function: Any, event: Any, request_id: str, folder: Path) -> Outcome:
+    answer = folder / "answer.json"
+    command = [sys.executable, "-P", str(RUNNER), function.handler, str(function.timeout), str(answer)]
+    command.append(str(folder / NETWORK))
+    process = subprocess.Popen(
+        command,
+        cwd=folder / "code",
+        env=_environment(function, request_id, folder),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    with _tracked(process):
+        try:
+            written, _ = process.communicate(json.dumps(event).encode(), timeout=function.timeout + _SECONDS_OF_GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            written, _ = process.communicate()
+    log = f"START RequestId: {request_id}\n{written.decode(errors='replace')}END RequestId: {request_id}\n"
+    if not answer.exists():
+        return Outcome(failed=True, payload=json.dumps(_no_answer(function, process.returncode, request_id)), log=log)
+    said = json.loads(answer.read_text(encoding="utf-8"))
+    return Outcome(failed=said["failed"], payload=json.dumps(said["payload"]), log=log)
+
+
+@contextlib.contextmanager
+def _tracked(process: subprocess.Popen[bytes]) -> Any:
+    with _running_lock:
+        _running.add(process)
+    try:
+        yield
+    finally:
+        with _running_lock:
+            _running.discard(process)
+
+
+def _no_answer(function: Any, status: int, request_id: str) -> dict[str, str]:
+    if status < 0:
+        return {
+            "errorType": "Sandbox.Timedout",
+            "errorMessage": f"RequestId: {request_id} Error: Task timed out after {function.timeout:.2f} seconds",
+        }
+    return {
+        "errorType": "Runtime.ExitError",
+        "errorMessage": f"RequestId: {request_id} Error: Runtime exited with error: exit status {status}",
+    }
+
+
+def _environment(function: Any, request_id: str, folder: Path) -> dict[str, str]:
+    url = f"http://{HOST}:{os.environ['MOTO_PORT']}"
+    of_aws = {name: value for name, value in environment(url, function.region).items() if name.startswith("AWS_")}
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **of_aws,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}",
+        "AWS_LAMBDA_FUNCTION_NAME": function.function_name,
+        "AWS_LAMBDA_FUNCTION_VERSION": str(function.version),
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
+        "AWS_LAMBDA_LOG_GROUP_NAME": function.logs_group_name,
+        "LAMBDA_TASK_ROOT": str(folder / "code"),
+        "SSL_CERT_FILE": str(folder / TRUSTED),
+        # Not sampled: there is nobody to send a trace to.
+        "_X_AMZN_TRACE_ID": f"Root=1-{request_id[:8]}-{uuid.uuid4().hex[:24]};Sampled=0",
+        "_HANDLER": function.handler,
+        "_REQUEST_ID": request_id,
+        "_FUNCTION_ARN": function.function_arn,
+        **{name: str(value) for name, value in function.environment_vars.items()},
+    }
+
+
+def _write_log(function: Any, log: str) -> None:
+    now = datetime.now(UTC)
+    group, logs = function.logs_group_name, function.logs_backend
+    stream = f"{now:%Y/%m/%d}/[{function.version}]{uuid.uuid4().hex}"
+    logs.ensure_log_group(group)
+    logs.create_log_stream(group, stream)
+    milliseconds = int(now.timestamp() * 1000)
+    events = [{"timestamp": milliseconds, "message": line} for line in log.splitlines() if line]
+    logs.put_log_events(group, stream, events)

@@ -1,0 +1,308 @@
+"""Application load balancers that answer: each listener on a port of 127.0.0.1, by its own rules.
+
+A request goes where AWS would send it: the rule of the lowest number whose conditions all hold, its action, a target
+group by weight, a target of that group. The target is the address of a task; what its image answers says whoever stands
+for the image (:mod:`emulator.runtime.images`). Answers of the load balancer itself have AWS's status: 503 where a group
+has no target, 502 where a target does not answer.
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
+
+Not played: health checks, stickiness, sign-in, logs, web ACLs, conditions on the source address.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import random
+import re
+import ssl
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from moto.acm.models import acm_backends
+from moto.elbv2.models import elbv2_backends
+
+from emulator.address import HOST
+from emulator.regions import REGIONS
+from emulator.runtime import images, task_sets
+from emulator.turns import turn
+
+SECONDS_FOR_A_TARGET = 60.0
+"""ELB's idle timeout, unless it is changed."""
+
+# Between two ends of a connection only: what is not handed on (RFC 9110, 7.6.1).
+_HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+
+_log = logging.getLogger(__name__)
+_servers: dict[tuple[str, str | None], _Server] = {}
+_servers_lock = threading.Lock()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a client asks a listener for."""
+
+    method: str
+    target: str
+    headers: Message
+    body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """Without the query."""
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The query's pairs."""
+        return parse_qsl(urlsplit(self.target).query, keep_blank_values=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What it gets."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+def port_of(account_id: str, region: str, listener: Any) -> int:
+    """The port of 127.0.0.1 on which a listener (one of moto's) answers; it does from now on."""
+    key = (listener.arn, listener.certificate)
+    with _servers_lock:
+        if key not in _servers:
+            _servers[key] = _Server(account_id, region, listener)
+        return int(_servers[key].server_port)
+
+
+def answer(account_id: str, region: str, listener: Any, request: Request) -> Answer:
+    """What a listener answers.
+
+    Raises:
+        NotImplementedError: a rule has a condition or an action that is not played here.
+    """
+    with turn():
+        rule = next(rule for rule in _in_order(listener) if all(_holds(one, request) for one in rule.conditions))
+        action = next(one for one in rule.actions if not one.type.startswith("authenticate-"))
+        if action.type == "fixed-response":
+            return _fixed(action.data["FixedResponseConfig"])
+        if action.type == "redirect":
+            return _redirect(action.data["RedirectConfig"], listener, request)
+        if action.type != "forward":
+            raise NotImplementedError(f"the action {action.type}")
+        group = elbv2_backends[account_id][region].target_groups[_by_weight(action)]
+        if not group.targets:
+            return _own(503, "Service Temporarily Unavailable")
+        target = random.choice(list(group.targets.values()))  # noqa: S311 (no secret)
+        image = task_sets.image_at(account_id, region, target["Id"], int(target["Port"]))
+    return _ask(image, str(group.protocol), request)
+
+
+def _in_order(listener: Any) -> list[Any]:
+    rules = list(listener.rules.values())
+    return sorted((one for one in rules if not one.is_default), key=lambda one: int(one.priority)) + [
+        one for one in rules if one.is_default
+    ]
+
+
+# --- conditions: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html ---
+
+
+def _holds(condition: Mapping[str, Any], request: Request) -> bool:
+    field = condition["Field"]
+    if field not in _CONDITIONS:
+        raise NotImplementedError(f"the condition {field}")
+    return _CONDITIONS[field](condition, request)
+
+
+def _values(condition: Mapping[str, Any], name: str) -> list[Any]:
+    return condition.get(name, {}).get("Values") or condition.get("Values") or []
+
+
+def _like(text: str, patterns: Iterable[str], flags: int = 0) -> bool:
+    """Whether a pattern matches: * stands for any characters, ? for one."""
+    expressions = (re.escape(one).replace(r"\*", ".*").replace(r"\?", ".") for one in patterns)
+    return any(re.fullmatch(one, text, re.DOTALL | flags) for one in expressions)
+
+
+def _path(condition: Mapping[str, Any], request: Request) -> bool:
+    return _like(request.path, _values(condition, "PathPatternConfig"))
+
+
+def _host(condition: Mapping[str, Any], request: Request) -> bool:
+    name = request.headers.get("Host", "").partition(":")[0]
+    return _like(name, _values(condition, "HostHeaderConfig"), re.IGNORECASE)
+
+
+def _header(condition: Mapping[str, Any], request: Request) -> bool:
+    config = condition["HttpHeaderConfig"]
+    value = request.headers.get(config["HttpHeaderName"])
+    return value is not None and _like(value, config["Values"], re.IGNORECASE)
+
+
+def _method(condition: Mapping[str, Any], request: Request) -> bool:
+    return request.method in _values(condition, "HttpRequestMethodConfig")
+
+
+def _query(condition: Mapping[str, Any], request: Request) -> bool:
+    return any(
+        _like(value, [wanted["Value"]], re.IGNORECASE)
+        and ("Key" not in wanted or _like(key, [wanted["Key"]], re.IGNORECASE))
+        for wanted in _values(condition, "QueryStringConfig")
+        for key, value in request.query
+    )
+
+
+_CONDITIONS: dict[str, Callable[[Mapping[str, Any], Request], bool]] = {
+    "path-pattern": _path,
+    "host-header": _host,
+    "http-header": _header,
+    "http-request-method": _method,
+    "query-string": _query,
+}
+
+# --- actions ---
+
+
+def _by_weight(action: Any) -> str:
+    groups = action.data.get("ForwardConfig", {}).get("TargetGroups") or [action.data]
+    weights = [int(one.get("Weight", 1)) for one in groups]
+    if not any(weights):
+        weights = [1] * len(groups)
+    (chosen,) = random.choices(groups, weights)  # noqa: S311 (no secret)
+    return str(chosen["TargetGroupArn"])
+
+
+def _fixed(config: Mapping[str, Any]) -> Answer:
+    headers = (("Content-Type", config.get("ContentType") or "text/plain"),)
+    return Answer(status=int(config["StatusCode"]), headers=headers, body=(config.get("MessageBody") or "").encode())
+
+
+def _redirect(config: Mapping[str, Any], listener: Any, request: Request) -> Answer:
+    url = urlsplit(request.target)
+    was = {
+        "protocol": str(listener.protocol).lower(),
+        "host": request.headers.get("Host", "").partition(":")[0],
+        "port": str(listener.port),
+        "path": url.path.lstrip("/"),
+        "query": url.query,
+    }
+
+    def now(name: str, unchanged: str) -> str:
+        text = str(config.get(name) or unchanged)
+        return re.sub(r"#\{(\w+)\}", lambda match: was[match[1]], text)
+
+    query = now("Query", "#{query}")
+    place = f"{now('Protocol', '#{protocol}').lower()}://{now('Host', '#{host}')}:{now('Port', '#{port}')}"
+    location = place + now("Path", "/#{path}") + (f"?{query}" if query else "")
+    return Answer(status=int(str(config["StatusCode"]).removeprefix("HTTP_")), headers=(("Location", location),))
+
+
+def _ask(image: str | None, protocol: str, request: Request) -> Answer:
+    """What whoever stands for the image answers. The certificate of a target is not verified, as ELB does not."""
+    url = urlsplit(images.url_of(image) or "") if image else urlsplit("")
+    if not url.hostname or url.scheme != protocol.lower():
+        _log.warning("no server stands for %s by %s: see docs/local-aws.md", image or "a target", protocol)
+        return _own(502, "Bad Gateway")
+    connection = _connection(url.scheme, url.hostname, url.port)
+    headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+    try:
+        connection.request(request.method, request.target, body=request.body, headers=headers)
+        response = connection.getresponse()
+        body = response.read()
+    except TimeoutError:
+        return _own(504, "Gateway Time-out")
+    except (OSError, http.client.HTTPException):
+        return _own(502, "Bad Gateway")
+    finally:
+        connection.close()
+    kept = tuple((name, value) for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP)
+    return Answer(status=response.status, headers=kept, body=body)
+
+
+def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+    if scheme == "http":
+        return http.client.HTTPConnection(host, port, timeout=SECONDS_FOR_A_TARGET)
+    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=SECONDS_FOR_A_TARGET, context=unverified)
+
+
+def _own(status: int, phrase: str) -> Answer:
+    page = f"<html>\n<head><title>{status} {phrase}</title></head>\n<body><h1>{status} {phrase}</h1></body>\n</html>\n"
+    return Answer(status=status, headers=(("Content-Type", "text/html"),), body=page.encode())
+
+
+# --- the servers ---
+
+
+class _Server(ThreadingHTTPServer):
+    """Serves one listener."""
+
+    daemon_threads = True
+
+    def __init__(self, account_id: str, region: str, listener: Any) -> None:
+        super().__init__((HOST, 0), _Handler)
+        self._place = (account_id, region)
+        self._listener = listener
+        if listener.protocol == "HTTPS":
+            context = _context(account_id, region, listener.certificate)
+            # The handshake is for the thread of the connection: a slow client holds up nobody else.
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def answer(self, request: Request) -> Answer | None:
+        """What the listener answers; nothing where its region is lost."""
+        return None if REGIONS.is_lost(self._place[1]) else answer(*self._place, self._listener, request)
+
+    def handle_error(self, *_arguments: object) -> None:
+        """A client that goes away, or does not trust the certificate, is none of the server's."""
+        _log.debug("a connection ended", exc_info=True)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def _serve(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        request = Request(method=self.command, target=self.path, headers=self.headers, body=self.rfile.read(length))
+        try:
+            said: Answer | None = self.server.answer(request)
+        except NotImplementedError as gap:
+            said = Answer(status=501, body=f"the local AWS lacks {gap}".encode())
+        if said is None:
+            self.close_connection = True
+            return
+        self.send_response_only(said.status)
+        for name, value in said.headers:
+            if name.lower() != "content-length":
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(said.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(said.body)
+
+    do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = _serve  # noqa: N815 (the server's names)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Log nothing."""
+
+
+def _context(account_id: str, region: str, certificate_arn: str) -> ssl.SSLContext:
+    acm: Any = acm_backends[account_id][region]
+    found = acm.describe_certificate(certificate_arn)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory(prefix="listener-") as folder:
+        path = Path(folder) / "certificate.pem"
+        path.write_bytes(found.key + found.cert + found.chain)
+        context.load_cert_chain(path)
+    return context

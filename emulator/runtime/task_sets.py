@@ -1,0 +1,131 @@
+"""Task sets of ECS services: their tasks' addresses, and the registration of these with target groups.
+
+Tasks are not run. A task set has as many as its service is told to have, at once; each has an address in a subnet of
+the service, which is registered with the service's target group.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+from typing import Any
+
+from moto.ec2 import ec2_backends
+from moto.ecs.models import TaskSet, ecs_backends
+from moto.elbv2.models import elbv2_backends
+
+CODE_DEPLOY = "CODE_DEPLOY"
+
+# AWS keeps the first four addresses and the last one of a subnet for itself.
+_FIRST_ADDRESS = 4
+
+_numbers = itertools.count()
+
+
+def is_released_by_codedeploy(service: Any) -> bool:
+    """Whether the service has the deployment controller CODE_DEPLOY."""
+    return bool(service.deployment_controller["type"] == CODE_DEPLOY)
+
+
+def task_sets(service: Any) -> list[Any]:
+    """The task sets of a service; the tasks of one that ECS itself deploys are kept like one."""
+    return list(service.task_sets) or [service.first_tasks]
+
+
+def task_set(service: Any, *, load_balancers: list[dict[str, Any]], status: str, **properties: Any) -> Any:
+    """A task set of ``service``, like the service itself in what ``properties`` do not say.
+
+    ``properties`` are attributes of moto's own class; it is not yet one of the service's.
+    """
+    made = TaskSet(
+        service.arn,
+        service.cluster_arn,
+        service.task_definition,
+        service._account_id,  # noqa: SLF001 (moto offers no other way to it)
+        service.region_name,
+        network_configuration=service.network_configuration,
+        load_balancers=load_balancers,
+        launch_type=service.launch_type,
+        capacity_provider_strategy=getattr(service, "capacityProviderStrategy", None),
+        platform_version=service.platform_version,
+    )
+    made.service_arn = service.arn
+    made.cluster_arn = service.cluster_arn
+    made.status = status
+    made.account_id = service._account_id  # noqa: SLF001
+    made.addresses = []
+    for name, value in properties.items():
+        setattr(made, name, value)
+    resize(made, service.desired_count)
+    return made
+
+
+def make_primary(service: Any, tasks: Any) -> None:
+    """Make one of its task sets the one that the service is said to be."""
+    for other in service.task_sets:
+        other.status = "PRIMARY" if other is tasks else "ACTIVE"
+    service.task_definition = tasks.task_definition
+    service.load_balancers = tasks.load_balancers
+    service.network_configuration = tasks.network_configuration
+    service.platform_version = tasks.platform_version
+    service.launch_type = tasks.launch_type
+    service.capacityProviderStrategy = service.capacity_provider_strategy = tasks.capacity_provider_strategy
+
+
+def remove(service: Any, tasks: Any) -> None:
+    """End a task set and its tasks."""
+    deregister_targets(tasks)
+    service.task_sets = [other for other in service.task_sets if other is not tasks]
+    resize(tasks, 0)
+    tasks.status = "DRAINING"
+
+
+def image_at(account_id: str, region: str, address: str, port: int) -> str | None:
+    """The image of the container that would listen at an address and port; None where there is no such task."""
+    backend = ecs_backends[account_id][region]
+    for service in backend.services.values():
+        for tasks in task_sets(service):
+            if address not in tasks.addresses:
+                continue
+            for container in backend.describe_task_definition(tasks.task_definition).container_definitions:
+                if port in [mapping["containerPort"] for mapping in container["portMappings"]]:
+                    return str(container["image"])
+    return None
+
+
+def register_targets(tasks: Any) -> None:
+    """Register the address of each task of a task set with its target groups."""
+    _for_each_target_group(tasks, "register_targets")
+
+
+def deregister_targets(tasks: Any) -> None:
+    """The reverse."""
+    _for_each_target_group(tasks, "deregister_targets")
+
+
+def _for_each_target_group(tasks: Any, operation: str) -> None:
+    backend = elbv2_backends[tasks.account_id][tasks.region_name]
+    for load_balancer in tasks.load_balancers:
+        arn = load_balancer.get("targetGroupArn")
+        if arn in backend.target_groups and tasks.addresses:
+            targets = [{"Id": address, "Port": load_balancer["containerPort"]} for address in tasks.addresses]
+            getattr(backend, operation)(arn, targets)
+
+
+def resize(tasks: Any, count: int) -> None:
+    """Give a task set ``count`` tasks, all running, each with an address of its own."""
+    tasks.computed_desired_count = tasks.running_count = count
+    tasks.pending_count = 0
+    if tasks.network_configuration:
+        missing = range(count - len(tasks.addresses))
+        tasks.addresses = [*tasks.addresses[:count], *(_address(tasks) for _ in missing)]
+
+
+def _address(tasks: Any) -> str:
+    """An address that no other task has, in one of the subnets in turn."""
+    subnet_ids = tasks.network_configuration["awsvpcConfiguration"]["subnets"]
+    number = next(_numbers)
+    subnets = ec2_backends[tasks.account_id][tasks.region_name].describe_subnets(subnet_ids=subnet_ids)
+    network = ipaddress.ip_network(subnets[number % len(subnets)].cidr_block)
+    usable = network.num_addresses - _FIRST_ADDRESS - 1
+    return str(network[_FIRST_ADDRESS + number % usable])

@@ -1,0 +1,76 @@
+"""What a function in a VPC can connect to there: load balancers, where the security groups of both ends agree."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+from moto.elbv2.models import elbv2_backends
+
+from emulator.runtime import load_balancers
+from emulator.runtime.network_interfaces import network_interfaces
+
+EVERY_PROTOCOL = "-1"
+TCP = "tcp"
+
+
+def view(function: Any) -> dict[str, Any]:
+    """A function's view of its VPC, as ``function_runner.py`` takes it.
+
+    Args:
+        function: one of moto's.
+
+    Returns:
+        ``networks``, the blocks of the VPC; ``ports``, by "address:port" the port of 127.0.0.1 that stands for it. What
+        is not in it cannot be connected to. Both are empty for a function that stands in no VPC.
+    """
+    config = function.vpc_config or {}
+    if not config.get("SubnetIds"):
+        return {"networks": [], "ports": {}}
+    account_id, region = function.account_id, function.region
+    ec2 = ec2_backends[account_id][region]
+    subnets = [ec2.get_subnet(one) for one in config["SubnetIds"]]
+    vpc = ec2.get_vpc(subnets[0].vpc_id)
+    ports = {
+        f"{address}:{listener.port}": load_balancers.port_of(account_id, region, listener)
+        for load_balancer in elbv2_backends[account_id][region].load_balancers.values()
+        if load_balancer.vpc_id == vpc.id
+        for listener in load_balancer.listeners.values()
+        for address in _addresses(ec2, load_balancer, listener, set(config["SecurityGroupIds"]), subnets)
+    }
+    return {"networks": [vpc.cidr_block], "ports": ports}
+
+
+def _addresses(ec2: Any, load_balancer: Any, listener: Any, groups: set[str], subnets: list[Any]) -> Iterator[str]:
+    """The addresses of a load balancer at which its listener can be reached from these groups and subnets."""
+    port, others = int(listener.port), set(load_balancer.security_groups or [])
+    admitted = any(
+        _admits(rule, port, groups, [one.cidr_block for one in subnets])
+        for group in others
+        for rule in ec2.get_security_group_from_id(group).ingress_rules
+    )
+    if not admitted:
+        return
+    for interface in network_interfaces(ec2, load_balancer):
+        address = str(interface.private_ip_address)
+        ways_out = (rule for group in groups for rule in ec2.get_security_group_from_id(group).egress_rules)
+        if any(_admits(rule, port, others, [f"{address}/32"]) for rule in ways_out):
+            yield address
+
+
+def _admits(rule: Any, port: int, groups: set[str], blocks: Iterable[str]) -> bool:
+    """Whether a rule lets TCP through to ``port``, from or to one of ``groups`` or all of ``blocks``."""
+    if rule.ip_protocol != EVERY_PROTOCOL and not (
+        rule.ip_protocol == TCP and int(rule.from_port) <= port <= int(rule.to_port)
+    ):
+        return False
+    if rule.source_group.get("GroupId") in groups:
+        return True
+    allowed = rule.ip_range.get("CidrIp")
+    return bool(allowed) and all(_network(one).subnet_of(_network(allowed)) for one in blocks)
+
+
+def _network(block: str) -> ipaddress.IPv4Network:
+    return ipaddress.IPv4Network(block)
