@@ -74,7 +74,7 @@ test: setup ## run all tests, a process for each core (ARGS="-k network" for som
 
 .PHONY: test-log-forwarding
 test-log-forwarding: .venv/.synced ## forward a million lines of load balancer logs through throttling and a crash, and count
-	@$(RUN) -m tests.functions.measure_log_forwarding $(ARGS)
+	@$(RUN) -m benchmarks.log_forwarding $(ARGS)
 
 .PHONY: test-rotation
 test-rotation: setup ## rotate secrets 20 times under logins, crash at every call, and print what came of it
@@ -94,7 +94,11 @@ test-payments: setup ## hold the payments service against its contract, its stat
 
 .PHONY: bench-payments
 bench-payments: .venv/.synced ## measure the payments service beside a handler that only does the insert
-	@PYTHONPATH=services/payments $(RUN) -m tests.payments.bench $(ARGS)
+	@PYTHONPATH=services/payments $(RUN) -m benchmarks.payments $(ARGS)
+
+.PHONY: bench-contract
+bench-contract: .venv/.synced ## measure what holding every request of the local AWS against AWS's models costs
+	@$(RUN) -m benchmarks.contract $(ARGS)
 
 .PHONY: openapi
 openapi: .venv/.synced ## write services/payments/openapi.json anew
@@ -132,7 +136,7 @@ picture: .venv/.synced ## draw docs/architecture.svg and its tables anew (PLAN=p
 
 .PHONY: bench-synth
 bench-synth: .venv/.synced preflight ## measure synthesis against stock CDKTF
-	@$(RUN) -m operations bench-synth $(ARGS)
+	@$(RUN) -m benchmarks.synthesis $(ARGS)
 
 .PHONY: requirements
 requirements: setup ## print each requirement with its resources and tests (ROWS=W0,W6)

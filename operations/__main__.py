@@ -325,18 +325,6 @@ def migrate(environment: Environment) -> None:
     run(_settings(environment), console())
 
 
-@application.command("bench-synth")
-def bench_synth(
-    rounds: Annotated[int, typer.Option(min=5, max=100, help="Rounds of both ways, one after the other.")] = 5,
-    environment: Annotated[str, typer.Option(help="What is synthesized.")] = "local",
-) -> None:
-    """Measure synthesis against stock CDKTF. Exit code 1 if it is not at least five times as quick."""
-    from operations.project.bench_synth import run
-
-    _settings(environment)
-    run(absolute(environment), rounds, console())
-
-
 @application.command()
 def estimate(
     environments: Annotated[

@@ -9,7 +9,7 @@ import pytest
 
 from tests.operations.support import REPOSITORY, Commands, environment_file
 
-COMMANDS = ("deploy-local", "destroy-local", "bootstrap", "diff", "deploy", "destroy", "release", "bench-synth")
+COMMANDS = ("deploy-local", "destroy-local", "bootstrap", "diff", "deploy", "destroy", "release")
 ON_AWS = ("bootstrap", "diff", "deploy", "destroy")
 
 
@@ -29,7 +29,7 @@ def test_each_command_explains_itself(run: Commands, name: str) -> None:
     assert f"Usage: python -m operations {name}" in result.stdout
 
 
-@pytest.mark.parametrize("arguments", [("fly",), ("deploy-local", "--port", "70000"), ("bench-synth", "--rounds", "4")])
+@pytest.mark.parametrize("arguments", [("fly",), ("deploy-local", "--port", "70000")])
 def test_bad_arguments_are_refused_with_exit_code_2(run: Commands, arguments: tuple[str, ...]) -> None:
     result = run(*arguments)
 

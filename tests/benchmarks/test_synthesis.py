@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
+from benchmarks import synthesis
+from benchmarks.synthesis import EXTRA_RESOURCES, LAZY, Run, measure
 from operations.outcome import Failed
-from operations.project import bench_synth
-from operations.project.bench_synth import EXTRA_RESOURCES, LAZY, Run, measure
 
 Measured = Callable[[str, int, str], Run]
 
@@ -27,10 +27,10 @@ def measured(stock: float = 7.0, lazy: float = 1.0, stock_wrote: bytes = b"{}") 
 
 
 def run(monkeypatch: pytest.MonkeyPatch, measurement: Measured) -> str:
-    monkeypatch.setattr(bench_synth, "measure", measurement)
+    monkeypatch.setattr(synthesis, "measure", measurement)
     console = Console(file=io.StringIO(), width=200)
     try:
-        bench_synth.run("local", 5, console)
+        synthesis.run("local", 5, console)
     finally:
         assert isinstance(console.file, io.StringIO)
         text = console.file.getvalue()

@@ -1,7 +1,9 @@
-"""Measures synthesis against stock CDKTF, in cold processes, both ways in each round.
+"""``make bench-synth``: synthesis against stock CDKTF, in cold processes, both ways in each round.
 
 "Cold" is the process: what jsii unpacks once per machine (its package cache) and Python's byte code are there for both
 ways, made by a first round that is not counted. "Stock" is the same program without `synthesis.prepare()`.
+
+Exit codes: 0 at least five times as quick, 1 slower or a synthesis failed, 2 bad input.
 """
 
 from __future__ import annotations
@@ -16,14 +18,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 import synthesis
-from operations.deployment.synthesized import PROJECT, STACK
-from operations.outcome import Failed
-from settings.loading import ENVIRONMENT_VARIABLE
+from operations.deployment.synthesized import PROJECT, STACK, absolute
+from operations.outcome import Failed, Refused, console, exit_codes
+from settings.loading import ENVIRONMENT_VARIABLE, SettingsError, load
 
 LEAST_RATIO = 5.0
 EXTRA_RESOURCES = 200
@@ -116,7 +120,7 @@ def measure(way: str, extra: int, environment: str) -> Run:
         # What prepare() sets must come from it alone, not from the shell that measures.
         variables = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"}
         options = synthesis.INTERPRETER_OPTIONS if way == "lazy" else ()
-        command = [sys.executable, *options, "-m", "operations.project.bench_app", way, str(extra)]
+        command = [sys.executable, *options, "-m", "benchmarks.application", way, str(extra)]
         with tempfile.TemporaryFile("w+") as said:
             began = time.monotonic()
             process = subprocess.Popen(
@@ -189,3 +193,20 @@ def _table(rounds: Sequence[Round]) -> Table:
 
 def _median(rounds: Sequence[Round], value: Callable[[Round], float]) -> float:
     return statistics.median(value(one) for one in rounds)
+
+
+def main(
+    rounds: Annotated[int, typer.Option(min=5, max=100, help="Rounds of both ways, one after the other.")] = 5,
+    environment: Annotated[str, typer.Option(help="The environment that is synthesized.")] = "local",
+) -> None:
+    """Measure synthesis against stock CDKTF. Exit code 1 if it is not at least five times as quick."""
+    try:
+        load(environment)
+    except SettingsError as error:
+        raise Refused(str(error)) from error
+    run(absolute(environment), rounds, console())
+
+
+if __name__ == "__main__":
+    with exit_codes():
+        typer.run(main)

@@ -1,4 +1,4 @@
-"""main.py, to be measured: `python -m operations.project.bench_app stock|lazy EXTRA`.
+"""main.py, to be measured: `python -m benchmarks.application stock|lazy EXTRA`.
 
 `stock` leaves out what makes synthesis quick. EXTRA cheap resources are added to the platform's own.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import synthesis
 
-MAIN = Path(__file__).parents[2] / "main.py"
+MAIN = Path(__file__).parents[1] / "main.py"
 
 
 def main(way: str, extra: int) -> None:

@@ -1,4 +1,4 @@
-"""What the contract costs: ``python -m emulator.measure_contract``.
+"""What the contract costs: ``make bench-contract``.
 
 Two servers run side by side, one with the contract and one without. The same calls go to both, in turns and in random
 order of the two, so that whatever else the machine does meets both alike. Printed is the ratio of the times, for a mix

@@ -1,0 +1,1 @@
+"""Measurements: each is a command that runs both sides of a comparison in turns and prints the ratio."""
