@@ -35,7 +35,6 @@ from emulator.contract import (
     iam_action,
     refusal,
     unknown_operation,
-    without_leniencies,
 )
 from emulator.faults import FAULTS
 from emulator.record import Call, RecordedViolation, Recorder
@@ -136,9 +135,8 @@ class LocalAws:
         check = Check(target)
         check.request(exchange.request, exchange.body)
         exchange.resource = check.resource
-        violations = without_leniencies(check.violations)
-        self._record_violations(exchange, violations)
-        return refusal(target, violations[0]) if violations else None
+        self._record_violations(exchange, check.violations)
+        return refusal(target, check.violations[0]) if check.violations else None
 
     def _record_violations(self, exchange: _Exchange, violations: list[Violation]) -> None:
         for violation in violations:

@@ -1,24 +1,20 @@
 """The contract: every request is held against AWS's own published model of its service.
 
-models      which operation of which service a request is for
-wire        how each protocol writes the shapes of a model
-check       the shapes: unknown and missing members, types, enums, patterns, lengths, ranges
-patterns    the regular expressions of the models
-leniencies  what AWS is known to accept although its model does not
-errors      the refusal, as the service itself would write it
+models    which operation of which service a request is for
+wire      how each protocol writes the shapes of a model
+check     the shapes: unknown and missing members, types, enums, patterns, lengths, ranges
+patterns  the regular expressions of the models
+errors    the refusal, as the service itself would write it
 """
 
 from emulator.contract.check import Check, Constraint, Violation
 from emulator.contract.errors import ErrorResponse, error_response, refusal, unknown_operation
-from emulator.contract.leniencies import LENIENCIES, Leniency, without_leniencies
 from emulator.contract.models import Target, find_target, iam_action
 
 __all__ = [
-    "LENIENCIES",
     "Check",
     "Constraint",
     "ErrorResponse",
-    "Leniency",
     "Target",
     "Violation",
     "error_response",
@@ -26,5 +22,4 @@ __all__ = [
     "iam_action",
     "refusal",
     "unknown_operation",
-    "without_leniencies",
 ]

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-import werkzeug.test
 from botocore.exceptions import ClientError
 
-from emulator.application import LocalAws
-from emulator.contract import LENIENCIES, Constraint, Leniency, Violation, leniencies
-from emulator.contract.models import service_model
+from emulator.contract import Constraint
 from emulator.process import Server
 from emulator.record import RecordedViolation, read_calls, read_violations
 from tests.emulator.support import Client, send
@@ -307,60 +302,6 @@ def test_what_the_model_marks_as_sensitive_is_not_recorded(aws: Server) -> None:
 def test_only_the_last_part_of_a_json_target_is_needed(aws: Server) -> None:
     headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "CloudTrail_20131101.DescribeTrails"}
     assert send(aws, "cloudtrail", headers=headers, body="{}").status == 200
-
-
-# --- leniencies ------------------------------------------------------------------------------------------------------
-
-LENIENT_CASES: list[Case] = []
-"""For every leniency a request that needs it."""
-
-
-def test_every_leniency_is_needed_by_a_request_that_shows_it(aws: Server) -> None:
-    kinds = {(case.signing_name, re.sub(r"\[\d+\]", "[]", case.member), case.constraint) for case in LENIENT_CASES}
-    assert kinds == {(entry.service, entry.member, entry.constraint) for entry in LENIENCIES}
-    before = read_violations(aws.directory)
-    for case in LENIENT_CASES:
-        send(aws, case.signing_name, case.method, case.path, headers=case.headers, body=case.body)
-    assert read_violations(aws.directory) == before
-
-
-def test_every_leniency_has_a_reason_and_names_a_member_of_its_model() -> None:
-    for entry in LENIENCIES:
-        assert entry.reason
-        shape: Any = service_model(entry.service).operation_model(entry.operation).input_shape
-        for part in entry.member.split("."):
-            shape = shape.members[part.removesuffix("[]")]
-            shape = shape.member if part.endswith("[]") else shape
-
-
-def test_a_leniency_lets_one_constraint_of_one_member_pass_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    of_tags = Leniency(
-        service="iam", operation="CreateRole", member="Tags[].Value", constraint=Constraint.PATTERN, reason="a test's"
-    )
-    monkeypatch.setattr(leniencies, "LENIENCIES", (of_tags,))
-    covered = Violation("iam", "CreateRole", "Tags[17].Value", Constraint.PATTERN, "")
-    others = [
-        replace(covered, service="ec2"),
-        replace(covered, operation="TagRole"),
-        replace(covered, member="Tags[17].Key"),
-        replace(covered, constraint=Constraint.LENGTH_MAXIMUM),
-    ]
-    assert leniencies.without_leniencies([covered, *others]) == others
-
-
-def test_a_request_that_a_leniency_covers_reaches_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    local_aws = werkzeug.test.Client(LocalAws(tmp_path))
-    case = iam("Description", Constraint.LENGTH_MAXIMUM, Description="d" * 1001)
-    scope = "AKIAIOSFODNN7EXAMPLE/20260101/us-east-2/iam/aws4_request"
-    headers = {**FORM, "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}"}
-    assert local_aws.post("/", data=case.body, headers=headers).status_code == 400
-    of_description = Leniency(
-        service="iam", operation="CreateRole", member=case.member, constraint=case.constraint, reason="a test's"
-    )
-    monkeypatch.setattr(leniencies, "LENIENCIES", (of_description,))
-    # moto has a check of its own, which only a request that reached it meets.
-    assert "CreateRoleResponse" in local_aws.post("/", data=case.body, headers=headers).text
-    assert [entry.member for entry in read_violations(tmp_path)] == ["Description"]
 
 
 def test_a_recorded_violation_says_what_was_sent_and_what_is_allowed(aws: Server) -> None:
