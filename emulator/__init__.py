@@ -12,5 +12,5 @@ The infrastructure does not know that it is rehearsed. It reaches the local AWS 
     emulator.clock      how fast releases go
     emulator.contract   every request held against the model of its service
     emulator.record     every call, as JSON lines
-    emulator.inventory  what still exists, to prove that a destroy left nothing
+    emulator.inventory  what still exists, to prove that a destroy left nothing; by emulator.finders, a kind each
 """

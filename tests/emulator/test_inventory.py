@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from emulator.inventory import GLOBAL, REGIONAL, Leftover, leftovers
+from emulator.finders import GLOBAL, REGIONAL
+from emulator.inventory import Leftover, leftovers
 from emulator.process import Server
 from tests.emulator.release_support import zipped
 from tests.emulator.support import Client, client_for

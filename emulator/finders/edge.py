@@ -1,0 +1,56 @@
+"""CloudFront, the web application firewall, DNS and certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from emulator.finders.listing import GLOBAL_REGION, Clients, Finder, by
+
+
+def _of_firewall(operation: str, key: str) -> Finder:
+    """What the firewall has of a kind: in a region, and in us-east-1 for CloudFront."""
+
+    def find(clients: Clients) -> Iterator[str]:
+        for scope in ("REGIONAL", "CLOUDFRONT"):
+            if scope == "CLOUDFRONT" and clients("wafv2").meta.region_name != GLOBAL_REGION:
+                continue
+            yield from (item["ARN"] for item in getattr(clients("wafv2"), operation)(Scope=scope)[key])
+
+    return find
+
+
+def _of_cloudfront(operation: str, list_key: str, identify: Callable[[Any], str], **parameters: Any) -> Finder:
+    """What CloudFront has of a kind: its lists lie one level deeper than those of others."""
+
+    def find(clients: Clients) -> Iterator[str]:
+        listed = getattr(clients("cloudfront"), operation)(**parameters)[list_key]
+        return (identify(item) for item in listed.get("Items") or [])
+
+    return find
+
+
+def _cloudfront_policies(kind: str, plural: str) -> Finder:
+    operation = f"list_{plural}"
+    return _of_cloudfront(operation, f"{kind}List", lambda item: str(item[kind]["Id"]), Type="custom")
+
+
+REGIONAL: dict[str, Finder] = {
+    "certificate": by("acm", "list_certificates", "CertificateSummaryList", "CertificateArn"),
+    "web acl": _of_firewall("list_web_acls", "WebACLs"),
+    "firewall rule group": _of_firewall("list_rule_groups", "RuleGroups"),
+    "firewall address list": _of_firewall("list_ip_sets", "IPSets"),
+}
+
+GLOBAL: dict[str, Finder] = {
+    "distribution": _of_cloudfront("list_distributions", "DistributionList", lambda item: str(item["Id"])),
+    "origin access control": _of_cloudfront(
+        "list_origin_access_controls", "OriginAccessControlList", lambda item: str(item["Id"])
+    ),
+    "cloudfront function": _of_cloudfront("list_functions", "FunctionList", lambda item: str(item["Name"])),
+    "cache policy": _cloudfront_policies("CachePolicy", "cache_policies"),
+    "origin request policy": _cloudfront_policies("OriginRequestPolicy", "origin_request_policies"),
+    "response headers policy": _cloudfront_policies("ResponseHeadersPolicy", "response_headers_policies"),
+    "health check": by("route53", "list_health_checks", "HealthChecks", "Id"),
+    "hosted zone": by("route53", "list_hosted_zones", "HostedZones", "Id"),
+}
