@@ -1,66 +1,27 @@
-"""CloudFront: distributions and policies as they were sent, functions in both their stages, and what holds what in use.
+"""CloudFront: distributions as they were sent, and what holds what in use.
 
-moto keeps a part of a distribution's configuration, no policies, and functions that are never published. A distribution
-here must name what exists, must be disabled before it is deleted, and nothing that it uses can be deleted before.
+moto keeps a part of a distribution's configuration. A distribution here must name what exists, must be disabled before
+it is deleted, and nothing that it uses can be deleted before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 from moto.acm.models import acm_backends
-from moto.cloudfront import urls
-from moto.cloudfront.exceptions import (
-    CloudFrontException,
-    InvalidIfMatchVersion,
-    NoSuchDistribution,
-    NoSuchOriginAccessControl,
-)
-from moto.cloudfront.models import CloudFrontBackend, random_id
+from moto.cloudfront.exceptions import NoSuchDistribution, NoSuchOriginAccessControl
+from moto.cloudfront.models import random_id
 from moto.cloudfront.responses import CloudFrontResponse
 from moto.core.responses import ActionResult, EmptyResult
-from moto.core.utils import utcnow
-from moto.moto_api._internal import mock_random
 from moto.wafv2.models import wafv2_backends
 
-from emulator.moto.extend import Method, add, override
+from emulator.moto.cloudfront_policies import KINDS, policies_of
+from emulator.moto.cloudfront_stored import Kept, error
+from emulator.moto.extend import Method, override
 
 CERTIFICATE_REGION = "us-east-1"
-LIVE, DEVELOPMENT = "LIVE", "DEVELOPMENT"
-
-
-def error(code: str, message: str) -> CloudFrontException:
-    """An error of CloudFront."""
-    return CloudFrontException(code, message)
-
-
-@dataclass
-class Kept:
-    """A thing with the configuration that was sent, and the tag (ETag) of its last change."""
-
-    id: str
-    config: dict[str, Any]
-    managed: bool = False
-    changed: Any = field(default_factory=utcnow)
-    etag: str = field(default_factory=random_id)
-
-    def change(self, config: dict[str, Any], if_match: str | None) -> None:
-        """Store another configuration, if nobody else has in between."""
-        self.expect(if_match)
-        self.config, self.changed, self.etag = config, utcnow(), random_id()
-
-    def expect(self, if_match: str | None) -> None:
-        """Refuse what does not know the last change."""
-        if not if_match:
-            raise InvalidIfMatchVersion
-        if if_match != self.etag:
-            raise error("PreconditionFailed", "The request failed because it didn't meet the preconditions.")
-
-
-# --- distributions ---------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -198,7 +159,7 @@ def _refuse_what_does_not_exist(backend: Any, config: Mapping[str, Any]) -> None
     for behaviour in distribution.behaviours():
         for kind in KINDS:
             policy = behaviour.get(f"{kind}Id")
-            if policy and policy not in _policies(backend, kind):
+            if policy and policy not in policies_of(backend, kind):
                 raise error(f"NoSuch{kind}", f"The {kind} {policy} does not exist.")
     for arn in distribution.functions():
         function = backend.functions.get(arn.rpartition("/")[2])
@@ -243,143 +204,6 @@ def _refuse_names_in_use(backend: Any, config: Mapping[str, Any], but_for: str =
             raise error("CNAMEAlreadyExists", "One or more of the CNAMEs are already associated with a distribution.")
 
 
-# --- policies --------------------------------------------------------------------------------------------------------
-
-KINDS = {
-    "CachePolicy": "cache-policy",
-    "OriginRequestPolicy": "origin-request-policy",
-    "ResponseHeadersPolicy": "response-headers-policy",
-}
-"""The kinds of policy, and their paths."""
-
-_NONE = {
-    "HeadersConfig": {"HeaderBehavior": "none"},
-    "CookiesConfig": {"CookieBehavior": "none"},
-    "QueryStringsConfig": {"QueryStringBehavior": "none"},
-}
-MANAGED = {
-    "CachePolicy": {
-        "4135ea2d-6df8-44a3-9df3-4b5a84be39ad": {
-            "Name": "Managed-CachingDisabled",
-            "Comment": "Policy with caching disabled",
-            "DefaultTTL": 0,
-            "MaxTTL": 0,
-            "MinTTL": 0,
-            "ParametersInCacheKeyAndForwardedToOrigin": {
-                "EnableAcceptEncodingGzip": False,
-                "EnableAcceptEncodingBrotli": False,
-                **_NONE,
-            },
-        }
-    },
-    "OriginRequestPolicy": {},
-    "ResponseHeadersPolicy": {},
-}
-"""AWS's own policies that the stack looks up (CloudFront developer guide, "Use managed cache policies")."""
-
-
-@override(CloudFrontBackend)
-def __init__(original: Method, self: Any, region_name: str, account_id: str) -> None:  # noqa: N807
-    """Begin with AWS's own policies."""
-    original(self, region_name, account_id)
-    self.policies = {
-        kind: {id_: Kept(id=id_, config=config, managed=True) for id_, config in MANAGED[kind].items()}
-        for kind in KINDS
-    }
-
-
-def _policies(backend: Any, kind: str) -> dict[str, Kept]:
-    found: dict[str, Kept] = backend.policies[kind]
-    return found
-
-
-def _policy(self: Any, kind: str) -> Kept:
-    found = _policies(self.backend, kind).get(self._get_param("Id"))
-    if found is None:
-        raise error(f"NoSuch{kind}", f"The {kind} does not exist.")
-    return found
-
-
-def _described(kind: str, policy: Kept) -> dict[str, Any]:
-    return {"Id": policy.id, "LastModifiedTime": policy.changed, f"{kind}Config": policy.config}
-
-
-def _create_policy(self: Any, *, kind: str) -> ActionResult:
-    config = self._get_param(f"{kind}Config")
-    if any(one.config["Name"] == config["Name"] for one in _policies(self.backend, kind).values()):
-        raise error(f"{kind}AlreadyExists", f"A {kind} with this name already exists.")
-    made = Kept(id=str(mock_random.uuid4()), config=config)
-    _policies(self.backend, kind)[made.id] = made
-    location = f"https://cloudfront.amazonaws.com/2020-05-31/{KINDS[kind]}/{made.id}"
-    return ActionResult({kind: _described(kind, made), "ETag": made.etag, "Location": location})
-
-
-def _get_policy(self: Any, *, kind: str) -> ActionResult:
-    found = _policy(self, kind)
-    return ActionResult({kind: _described(kind, found), "ETag": found.etag})
-
-
-def _get_policy_config(self: Any, *, kind: str) -> ActionResult:
-    found = _policy(self, kind)
-    return ActionResult({f"{kind}Config": found.config, "ETag": found.etag})
-
-
-def _update_policy(self: Any, *, kind: str) -> ActionResult:
-    found = _policy(self, kind)
-    found.change(self._get_param(f"{kind}Config"), self._get_param("IfMatch"))
-    return ActionResult({kind: _described(kind, found), "ETag": found.etag})
-
-
-def _delete_policy(self: Any, *, kind: str) -> EmptyResult:
-    found = _policy(self, kind)
-    found.expect(self._get_param("IfMatch"))
-    if any(one.uses(f"{kind}Id", found.id) for one in self.backend.distributions.values()):
-        raise error(f"{kind}InUse", f"Cannot delete the {kind} because it is attached to one or more cache behaviors.")
-    del _policies(self.backend, kind)[found.id]
-    return EmptyResult()
-
-
-def _list_policies(self: Any, *, kind: str) -> ActionResult:
-    asked = self._get_param("Type")
-    listed = [
-        {"Type": "managed" if one.managed else "custom", kind: _described(kind, one)}
-        for one in _policies(self.backend, kind).values()
-        if asked in (None, "managed" if one.managed else "custom")
-    ]
-    return ActionResult({f"{kind}List": {"MaxItems": 100, "Quantity": len(listed), "Items": listed}})
-
-
-OPERATIONS = {
-    "create_{}": _create_policy,
-    "get_{}": _get_policy,
-    "get_{}_config": _get_policy_config,
-    "update_{}": _update_policy,
-    "delete_{}": _delete_policy,
-}
-
-
-def _add_policies() -> None:
-    for kind, path in KINDS.items():
-        name = path.replace("-", "_")
-        operations = {form.format(name): operation for form, operation in OPERATIONS.items()}
-        operations[f"list_{name.removesuffix('policy')}policies"] = _list_policies
-        for operation_name, operation in operations.items():
-            _add_operation(operation_name, operation, kind)
-        for end in ("$", "/(?P<policy_id>[^/]+)$", "/(?P<policy_id>[^/]+)/config$"):
-            urls.url_paths[f"{{0}}/2020-05-31/{path}{end}"] = CloudFrontResponse.dispatch
-
-
-def _add_operation(name: str, operation: Method, kind: str) -> None:
-    def answer(self: Any) -> Any:
-        return partial(operation, kind=kind)(self)
-
-    answer.__name__ = name
-    add(CloudFrontResponse)(answer)
-
-
-_add_policies()
-
-
 @override(CloudFrontResponse)
 def delete_origin_access_control(original: Method, self: Any) -> EmptyResult:
     """Only one that no distribution uses."""
@@ -390,82 +214,3 @@ def delete_origin_access_control(original: Method, self: Any) -> EmptyResult:
         raise error("OriginAccessControlInUse", "Cannot delete the origin access control because it's in use.")
     result: EmptyResult = original(self)
     return result
-
-
-# --- functions -------------------------------------------------------------------------------------------------------
-
-
-@override(CloudFrontBackend)
-def create_function(original: Method, self: Any, **sent: Any) -> Any:
-    """In the stage of development alone."""
-    function = original(self, **sent)
-    function.live_code, function.live_config, function.live_etag = None, None, None
-    return function
-
-
-def _function(self: Any, stage: str) -> Any:
-    function = self.backend.describe_function(name=self._get_param("Name"))
-    if stage == LIVE and function.live_code is None:
-        raise error("NoSuchFunctionExists", "The function does not exist in this stage.")
-    return function
-
-
-def _summary(function: Any, stage: str) -> dict[str, Any]:
-    summary: dict[str, Any] = function.function_summary
-    metadata = summary["FunctionMetadata"] | {"Stage": stage}
-    config = function.live_config if stage == LIVE else function.config
-    return summary | {"FunctionMetadata": metadata, "FunctionConfig": config}
-
-
-@override(CloudFrontResponse)
-def describe_function(_original: Method, self: Any) -> ActionResult:
-    """Answer the stage that is asked for."""
-    stage = self._get_param("Stage") or DEVELOPMENT
-    function = _function(self, stage)
-    etag = function.live_etag if stage == LIVE else function.etag
-    return ActionResult({"FunctionSummary": _summary(function, stage), "ETag": etag})
-
-
-@override(CloudFrontResponse)
-def get_function(_original: Method, self: Any) -> ActionResult:
-    """Answer the code of the stage that is asked for."""
-    stage = self._get_param("Stage") or DEVELOPMENT
-    function = _function(self, stage)
-    code, etag = (function.live_code, function.live_etag) if stage == LIVE else (function.code, function.etag)
-    return ActionResult({"FunctionCode": code, "ETag": etag, "ContentType": "application/octet-stream"})
-
-
-def _expect_function(self: Any) -> Any:
-    function, if_match = _function(self, DEVELOPMENT), self._get_param("IfMatch")
-    Kept(id=function.name, config={}, etag=function.etag).expect(if_match)
-    return function
-
-
-@add(CloudFrontResponse)
-def update_function(self: Any) -> ActionResult:
-    """Store configuration and code, in the stage of development."""
-    function = _expect_function(self)
-    function.config, function.code = self._get_param("FunctionConfig"), self._get_param("FunctionCode")
-    function.etag, function.last_modified_time = random_id(), utcnow()
-    return ActionResult({"FunctionSummary": _summary(function, DEVELOPMENT), "ETag": function.etag})
-
-
-@add(CloudFrontResponse)
-def publish_function(self: Any) -> ActionResult:
-    """Copy it from development to where distributions call it."""
-    function = _expect_function(self)
-    function.live_code, function.live_config, function.live_etag = function.code, function.config, function.etag
-    return ActionResult({"FunctionSummary": _summary(function, LIVE)})
-
-
-@override(CloudFrontResponse)
-def delete_function(original: Method, self: Any) -> EmptyResult:
-    """Only one that no distribution calls."""
-    function = _expect_function(self)
-    if any(one.calls(function.arn) for one in self.backend.distributions.values()):
-        raise error("FunctionInUse", "Cannot delete the function because it's attached to one or more cache behaviors.")
-    result: EmptyResult = original(self)
-    return result
-
-
-urls.url_paths["{0}/2020-05-31/function/(?P<function_name>[^/]+)/publish$"] = CloudFrontResponse.dispatch

@@ -301,3 +301,10 @@ def _make_deployment_group(
             },
         },
     )
+
+
+def appspec(**changes: Any) -> str:
+    """An AppSpec of a service, with ``changes`` to its properties."""
+    properties = {"TaskDefinition": "x", "LoadBalancerInfo": {"ContainerName": "web", "ContainerPort": 8443}, **changes}
+    service = {"Type": "AWS::ECS::Service", "Properties": properties}
+    return json.dumps({"version": 0.0, "Resources": [{"TargetService": service}]})

@@ -12,10 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.session
+import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 
 from emulator.address import environment
 from emulator.process import Server
@@ -114,3 +116,10 @@ class Terraform:
         """Plan; it must be empty."""
         result = self.run("plan", "-detailed-exitcode", *arguments)
         assert result.returncode == NO_CHANGES, result.stdout + result.stderr
+
+
+def error_of(call: Callable[[], Any]) -> str:
+    """The code of the error that ``call`` raises; it must raise one."""
+    with pytest.raises(ClientError) as raised:
+        call()
+    return str(raised.value.response["Error"]["Code"])

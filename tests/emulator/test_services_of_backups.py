@@ -5,24 +5,16 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from emulator import process
-from tests.emulator.support import Client
+from tests.emulator.support import Client, error_of
 
 pytestmark = pytest.mark.requirement("W8.2")
 
 Make = Callable[..., Client]
 ROLES = ["arn:aws:iam::123456789012:role/first", "arn:aws:iam::123456789012:role/second"]
-
-
-def error_of(call: Callable[[], Any]) -> str:
-    with pytest.raises(ClientError) as raised:
-        call()
-    return str(raised.value.response["Error"]["Code"])
 
 
 @pytest.fixture

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tests.emulator.release_support import Make, canary, make_platform
+from tests.emulator.support import error_of
 
 pytestmark = pytest.mark.requirement("W8.2")
-
-
-def error_of(call: Callable[[], Any]) -> str:
-    with pytest.raises(ClientError) as raised:
-        call()
-    return str(raised.value.response["Error"]["Code"])
 
 
 # --- ECS -------------------------------------------------------------------------------------------------------------

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from emulator.inventory import leftovers
 from emulator.process import Server
 from tests.emulator.release_support import zipped
-from tests.emulator.support import Client, client_for
+from tests.emulator.support import Client, client_for, error_of
 
 pytestmark = pytest.mark.requirement("W8.2")
 
@@ -39,12 +38,6 @@ def handle(event, context):
             SecretId=secret, VersionStage="AWSCURRENT", MoveToVersionId=token, RemoveFromVersionId=current
         )
 """
-
-
-def error_of(call: Callable[[], Any]) -> str:
-    with pytest.raises(ClientError) as raised:
-        call()
-    return str(raised.value.response["Error"]["Code"])
 
 
 def cluster(rds: Client, name: str, **more: Any) -> str:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from tests.emulator.support import Client
+from tests.emulator.support import Client, error_of
 
 pytestmark = pytest.mark.requirement("W8.2")
 
@@ -21,12 +20,6 @@ NONE: dict[str, Any] = {
     "CookiesConfig": {"CookieBehavior": "none"},
     "QueryStringsConfig": {"QueryStringBehavior": "none"},
 }
-
-
-def error_of(call: Callable[[], Any]) -> str:
-    with pytest.raises(ClientError) as raised:
-        call()
-    return str(raised.value.response["Error"]["Code"])
 
 
 def name() -> str:
