@@ -27,7 +27,8 @@ from rich.table import Table
 import synthesis
 from operations.deployment.synthesized import PROJECT, STACK, absolute
 from operations.outcome import Failed, Refused, console, exit_codes
-from settings.loading import ENVIRONMENT_VARIABLE, SettingsError, load
+from settings import SettingsError, load
+from settings.loading import ENVIRONMENT_VARIABLE
 
 LEAST_RATIO = 5.0
 EXTRA_RESOURCES = 200
