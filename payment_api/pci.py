@@ -104,7 +104,7 @@ CONTROLS = (
         asks="Access is by least privilege, also of applications and systems",
         platform=("aws_iam_role_policy",),
         api=("AWS::IAM::Role", "AWS::IAM::Policy"),
-        tests=("tests/policy/test_iam.py", RUNTIME),
+        tests=("tests/iam/test_synthesized.py", RUNTIME),
     ),
     Control(
         id="8.3.2, 8.6.2",

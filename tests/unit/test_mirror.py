@@ -23,11 +23,11 @@ TESTED_ELSEWHERE = {
     ),
     "delivery/permissions": (
         "tests/policy/test_delivery_grants.py::test_every_action_stands_once_and_what_no_rehearsal_made_has_a_reason",
-        "policies are held by what they allow and deny, with the evaluator of policy/",
+        "policies are held by what they allow and deny, with the evaluator of iam/",
     ),
     "delivery/permissions_boundary.py": (
         "tests/policy/test_permissions_boundary.py::test_the_boundary_leaves_every_role_what_its_policies_allow",
-        "policies are held by what they allow and deny, with the evaluator of policy/",
+        "policies are held by what they allow and deny, with the evaluator of iam/",
     ),
     "ingress/edge_alarms.py": (
         "tests/unit/monitoring/test_alarms.py::test_bounds_are_as_settings_say",
@@ -49,8 +49,8 @@ TESTED_ELSEWHERE = {
         "a record that alarms, dashboards and scaling are made with",
     ),
     "policy_documents.py": (
-        "tests/policy/test_iam.py::test_services_assume_roles_on_behalf_of_this_account_only",
-        "short forms of statements, which all policies are written with and held by in tests/policy",
+        "tests/iam/test_synthesized.py::test_services_assume_roles_on_behalf_of_this_account_only",
+        "short forms of statements, which all policies are written with and held by in tests/iam",
     ),
     "queues/event_queue.py": (
         "tests/unit/backup/test_plan.py::test_a_job_of_this_environment_that_fails_goes_to_a_queue_that_alarms",
