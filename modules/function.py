@@ -1,8 +1,8 @@
-"""A Lambda function of the platform (Q2): its code, who it is, where it stands and what becomes of it when it fails.
+"""Lambda function (Q2): code, role, log group, network, failure destination and alarm.
 
-Creates the function from its folder of lambda/, its log group, a role that may write to it and do what the caller
-states, and as far as they are asked for its security group in the private tier, tracing, the queue that takes the
-events of asynchronous calls that failed, and an alarm on calls that fail or are throttled (W5.2).
+Creates the function from its folder of lambda/, its log group, and a role that may write to it and has the statements
+of the caller; on request also a security group in the private tier, X-Ray tracing, a queue for the events of
+asynchronous invocations that failed, and an alarm on errors and throttles (W5.2).
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ ARCHITECTURE = "arm64"
 
 @dataclass(frozen=True, kw_only=True)
 class Code:
-    """The zip of a folder of lambda/ and its digest, made once for a stack: the functions of all regions share it."""
+    """Zip of a folder of lambda/ and its digest, made once in a stack and shared by the functions of all regions."""
 
     asset: TerraformAsset
     sha256: str
 
     @classmethod
     def of(cls, scope: Construct, folder: str) -> Code:
-        """That of a folder, for the stack that ``scope`` belongs to."""
+        """Code of a folder, in the stack that ``scope`` belongs to."""
         stack = TerraformStack.of(scope)
         made = _CODES.setdefault(stack, {})
         if folder not in made:
@@ -76,12 +76,12 @@ _CODES: WeakKeyDictionary[TerraformStack, dict[str, Code]] = WeakKeyDictionary()
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionSpecification:
-    """What a function is, wherever it stands.
+    """Properties of a function that are the same in every region.
 
-    ``purpose`` goes into the names of what it has, and its folder of lambda/ is called so, with underscores. ``title``
-    names it in sentences: "smoke test of releases". ``reserved_concurrency`` is taken from the account's concurrency
-    and kept for it: it never has less, and never more. ``attempts`` is how often an asynchronous call is made.
-    Somebody is told from ``failing_calls`` within ``failing_minutes`` on.
+    ``purpose`` is part of its resources' names and, with underscores, the name of its folder in lambda/. ``title``
+    names it in sentences: "smoke test of releases". ``reserved_concurrency`` is taken from the account's concurrency:
+    the function never has less and never more. ``attempts`` counts the tries of an asynchronous invocation.
+    The alarm begins with ``failing_calls`` errors or throttles within ``failing_minutes``.
     """
 
     purpose: str
@@ -99,7 +99,7 @@ class FunctionSpecification:
 
 
 class Function(Construct):
-    """A function, its log group and its role; in the network also its security group."""
+    """Lambda function with its log group and role and, in a network, its security group."""
 
     requirements: tuple[str, ...] = ("Q2",)
 
@@ -119,13 +119,22 @@ class Function(Construct):
         incident: Incident | None = None,
         after: Sequence[ITerraformDependable] = (),
     ) -> None:
-        """``key`` encrypts the log; ``statements`` say what the function may do beside writing it.
+        """Make the function.
 
-        With a ``network`` it stands in the private tier, in a security group of its own and in ``groups``, such as that
-        of the clients of the VPC endpoints. ``failed_events`` takes the events of asynchronous calls that failed for
-        the last time; use of the queue's key is for the caller to state. ``topic`` takes the alarm on calls that fail
-        or are throttled, which pages as a sign of ``incident``; without a topic, who calls sees it. The function's code
-        changes ``after`` what it needs that Terraform cannot infer.
+        Args:
+            scope: a construct below a region.
+            id_: of this construct.
+            names: of the environment.
+            specification: what is the same in every region.
+            key: encrypts the log group.
+            statements: of the function's role, in addition to its own.
+            network: whose private subnets the function runs in; None runs it outside of the VPC.
+            groups: security groups in addition to its own, such as that of the clients of the VPC endpoints.
+            failed_events: receives the events of asynchronous invocations whose last attempt failed; ``statements``
+                must allow the use of the queue's key.
+            topic: receives the alarm on errors and throttles; None where the caller of the function sees them.
+            incident: that the alarm is a sign of, and pages for.
+            after: what must exist before the function's code changes, which Terraform cannot infer.
         """
         super().__init__(scope, id_)
         self._names = names
@@ -150,10 +159,10 @@ class Function(Construct):
 
     @property
     def group(self) -> Group:
-        """The function's own security group.
+        """Security group of the function.
 
         Raises:
-            LookupError: the function stands in no network.
+            LookupError: the function runs outside of the VPC.
         """
         if self._group is None:
             raise LookupError(f"{self.node.path} stands in no network, so it has no security group")
@@ -264,7 +273,7 @@ class Function(Construct):
         )
 
     def _watch(self, topic: AlarmTopic, incident: Incident | None) -> None:
-        """One alarm on both: what is to be done begins in the same place, its log."""
+        """Make one alarm on errors and throttles: both are looked into in the function's log."""
         specification = self._specification
         purpose, seconds = specification.purpose, specification.failing_minutes * MINUTE
         own = {"FunctionName": self._names.of(purpose)}

@@ -171,8 +171,11 @@ class ServingRegion(Region):
         self.services = Services(
             self,
             "services",
-            settings=settings,
+            names=names,
             services=self._services_settings,
+            release_settings=settings.release,
+            processing_settings=settings.processing,
+            protected=settings.protected,
             keys=self.keys,
             topic=self.alarms,
             network=self.network,

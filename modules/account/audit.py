@@ -80,7 +80,7 @@ class Audit:
             self._primary.region,
             "audit-bucket",
             names=self._names,
-            storage=self._settings.storage,
+            settings=self._settings.storage,
             retention_days=self._settings.audit.retention_days,
             protected=self._settings.protected,
             key=self._primary.keys.logs,

@@ -37,7 +37,7 @@ class AuditBucket(Construct):
         id_: str,
         *,
         names: Names,
-        storage: StorageSettings,
+        settings: StorageSettings,
         retention_days: int,
         protected: bool,
         key: KmsKey,
@@ -53,7 +53,7 @@ class AuditBucket(Construct):
             key=key,
             specification=BucketSpecification(
                 purpose=PURPOSE,
-                settings=storage,
+                settings=settings,
                 protected=protected,
                 expiration_days=retention_days,
                 refuses_other_encryption=False,

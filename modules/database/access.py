@@ -63,8 +63,8 @@ class DatabaseAccess:
             "DATABASE_CONNECTIONS": str(connections),
         }
 
-    def admit(self, scope: Construct, who: str, group: Group) -> None:
-        """Let a group reach the cluster of its region and, where the database is global, that of the other one."""
+    def allow_from(self, scope: Construct, who: str, group: Group) -> None:
+        """Allow a group to reach the cluster of its region and, where the database is global, that of the other one."""
         Flow(
             scope,
             f"{who}-to-database",

@@ -1,8 +1,8 @@
-"""What no role of the platform may ever do, whatever its policies say (W8.1).
+"""Permissions boundary of the platform's roles: what none of them may do, whatever its policies say (W8.1).
 
-Creates one policy, the boundary of every role that the stack makes but those of delivery. Who deploys may write the
-policies of roles; without a boundary that would be as good as every right there is. It is set in one place, before
-the configuration is written, so that no module needs to know of it.
+Creates one managed policy, the boundary of every role of the stack except those of delivery. The deploy role writes the
+policies of roles; without a boundary it could give them, and so itself, every permission. A validation of the stack
+attaches the boundary before the configuration is written, so no module needs to know of it.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 """
@@ -23,7 +23,7 @@ from settings.naming import CONFIGURATION, DELIVERY, ROLE_BOUNDARY, Names
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """What roles of the platform need of one service: actions, as patterns without the service, and who needs them."""
+    """Actions of one AWS service that roles of the platform need, as patterns without the service, and the reason."""
 
     service: str
     actions: str
@@ -83,12 +83,12 @@ BOUNDS = (
 
 
 class PermissionsBoundary(Construct):
-    """The boundary of the platform's roles."""
+    """Managed policy that bounds the platform's roles."""
 
     requirements = ("W8.1",)
 
     def __init__(self, scope: Construct, id_: str, *, names: Names, state_bucket: str) -> None:
-        """``state_bucket`` is the bucket of Terraform's state, which no role of the platform may touch."""
+        """``state_bucket`` keeps Terraform's state; the boundary denies every access to it."""
         super().__init__(scope, id_)
         self.names = names
         document = PolicyDocument(self, "document", statement=_statements(names, state_bucket))
@@ -114,7 +114,7 @@ def _statements(names: Names, state_bucket: str) -> list[Statement]:
 
 @jsii.implements(IValidation)
 class BoundsItsRoles:
-    """Sets the boundary of every role of a stack that has none. CDKTF asks it once, as LandsInItsRegion."""
+    """Validation that attaches the boundary to every role of a stack that has none; CDKTF calls it once."""
 
     def __init__(self, stack: TerraformStack, boundary: PermissionsBoundary) -> None:
         self._stack = stack
@@ -122,7 +122,7 @@ class BoundsItsRoles:
 
     @staticmethod
     def apply_to(stack: TerraformStack, boundary: PermissionsBoundary) -> None:
-        """Make it hold for every role in ``stack``, also those that are made later."""
+        """Attach the boundary to every role in ``stack``, including those made later."""
         stack.node.add_validation(BoundsItsRoles(stack, boundary))
 
     def validate(self) -> list[str]:
@@ -133,5 +133,5 @@ class BoundsItsRoles:
         return []
 
     def _is_free(self, role: IamRole) -> bool:
-        """AWS Config's role looks at whatever there is, by AWS's own policy; it is an administrator's to change."""
+        """Whether it is the role of AWS Config, which has AWS's own policy and only administrators change."""
         return str(role.name_input).startswith(f"{self._boundary.names.prefix}-{CONFIGURATION}-")

@@ -1,11 +1,11 @@
-"""Who may plan and deploy this environment from GitHub, and what that may come to at most (W8.1).
+"""OIDC roles by which GitHub Actions plan and deploy an environment, and their permissions boundary (W8.1).
 
 Creates the account's OpenID Connect provider of GitHub where settings say so, and two roles that only workflows of one
-repository may assume. The plan role is for pull requests and the main branch: it reads the state and what the
-configuration looks up, and no secret. The deploy role is for jobs of one protected GitHub environment: its policies are
-those of modules/delivery/permissions/, and a boundary stands over them that it cannot change. It makes roles
-only under the platform's boundary (modules/delivery/permissions_boundary.py), and can change nothing of what is made
-here: only an administrator deploys that.
+repository can assume. The plan role serves pull requests and the main branch: it reads the state and what the
+configuration looks up, and no secret. The deploy role serves jobs of one protected GitHub environment: its policies are
+those of modules/delivery/permissions/, under a boundary that it cannot change. It creates roles only with the
+platform's boundary (modules/delivery/permissions_boundary.py) and cannot change what this module makes: only an
+administrator deploys that.
 
 https://docs.github.com/en/actions/how-tos/secure-your-work/security-harden-deployments/oidc-in-aws
 """
@@ -33,7 +33,7 @@ AUDIENCE = "sts.amazonaws.com"  # what aws-actions/configure-aws-credentials ask
 SECONDS_PER_MINUTE = 60
 SHORTEST_SESSION_SECONDS = 3600  # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 
-# What changes anything of IAM. https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+# Every action that changes IAM. https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
 CHANGES_OF_IAM = [
     "iam:Add*",
     "iam:Attach*",
@@ -48,20 +48,20 @@ CHANGES_OF_IAM = [
     "iam:Untag*",
     "iam:Update*",
 ]
-# What a role is given, or loses, that a boundary must stand over.
+# Actions that give a role permissions: allowed on roles with the boundary only.
 POWERS_OF_ROLES = ["iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"]
-# Of IAM there are roles, and what is looked at; no users, groups, keys, policies or providers.
+# Of IAM only roles, and reads; no users, groups, access keys, policies or providers.
 OF_IAM = ["iam:*Role*", "iam:Get*", "iam:List*"]
-# Whatever else the plan role may be given one day.
+# Denied, so that no policy added later allows it.
 NO_SECRETS = Statement(
     sid="NoSecrets",
     effect="Deny",
     actions=["secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue", "ssm:GetParameter*"],
     resources=["*"],
 )
-# What is in the platform's buckets is nobody's who deploys, though a bucket's policy, which is his to write, said so.
+# The deploy role may not read or write objects, even where a bucket policy, which it can edit, would allow it.
 OBJECTS = ["s3:GetObject*", "s3:PutObject*", "s3:RestoreObject"]
-# What keeps the state: operations/state/bucket.py makes it so.
+# Protection of the state bucket, set by operations/state/bucket.py.
 PROTECTION_OF_STATE = [
     "s3:DeleteBucket*",
     "s3:DeleteObjectVersion*",
@@ -73,7 +73,7 @@ PROTECTION_OF_STATE = [
 
 
 class Delivery(Construct):
-    """The identity provider, the roles, and their boundaries."""
+    """Identity provider, plan role, deploy role, and their permissions boundaries."""
 
     requirements = ("W8.1",)
 
@@ -106,7 +106,7 @@ class Delivery(Construct):
             self._allow(self.deploy_role, f"deploy-{domain}", statements(grants, reach))
 
     def _provider(self, *, owned: bool) -> str:
-        """The provider's ARN. Its certificate is not pinned: AWS trusts GitHub's by its own list of authorities.
+        """ARN of the provider. Its certificate is not pinned: AWS trusts GitHub's by its own list of authorities.
 
         https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc_verify-thumbprint.html
         """
@@ -117,7 +117,7 @@ class Delivery(Construct):
         ).arn
 
     def _role(self, purpose: str, description: str, *, subjects: list[str], seconds: int) -> IamRole:
-        """A role for the workflows whose tokens have one of these subjects, to the letter."""
+        """Make a role that workflows assume whose token has exactly one of ``subjects``."""
         trust = PolicyDocument(
             self,
             f"{purpose}-trust",
@@ -154,7 +154,7 @@ class Delivery(Construct):
         return IamPolicy(self, f"{id_}-policy", name=name, description=description, policy=document.json)
 
     def _bounds(self) -> list[Statement]:
-        """What the roles of delivery may come to at most. A boundary grants nothing: it says what policies cannot."""
+        """Statements of the boundary of both roles; a boundary grants nothing, it limits what policies grant."""
         fill = self._reach.fill
         services = {grant.service for grants in (PLAN, *DEPLOY.values()) for grant in grants} - {"iam", *WATCHERS}
         watched = [f"{service}:{verb}*" for service in WATCHERS for verb in READING]

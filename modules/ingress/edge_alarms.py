@@ -14,9 +14,8 @@ from constructs import Construct
 from modules.ingress.distribution import Distribution
 from modules.ingress.origin_record import OriginRecord
 from modules.monitoring.alarm_topic import AlarmTopic
-from modules.monitoring.alarms import Alarm, Incident, Missing
+from modules.monitoring.alarms import FEWEST_REQUESTS, Alarm, Incident, Missing
 from modules.monitoring.metrics import FIVE_MINUTES, Metric
-from modules.services.release import FEWEST_REQUESTS
 
 
 class EdgeAlarms(Construct):

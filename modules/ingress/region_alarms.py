@@ -13,9 +13,8 @@ from constructs import Construct
 
 from modules.ingress.load_balancer import LoadBalancer
 from modules.monitoring.alarm_topic import AlarmTopic
-from modules.monitoring.alarms import Alarm, Incident
+from modules.monitoring.alarms import FEWEST_REQUESTS, Alarm, Incident
 from modules.monitoring.metrics import FIVE_MINUTES, Metric
-from modules.services.release import FEWEST_REQUESTS
 
 
 class RegionAlarms(Construct):

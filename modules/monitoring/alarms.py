@@ -24,6 +24,8 @@ from modules.monitoring.metrics import Metric
 from settings.naming import Names
 
 RUNBOOK = "alarms.md"
+# Below this many requests a minute no share of errors is evaluated: one error of ten would be 10 %.
+FEWEST_REQUESTS = 20
 BAND = "band"
 
 

@@ -1,8 +1,8 @@
-"""What the acquirer knows the platform by: a secret that somebody puts a key into, and functions read.
+"""Secret with the API key that the acquirer issued: written by an operator, read by the functions.
 
-Creates the secret under the secrets key, replicated to the recovery region under its key there, without a value: the
-acquirer issues the key, and whoever gets it puts it here. A function that finds none, or one that the acquirer refuses,
-asks nobody, and looks again half a minute later.
+Creates the secret, encrypted with the secrets key, replicated to the recovery region under its key there, without a
+value: an operator puts the key that the acquirer issues. A function that finds none, or one that the acquirer rejects,
+sends no request and reads the secret again half a minute later.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ACQUIRER = "acquirer"
 
 
 class AcquirerSecret(Construct):
-    """The secret. Stands in the primary region."""
+    """Secret in the primary region, with its replica."""
 
     requirements = ("P3.2", "W0.5", "W4.4")
 
@@ -35,7 +35,7 @@ class AcquirerSecret(Construct):
         replica_key: KmsKey,
         protected: bool,
     ) -> None:
-        """A ``protected`` one can be brought back for 30 days; any other is gone at once."""
+        """A ``protected`` secret can be restored for 30 days after deletion; any other is deleted at once."""
         super().__init__(scope, id_)
         self.secret = SecretsmanagerSecret(
             self,
@@ -62,8 +62,8 @@ def acquirer_secret_arn(names: Names, region: str) -> str:
     return f"arn:aws:secretsmanager:{region}:{names.account_id}:secret:{names.secret(ACQUIRER)}"
 
 
-def to_read_the_acquirers_key(names: Names, region: str, key: KmsKey) -> list[Statement]:
-    """What a role needs to show the acquirer who it is; ``key`` is that of the secret in the region."""
+def read_acquirer_secret_statements(names: Names, region: str, key: KmsKey) -> list[Statement]:
+    """IAM statements to read the secret; ``key`` encrypts the secret, or its replica, in the region."""
     arn = f"{acquirer_secret_arn(names, region)}-??????"
     return [
         Statement(sid="ReadTheAcquirersKey", actions=["secretsmanager:GetSecretValue"], resources=[arn]),

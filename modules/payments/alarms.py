@@ -1,6 +1,6 @@
-"""When somebody must look at the payments themselves (W5.2), by what the payments service measures in a region.
+"""Alarms on the payments themselves (W5.2), by the metrics that the payments service publishes in a region.
 
-Creates the alarms on its metrics. What it writes, and when, is said in services/payments/payments/metrics.py.
+Creates the alarms. services/payments/payments/metrics.py says which metrics the service publishes, and when.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FEWEST_ENDED = 20
 
 
 class PaymentAlarms(Construct):
-    """The alarms of the business of one region."""
+    """Alarms on the payments of one region."""
 
     requirements = ("W5.2",)
 
@@ -40,7 +40,7 @@ class PaymentAlarms(Construct):
         return of_payments(self._names, metric, statistic, FIVE_MINUTES)
 
     def _success_rate(self, lowest_percent: float) -> Alarm:
-        """A count of none is not written, and what is missing would make the whole expression missing."""
+        """Share of payments that succeed. FILL stands for counts of zero, which are not published."""
         succeeded, failed = "FILL(succeeded, 0)", "FILL(failed, 0)"
         share = f"100 * {succeeded} / ({succeeded} + {failed})"
         return Alarm(
@@ -86,7 +86,7 @@ class PaymentAlarms(Construct):
         )
 
     def _unusual(self, deviations: float) -> Alarm:
-        """How many there should be, nobody can say; CloudWatch learns it, by hour and day of the week."""
+        """Anomaly detection: CloudWatch learns how many payments are usual by hour and day of the week."""
         return Alarm(
             name="payments-unusual",
             meaning="Many more or many fewer payments are started than usually at this time",

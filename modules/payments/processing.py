@@ -1,13 +1,13 @@
-"""What becomes of a payment after a service has accepted it (P3.2, Q2).
+"""Asynchronous processing of payments: an SQS queue and the Lambda functions behind it (P3.2, Q2).
 
-Creates in a region the queue that the service fills, with its dead letters, and behind it two functions in the private
-tier: `process-payment`, which the queue calls with batches and which reports the messages of a batch that are to stay,
-and `reconcile-payments`, which a schedule calls to find lost answers and to send lost messages again. Both log in to
-their region's database by the application's secret, and reach the acquirer on 443 and nobody else outside.
+Creates in a region the queue that the payments service sends to, with its dead-letter queue, and two functions in the
+private tier: `process-payment`, invoked with batches of the queue, which reports partial batch failures, and
+`reconcile-payments`, invoked by a schedule, which finds lost answers and sends lost messages again. Both log in to
+their region's database with the application's secret; the acquirer on 443 is their only egress to the internet.
 
-It is the same in both regions. The queue is worked off where it is, and written wherever the writer is; it is empty
-where no requests go. The reconciler works where the writer is: in the other region it finds no instance that writes,
-says so in its log, and goes on at the first run after a failover. Nothing has to be switched on.
+Both regions are the same. Each queue is consumed in its region; the functions write to the writer wherever it is. The
+reconciler works in the region of the writer: in the other region it finds no writer, logs that, and starts working at
+the first run after a failover. Nothing has to be switched on.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from modules.monitoring.alarms import Incident
 from modules.network.endpoints import Endpoints
 from modules.network.security_groups import HTTPS_PORT, Addresses, End, Flow, Internet
 from modules.network.vpc import Network
-from modules.payments.acquirer_secret import acquirer_secret_arn, to_read_the_acquirers_key
+from modules.payments.acquirer_secret import acquirer_secret_arn, read_acquirer_secret_statements
 from modules.policy_documents import Statement
 from modules.queues.queue import Queue
 from modules.region import Region
@@ -47,7 +47,7 @@ MINUTE_SECONDS = 60
 
 
 class PaymentsProcessing(Construct):
-    """The queue as ``queue``; the functions as ``functions`` by purpose, none where the region has no database."""
+    """Queue as ``queue``, functions as ``functions`` by purpose; no functions where the region has no database."""
 
     requirements = ("P3.2", "Q2", "W5.2", "W5.4")
 
@@ -66,10 +66,10 @@ class PaymentsProcessing(Construct):
         after: Sequence[ITerraformDependable],
         stands_by: bool,
     ) -> None:
-        """``endpoints`` gives the group by which functions call AWS; ``topic`` takes the alarms.
+        """``endpoints`` provides the security group of endpoint clients; ``topic`` receives the alarms.
 
-        ``database`` is the region's, if it has one; its schema is as the functions know it ``after`` these. In a region
-        that ``stands_by`` nobody is told of a reconciler that finds no writer.
+        ``database`` is the region's cluster, if it has one; its schema is migrated ``after`` these resources. A region
+        that ``stands_by`` has no alarm on its reconciler, which finds no writer there.
         """
         super().__init__(scope, id_)
         self._names, self._settings = names, settings
@@ -108,7 +108,7 @@ class PaymentsProcessing(Construct):
                 traced=True,
                 variables=self._variables(database),
             ),
-            self.queue.to_work_off,
+            self.queue.consume_statements,
             self._topic,
         )
         LambdaEventSourceMapping(
@@ -123,7 +123,7 @@ class PaymentsProcessing(Construct):
         )
 
     def _reconcile(self, database: DatabaseAccess, topic: AlarmTopic | None) -> None:
-        """One at a time: what one run leaves, the next finds."""
+        """Run the reconciler on a schedule, one run at a time: the next run finds what one leaves."""
         settings, minutes = self._settings, self._settings.reconcile_minutes
         function = self._function(
             database,
@@ -139,7 +139,7 @@ class PaymentsProcessing(Construct):
                 failing_minutes=RECONCILE_RUNS_IN_VAIN * minutes,
                 variables=self._variables(database),
             ),
-            self.queue.to_send,
+            self.queue.send_statements,
             topic,
         )
         rule = CloudwatchEventRule(
@@ -188,7 +188,7 @@ class PaymentsProcessing(Construct):
             statements=[
                 *statements,
                 *database.statements,
-                *to_read_the_acquirers_key(self._names, self._region, self._keys.secrets),
+                *read_acquirer_secret_statements(self._names, self._region, self._keys.secrets),
             ],
             network=self._network,
             groups=[self._endpoints.clients],
@@ -196,7 +196,7 @@ class PaymentsProcessing(Construct):
             incident=Incident.PAYMENTS_NOT_PROCESSED,
             after=self._after,
         )
-        database.admit(self, f"payments-{purpose}", function.group)
+        database.allow_from(self, f"payments-{purpose}", function.group)
         reason = f"{purpose} calls the acquirer, through NAT"
         blocks: list[End] = [Addresses(block) for block in self._settings.acquirer.networks]
         for number, destination in enumerate(blocks or [Internet()]):
@@ -212,7 +212,7 @@ class PaymentsProcessing(Construct):
         return function
 
     def _variables(self, database: DatabaseAccess) -> dict[str, str]:
-        """By the names that services/payments reads. AWS_REGION is Lambda's own."""
+        """Environment variables by the names that services/payments reads; Lambda sets AWS_REGION itself."""
         settings = self._settings
         return {
             **database.variables(settings.connections_per_function),

@@ -1,6 +1,6 @@
-"""A queue of events that somebody must look at, with an alarm for the first (W5.2).
+"""SQS queue for EventBridge events that an operator must look at, with an alarm on the first (W5.2).
 
-Creates an encrypted queue that only rules of EventBridge write to, and the alarm. EventBridge publishes to topics too,
+Creates an encrypted queue that one EventBridge rule writes to, and the alarm. EventBridge publishes to topics too,
 but sends SNS nothing that a condition could compare: a topic that it may publish to takes what any account's rules
 publish. Of a queue the policy names the rule.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sns-permissions
@@ -23,7 +23,7 @@ from settings.naming import Names
 
 
 class EventQueue(Construct):
-    """What a rule sends here stays until it is deleted, for 14 days; so does the alarm."""
+    """Queue that keeps events for 14 days; the alarm lasts until an operator deletes them."""
 
     requirements = ("W5.2",)
 
@@ -39,7 +39,7 @@ class EventQueue(Construct):
         key: KmsKey,
         topic: AlarmTopic,
     ) -> None:
-        """``meaning`` is the alarm's description. Of rules only ``rule_name`` may write here."""
+        """``rule_name`` is the one EventBridge rule that may send; ``meaning`` is the alarm's description."""
         super().__init__(scope, id_)
         self.queue = SqsQueue(
             self,

@@ -1,8 +1,9 @@
-"""A queue and where its messages go that cannot be processed.
+"""SQS queue with a dead-letter queue (W1.3, W5.2).
 
-Creates an encrypted queue, its dead-letter queue, which takes from this queue only, an alarm for the first message in
-it and one for messages that wait too long, and policies: nobody sends but who has an IAM policy for it and, where there
-is one, a service of AWS.
+Creates an encrypted queue, its dead-letter queue, which accepts messages of this queue only, an alarm on the first
+message in it, one on messages that wait too long, and queue policies. Principals of the account send and receive by
+their IAM policies: `send_statements` are those of a producer, `consume_statements` those of a consumer. The queue
+policy allows one AWS service to send, where one does.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ LONGEST_POLL_SECONDS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Sender:
-    """A service of AWS that sends to a queue, on behalf of one resource of this account.
+    """AWS service that sends to a queue on behalf of one resource of this account.
 
-    Use of the queue's key is for the key's policy to allow.
+    The policy of the queue's key must allow the service to use it.
     """
 
     service_name: str
@@ -59,9 +60,19 @@ class Queue(Construct):
         sender: Sender | None = None,
         incident: Incident | None = None,
     ) -> None:
-        """A message is given up after ``attempts``; one under way is hidden for ``visibility_timeout_seconds``.
+        """Make queue, dead-letter queue, policies and alarms.
 
-        ``incident`` is what it is a sign of that messages wait or are given up; if there is none, nobody is woken.
+        Args:
+            scope: a construct below a region.
+            id_: of this construct.
+            names: of the environment.
+            purpose: part of the names of queue and alarms.
+            key: encrypts both queues.
+            topic: receives the alarms.
+            visibility_timeout_seconds: how long a received message is hidden from other consumers.
+            attempts: how often a message is received before it moves to the dead-letter queue.
+            sender: AWS service that may send; None where principals of the account send.
+            incident: pages when messages wait too long or reach the dead-letter queue; None only notifies.
         """
         super().__init__(scope, id_)
         self._names = names
@@ -102,8 +113,10 @@ class Queue(Construct):
         self._watch(purpose, topic, incident)
 
     @property
-    def to_send(self) -> list[Statement]:
-        """What a role needs that sends, and looks whether it could. To send is to encrypt, which SQS does in its name.
+    def send_statements(self) -> list[Statement]:
+        """IAM statements of a producer: send, and read the queue's attributes for a readiness check.
+
+        SQS encrypts with the sender's rights on the key.
 
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
         """
@@ -117,8 +130,8 @@ class Queue(Construct):
         ]
 
     @property
-    def to_work_off(self) -> list[Statement]:
-        """What a role needs that takes messages, and hides or deletes them. To receive is to decrypt."""
+    def consume_statements(self) -> list[Statement]:
+        """IAM statements of a consumer: receive, hide and delete messages, and decrypt them."""
         return [
             Statement(
                 sid="WorkOffTheQueue",
@@ -138,7 +151,7 @@ class Queue(Construct):
         return Statement(sid=sid, actions=list(actions), resources=[self.key.arn], condition=[by_sqs])
 
     def _arn(self, names: Names, name: str) -> str:
-        """The ARN of a queue by its name: CDKTF writes a JSON string with references in it wrongly in HCL."""
+        """ARN of a queue from its name: CDKTF writes JSON strings that contain references wrongly in HCL."""
         return f"arn:aws:sqs:{Region.of(self).name}:{names.account_id}:{name}"
 
     def _may_send(self, sender: Sender) -> Statement:
@@ -191,5 +204,5 @@ class Queue(Construct):
         )
 
     def _metric(self, name: str, queue: SqsQueue) -> Metric:
-        """An idle queue publishes nothing, which is good."""
+        """Metric of a queue; an idle queue publishes none, so missing data is not breaching."""
         return Metric("AWS/SQS", name, "Maximum", {"QueueName": queue.name})

@@ -1,7 +1,7 @@
-"""When somebody must look at a service (W5.2): fewer tasks than it wants, and none that answers.
+"""Alarms of a service (W5.2): fewer running tasks than desired, and no healthy target.
 
-Creates the alarms of one service of one region. Those on a colour's errors and times are the release's
-(modules/services/release.py): they roll a new version back, and tell of an old one, too.
+Creates the alarms of one service of one region. The alarms on the errors and latency of a colour are in
+modules/services/release.py: they roll a deployment back, and notify between deployments as well.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MINUTES_WITHOUT_ANY = 2
 
 
 class ServiceAlarms(Construct):
-    """The alarms of a worker; of a service behind the load balancer, one more."""
+    """Alarms of a worker or, with ``target_groups``, of a service behind the load balancer."""
 
     requirements = ("W5.2",)
 
@@ -33,7 +33,7 @@ class ServiceAlarms(Construct):
         id_: str,
         *,
         name: str,
-        service: ServiceSettings,
+        settings: ServiceSettings,
         scaling: Scaling,
         topic: AlarmTopic,
         target_groups: Mapping[str, LbTargetGroup] | None = None,
@@ -42,7 +42,7 @@ class ServiceAlarms(Construct):
         """``target_groups`` are those of both colours of the load balancer whose ARN ends with the suffix."""
         super().__init__(scope, id_)
         running = scaling.running_tasks
-        fewest = min((service.min_tasks, *(one.min_tasks for one in service.scheduled_scaling.values())))
+        fewest = min((settings.min_tasks, *(one.min_tasks for one in settings.scheduled_scaling.values())))
         # Of a service that may have no task at all, nothing may be heard.
         missing = Missing.IS_BAD if fewest else Missing.IS_GOOD
         topic.watch(

@@ -1,11 +1,11 @@
-"""A service that customers wait for: released blue/green behind the load balancer (W1.2, W2.2, W2.3).
+"""Critical service: an ECS service behind the load balancer, deployed blue/green by CodeDeploy (W1.2, W2.2, W2.3).
 
-Creates two target groups, a rule in each listener, the ECS service and its scaling. What CodeDeploy needs to release it
-is in modules/services/release.py.
+Creates two target groups, a rule in each listener, the ECS service and its scaling. The deployment group is in
+modules/services/release.py.
 
-What CodeDeploy owns is ignored by Terraform: the service's task definition, load balancer block and count, and the
-actions of both rules, in which it leaves both target groups with a weight. A rule is never replaced: while green is
-live, a new rule would point at blue.
+Terraform ignores what CodeDeploy and Application Auto Scaling change: the service's task definition, load balancer
+block and desired count, and the actions of both rules, in which CodeDeploy leaves both target groups with a weight. A
+rule is never replaced: while green serves, a new rule would forward to blue.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ BLUE, GREEN = "blue", "green"
 
 
 class BlueGreenService(Construct):
-    """The service, its target groups by colour, and its rules."""
+    """ECS service, its target groups by colour, and its listener rules."""
 
     requirements = ("W1.2", "W2.2", "W7.1")
 
@@ -51,18 +51,18 @@ class BlueGreenService(Construct):
         id_: str,
         *,
         names: Names,
-        service: ServiceSettings,
+        settings: ServiceSettings,
         task: Task,
         cluster: Cluster,
         network: Network,
         load_balancer: LoadBalancer,
         endpoint_clients: Group,
     ) -> None:
-        """``endpoint_clients`` is the security group by which the tasks may call AWS."""
+        """``endpoint_clients`` is the security group that the VPC endpoints accept; the tasks are members of it."""
         super().__init__(scope, id_)
         self._names = names
         self.name = task.name
-        self.settings = service
+        self.settings = settings
         self.task = task
         self.target_groups = {colour: self._target_group(colour, network) for colour in (BLUE, GREEN)}
         self.rule = self._rule("rule", load_balancer.listener)
@@ -72,7 +72,7 @@ class BlueGreenService(Construct):
             f"{task.name}-requests",
             source=load_balancer.group,
             destination=task.group,
-            port=service.port,
+            port=settings.port,
             reason=f"Requests and health checks for {task.name}",
         )
         self.service = EcsService(
@@ -81,13 +81,13 @@ class BlueGreenService(Construct):
             name=names.of(task.name),
             cluster=cluster.cluster.arn,
             task_definition=task.definition.arn,
-            desired_count=service.min_tasks,
+            desired_count=settings.min_tasks,
             launch_type="FARGATE",
             deployment_controller=EcsServiceDeploymentController(type="CODE_DEPLOY"),
             load_balancer=[
                 EcsServiceLoadBalancer(
                     container_name=task.name,
-                    container_port=service.port,
+                    container_port=settings.port,
                     target_group_arn=self.target_groups[BLUE].arn,
                 )
             ],
@@ -96,7 +96,7 @@ class BlueGreenService(Construct):
                 security_groups=[task.group.security_group.id, endpoint_clients.security_group.id],
                 assign_public_ip=False,
             ),
-            health_check_grace_period_seconds=service.health_check.grace_period_seconds,
+            health_check_grace_period_seconds=settings.health_check.grace_period_seconds,
             enable_execute_command=True,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
@@ -148,7 +148,7 @@ class BlueGreenService(Construct):
     def _scale(self, load_balancer: LoadBalancer) -> None:
         """On requests a minute for each running task, over both colours: a release must not look like a lull."""
         self.scaling = Scaling(
-            self, "scaling", names=self._names, name=self.name, service=self.settings, ecs_service=self.service
+            self, "scaling", names=self._names, name=self.name, settings=self.settings, ecs_service=self.service
         )
         requests = {
             colour: Metric(
@@ -159,7 +159,7 @@ class BlueGreenService(Construct):
             )
             for colour, group in self.target_groups.items()
         }
-        self.scaling.keep(
+        self.scaling.track(
             "requests-per-task",
             target=self.settings.requests_per_target,
             expression="(FILL(blue, 0) + FILL(green, 0)) / IF(running < 1, 1, running)",

@@ -1,7 +1,7 @@
-"""The ECS cluster of one region (W1.1).
+"""ECS cluster of a region (W1.1).
 
 Creates the cluster with Container Insights, its capacity providers (Fargate and Fargate Spot), and the log groups of
-Container Insights and of ECS Exec: what is typed in a session is encrypted on its way and kept for 30 days.
+Container Insights and of ECS Exec, whose sessions are encrypted in transit and recorded.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ ON_DEMAND, SPOT = "FARGATE", "FARGATE_SPOT"
 
 
 class Cluster(Construct):
-    """The cluster and where its sessions are logged."""
+    """ECS cluster, capacity providers and log groups."""
 
     requirements = ("W1.1", "W5.3")
 
     def __init__(self, scope: Construct, id_: str, *, names: Names, key: KmsKey) -> None:
-        """``key`` encrypts sessions and the logs."""
+        """``key`` encrypts ECS Exec sessions and the log groups."""
         super().__init__(scope, id_)
         self.session_log_group = CloudwatchLogGroup(
             self, "sessions", name=names.log_group("sessions"), retention_in_days=RETENTION_DAYS, kms_key_id=key.arn

@@ -1,9 +1,8 @@
-"""How a new version of a service reaches customers (W2.3): a canary that goes back by itself.
+"""CodeDeploy deployment of a critical service: canary, alarms and automatic rollback (W2.3).
 
-Creates, for a region, the canary (the share that the new version gets first, and for how long), and for a service a
-CodeDeploy application and deployment group, the role that CodeDeploy works with, and the alarms that roll a release
-back: the share of server errors, the response time and unhealthy targets, for each colour, as either may be the new
-one.
+Creates, for a region, the deployment configuration (the canary's share of the requests, and for how long), and for each
+service a CodeDeploy application and deployment group, CodeDeploy's role, and the alarms that roll a deployment back:
+server errors, latency and unhealthy targets, for each colour, as either may be the new version.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from constructs import Construct
 
 from modules.ingress.load_balancer import LoadBalancer
 from modules.monitoring.alarm_topic import AlarmTopic
-from modules.monitoring.alarms import Alarm
+from modules.monitoring.alarms import FEWEST_REQUESTS, Alarm
 from modules.monitoring.metrics import Metric
 from modules.policy_documents import PolicyDocument, Statement, trust, when
 from modules.region import Region
@@ -47,24 +46,22 @@ from modules.services.cluster import Cluster
 from settings.naming import Names
 from settings.services import ReleaseSettings
 
-ALARM_MINUTES = 2  # on end, so that one slow minute is not a failed release
-# Below this many requests a minute a share says nothing: one error of ten would be 10 %.
-FEWEST_REQUESTS = 20
+ALARM_MINUTES = 2  # in a row, so that one slow minute does not roll back
 
 
 class Canary(Construct):
-    """The share and the minutes of a region's canaries."""
+    """Deployment configuration of a region: the canary's share of the requests, and its minutes."""
 
     requirements = ("W2.3",)
 
-    def __init__(self, scope: Construct, id_: str, *, names: Names, release: ReleaseSettings) -> None:
+    def __init__(self, scope: Construct, id_: str, *, names: Names, settings: ReleaseSettings) -> None:
         super().__init__(scope, id_)
         self.configuration = CodedeployDeploymentConfig(
             self,
             "configuration",
             # What it says cannot be changed, so that is in its name: another canary is another configuration.
             deployment_config_name=names.of(
-                f"canary-{release.canary_percent}-percent-{release.canary_minutes}-minutes"
+                f"canary-{settings.canary_percent}-percent-{settings.canary_minutes}-minutes"
             ),
             compute_platform="ECS",
             # The groups must use the new one before the old one can go.
@@ -72,14 +69,14 @@ class Canary(Construct):
             traffic_routing_config=CodedeployDeploymentConfigTrafficRoutingConfig(
                 type="TimeBasedCanary",
                 time_based_canary=CodedeployDeploymentConfigTrafficRoutingConfigTimeBasedCanary(
-                    percentage=release.canary_percent, interval=release.canary_minutes
+                    percentage=settings.canary_percent, interval=settings.canary_minutes
                 ),
             ),
         )
 
 
 class Release(Construct):
-    """What CodeDeploy needs to release one service."""
+    """CodeDeploy application, deployment group, role and rollback alarms of one service."""
 
     requirements = ("W1.2", "W2.3", "W2.4")
 
@@ -89,7 +86,7 @@ class Release(Construct):
         id_: str,
         *,
         names: Names,
-        release: ReleaseSettings,
+        settings: ReleaseSettings,
         service: BlueGreenService,
         cluster: Cluster,
         load_balancer: LoadBalancer,
@@ -98,7 +95,7 @@ class Release(Construct):
     ) -> None:
         super().__init__(scope, id_)
         self._names = names
-        self._release = release
+        self._settings = settings
         self._service = service
         self._load_balancer = load_balancer
         self._topic = topic
@@ -147,12 +144,12 @@ class Release(Construct):
         )
 
     def _bake(self) -> CodedeployDeploymentGroupBlueGreenDeploymentConfig:
-        """The new version takes traffic as soon as it is ready; the old one stays for a while, to return to."""
+        """Shift traffic as soon as green is ready; keep blue for the bake time, to roll back to."""
         ready = CodedeployDeploymentGroupBlueGreenDeploymentConfigDeploymentReadyOption(
             action_on_timeout="CONTINUE_DEPLOYMENT"
         )
         end = CodedeployDeploymentGroupBlueGreenDeploymentConfigTerminateBlueInstancesOnDeploymentSuccess(
-            action="TERMINATE", termination_wait_time_in_minutes=self._release.bake_minutes
+            action="TERMINATE", termination_wait_time_in_minutes=self._settings.bake_minutes
         )
         return CodedeployDeploymentGroupBlueGreenDeploymentConfig(
             deployment_ready_option=ready, terminate_blue_instances_on_deployment_success=end
@@ -166,7 +163,7 @@ class Release(Construct):
                 colour,
                 "server-errors",
                 f"Of the answers of {colour} {self._service.name}, too many are server errors",
-                bound=self._release.max_5xx_percent,
+                bound=self._settings.max_5xx_percent,
                 # Quiet without traffic: nothing is compared while hardly anything is asked.
                 expression=f"IF(requests >= {FEWEST_REQUESTS}, 100 * FILL(errors, 0) / requests, 0)",
                 metrics={
@@ -178,7 +175,7 @@ class Release(Construct):
                 colour,
                 "slow",
                 f"{colour} {self._service.name} answers too slowly",
-                bound=self._release.max_p99_seconds,
+                bound=self._settings.max_p99_seconds,
                 expression=f"IF(requests >= {FEWEST_REQUESTS}, slowest, 0)",
                 metrics={"requests": requests, "slowest": self._metric("TargetResponseTime", "p99", group)},
             ),
@@ -201,7 +198,7 @@ class Release(Construct):
     def _alarm(
         self, colour: str, what: str, meaning: str, *, bound: float, expression: str, metrics: dict[str, Metric]
     ) -> CloudwatchMetricAlarm:
-        """A colour without tasks publishes nothing, which is good."""
+        """Make an alarm that rolls back. A colour without tasks publishes nothing: missing data is not breaching."""
         alarm = Alarm(
             name=f"{self._service.name}-{colour}-{what}",
             kind=f"release-{what}",

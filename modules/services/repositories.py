@@ -1,8 +1,7 @@
-"""Image repositories of one region (W1.1).
+"""ECR repositories of a region (W1.1).
 
-Creates one for each service: images are scanned when they are pushed, a tag is never moved, old ones go by rule, all
-are encrypted under the objects key. What is pushed in the primary region is replicated to the recovery region, into the
-repository of the same name there.
+Creates a repository for each service: scan on push, immutable tags, a lifecycle policy, and encryption with the objects
+key. Images pushed in the primary region are replicated to the recovery region, into the repository of the same name.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ IMAGES_KEPT = 100  # a release can return to any of the last hundred
 
 
 class Repositories(Construct):
-    """The repositories, by service."""
+    """Repositories by service, as ``of``."""
 
     requirements = ("W1.1",)
 
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, services: Iterable[str], key: KmsKey, protected: bool
     ) -> None:
-        """``protected`` repositories are not deleted while they hold images."""
+        """Terraform does not delete ``protected`` repositories while they hold images."""
         super().__init__(scope, id_)
         self._names = names
         self.of = {service: self._repository(service, key, protected) for service in services}

@@ -1,7 +1,7 @@
-"""Scaling of an ECS service (W1.3): up within a minute, down slower, so that a lull does not end what a peak needs.
+"""Application Auto Scaling of an ECS service (W1.3): scale-out within a minute, scale-in slower.
 
-Creates the scalable target and, for each time that settings schedule, an action at its begin and one at its end. Each
-``keep`` adds a policy that holds a metric near a target; the policy that wants most tasks wins.
+Creates the scalable target and, for each scheduled scaling of the settings, an action at its start and one at its end.
+Each ``track`` adds a target-tracking policy; the policy that asks for most tasks wins.
 https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-target-tracking.html
 """
 
@@ -39,12 +39,12 @@ Dimension = getattr(policy, f"{_CUSTOM}MetricsMetricStatMetricDimensions")
 
 
 class Scaling(Construct):
-    """How many tasks of a service run."""
+    """Scalable target, scheduled actions and target-tracking policies of a service."""
 
     requirements = ("W1.3",)
 
     def __init__(
-        self, scope: Construct, id_: str, *, names: Names, name: str, service: ServiceSettings, ecs_service: EcsService
+        self, scope: Construct, id_: str, *, names: Names, name: str, settings: ServiceSettings, ecs_service: EcsService
     ) -> None:
         """``name`` is the service's."""
         super().__init__(scope, id_)
@@ -63,31 +63,31 @@ class Scaling(Construct):
             service_namespace="ecs",
             scalable_dimension="ecs:service:DesiredCount",
             resource_id=f"service/{cluster}/{ecs_service.name}",
-            min_capacity=service.min_tasks,
-            max_capacity=service.max_tasks,
+            min_capacity=settings.min_tasks,
+            max_capacity=settings.max_tasks,
             # Scheduled actions set both, and which hold now is not for Terraform to undo: it would end a sale. A change
             # of the service's own bounds changes the actions that return to them. Nor is it for it to undo that a
             # failover (operations/failover/command.py) keeps scaling from taking back the tasks that it has started.
             lifecycle=TerraformResourceLifecycle(
                 ignore_changes=[
                     "suspended_state",
-                    *(["min_capacity", "max_capacity"] if service.scheduled_scaling else []),
+                    *(["min_capacity", "max_capacity"] if settings.scheduled_scaling else []),
                 ]
             ),
         )
-        for moment, scheduled in service.scheduled_scaling.items():
+        for moment, scheduled in settings.scheduled_scaling.items():
             self._schedule(moment, scheduled, scheduled.schedule, scheduled)
             # No schedule has a dot in its name.
-            self._schedule(f"{moment}.until", scheduled, scheduled.until, service)
+            self._schedule(f"{moment}.until", scheduled, scheduled.until, settings)
 
-    def keep(self, purpose: str, *, target: float, expression: str, metrics: Mapping[str, Metric]) -> None:
-        """Keep an expression over metrics near ``target``.
+    def track(self, purpose: str, *, target: float, expression: str, metrics: Mapping[str, Metric]) -> None:
+        """Add a target-tracking policy that keeps an expression over metrics near ``target``.
 
         https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-target-tracking-metric-math.html
         """
         queries = [MetricQuery(id=id_, metric_stat=_stat(metric), return_data=False) for id_, metric in metrics.items()]
         result = MetricQuery(id="result", expression=expression, label=purpose, return_data=True)
-        self._track(
+        self._policy(
             purpose,
             Tracking(
                 target_value=target,
@@ -104,7 +104,7 @@ class Scaling(Construct):
         schedule: str,
         bounds: ScheduledScalingSettings | ServiceSettings,
     ) -> None:
-        """At the times of ``schedule`` the bounds of the one or the other begin to hold."""
+        """Set the scalable target's bounds at the times of ``schedule``."""
         AppautoscalingScheduledAction(
             self,
             purpose,
@@ -121,7 +121,7 @@ class Scaling(Construct):
             ),
         )
 
-    def _track(self, purpose: str, tracking: Tracking) -> None:
+    def _policy(self, purpose: str, tracking: Tracking) -> None:
         AppautoscalingPolicy(
             self,
             purpose,

@@ -1,7 +1,7 @@
-"""The services of one region, as settings list them: what they share, and each of them (W1, W2).
+"""All services of a region, and what they share (W1, W2).
 
-Creates the cluster, the image repositories and the canary, and for each service its task: a critical one blue/green
-behind the load balancer, any other as a worker on a queue.
+Creates the ECS cluster, the image repositories, the canary and the smoke test, and for each service its task and ECS
+service: a critical service is deployed blue/green behind the load balancer, any other is a worker on its queue.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from modules.services.repositories import Repositories
 from modules.services.smoke_test import SmokeTest
 from modules.services.task import Task
 from modules.services.worker import WorkerService
-from settings import Settings
-from settings.naming import PROCESS_PAYMENT
-from settings.services import ServiceSettings
+from settings.naming import PROCESS_PAYMENT, Names
+from settings.processing import ProcessingSettings
+from settings.services import ReleaseSettings, ServiceSettings
 
 
 class Services(Construct):
@@ -41,8 +41,11 @@ class Services(Construct):
         scope: Construct,
         id_: str,
         *,
-        settings: Settings,
+        names: Names,
         services: Mapping[str, ServiceSettings],
+        release_settings: ReleaseSettings,
+        processing_settings: ProcessingSettings | None,
+        protected: bool,
         keys: Keys,
         topic: AlarmTopic,
         network: Network,
@@ -51,16 +54,27 @@ class Services(Construct):
         database: DatabaseAccess | None,
         payments_queue: Queue | None,
     ) -> None:
-        """``services`` are those of the settings as they run in this region: how many tasks differs.
+        """Make the cluster, then each service.
 
-        ``endpoints`` gives the group by which tasks may call AWS; ``topic`` takes the alarms.
-
-        ``database`` is for the services that hold connections, where the region has a cluster. ``payments_queue`` is
-        for the service that accepts payments, as settings say.
+        Args:
+            scope: a construct below a region.
+            id_: of this construct.
+            names: of the environment.
+            services: settings of the services by name, with the numbers of tasks of this region.
+            release_settings: of the CodeDeploy deployments.
+            processing_settings: name the service that accepts payments; None where none are processed.
+            protected: whether repositories refuse to be deleted while they hold images.
+            keys: of the region.
+            topic: receives the alarms.
+            network: of the region.
+            endpoints: provides the security group of endpoint clients.
+            load_balancer: of the region.
+            database: cluster for the services that hold connections; None where the region has none.
+            payments_queue: queue of the service that accepts payments.
         """
         super().__init__(scope, id_)
-        self._settings = settings
-        self._names = settings.names
+        self._services, self._release_settings, self._processing = services, release_settings, processing_settings
+        self._names = names
         self._keys = keys
         self._topic = topic
         self._network = network
@@ -68,25 +82,25 @@ class Services(Construct):
         self._load_balancer = load_balancer
         self._database = database
         self._payments_queue = payments_queue
-        self.cluster = Cluster(self, "cluster", names=self._names, key=keys.logs)
+        self.cluster = Cluster(self, "cluster", names=names, key=keys.logs)
         self.repositories = Repositories(
             self,
             "repositories",
-            names=self._names,
-            services=settings.services,
+            names=names,
+            services=services,
             key=keys.objects,
-            protected=settings.protected,
+            protected=protected,
         )
-        self.canary = Canary(self, "canary", names=self._names, release=settings.release)
+        self.canary = Canary(self, "canary", names=names, settings=release_settings)
         self.blue_green: dict[str, BlueGreenService] = {}
         self.workers: dict[str, WorkerService] = {}
         self.queues: dict[str, Queue] = {}
         self.smoke_test = SmokeTest(
             self,
             "smoke-test",
-            names=self._names,
-            services={name: service for name, service in settings.services.items() if service.critical},
-            release=settings.release,
+            names=names,
+            services={name: service for name, service in services.items() if service.critical},
+            settings=release_settings,
             network=network,
             load_balancer=load_balancer,
             endpoint_clients=endpoints.clients,
@@ -98,18 +112,18 @@ class Services(Construct):
         if database:
             self._scale_on_connections(database)
 
-    def _run(self, name: str, service: ServiceSettings, repository: EcrRepository) -> None:
-        database = self._database if service.connections_per_task else None
-        own_queue = None if service.critical else self._queue(name)
-        processing = self._settings.processing
-        filled_queue = self._payments_queue if processing and processing.service == name else None
+    def _run(self, name: str, settings: ServiceSettings, repository: EcrRepository) -> None:
+        database = self._database if settings.connections_per_task else None
+        own_queue = None if settings.critical else self._queue(name)
+        accepts_payments = self._processing is not None and self._processing.service == name
+        filled_queue = self._payments_queue if accepts_payments else None
         queue = filled_queue or own_queue
         task = Task(
             self,
             f"{name}-task",
             names=self._names,
             name=name,
-            service=service,
+            settings=settings,
             network=self._network,
             cluster=self.cluster,
             repository=repository,
@@ -118,27 +132,27 @@ class Services(Construct):
             queue_url=queue.queue.url if queue else None,
         )
         if filled_queue:
-            task.let("payments-queue", filled_queue.to_send)
+            task.grant("payments-queue", filled_queue.send_statements)
         if database:
-            database.admit(self, name, task.group)
-        if service.reaches_internet:
+            database.allow_from(self, name, task.group)
+        if settings.reaches_internet:
             reason = f"{name} calls out, as settings list it"
             Flow(self, f"{name}-way-out", source=task.group, destination=Internet(), port=HTTPS_PORT, reason=reason)
         if own_queue:
-            self._run_worker(name, service, task, own_queue)
+            self._run_worker(name, settings, task, own_queue)
         else:
-            self._run_blue_green(name, service, task)
+            self._run_blue_green(name, settings, task)
 
     def _queue(self, name: str) -> Queue:
         key = self._keys.objects
         return Queue(self, f"{name}-queue", names=self._names, purpose=name, key=key, topic=self._topic)
 
-    def _run_blue_green(self, name: str, service: ServiceSettings, task: Task) -> None:
+    def _run_blue_green(self, name: str, settings: ServiceSettings, task: Task) -> None:
         self.blue_green[name] = BlueGreenService(
             self,
             name,
             names=self._names,
-            service=service,
+            settings=settings,
             task=task,
             cluster=self.cluster,
             network=self._network,
@@ -149,7 +163,7 @@ class Services(Construct):
             self,
             f"{name}-release",
             names=self._names,
-            release=self._settings.release,
+            settings=self._release_settings,
             service=self.blue_green[name],
             cluster=self.cluster,
             load_balancer=self._load_balancer,
@@ -160,7 +174,7 @@ class Services(Construct):
             self,
             f"{name}-alarms",
             name=name,
-            service=service,
+            settings=settings,
             scaling=self.blue_green[name].scaling,
             topic=self._topic,
             target_groups=self.blue_green[name].target_groups,
@@ -168,38 +182,38 @@ class Services(Construct):
         )
 
     def _scale_on_connections(self, database: DatabaseAccess) -> None:
-        """Critical services get more tasks while too much of all pools is in use.
+        """Scale critical services on the share of all connection pools that is in use.
 
-        The pools are those of the tasks that run, and of the functions that process payments: each task that is added
-        makes them larger, so that the share falls.
+        The pools are those of the running tasks and of the functions that process payments: each added task makes them
+        larger, so that the share falls.
         """
         scaled = {name: self.blue_green[name].scaling for name in self.blue_green}
         running = {name: one.running_tasks for name, one in scaled.items()}
         running |= {name: one.scaling.running_tasks for name, one in self.workers.items()}
-        sizes = {name: self._settings.services[name].connections_per_task for name in running}
+        sizes = {name: self._services[name].connections_per_task for name in running}
         holding = {name: size for name, size in sizes.items() if size}
-        if (processing := self._settings.processing) and self._payments_queue:
+        if self._processing and self._payments_queue:
             function = {"FunctionName": self._names.of(PROCESS_PAYMENT)}
-            holding["process_payment"] = processing.connections_per_function  # no service has such a name
+            holding["process_payment"] = self._processing.connections_per_function  # no service has such a name
             running["process_payment"] = Metric("AWS/Lambda", "ConcurrentExecutions", "Maximum", function)
         pools = " + ".join(f"{size} * FILL({name}, 0)" for name, size in holding.items())
         connections = Metric(
             "AWS/RDS", "DatabaseConnections", "Sum", {"DBClusterIdentifier": database.cluster.cluster_identifier}
         )
         for name in (one for one in scaled if one in holding):
-            scaled[name].keep(
+            scaled[name].track(
                 "connections-in-use",
-                target=self._settings.services[name].connections_in_use_percent,
+                target=self._services[name].connections_in_use_percent,
                 expression=f"100 * FILL(connections, 0) / IF({pools} < 1, 1, {pools})",
                 metrics={"connections": connections, **{one: running[one] for one in holding}},
             )
 
-    def _run_worker(self, name: str, service: ServiceSettings, task: Task, queue: Queue) -> None:
+    def _run_worker(self, name: str, settings: ServiceSettings, task: Task, queue: Queue) -> None:
         self.workers[name] = WorkerService(
             self,
             name,
             names=self._names,
-            service=service,
+            settings=settings,
             task=task,
             cluster=self.cluster,
             network=self._network,
@@ -211,7 +225,7 @@ class Services(Construct):
             self,
             f"{name}-alarms",
             name=name,
-            service=service,
+            settings=settings,
             scaling=self.workers[name].scaling,
             topic=self._topic,
         )

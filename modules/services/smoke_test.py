@@ -1,7 +1,7 @@
-"""The smoke test of releases (W2.3, Q2): the function that CodeDeploy asks before any customer reaches a new version.
+"""Smoke test of releases (W2.3, Q2): the Lambda function of CodeDeploy's AfterAllowTestTraffic hook.
 
-Creates the function from lambda/smoke_test, in the private tier, with its role, log group and security group. It calls
-the new version through the load balancer's test listener, which nobody else reaches, and checks what settings say.
+Creates the function from lambda/smoke_test in the private tier, with its role, log group and security group. It calls
+the new version through the load balancer's test listener, which no customer reaches, and checks the expected status.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MEMORY_MIB = 256
 
 
 class SmokeTest(Function):
-    """The function and who it is."""
+    """Function, role, log group and security group."""
 
     requirements = ("W2.3", "Q2")
 
@@ -40,7 +40,7 @@ class SmokeTest(Function):
         *,
         names: Names,
         services: Mapping[str, ServiceSettings],
-        release: ReleaseSettings,
+        settings: ReleaseSettings,
         network: Network,
         load_balancer: LoadBalancer,
         endpoint_clients: Group,
@@ -59,7 +59,9 @@ class SmokeTest(Function):
             timeout_seconds=TIMEOUT_SECONDS,
             memory_mib=MEMORY_MIB,
             variables={
-                "CHECKS": json.dumps({names.of(name): _checks(service, release) for name, service in services.items()}),
+                "CHECKS": json.dumps(
+                    {names.of(name): _checks(service, settings) for name, service in services.items()}
+                ),
                 "TEST_LISTENER_URL": f"https://{load_balancer.domain_name}:{TEST_PORT}",
                 "LOAD_BALANCER_ARN": load_balancer.load_balancer.arn,
                 "ORIGIN_VERIFY_HEADER": ORIGIN_VERIFY_HEADER,
@@ -117,7 +119,7 @@ def _on_the_secret(region: str, names: Names, key: KmsKey) -> list[Statement]:
     ]
 
 
-def _checks(service: ServiceSettings, release: ReleaseSettings) -> list[dict[str, object]]:
+def _checks(service: ServiceSettings, settings: ReleaseSettings) -> list[dict[str, object]]:
     """What a service must answer; the first status of its health check's matcher is the one that is expected."""
     status = int(service.health_check.matcher.partition("-")[0])
-    return [{"path": service.health_check.path, "status": status, "attempts": release.smoke_test_attempts}]
+    return [{"path": service.health_check.path, "status": status, "attempts": settings.smoke_test_attempts}]

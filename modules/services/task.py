@@ -1,8 +1,8 @@
-"""What a service runs: its task definition, and who it is (W1.5).
+"""ECS task definition of a service, with its roles, log group and security group (W1.5).
 
-Creates the task definition, a role for the task and one for Fargate on its behalf, the log group and the security group
-of one service. The container runs as its own user on a read-only root, gains no privileges, and writes only to a
-scratch volume; its logs never hold it up.
+Creates the task definition, the task role, the execution role, the log group and the security group of one service. The
+container runs as an unprivileged user on a read-only root file system, drops all capabilities, and writes to scratch
+volumes only; logging is non-blocking.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Task(Construct):
         *,
         names: Names,
         name: str,
-        service: ServiceSettings,
+        settings: ServiceSettings,
         network: Network,
         cluster: Cluster,
         repository: EcrRepository,
@@ -60,10 +60,10 @@ class Task(Construct):
         database: DatabaseAccess | None = None,
         queue_url: str | None = None,
     ) -> None:
-        """``name`` is the service's; ``key`` encrypts its logs and its sessions.
+        """``name`` is the service's; ``key`` encrypts its log group and the sessions of ECS Exec.
 
-        ``database`` is what it reaches, if it holds connections and there is one in its region; ``queue_url`` is the
-        queue that it works off or sends to, which it then must be let.
+        ``database`` is the cluster that it connects to, where it holds connections and its region has one;
+        ``queue_url`` is the queue that it consumes or sends to, which the caller grants.
         """
         super().__init__(scope, id_)
         self._names = names
@@ -83,48 +83,48 @@ class Task(Construct):
         )
         self.role = self._role("task", f"What {name} may do")
         self.execution_role = self._role("execution", f"Lets Fargate start {name}")
-        self.let("sessions", self._hold_sessions(cluster, key))
-        self._let("execution", self.execution_role, self._start(repository))
+        self.grant("sessions", self._hold_sessions(cluster, key))
+        self._grant("execution", self.execution_role, self._start(repository))
         if database:
-            self.let("database", database.statements)
-        variables = self._variables(service, database, queue_url)
+            self.grant("database", database.statements)
+        variables = self._variables(settings, database, queue_url)
         self.definition = EcsTaskDefinition(
             self,
             "definition",
             family=names.of(name),
             requires_compatibilities=["FARGATE"],
             network_mode="awsvpc",
-            cpu=str(service.cpu_units),
-            memory=str(service.memory_mib),
+            cpu=str(settings.cpu_units),
+            memory=str(settings.memory_mib),
             runtime_platform=EcsTaskDefinitionRuntimePlatform(
-                operating_system_family="LINUX", cpu_architecture=service.architecture.value
+                operating_system_family="LINUX", cpu_architecture=settings.architecture.value
             ),
             task_role_arn=self.role.arn,
             execution_role_arn=self.execution_role.arn,
             volume=[EcsTaskDefinitionVolume(name=volume) for volume in WRITABLE],
             # Not json.dumps: CDKTF writes a string with both quotes and references wrongly in HCL.
-            container_definitions=Fn.jsonencode([self._container(service, variables)]),
+            container_definitions=Fn.jsonencode([self._container(settings, variables)]),
             tags={MADE_BY: SETTINGS},
             depends_on=[self.log_group],
         )
 
     def _variables(
-        self, service: ServiceSettings, database: DatabaseAccess | None, queue_url: str | None
+        self, settings: ServiceSettings, database: DatabaseAccess | None, queue_url: str | None
     ) -> dict[str, str]:
-        """What the container is told, by the names that services/payments reads."""
+        """Environment variables of the container, by the names that services/payments reads."""
         return {
             "AWS_REGION": self._region,
             "ENVIRONMENT_SUFFIX": self._names.suffix,
-            "HTTPS_PORT": str(service.port),
+            "HTTPS_PORT": str(settings.port),
             **({"QUEUE_URL": queue_url} if queue_url else {}),
-            **(database.variables(service.connections_per_task) if database else {}),
+            **(database.variables(settings.connections_per_task) if database else {}),
         }
 
-    def let(self, purpose: str, statements: Sequence[Statement]) -> None:
-        """Allow the task something; ``purpose`` names the policy."""
-        self._let(purpose, self.role, statements)
+    def grant(self, purpose: str, statements: Sequence[Statement]) -> None:
+        """Add a policy with ``statements`` to the task role; ``purpose`` names it."""
+        self._grant(purpose, self.role, statements)
 
-    def _let(self, purpose: str, role: IamRole, statements: Sequence[Statement]) -> None:
+    def _grant(self, purpose: str, role: IamRole, statements: Sequence[Statement]) -> None:
         permissions = PolicyDocument(self, f"{purpose}-permissions", statement=list(statements))
         IamRolePolicy(self, f"{purpose}-policy", name=purpose, role=role.id, policy=permissions.json)
 
@@ -140,22 +140,22 @@ class Task(Construct):
             assume_role_policy=assume.json,
         )
 
-    def _container(self, service: ServiceSettings, variables: Mapping[str, str]) -> dict[str, Any]:
+    def _container(self, settings: ServiceSettings, variables: Mapping[str, str]) -> dict[str, Any]:
         """https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html."""
         return {
             "name": self.name,
-            "image": service.image,
+            "image": settings.image,
             "essential": True,
-            "user": str(service.user),
+            "user": str(settings.user),
             "readonlyRootFilesystem": True,
             "privileged": False,
             "linuxParameters": {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}},
-            "portMappings": [{"containerPort": service.port, "hostPort": service.port, "protocol": "tcp"}],
+            "portMappings": [{"containerPort": settings.port, "hostPort": settings.port, "protocol": "tcp"}],
             "mountPoints": [
                 {"sourceVolume": volume, "containerPath": path, "readOnly": False} for volume, path in WRITABLE.items()
             ],
             "stopTimeout": STOP_TIMEOUT_SECONDS,
-            **_health_check(service),
+            **_health_check(settings),
             "environment": [{"name": name, "value": value} for name, value in variables.items()],
             "logConfiguration": {
                 "logDriver": "awslogs",
@@ -211,9 +211,9 @@ class Task(Construct):
         ]
 
 
-def _health_check(service: ServiceSettings) -> dict[str, Any]:
+def _health_check(settings: ServiceSettings) -> dict[str, Any]:
     """https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html."""
-    if not service.container_check:
+    if not settings.container_check:
         return {}
-    command = ["CMD", *service.container_check]
+    command = ["CMD", *settings.container_check]
     return {"healthCheck": {"command": command, "interval": 15, "timeout": 5, "retries": 3, "startPeriod": 30}}

@@ -1,8 +1,8 @@
-"""A service that works off a queue and that nobody waits for (W1.3, W1.4).
+"""Worker: an ECS service on Fargate Spot that consumes a queue (W1.3, W1.4).
 
-Creates the queue, and the ECS service on Fargate Spot: a task gets two minutes' warning and has as long to end what it
-does; as many tasks as settings say stay on demand. A deployment whose tasks do not come up goes back by itself. Scaling
-keeps the waiting messages for each running task near what settings say, and goes down slower than up.
+Creates the ECS service and its scaling. Before a Spot interruption a task has two minutes to finish what it does; the
+base that settings name runs on demand. The deployment circuit breaker rolls back a deployment whose tasks do not start.
+Scaling keeps the visible messages per running task near the target of the settings.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from settings.services import ServiceSettings
 
 
 class WorkerService(Construct):
-    """A worker and its scaling."""
+    """ECS service of a worker, and its scaling."""
 
     requirements = ("W1.4",)
 
@@ -38,24 +38,24 @@ class WorkerService(Construct):
         id_: str,
         *,
         names: Names,
-        service: ServiceSettings,
+        settings: ServiceSettings,
         task: Task,
         cluster: Cluster,
         network: Network,
         queue: Queue,
         endpoint_clients: Group,
     ) -> None:
-        """``endpoint_clients`` is the security group by which the tasks may call AWS."""
+        """``endpoint_clients`` is the security group that the VPC endpoints accept; the tasks are members of it."""
         super().__init__(scope, id_)
-        task.let("queue", queue.to_work_off)
+        task.grant("queue", queue.consume_statements)
         self.service = EcsService(
             self,
             "service",
             name=names.of(task.name),
             cluster=cluster.cluster.arn,
             task_definition=task.definition.arn,
-            desired_count=service.min_tasks,
-            capacity_provider_strategy=_strategy(service),
+            desired_count=settings.min_tasks,
+            capacity_provider_strategy=_strategy(settings),
             # Without it the provider replaces the service, and with it its tasks, when the strategy changes.
             # https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/ecs_service#capacity_provider_strategy
             force_new_deployment=True,
@@ -74,13 +74,15 @@ class WorkerService(Construct):
             lifecycle=TerraformResourceLifecycle(ignore_changes=["desired_count"]),
             depends_on=[cluster.capacity_providers],
         )
-        self._scale(names, service, task, queue)
+        self._scale(names, settings, task, queue)
 
-    def _scale(self, names: Names, service: ServiceSettings, task: Task, queue: Queue) -> None:
-        self.scaling = Scaling(self, "scaling", names=names, name=task.name, service=service, ecs_service=self.service)
-        self.scaling.keep(
+    def _scale(self, names: Names, settings: ServiceSettings, task: Task, queue: Queue) -> None:
+        self.scaling = Scaling(
+            self, "scaling", names=names, name=task.name, settings=settings, ecs_service=self.service
+        )
+        self.scaling.track(
             "messages-per-task",
-            target=service.messages_per_task,
+            target=settings.messages_per_task,
             # At least one task is counted, so that a service without tasks is woken by a message.
             expression="waiting / IF(running < 1, 1, running)",
             metrics={
@@ -92,14 +94,14 @@ class WorkerService(Construct):
         )
 
 
-def _strategy(service: ServiceSettings) -> list[EcsServiceCapacityProviderStrategy]:
-    """The base on demand, and of what comes beyond it as many of a hundred on Spot as settings say."""
-    on_demand_weight = 100 - service.spot_weight
-    strategy = [EcsServiceCapacityProviderStrategy(capacity_provider=SPOT, weight=service.spot_weight)]
-    if on_demand_weight or service.on_demand_base:
+def _strategy(settings: ServiceSettings) -> list[EcsServiceCapacityProviderStrategy]:
+    """Capacity providers: the base on demand, and beyond it ``spot_weight`` of a hundred tasks on Spot."""
+    on_demand_weight = 100 - settings.spot_weight
+    strategy = [EcsServiceCapacityProviderStrategy(capacity_provider=SPOT, weight=settings.spot_weight)]
+    if on_demand_weight or settings.on_demand_base:
         strategy.append(
             EcsServiceCapacityProviderStrategy(
-                capacity_provider=ON_DEMAND, weight=on_demand_weight, base=service.on_demand_base
+                capacity_provider=ON_DEMAND, weight=on_demand_weight, base=settings.on_demand_base
             )
         )
     return strategy
