@@ -22,7 +22,7 @@ __all__ = ["Condition", "PolicyDocument", "Statement", "account", "anyone", "on_
 
 
 def account(account_id: str) -> Principals:
-    """The account itself: whoever in it has an IAM policy that allows the same. Grants nothing alone."""
+    """The account as principal: its identities whose own IAM policies allow the action. Grants nothing alone."""
     return Principals(type="AWS", identifiers=[f"arn:aws:iam::{account_id}:root"])
 
 
@@ -32,12 +32,12 @@ def service(name: str) -> Principals:
 
 
 def federated(provider_arn: str) -> Principals:
-    """Whoever an identity provider vouches for."""
+    """The identities of a federated identity provider."""
     return Principals(type="Federated", identifiers=[provider_arn])
 
 
 def anyone() -> Principals:
-    """Every principal: for statements that deny, or that a condition narrows."""
+    """Every principal: for Deny statements, and for Allow statements that conditions narrow."""
     return Principals(type="*", identifiers=["*"])
 
 
@@ -47,7 +47,7 @@ def when(test: str, variable: str, *values: str) -> Condition:
 
 
 def trust(scope: Construct, id_: str, *, service_name: str, conditions: Sequence[Condition] = ()) -> PolicyDocument:
-    """Who may assume a role: one service, under conditions if the service sends what they compare."""
+    """A trust policy for one service; ``conditions`` only on keys that the service sends."""
     return PolicyDocument(
         scope,
         id_,
@@ -63,9 +63,9 @@ def trust(scope: Construct, id_: str, *, service_name: str, conditions: Sequence
 
 
 def on_behalf_of(account_id: str, *source_arns: str) -> list[Condition]:
-    """That a service acts for this account and a resource like one of ``source_arns``, no other's (confused deputy).
+    """The service acts for this account and a resource like one of ``source_arns`` (against the confused deputy).
 
-    Only for services that document it: one that sends neither key would be refused.
+    Only for services that document both keys: a service that sends neither would be denied.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
     """
     return [

@@ -1,7 +1,7 @@
-"""A place: what is built below a Region lands in that AWS region (W0.2).
+"""A region as a construct: resources below a Region are created in that AWS region (W0.2).
 
 Creates nothing in AWS. Before the configuration is written, every resource and data source gets the provider of the
-region that it stands under, so that modules pass no providers about. What stands under no region fails synthesis.
+Region above it, so that modules pass no providers about. A resource below no Region fails synthesis.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ class Region(Construct):
 
     @staticmethod
     def of(construct: IConstruct) -> Region:
-        """The region that a construct stands under.
+        """The region that a construct is in.
 
         Raises:
-            LookupError: if it stands under none.
+            LookupError: it is below no Region.
         """
         for scope in reversed(construct.node.scopes):
             if isinstance(scope, Region):
                 return scope
-        raise LookupError(f"{construct.node.path} stands under no Region, so it would land in one by accident")
+        raise LookupError(f"{construct.node.path} is below no Region, so it would be created in one by accident")
 
 
 @jsii.implements(IValidation)
 class LandsInItsRegion:
-    """Gives AWS's resources and data sources the provider of their region, and refuses those that stand in none.
+    """Sets the provider of each AWS resource and data source to that of its region; one below no Region is an error.
 
-    CDKTF asks it once, before the configuration is written. An aspect would be asked for each construct, over the
-    bridge between Python and Node, which takes as long as making it.
+    CDKTF calls it once, before the configuration is written. An aspect would be called for each construct, over the
+    bridge between Python and Node, which takes as long as creating the construct.
     """
 
     def __init__(self, stack: TerraformStack) -> None:
@@ -53,7 +53,7 @@ class LandsInItsRegion:
         stack.node.add_validation(LandsInItsRegion(stack))
 
     def validate(self) -> list[str]:
-        """Called by CDKTF; the strays, a line each."""
+        """Called by CDKTF; returns one line for each resource below no Region."""
         strays: list[str] = []
         for child in self._stack.node.children:
             for node in _of_aws(child):
@@ -61,7 +61,7 @@ class LandsInItsRegion:
                     node.provider = child.provider
                 else:
                     strays.append(node.node.path)
-        return [f"{path} stands under no Region, so it would land in one by accident" for path in strays]
+        return [f"{path} is below no Region, so it would be created in one by accident" for path in strays]
 
 
 def _of_aws(scope: IConstruct) -> list[TerraformResource | TerraformDataSource]:

@@ -37,7 +37,7 @@ class Data:
             settings=settings.database,
             network=primary.network,
             keys=primary.keys,
-            zones=primary.place.zones,
+            zones=primary.region_settings.zones,
             protected=settings.protected,
             metrics_log=primary.metrics_log,
         )
@@ -49,7 +49,7 @@ class Data:
             primary=self.database,
             network=recovery.network,
             keys=recovery.keys,
-            zones=recovery.place.zones,
+            zones=recovery.region_settings.zones,
             protected=settings.protected,
             metrics_log=recovery.metrics_log,
         )

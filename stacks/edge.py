@@ -45,12 +45,12 @@ class Edge(Region):
             self,
             "firewall",
             names=self._names,
-            firewall=settings.firewall,
-            stands_at=Scope.EDGE,
+            settings=settings.firewall,
+            web_acl_scope=Scope.EDGE,
             key=self.keys.logs,
         )
 
-    def distribute(
+    def create_distribution(
         self,
         *,
         host_names: Sequence[str],
@@ -66,7 +66,7 @@ class Edge(Region):
             self,
             "distribution",
             names=self._names,
-            edge=self._settings.edge,
+            settings=self._settings.edge,
             host_names=host_names,
             zone_id=zone_id,
             origin_name=origin_name,
@@ -82,7 +82,7 @@ class Edge(Region):
             self, "distribution-logs", names=self._names, distribution=self.distribution, key=self.keys.logs
         )
 
-    def watch(self, origin_records: Mapping[str, OriginRecord], serving: Collection[str]) -> None:
+    def create_alarms(self, origin_records: Mapping[str, OriginRecord], serving: Collection[str]) -> None:
         """Make the alarms on metrics of us-east-1, and the composite alarms that page."""
         EdgeAlarms(
             self,
@@ -92,4 +92,4 @@ class Edge(Region):
             serving=serving,
             topic=self.alarms,
         )
-        self.paging = Paging(self, "paging", names=self._names, key=self.keys.logs, alarms=self.alarms)
+        self.paging = Paging(self, "paging", names=self._names, key=self.keys.logs, topic=self.alarms)

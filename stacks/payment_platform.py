@@ -57,7 +57,7 @@ class PaymentPlatform(TerraformStack):
             "platform": settings.name_prefix,
             "environment_suffix": settings.environment_suffix,
         }
-        self._keep_state()
+        self._create_backend()
         LandsInItsRegion.apply_to(self)
         providers = {
             "primary": self._provider("primary", settings.primary.name),
@@ -68,29 +68,29 @@ class PaymentPlatform(TerraformStack):
             self,
             "primary",
             settings=settings,
-            place=settings.primary,
+            region_settings=settings.primary,
             provider=providers["primary"],
             services=settings.services,
-            stands_by=False,
+            standby=False,
         )
         self.recovery = ServingRegion(
             self,
             "recovery",
             settings=settings,
-            place=settings.recovery,
+            region_settings=settings.recovery,
             provider=providers["recovery"],
             services=settings.recovery_services,
-            stands_by=True,
+            standby=True,
         )
         self.edge = Edge(self, "global", settings=settings, provider=providers["global"])
         self.regions = (self.primary, self.recovery)
 
-        self._join_networks()
+        self._peer_networks()
         self._replicate_buckets()
         self.data = Data(settings=settings, primary=self.primary, recovery=self.recovery)
         zone_id = self._zone_id()
         for region in self.regions:
-            region.run(
+            region.create_workloads(
                 database=self.data.access(region),
                 schema=self.data.schema.ready if self.data.schema else None,
                 zone_id=zone_id,
@@ -98,12 +98,12 @@ class PaymentPlatform(TerraformStack):
             )
         if settings.owns_registry_settings:
             self.primary.services.repositories.replicate_to(self.recovery.name)
-        self._distribute(zone_id)
-        self._watch()
-        self._let_workflows_deploy()
-        self._show_outputs()
+        self._create_edge(zone_id)
+        self._create_alarms()
+        self._create_delivery()
+        self._create_outputs()
 
-    def _keep_state(self) -> None:
+    def _create_backend(self) -> None:
         """State lives in the bucket that `make bootstrap` makes (W0.3)."""
         state = self._settings.state
         backend = S3Backend(
@@ -129,11 +129,11 @@ class PaymentPlatform(TerraformStack):
     def _origin_names(self) -> dict[OriginRouting, str]:
         return self._settings.edge.origin_names(self._settings.domain.name, self._settings.environment_suffix)
 
-    def _join_networks(self) -> None:
+    def _peer_networks(self) -> None:
         primary, recovery = self.regions
         Peering(self, "peering", names=self._names, requester=primary.network, accepter=recovery.network)
-        primary.peer_with(recovery)
-        recovery.peer_with(primary)
+        primary.create_network_acls(recovery)
+        recovery.create_network_acls(primary)
 
     def _replicate_buckets(self) -> None:
         sources, replicas = self.primary.buckets, self.recovery.buckets
@@ -160,14 +160,14 @@ class PaymentPlatform(TerraformStack):
             return Route53Zone(self.primary, "zone", name=domain.name, comment=self._names.of("zone")).zone_id
         return DataAwsRoute53Zone(self.primary, "zone", name=domain.name).zone_id
 
-    def _distribute(self, zone_id: str) -> None:
+    def _create_edge(self, zone_id: str) -> None:
         settings, edge = self._settings, self._settings.edge
         host_names = edge.names_in(settings.domain.name, settings.environment_suffix)
         origin_verify = OriginVerify(
             self.primary,
             "origin-verify",
             names=self._names,
-            edge=edge,
+            settings=settings.edge,
             host_name=host_names[0],
             recovery=self.recovery,
             keys=self.primary.keys,
@@ -177,13 +177,17 @@ class PaymentPlatform(TerraformStack):
             protected=settings.protected,
         )
         takeover = Takeover(
-            self.recovery, "takeover", names=self._names, edge=edge, load_balancer=self.recovery.load_balancer
+            self.recovery,
+            "takeover",
+            names=self._names,
+            settings=settings.edge,
+            load_balancer=self.recovery.load_balancer,
         )
         origin_name = self._origin_names[edge.origin_routing]
         for region in self.regions:
-            region.put_behind(origin_verify)
-            region.answer_as(origin_name, zone_id, takeover if region is self.primary else None)
-        self.edge.distribute(
+            region.create_web_acl(origin_verify)
+            region.create_origin_record(origin_name, zone_id, takeover if region is self.primary else None)
+        self.edge.create_distribution(
             host_names=host_names,
             zone_id=zone_id,
             origin_name=origin_name,
@@ -194,11 +198,11 @@ class PaymentPlatform(TerraformStack):
         )
         self._url = f"https://{host_names[0]}"
 
-    def _watch(self) -> None:
+    def _create_alarms(self) -> None:
         """Make the alarms across regions, then the composites that page on them, then the dashboards."""
         settings = self._settings
         if settings.owns_account:  # singletons of the account: one environment makes them
-            Audit(settings=settings, primary=self.primary.watched, recovery=self.recovery.watched)
+            Audit(settings=settings, primary=self.primary.audited, recovery=self.recovery.audited)
         if settings.budget.monthly_usd:
             Budget(
                 self.primary,
@@ -209,10 +213,10 @@ class PaymentPlatform(TerraformStack):
                 topic=self.primary.alarms,
             )
         for region in self.regions:
-            region.watch()
+            region.create_alarms()
         for region in self.regions:
-            region.page()
-        self.edge.watch(
+            region.create_composite_alarms()
+        self.edge.create_alarms(
             {region.node.id: region.origin_record for region in self.regions},
             serving=[region.node.id for region in self.regions if region.alarms.serves],
         )
@@ -222,7 +226,7 @@ class PaymentPlatform(TerraformStack):
                 "payments-dashboard",
                 names=self._names,
                 settings=settings.observability,
-                regions={region.node.id: region.alarms for region in self.regions},
+                topics={region.node.id: region.alarms for region in self.regions},
             )
         PlatformDashboard(
             self.primary,
@@ -230,12 +234,12 @@ class PaymentPlatform(TerraformStack):
             names=self._names,
             settings=settings.observability,
             distribution=self.edge.distribution,
-            places={region.node.id: region.shown for region in self.regions},
-            edge=self.edge.alarms,
+            regions={region.node.id: region.panels for region in self.regions},
+            edge_topic=self.edge.alarms,
             edge_paging=self.edge.paging,
         )
 
-    def _let_workflows_deploy(self) -> None:
+    def _create_delivery(self) -> None:
         settings = self._settings
         if settings.delivery.repository is None:
             return
@@ -246,7 +250,7 @@ class PaymentPlatform(TerraformStack):
         self._output("plan_role_arn", delivery.plan_role.arn)
         self._output("deploy_role_arn", delivery.deploy_role.arn)
 
-    def _show_outputs(self) -> None:
+    def _create_outputs(self) -> None:
         for region in self.regions:
             for name, value in region.outputs().items():
                 self._output(f"{region.node.id}_{name}", value)

@@ -12,9 +12,9 @@ from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 from constructs import Construct
 
-from modules.account.audit import WatchedRegion, uses_of_logs_key
+from modules.account.audit import AuditedRegion, uses_of_logs_key
 from modules.backup.vault import BackupVault
-from modules.dashboards.platform import Place
+from modules.dashboards.platform import RegionPanels
 from modules.database.access import DatabaseAccess
 from modules.database.enhanced_monitoring_log import DatabaseMetricsLog
 from modules.ingress.firewall import Firewall
@@ -53,10 +53,10 @@ class ServingRegion(Region):
         id_: str,
         *,
         settings: Settings,
-        place: RegionSettings,
+        region_settings: RegionSettings,
         provider: AwsProvider,
         services: Mapping[str, ServiceSettings],
-        stands_by: bool,
+        standby: bool,
     ) -> None:
         """Make the foundation.
 
@@ -64,15 +64,15 @@ class ServingRegion(Region):
             scope: the stack.
             id_: ``primary`` or ``recovery``; part of every logical id below.
             settings: of the environment.
-            place: the region's own settings: name, addresses, zones.
+            region_settings: the region's own settings: name, addresses, zones.
             provider: of the region.
             services: the services with the sizes they have in this region.
-            stands_by: whether the region is the standby one.
+            standby: whether the region is the standby.
         """
-        super().__init__(scope, id_, name=place.name, provider=provider)
-        self.place = place
+        super().__init__(scope, id_, name=region_settings.name, provider=provider)
+        self.region_settings = region_settings
         self._settings, self._names = settings, settings.names
-        self._services_settings, self._stands_by = services, stands_by
+        self._services_settings, self._standby = services, standby
         protected, network = settings.protected, settings.network
         self.keys = Keys(
             self,
@@ -89,9 +89,11 @@ class ServingRegion(Region):
             key=self.keys.logs,
             settings=settings.observability,
             email_addresses=settings.alarm_email_addresses,
-            serves=not stands_by or settings.both_regions_serve,
+            serves=not standby or settings.both_regions_serve,
         )
-        self.network = Network(self, "network", names=self._names, region=place, nat_gateways=network.nat_gateways)
+        self.network = Network(
+            self, "network", names=self._names, settings=region_settings, nat_gateways=network.nat_gateways
+        )
         FlowLogs(
             self,
             "flow-logs",
@@ -115,11 +117,11 @@ class ServingRegion(Region):
             else None
         )
 
-    def peer_with(self, other: ServingRegion) -> None:
+    def create_network_acls(self, other: ServingRegion) -> None:
         """Make the network ACLs, which admit the peer's addresses."""
         NetworkAcls(self, "network-acls", names=self._names, network=self.network, peer=other.network)
 
-    def run(
+    def create_workloads(
         self,
         *,
         database: DatabaseAccess | None,
@@ -148,7 +150,7 @@ class ServingRegion(Region):
                 topic=self.alarms,
                 database=database,
                 after=schema,
-                stands_by=self._stands_by,
+                stands_by=self._standby,
             )
             if settings.processing and schema is not None
             else None
@@ -185,32 +187,32 @@ class ServingRegion(Region):
             payments_queue=self.processing.queue if self.processing else None,
         )
 
-    def put_behind(self, origin_verify: OriginVerify) -> None:
+    def create_web_acl(self, origin_verify: OriginVerify) -> None:
         """Attach a web ACL to the load balancer, which admits only requests with the origin secret."""
         Firewall(
             self,
             "firewall",
             names=self._names,
-            firewall=self._settings.firewall,
-            stands_at=Scope.REGION,
+            settings=self._settings.firewall,
+            web_acl_scope=Scope.REGION,
             key=self.keys.logs,
             origin_verify_group_arn=origin_verify.rule_group_arn(self.node.id),
         ).protect(self.load_balancer)
 
-    def answer_as(self, domain_name: str, zone_id: str, takeover: Takeover | None) -> None:
+    def create_origin_record(self, domain_name: str, zone_id: str, takeover: Takeover | None) -> None:
         """Make the region's record and health check for ``domain_name``, the origin that CloudFront calls."""
         self.origin_record = OriginRecord(
             self,
             "origin",
             names=self._names,
-            edge=self._settings.edge,
+            settings=self._settings.edge,
             load_balancer=self.load_balancer,
             domain_name=domain_name,
             zone_id=zone_id,
             takeover=takeover,
         )
 
-    def watch(self) -> None:
+    def create_alarms(self) -> None:
         """Make the alarms that belong to no single module."""
         RegionAlarms(
             self,
@@ -222,14 +224,14 @@ class ServingRegion(Region):
         if PAYMENTS in self._settings.services:
             PaymentAlarms(self, "payment-alarms", names=self._names, topic=self.alarms)
 
-    def page(self) -> None:
+    def create_composite_alarms(self) -> None:
         """Make the composite alarms that page: after all alarms of the region."""
-        self.paging = Paging(self, "paging", names=self._names, key=self.keys.logs, alarms=self.alarms)
+        self.paging = Paging(self, "paging", names=self._names, key=self.keys.logs, topic=self.alarms)
 
     @property
-    def shown(self) -> Place:
+    def panels(self) -> RegionPanels:
         """The region's parts on the platform dashboard."""
-        return Place(
+        return RegionPanels(
             topic=self.alarms,
             paging=self.paging,
             load_balancer=self.load_balancer,
@@ -237,9 +239,9 @@ class ServingRegion(Region):
         )
 
     @property
-    def watched(self) -> WatchedRegion:
+    def audited(self) -> AuditedRegion:
         """The region's parts that the account's audit needs."""
-        return WatchedRegion(region=self, keys=self.keys, topic=self.alarms, buckets=self.buckets)
+        return AuditedRegion(region=self, keys=self.keys, topic=self.alarms, buckets=self.buckets)
 
     def outputs(self) -> dict[str, str]:
         """The region's outputs: name without the region's prefix, and value."""
@@ -252,6 +254,6 @@ class ServingRegion(Region):
 
     def _uses_of_logs(self) -> list[Statement]:
         uses = uses_of_logs_key(self._settings, self.name)
-        if self._settings.budget.monthly_usd and not self._stands_by:
+        if self._settings.budget.monthly_usd and not self._standby:
             uses.append(Budget.use_of_key(self._names))
         return uses

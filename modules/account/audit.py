@@ -1,7 +1,7 @@
-"""What watches the account (W5.6), as far as settings say that this environment makes it.
+"""The audit of the account (W5.6): the parts that settings enable, in the environment that owns the account.
 
-Creates nothing itself but what is one resource: the analyzers of IAM Access Analyzer, and the account's refusal of
-public buckets. The trail and the bucket stand in the primary region; GuardDuty, AWS Config and Security Hub in both.
+The trail and its bucket are in the primary region; GuardDuty, AWS Config, Security Hub and IAM Access Analyzer in both.
+Creates the analyzers and the account's public access block itself, the other parts by their modules.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from settings.delivery import role_name
 
 
 @dataclass(frozen=True, kw_only=True)
-class WatchedRegion:
-    """A region, and what of it is watched with or tells of what is found."""
+class AuditedRegion:
+    """A region, with the keys, topic and buckets that its audit uses."""
 
     region: Region
     keys: Keys
@@ -40,7 +40,7 @@ class WatchedRegion:
 
 
 def uses_of_logs_key(settings: Settings, region: str) -> list[Statement]:
-    """What the policy of a region's logs key must say for the parts that stand there."""
+    """The statements that the audit needs in the policy of a region's logs key."""
     audit, names, uses = settings.audit, settings.names, []
     if not settings.owns_account:
         return []
@@ -52,9 +52,9 @@ def uses_of_logs_key(settings: Settings, region: str) -> list[Statement]:
 
 
 class Audit:
-    """All of it. The parts stand under their regions, so this is no construct."""
+    """The audit of the account. Not a construct: each part is a child of its region."""
 
-    def __init__(self, *, settings: Settings, primary: WatchedRegion, recovery: WatchedRegion) -> None:
+    def __init__(self, *, settings: Settings, primary: AuditedRegion, recovery: AuditedRegion) -> None:
         self._settings = settings
         self._names = settings.names
         self._primary = primary
@@ -65,13 +65,13 @@ class Audit:
         if audit.cloudtrail:
             self._trail()
         if audit.guardduty:
-            self._detect_threats()
+            self._create_detectors()
         if audit.aws_config:
-            self._record_configuration()
+            self._create_recorders()
         if audit.security_hub:
-            self._gather_findings()
+            self._create_hubs()
         if audit.access_analyzer:
-            self._analyze_access()
+            self._create_analyzers()
         if audit.block_public_access:
             self._block_public_access()
 
@@ -106,54 +106,54 @@ class Audit:
             settings=self._settings.audit,
             trail=trail,
             topic=self._primary.topic,
-            # The role that deploys from CI, where there is one: it changes policies every day.
+            # The role that deploys from CI, if any: its changes of policies are expected.
             changing_roles=[role_name(self._names, "deploy")] if self._settings.delivery.repository else [],
         )
 
     def _buckets(self, purpose: str) -> Sequence[str]:
-        return [self._bucket_arn(purpose, place) for place in self._both]
+        return [self._bucket_arn(purpose, part) for part in self._both]
 
-    def _bucket_arn(self, purpose: str, place: WatchedRegion) -> str:
-        return Bucket.arn_of(self._names, purpose, place.region.name)
+    def _bucket_arn(self, purpose: str, part: AuditedRegion) -> str:
+        return Bucket.arn_of(self._names, purpose, part.region.name)
 
-    def _detect_threats(self) -> None:
-        for place in self._both:
+    def _create_detectors(self) -> None:
+        for part in self._both:
             ThreatDetection(
-                place.region,
+                part.region,
                 "threat-detection",
                 names=self._names,
-                queue_key=place.keys.objects,
-                topic=place.topic,
+                queue_key=part.keys.objects,
+                topic=part.topic,
                 protected=self._settings.protected,
             )
 
-    def _record_configuration(self) -> None:
-        for place in self._both:
+    def _create_recorders(self) -> None:
+        for part in self._both:
             ConfigurationHistory(
-                place.region,
+                part.region,
                 "configuration-history",
                 names=self._names,
                 bucket=self.bucket,
                 key=self._primary.keys.logs,
-                of_account=place is self._primary,
+                of_account=part is self._primary,
             )
 
-    def _gather_findings(self) -> None:
+    def _create_hubs(self) -> None:
         primary, recovery = (
-            SecurityHub(place.region, "security-hub", protected=self._settings.protected) for place in self._both
+            SecurityHub(part.region, "security-hub", protected=self._settings.protected) for part in self._both
         )
-        primary.gather_from(recovery)
+        primary.aggregate(recovery)
 
-    def _analyze_access(self) -> None:
-        for place in self._both:
-            _Analyzer(place.region, "access-analyzer", name=self._names.of("access"))
+    def _create_analyzers(self) -> None:
+        for part in self._both:
+            _Analyzer(part.region, "access-analyzer", name=self._names.of("access"))
 
     def _block_public_access(self) -> None:
         _PublicAccessBlock(self._primary.region, "public-access-block")
 
 
 class _Analyzer(Construct):
-    """What of the account somebody outside can reach, in a region."""
+    """IAM Access Analyzer in a region: resources that principals outside the account can access."""
 
     requirements = ("W5.6",)
 
@@ -163,7 +163,7 @@ class _Analyzer(Construct):
 
 
 class _PublicAccessBlock(Construct):
-    """No bucket of the account is public, whatever its own settings say."""
+    """S3 Block Public Access for the whole account."""
 
     requirements = ("W5.6", "W4.3")
 

@@ -1,7 +1,7 @@
-"""What in the audit trail somebody must be told of (W5.6): a metric filter and an alarm for each kind of event.
+"""Alarms on events of the audit trail (W5.6): a metric filter and an alarm for each kind of event.
 
-Creates them on the log group of the trail, which has the events of all regions. An account in order has none of these
-events; what a deployment changes is expected of the roles that settings name.
+Creates them on the log group of the trail, which has the events of all regions. None of these events is expected, but
+for changes by the roles that deploy, which settings name.
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudwatch-alarms-for-cloudtrail.html
 """
 
@@ -31,9 +31,9 @@ LONGEST_PATTERN = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class AuditEvent:
-    """A kind of event that raises an alarm from ``bound`` on within five minutes, and what it means if there is one.
+    """A kind of event, with an alarm at ``bound`` events or more within five minutes.
 
-    ``pattern`` says which of the trail's events are meant; ``by_deployments`` that settings may expect them of roles.
+    ``pattern`` selects events of the trail; with ``by_deployments``, those of roles that settings name are excluded.
     """
 
     name: str
@@ -44,7 +44,7 @@ class AuditEvent:
 
 
 def _any_of(*event_names: str) -> str:
-    """Whether an event has one of these names, and changes something: reads have names that end alike."""
+    """A pattern for writes with one of these event names; reads may have names with the same ending."""
     return "($.readOnly IS FALSE) && (" + " || ".join(f'($.eventName = "{name}")' for name in event_names) + ")"
 
 
@@ -76,7 +76,7 @@ AUDIT_CHANGES = (
 
 
 def events(settings: AuditSettings) -> tuple[AuditEvent, ...]:
-    """What is looked for."""
+    """The kinds of events that have an alarm."""
     return (
         AuditEvent(
             name="root-use",
@@ -124,9 +124,9 @@ def events(settings: AuditSettings) -> tuple[AuditEvent, ...]:
 
 
 def pattern_of(event: AuditEvent, changing_roles: Sequence[str]) -> str:
-    """The whole filter pattern of an event, without what is expected.
+    """The filter pattern of an event, without the events of ``changing_roles``.
 
-    That a caller has a role is asked first: a comparison with what is not there does not hold, and a user has none.
+    NOT EXISTS comes first: a comparison with a missing field is false, and an IAM user has no session issuer.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntaxForMetricFilters.html
     """
     role = "$.userIdentity.sessionContext.sessionIssuer.userName"
@@ -152,7 +152,7 @@ class AuditAlarms(Construct):
         topic: AlarmTopic,
         changing_roles: Sequence[str] = (),
     ) -> None:
-        """``topic`` is told, in the region of the trail. Changes by ``changing_roles`` are expected, too."""
+        """``topic`` is that of the trail's region. Changes by ``changing_roles`` raise no alarm."""
         super().__init__(scope, id_)
         self._names, self._trail, self._topic = names, trail, topic
         for event in events(settings):

@@ -1,11 +1,10 @@
 """The bucket that the audit trail and AWS Config's records are kept in (W5.6).
 
-Creates one bucket of the primary region, for both regions, encrypted under its logs key, aged by settings, with who
-reads and writes it logged to the logs bucket. CloudTrail and AWS Config write each below a path of its own, on behalf
-of this account's one trail and recorders alone. In a protected environment nobody deletes a file: only S3 itself
-does, when its time is over.
+Creates one bucket in the primary region, for both regions, encrypted under its logs key, with a lifecycle by settings
+and server access logs in the logs bucket. CloudTrail and AWS Config write each below a prefix of its own, for this
+account's trail and recorders only. In a protected environment no principal may delete an object: objects expire.
 
-It does not refuse other encryption, as other buckets do: CloudTrail names SSE-S3 for the digests that prove its files.
+Unlike other buckets it accepts other encryption: CloudTrail writes its digest files with SSE-S3.
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/encrypting-cloudtrail-log-files-with-aws-kms.html
 """
 
@@ -27,7 +26,7 @@ THIS_KEY = ["*"]  # in a key policy the key itself
 
 
 class AuditBucket(Construct):
-    """The bucket; what is beside it says who may use its key."""
+    """The bucket; ``uses_of_key`` are the statements for the policy of its key."""
 
     requirements = ("W5.6", "W4.3", "W4.4")
 
@@ -43,7 +42,7 @@ class AuditBucket(Construct):
         key: KmsKey,
         access_logs: Bucket,
     ) -> None:
-        """``key`` is the logs key; its policy has ``uses_of_key``. Files are removed after ``retention_days``."""
+        """``key`` is the logs key; its policy has ``uses_of_key``. Objects expire after ``retention_days``."""
         super().__init__(scope, id_)
         region = Region.of(self).name
         self.bucket = Bucket(
@@ -68,7 +67,7 @@ class AuditBucket(Construct):
 
     @staticmethod
     def uses_of_key(names: Names, region: str) -> list[Statement]:
-        """What the policy of the bucket's key says: who writes, and that whoever may read files may decrypt them.
+        """Statements for the policy of the bucket's key: CloudTrail, AWS Config, and readers of the bucket.
 
         https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html
         https://docs.aws.amazon.com/config/latest/developerguide/s3-kms-key-policy.html
@@ -108,7 +107,7 @@ def trail_arn(names: Names, region: str) -> str:
 
 
 def _of_the_trail(names: Names, region: str) -> Condition:
-    """That CloudTrail acts for this trail; it documents no aws:SourceAccount here."""
+    """CloudTrail acts for this trail; it documents no aws:SourceAccount here."""
     return when("StringEquals", "aws:SourceArn", trail_arn(names, region))
 
 
@@ -160,7 +159,7 @@ def _owned_by_the_bucket() -> Condition:
 
 
 def _nothing_is_deleted(names: Names, region: str) -> Statement:
-    """What lifecycle rules remove asks no policy. Who lifts this leaves a trace in the trail."""
+    """Lifecycle rules are not subject to the policy. Removing this statement is an event of the trail."""
     return Statement(
         sid="NothingIsDeleted",
         effect="Deny",

@@ -1,12 +1,11 @@
-"""The audit trail (W5.6): who called which of AWS's APIs in the account, in all regions, and who touched what objects.
+"""The audit trail (W5.6): API calls of the account in all regions, and data events of sensitive buckets.
 
-Creates the trail, encrypted, its files validated by signed digests, into the audit bucket and a log group of 30 days,
-and the role that CloudTrail writes the log with. Beside all management events it has those of objects, of which an
-account has too many to keep them all:
+Creates the CloudTrail trail, encrypted and with log file validation, to the audit bucket and to a log group of 30 days,
+and the role that CloudTrail writes the log group with. In addition to all management events it has these data events:
 
-- every access to backups and to Terraform's state;
-- every change of static assets, which are scripts on a payment page (PCI DSS 6.4.3): reads are CloudFront's, and many;
-- every deletion of logs and of the trail itself: what is written there is written by AWS.
+- every access to objects of backups and of Terraform's state;
+- every write of static assets, which are scripts on a payment page (PCI DSS 6.4.3): their reads are CloudFront's;
+- every deletion of logs and of the trail's own files: they are written by AWS only.
 """
 
 from __future__ import annotations
@@ -52,18 +51,18 @@ class AuditTrail(Construct):
         watched_deletions: Sequence[str],
         protected: bool,
     ) -> None:
-        """Arguments beside the trail's own.
+        """Create the trail.
 
         Args:
-            scope: stands under the region of the bucket.
+            scope: below the region of the bucket.
             id_: unique within the scope.
-            names: makes names.
-            bucket: takes the files.
-            key: encrypts files and log.
-            watched: ARNs of buckets of which every access to an object is recorded, in whichever region.
-            watched_changes: likewise, of which every change is.
-            watched_deletions: likewise, of which every deletion is.
-            protected: Terraform cannot destroy the trail.
+            names: of the environment.
+            bucket: of the trail's files.
+            key: encrypts files and log group.
+            watched: ARNs of buckets, of any region, with data events for reads and writes.
+            watched_changes: likewise, for writes.
+            watched_deletions: likewise, for deletions.
+            protected: Terraform refuses to destroy the trail.
         """
         super().__init__(scope, id_)
         self._names = names
@@ -95,7 +94,7 @@ class AuditTrail(Construct):
             ],
             tags={"Name": names.of(PURPOSE)},
             lifecycle=TerraformResourceLifecycle(prevent_destroy=protected),
-            # Terraform cannot infer it: CloudTrail tries whether it may write before it makes a trail.
+            # not inferable: CloudTrail checks at creation that it may write
             depends_on=[bucket.bucket.policy, self._policy],
         )
 

@@ -1,8 +1,8 @@
-"""AWS Config in one region (W5.6): what every resource looked like when, and rules that matter to PCI DSS.
+"""AWS Config in one region (W5.6): the configuration history of resources, and managed rules for PCI DSS.
 
-Creates the recorder of the account in the region, the channel to the audit bucket, the role of both, and AWS's managed
-rules, each with the requirement of PCI DSS 4.0.1 that it matters to in its name. What is of the whole account (IAM) is
-recorded and looked at in the primary region alone, or each user would be counted twice.
+Creates the account's configuration recorder in the region, its delivery channel to the audit bucket, the role of both,
+and AWS managed rules, each with its requirement of PCI DSS 4.0.1 in its name. Global resources (IAM) are recorded and
+evaluated in the primary region only, so that each is counted once.
 https://docs.aws.amazon.com/config/latest/developerguide/managed-cpack-pci-dss-v4.html
 """
 
@@ -39,7 +39,7 @@ READ_EVERYTHING = "arn:aws:iam::aws:policy/service-role/AWS_ConfigRole"
 
 @dataclass(frozen=True, kw_only=True)
 class ManagedRule:
-    """A rule of AWS's, and the requirement of PCI DSS 4.0.1 that it matters to."""
+    """An AWS managed rule, and its requirement of PCI DSS 4.0.1."""
 
     requirement: str
     identifier: str
@@ -148,14 +148,14 @@ OF_THE_ACCOUNT = (
 
 
 class ConfigurationHistory(Construct):
-    """The recorder of an account in a region, and its rules."""
+    """The configuration recorder of an account in a region, and its rules."""
 
     requirements = ("W5.6",)
 
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, bucket: AuditBucket, key: KmsKey, of_account: bool
     ) -> None:
-        """``key`` is that of the bucket, which may be in another region; ``of_account`` says to look at IAM too."""
+        """``key`` is the bucket's, perhaps of another region; with ``of_account`` global resources are recorded."""
         super().__init__(scope, id_)
         self._names = names
         recorder = ConfigConfigurationRecorder(
@@ -177,7 +177,7 @@ class ConfigurationHistory(Construct):
             snapshot_delivery_properties=ConfigDeliveryChannelSnapshotDeliveryProperties(
                 delivery_frequency="TwentyFour_Hours"
             ),
-            # Terraform cannot infer them: AWS Config tries whether it may write, and a channel belongs to a recorder.
+            # not inferable: AWS Config checks at creation that it may write, and a channel needs a recorder
             depends_on=[recorder, self._policy, bucket.bucket.policy],
         )
         self.recording = ConfigConfigurationRecorderStatus(
@@ -194,7 +194,7 @@ class ConfigurationHistory(Construct):
             description=f"PCI DSS 4.0.1, {rule.requirement}: {rule.meaning}",
             source=ConfigConfigRuleSource(owner="AWS", source_identifier=rule.identifier),
             input_parameters=json.dumps(rule.parameters) if rule.parameters else None,
-            depends_on=[self.recording],  # a rule is refused where nothing is recorded
+            depends_on=[self.recording],  # a rule needs a recorder that is on
         )
 
     def _role(self, bucket: AuditBucket, key: KmsKey) -> IamRole:

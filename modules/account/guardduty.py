@@ -1,8 +1,8 @@
-"""GuardDuty in one region (W5.6): it reads the account's calls, DNS queries, flows and logins for what attackers do.
+"""GuardDuty in one region (W5.6): threat detection on API calls, DNS queries, flows and database logins.
 
-Creates the detector of the account in the region, its features, and a queue with an alarm that takes grave findings.
-Runtime monitoring is off: on Fargate it puts an endpoint into the VPC, with a security group, of which Terraform knows
-nothing and on which a destruction would fail.
+Creates the account's detector in the region, its features, and a queue with an alarm for findings of high severity.
+Runtime Monitoring is off: on Fargate it creates a VPC endpoint and a security group that Terraform does not know, and
+that would block the destruction of the VPC.
 https://docs.aws.amazon.com/guardduty/latest/ug/runtime-monitoring-agent-resource-clean-up.html
 """
 
@@ -22,7 +22,7 @@ from modules.monitoring.alarm_topic import AlarmTopic
 from modules.queues.event_queue import EventQueue
 from settings.naming import THREAT_FINDINGS, Names
 
-# What of it reads something that the platform has; there are no Kubernetes clusters and no volumes.
+# The protection plans for resources that the platform has; it has no Kubernetes clusters and no volumes.
 # https://docs.aws.amazon.com/guardduty/latest/APIReference/API_DetectorFeatureConfiguration.html
 FEATURES = ("LAMBDA_NETWORK_LOGS", "RDS_LOGIN_EVENTS", "S3_DATA_EVENTS")
 # https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_findings-severity.html
@@ -37,7 +37,7 @@ class ThreatDetection(Construct):
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, queue_key: KmsKey, topic: AlarmTopic, protected: bool
     ) -> None:
-        """``queue_key`` encrypts what is found, ``topic`` is told of it; a ``protected`` detector stays."""
+        """``queue_key`` encrypts findings; ``topic`` is notified; a ``protected`` detector is not destroyed."""
         super().__init__(scope, id_)
         self.detector = GuarddutyDetector(
             self,
@@ -49,9 +49,9 @@ class ThreatDetection(Construct):
         )
         for feature in FEATURES:
             GuarddutyDetectorFeature(self, feature, detector_id=self.detector.id, name=feature, status="ENABLED")
-        self._tell_of_grave_findings(names, queue_key, topic)
+        self._alarm_on_high_findings(names, queue_key, topic)
 
-    def _tell_of_grave_findings(self, names: Names, key: KmsKey, topic: AlarmTopic) -> None:
+    def _alarm_on_high_findings(self, names: Names, key: KmsKey, topic: AlarmTopic) -> None:
         name = names.of(THREAT_FINDINGS)
         findings = EventQueue(
             self,

@@ -1,7 +1,7 @@
-"""Security Hub in one region (W5.6): what GuardDuty, Access Analyzer and AWS Config find, and checks of two standards.
+"""Security Hub in one region (W5.6): findings of GuardDuty, Access Analyzer and AWS Config, and two standards.
 
-Creates the hub of the account in the region, and its subscriptions to PCI DSS 4.0.1 and to AWS's Foundational Security
-Best Practices. The hub of the primary region also gathers what the other one finds.
+Creates the account's hub in the region, and its subscriptions to PCI DSS 4.0.1 and to AWS's Foundational Security Best
+Practices. The hub of the primary region aggregates the findings of both.
 https://docs.aws.amazon.com/securityhub/latest/userguide/pci-standard.html
 https://docs.aws.amazon.com/securityhub/latest/userguide/fsbp-standard.html
 """
@@ -28,15 +28,15 @@ class SecurityHub(Construct):
     requirements = ("W5.6",)
 
     def __init__(self, scope: Construct, id_: str, *, protected: bool) -> None:
-        """A ``protected`` hub cannot be destroyed by Terraform: its findings would go with it."""
+        """Terraform does not destroy a ``protected`` hub: its findings would be lost."""
         super().__init__(scope, id_)
         self.hub = SecurityhubAccount(
             self,
             "hub",
-            # Which standards are checked is said below; one that AWS adds to its defaults is not.
+            # Standards are subscribed to below, so that AWS's defaults may change.
             enable_default_standards=False,
             auto_enable_controls=True,
-            control_finding_generator="SECURITY_CONTROL",  # one finding for what several standards ask for
+            control_finding_generator="SECURITY_CONTROL",  # one finding for a control of several standards
             lifecycle=TerraformResourceLifecycle(prevent_destroy=protected),
         )
         for name, standard in STANDARDS.items():
@@ -47,8 +47,8 @@ class SecurityHub(Construct):
                 depends_on=[self.hub],
             )
 
-    def gather_from(self, other: SecurityHub) -> SecurityhubFindingAggregator:
-        """Gather what the hub of another region finds."""
+    def aggregate(self, other: SecurityHub) -> SecurityhubFindingAggregator:
+        """Aggregate the findings of another region's hub."""
         return SecurityhubFindingAggregator(
             self,
             "aggregator",

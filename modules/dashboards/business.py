@@ -1,7 +1,7 @@
-"""What the business sees (W5.2): payments started, succeeded and failed, how long they take, and the money at risk.
+"""The dashboard of payments (W5.2): started, succeeded and failed, processing time, and the amount at risk.
 
 Creates one dashboard of the environment, with the same rows for each region. Its metrics are those that the payments
-service writes (services/payments/payments/metrics.py), and the queues whose messages are payments.
+service publishes (services/payments/payments/metrics.py), and those of the queues that carry payments.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SUCCESS = "100 * FILL(succeeded, 0) / (FILL(succeeded, 0) + FILL(failed, 0))"
 
 
 class BusinessDashboard(Construct):
-    """The board of the business. Stands in the primary region."""
+    """The payments dashboard. In the primary region."""
 
     requirements = ("W5.2",)
 
@@ -47,9 +47,9 @@ class BusinessDashboard(Construct):
         *,
         names: Names,
         settings: ObservabilitySettings,
-        regions: Mapping[str, AlarmTopic],
+        topics: Mapping[str, AlarmTopic],
     ) -> None:
-        """``regions`` has, by what it is called, of each region what is watched there."""
+        """``topics`` has the alarm topic of each region, by the id of the region."""
         super().__init__(scope, id_)
         self._names = names
         self._settings = settings
@@ -66,16 +66,16 @@ class BusinessDashboard(Construct):
             name=names.of("business"),
             sections=[
                 Section(region=first, rows=[[head]]),
-                *(self._region(place, topic) for place, topic in regions.items()),
+                *(self._region(region_id, topic) for region_id, topic in topics.items()),
             ],
         )
 
-    def _region(self, place: str, topic: AlarmTopic) -> Section:
+    def _region(self, region_id: str, topic: AlarmTopic) -> Section:
         region = Region.of(topic).name
         return Section(
             region=region,
             rows=[
-                [Text(markdown=f"## {place[0].upper()}{place[1:]} region, {region}")],
+                [Text(markdown=f"## {region_id[0].upper()}{region_id[1:]} region, {region}")],
                 [self._counts(), self._rate(), self._times()],
                 [self._started(), self._success_rate(), self._processing_time()],
                 [Text(markdown="### Money at risk: accepted, and not answered yet")],
@@ -142,7 +142,7 @@ class BusinessDashboard(Construct):
         )
 
     def _at_risk(self) -> Graph:
-        """A line for each currency that there is: found by a search, as nobody lists them."""
+        """A line for each currency, by a search expression: the currencies are not known here."""
         names = (metrics.NAMESPACE, *metrics.DIMENSIONS_OF_AMOUNTS)
         found = (
             f'{{{",".join(names)}}} MetricName="{metrics.AMOUNT_AT_RISK.name}" '
@@ -170,7 +170,7 @@ class BusinessDashboard(Construct):
         )
 
     def _queues(self, topic: AlarmTopic) -> list[Graph]:
-        """Of the queues whose messages are payments, if there are any."""
+        """The queues that carry payments, if any."""
         own = [alarm for alarm, _ in topic.alarms if alarm.pages is Incident.PAYMENTS_NOT_PROCESSED]
 
         def of_kind(kind: str) -> list[Alarm]:

@@ -1,6 +1,6 @@
-"""A dashboard (W5.2), as sections of rows of graphs: where each stands on the board follows from that.
+"""A CloudWatch dashboard (W5.2), as sections of rows of widgets; positions and widths follow from that.
 
-Creates one dashboard. It has no region; each of its graphs shows the metrics of one region.
+Creates one dashboard. Dashboards are global; each widget shows the metrics of one region.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 """
 
@@ -26,7 +26,7 @@ BLUE, ORANGE, GREEN, RED, GREY = "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#7
 
 @dataclass(frozen=True)
 class Series:
-    """A line: one metric, or an expression over several, which are not shown themselves.
+    """A line: one metric, or an expression over several hidden ones.
 
     Ids in expressions are shared by the lines of a graph: the same id is the same metric.
     """
@@ -36,38 +36,38 @@ class Series:
     expression: str = ""
     colour: str = ""
     right: bool = False
-    """Whether it is measured at the right axis."""
+    """Whether it uses the right axis."""
 
 
 class Shown(Protocol):
-    """What stands in a row."""
+    """A widget of a row."""
 
     @property
     def height(self) -> int:
-        """Rows of the board's grid."""
+        """Height in units of the dashboard's grid."""
 
     def widget(self, region: str) -> tuple[str, Widget]:
-        """Its type and its properties."""
+        """The widget's type and properties."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """Lines over time, or as numbers the newest of each; ``unit`` is written at the axis."""
+    """Lines over time, or a number for each; ``unit`` is the label of the left axis."""
 
     title: str
     unit: str
     series: Sequence[Series]
     right_unit: str = ""
     bound: float | None = None
-    """Where an alarm begins."""
+    """The threshold of the alarm, as an annotation."""
     below: bool = False
     most: float | None = None
-    """Where the axis ends, if that is known."""
+    """The maximum of the axis, if known."""
     numbers: bool = False
     height: int = 6
 
     def widget(self, region: str) -> tuple[str, Widget]:
-        """As CloudWatch takes it."""
+        """The widget's type and properties."""
         properties: Widget = {
             "title": self.title,
             "region": region,
@@ -81,7 +81,7 @@ class Graph:
         if self.right_unit:
             axes["right"] = {"label": self.right_unit, "min": 0, "showUnits": False}
         properties |= {"yAxis": axes, "legend": {"position": "bottom"}}
-        if self.bound:  # all above zero would be red
+        if self.bound:  # with a threshold of zero the whole graph would be red
             line = {"label": "alarm", "value": self.bound, "color": RED, "fill": "below" if self.below else "above"}
             properties["annotations"] = {"horizontal": [line]}
         return "metric", properties
@@ -115,32 +115,32 @@ def _of(metric: Metric, look: Mapping[str, Any]) -> list[Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """Markdown, such as a heading; as tall as its lines."""
+    """Markdown, such as a heading."""
 
     markdown: str
     height: int = 1
 
     def widget(self, region: str) -> tuple[str, Widget]:  # noqa: ARG002 - it has none
-        """As CloudWatch takes it."""
+        """The widget's type and properties."""
         return "text", {"markdown": self.markdown, "background": "transparent"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class States:
-    """How alarms stand."""
+    """The states of alarms."""
 
     title: str
     arns: Sequence[str]
     height: int = 6
 
     def widget(self, region: str) -> tuple[str, Widget]:  # noqa: ARG002 - the ARNs say it
-        """As CloudWatch takes it."""
+        """The widget's type and properties."""
         return "alarm", {"title": self.title, "alarms": list(self.arns), "sortBy": "stateUpdatedTimestamp"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """Rows of a region, top to bottom; what stands in a row has the same width."""
+    """Rows of a region, top to bottom; widgets of a row have the same width."""
 
     region: str
     rows: Sequence[Sequence[Shown]]
@@ -163,7 +163,7 @@ class Dashboard(Construct):
 
 
 def laid_out(sections: Sequence[Section]) -> list[Widget]:
-    """All widgets, each with its place: none over another, none beyond the board's 24 columns."""
+    """All widgets with their positions: none overlaps, none exceeds the dashboard's 24 columns."""
     placed: list[Widget] = []
     y = 0
     for section in sections:
@@ -184,7 +184,7 @@ def line(label: str, metric: Metric, colour: str = "", *, right: bool = False) -
 
 
 def graph_of(alarms: Sequence[Alarm], *, title: str, unit: str, scale: float = 1, most: float | None = None) -> Graph:
-    """What alarms look at, a line each, and the bound, which they have in common. Divided by ``scale``."""
+    """The metrics of alarms, a line each, and their threshold if all have the same. Divided by ``scale``."""
     series, bounds = [], set()
     for number, alarm in enumerate(alarms):
         series.append(_scaled(alarm.subject, alarm, number, scale))
@@ -196,7 +196,7 @@ def graph_of(alarms: Sequence[Alarm], *, title: str, unit: str, scale: float = 1
 def _scaled(label: str, alarm: Alarm, number: int, scale: float) -> Series:
     if not alarm.expression and scale == 1:
         return Series(label, alarm.metrics)
-    # Ids are an alarm's own; on a graph all alarms have theirs.
+    # Ids are unique in an alarm; a graph has several alarms.
     ids = {id_: f"{id_}_{number}" for id_ in alarm.metrics}
     expression = alarm.expression or next(iter(ids))
     for id_, unique in ids.items():

@@ -1,7 +1,7 @@
-"""What operators see (W5.2): how alarms stand, the edge, and of each region the same rows from the load balancer down.
+"""The dashboard of the platform (W5.2): alarm states, the edge, and the same rows for each region.
 
-Creates one dashboard of the environment. What its graphs of services, database, queues and functions show is what the
-region's alarms look at, so that whatever is watched is also seen.
+Creates one dashboard of the environment. Its graphs of services, database, queues and functions show the metrics of the
+region's alarms, so that every metric with an alarm is on the dashboard.
 """
 
 from __future__ import annotations
@@ -36,8 +36,7 @@ from modules.region import Region
 from settings.naming import Names
 from settings.observability import ObservabilitySettings
 
-# Rows of graphs of what alarms of a kind look at, as far as there are any: kind, title, unit, what it is divided by,
-# and where the axis ends.
+# Rows of graphs of the metrics of alarms of a kind, if any: kind, title, unit, divisor, maximum of the axis.
 DATA = (
     ("database-cpu", "Database: processor of the writer", "%", 1, 100),
     ("database-connections", "Database: connections to the writer", "connections", 1, None),
@@ -55,8 +54,8 @@ WORK = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """A region that serves."""
+class RegionPanels:
+    """The parts of one region that the dashboard shows."""
 
     topic: AlarmTopic
     paging: Paging
@@ -65,7 +64,7 @@ class Place:
 
 
 class PlatformDashboard(Construct):
-    """The board of the operators. Stands in the primary region."""
+    """The platform dashboard. In the primary region."""
 
     requirements = ("W5.2",)
 
@@ -77,14 +76,14 @@ class PlatformDashboard(Construct):
         names: Names,
         settings: ObservabilitySettings,
         distribution: Distribution,
-        places: Mapping[str, Place],
-        edge: AlarmTopic,
+        regions: Mapping[str, RegionPanels],
+        edge_topic: AlarmTopic,
         edge_paging: Paging,
     ) -> None:
-        """``places`` has the regions by what they are called; ``edge`` what is watched where only what is global is."""
+        """``regions`` has the parts of each region, by its id; ``edge_topic`` the alarms of us-east-1."""
         super().__init__(scope, id_)
         self._names = names
-        self._places = places
+        self._regions = regions
         self._distribution = {"DistributionId": distribution.distribution.id, "Region": "Global"}
         head = Text(
             markdown=f"# Platform of {names.suffix}\nMade by Terraform: what is changed here is lost. What each alarm "
@@ -92,36 +91,36 @@ class PlatformDashboard(Construct):
             height=2,
         )
         states = [
-            *(self._states(place, one.topic, one.paging) for place, one in places.items()),
-            self._states("edge", edge, edge_paging),
+            *(self._states(region_id, one.topic, one.paging) for region_id, one in regions.items()),
+            self._states("edge", edge_topic, edge_paging),
         ]
         self.dashboard = Dashboard(
             self,
             "board",
             name=names.of("platform"),
             sections=[
-                Section(region=Region.of(edge).name, rows=[[head], states, *self._edge(edge)]),
+                Section(region=Region.of(edge_topic).name, rows=[[head], states, *self._edge(edge_topic)]),
                 *(
-                    Section(region=Region.of(one.topic).name, rows=list(self._region(p, one)))
-                    for p, one in places.items()
+                    Section(region=Region.of(one.topic).name, rows=list(self._region(region_id, one)))
+                    for region_id, one in regions.items()
                 ),
             ],
         )
 
-    def _states(self, place: str, topic: AlarmTopic, paging: Paging) -> States:
-        """Of what pages, and of its signs."""
+    def _states(self, region_id: str, topic: AlarmTopic, paging: Paging) -> States:
+        """The composite alarms that page, and their symptoms."""
         names = [self._names.alarm(incident.value) for incident in paging.composites]
         names += [self._names.alarm(alarm.name) for alarm, _ in topic.alarms if alarm.pages]
         prefix = f"arn:aws:cloudwatch:{Region.of(topic).name}:{self._names.account_id}:alarm:"
-        return States(title=f"What pages: {place}", arns=[f"{prefix}{name}" for name in names])
+        return States(title=f"What pages: {region_id}", arns=[f"{prefix}{name}" for name in names])
 
     def _edge(self, topic: AlarmTopic) -> Iterator[list[Shown]]:
         def of(name: str, statistic: str) -> Metric:
             return Metric("AWS/CloudFront", name, statistic, self._distribution)
 
         health = [
-            line(place, Metric("AWS/Route53", "HealthCheckPercentageHealthy", "Average", _check(one.origin_record)))
-            for place, one in self._places.items()
+            line(region_id, Metric("AWS/Route53", "HealthCheckPercentageHealthy", "Average", _check(one.origin_record)))
+            for region_id, one in self._regions.items()
         ]
         (errors,) = _of_kind(topic, "edge-errors")
         yield [Text(markdown="## At the edge")]
@@ -139,9 +138,9 @@ class PlatformDashboard(Construct):
             Graph(title="Checkers that call a region healthy", unit="% of checkers", series=health, most=100),
         ]
 
-    def _region(self, place: str, one: Place) -> Iterator[list[Shown]]:
+    def _region(self, region_id: str, one: RegionPanels) -> Iterator[list[Shown]]:
         topic = one.topic
-        yield [Text(markdown=f"## {place[0].upper()}{place[1:]} region, {Region.of(topic).name}")]
+        yield [Text(markdown=f"## {region_id[0].upper()}{region_id[1:]} region, {Region.of(topic).name}")]
         yield list(_load_balancer(one.load_balancer, topic))
         services = _of_kind(topic, "tasks-missing")
         if services:
@@ -193,7 +192,7 @@ def _load_balancer(load_balancer: LoadBalancer, topic: AlarmTopic) -> Iterator[G
 
 
 def _tasks(services: list[Alarm]) -> Iterator[Graph]:
-    """How many run beside how many should, and how busy they are."""
+    """Running and missing tasks, and their utilization."""
     names = {alarm.subject: alarm for alarm in services}
     running = [line(name, alarm.metrics["running"]) for name, alarm in names.items()]
     missing = [

@@ -1,7 +1,7 @@
 """A certificate of ACM, validated by DNS (W4.2, W2.1).
 
-Creates the certificate in the region that it stands in, a record for each name that proves it, and the wait until ACM
-has seen them. ACM renews it as long as the records stay.
+Creates the certificate in its construct's region, the validation record of each name, and the wait for validation.
+ACM renews the certificate as long as the records exist.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ RECORD_SECONDS = 300
 
 
 class Certificate(Construct):
-    """A validated certificate; ``arn`` is known once it can be used."""
+    """A validated certificate; ``arn`` is known once it is issued."""
 
     requirements = ("W4.2",)
 
     def __init__(
         self, scope: Construct, id_: str, *, domain_name: str, zone_id: str, other_names: Sequence[str] = ()
     ) -> None:
-        """``other_names`` are in the certificate beside ``domain_name``; all of them are in the one zone."""
+        """``other_names`` are subject alternative names; all names are in the one zone."""
         super().__init__(scope, id_)
         self.certificate = AcmCertificate(
             self,
@@ -48,7 +48,7 @@ class Certificate(Construct):
         self.arn = self.validation.certificate_arn
 
     def alarm(self, name: str, days: int) -> Alarm:
-        """Below so many days, which is after ACM should have renewed it."""
+        """The certificate expires in fewer than ``days`` days, by when ACM should have renewed it."""
         return Alarm(
             name=name,
             kind="certificate-ends",
@@ -70,9 +70,9 @@ class Certificate(Construct):
             type=self._proof(number, "resource_record_type"),
             records=[self._proof(number, "resource_record_value")],
             ttl=RECORD_SECONDS,
-            allow_overwrite=True,  # the other region's certificate for the same name is proved by the same record
+            allow_overwrite=True,  # both regions' certificates validate a shared name by the same record
         )
 
     def _proof(self, number: int, attribute: str) -> str:
-        """An attribute of a validation option, one for each name: a set, which must become a list to be indexed."""
+        """An attribute of the validation option of one name: options are a set, and become a list to be indexed."""
         return f"${{tolist({self.certificate.fqn}.domain_validation_options)[{number}].{attribute}}}"

@@ -1,9 +1,9 @@
-"""CloudFront in front of the platform (W4.1, W4.5): what customers reach.
+"""The CloudFront distribution in front of both regions (W4.1, W4.5).
 
-Creates the distribution with its behaviours, its cache, origin request and response headers policies, the origin access
-control to the static assets, and the records of the names that customers use. Static assets come from the primary
-region's bucket, and from its replica where that one fails. Everything else comes from the load balancers, under a name
-that Route 53 moves: CloudFront itself would send only reads to another origin, and a payment is a write.
+Creates the distribution with its cache behaviours, its cache, origin request and response headers policies, the origin
+access control to the static assets, its certificate, and the alias records of the host names. The origin of static
+assets is an origin group: the primary region's bucket, and its replica on failure. The origin of all other paths is the
+load balancers, under a name that Route 53 fails over: an origin group fails over reads only, and a payment is a write.
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/high_availability_origin_failover.html
 """
 
@@ -43,7 +43,7 @@ LOAD_BALANCERS = "load-balancers"
 STATIC_ASSETS = "static-assets"
 STATIC_ASSETS_REPLICA = "static-assets-replica"
 STATIC_ASSETS_GROUP = "static-assets-of-both-regions"
-# What means that a bucket's region is in trouble, and not that there is no such file.
+# Statuses of a failing region, and not of a missing object.
 FAILURES = (500, 502, 503, 504)
 READS = ["GET", "HEAD", "OPTIONS"]
 ALL_METHODS = [*READS, "DELETE", "PATCH", "POST", "PUT"]
@@ -54,7 +54,7 @@ KEEPALIVE_SECONDS = 60
 
 
 class Distribution(Construct):
-    """The distribution and its names."""
+    """The distribution, its certificate and its alias records."""
 
     requirements = ("W4.1", "W4.2", "W4.5", "W5.5")
 
@@ -64,7 +64,7 @@ class Distribution(Construct):
         id_: str,
         *,
         names: Names,
-        edge: EdgeSettings,
+        settings: EdgeSettings,
         host_names: Sequence[str],
         zone_id: str,
         origin_name: str,
@@ -74,29 +74,29 @@ class Distribution(Construct):
         web_acl_arn: str,
         viewer_function_arn: str,
     ) -> None:
-        """Arguments beside the usual ones.
+        """Create the distribution.
 
         Args:
-            scope: stands under us-east-1, from where CloudFront takes certificates and web ACLs.
+            scope: below the Region of us-east-1, the only one whose certificates and web ACLs CloudFront accepts.
             id_: unique within the scope.
-            names: makes names.
-            edge: the settings of all this.
-            host_names: that customers use, whole.
-            zone_id: of the zone that all names are in.
-            origin_name: of the load balancers, which ``origin_records`` lead to.
-            origin_records: there before the distribution calls that name, and until it does not any more.
-            static_assets: read where it can be.
-            replica: read where that fails.
-            web_acl_arn: the firewall.
-            viewer_function_arn: the function that marks requests to the load balancers as the distribution's own.
+            names: of the environment.
+            settings: of the edge.
+            host_names: the fully qualified names that customers use.
+            zone_id: of the hosted zone of all names.
+            origin_name: of the load balancers; ``origin_records`` resolve it.
+            origin_records: created before the distribution, destroyed after it.
+            static_assets: the primary origin of static paths.
+            replica: the secondary origin of static paths.
+            web_acl_arn: of the web ACL of scope CLOUDFRONT.
+            viewer_function_arn: of the CloudFront function that adds the origin secret to requests.
         """
         super().__init__(scope, id_)
-        self._edge = edge
+        self._settings = settings
         self._viewer_function_arn = viewer_function_arn
         self.certificate = Certificate(
             self, "certificate", domain_name=host_names[0], other_names=host_names[1:], zone_id=zone_id
         )
-        self.policies = DistributionPolicies(self, "policies", names=names, edge=edge)
+        self.policies = DistributionPolicies(self, "policies", names=names, settings=settings)
         self.access_control = CloudfrontOriginAccessControl(
             self,
             "access-control",
@@ -114,7 +114,7 @@ class Distribution(Construct):
             aliases=list(host_names),
             http_version="http2and3",
             is_ipv6_enabled=True,
-            price_class=edge.price_class,
+            price_class=settings.price_class,
             web_acl_id=web_acl_arn,
             origin=[
                 self._load_balancers(origin_name),
@@ -130,7 +130,7 @@ class Distribution(Construct):
                     path_pattern=one.path_pattern,
                     **self._behaviour(one.kind, CloudfrontDistributionOrderedCacheBehaviorFunctionAssociation),
                 )
-                for one in edge.behaviours
+                for one in settings.behaviours
             ],
             custom_error_response=self._errors(),
             restrictions=CloudfrontDistributionRestrictions(geo_restriction=self._countries()),
@@ -154,7 +154,7 @@ class Distribution(Construct):
                 https_port=443,
                 origin_protocol_policy="https-only",
                 origin_ssl_protocols=["TLSv1.2"],
-                origin_read_timeout=self._edge.origin_response_seconds,
+                origin_read_timeout=self._settings.origin_response_seconds,
                 origin_keepalive_timeout=KEEPALIVE_SECONDS,
             ),
         )
@@ -167,7 +167,7 @@ class Distribution(Construct):
         )
 
     def _behaviour(self, kind: BehaviourKind, association: type[Any]) -> dict[str, Any]:
-        """What all behaviours of a kind have in common; ``association`` is the binding's class for functions."""
+        """The arguments of a behaviour of one kind; ``association`` is the class of its function association."""
         common: dict[str, Any] = {
             "compress": True,
             "cached_methods": ["GET", "HEAD"],
@@ -186,28 +186,28 @@ class Distribution(Construct):
             "allowed_methods": ALL_METHODS,
             "origin_request_policy_id": self.policies.origin_request,
             "function_association": [mark],
-            # A redirect comes too late for a client that has sent its key and a card's data in the clear.
+            # A client that is redirected has already sent its key and card data in clear text.
             "viewer_protocol_policy": "https-only" if kind is BehaviourKind.API else "redirect-to-https",
         }
 
     def _errors(self) -> list[CloudfrontDistributionCustomErrorResponse]:
-        """Failures are not kept: the next request asks again. A refusal is shown as settings say."""
+        """Server errors are not cached. A 403 has the page that settings name, if any."""
         errors = [
             CloudfrontDistributionCustomErrorResponse(error_code=status, error_caching_min_ttl=0) for status in FAILURES
         ]
-        if self._edge.forbidden_page:
+        if self._settings.forbidden_page:
             errors.append(
                 CloudfrontDistributionCustomErrorResponse(
                     error_code=403,
                     response_code=403,
-                    response_page_path=self._edge.forbidden_page,
+                    response_page_path=self._settings.forbidden_page,
                     error_caching_min_ttl=0,
                 )
             )
         return errors
 
     def _countries(self) -> CloudfrontDistributionRestrictionsGeoRestriction:
-        allowed, blocked = self._edge.allowed_countries, self._edge.blocked_countries
+        allowed, blocked = self._settings.allowed_countries, self._settings.blocked_countries
         if not allowed and not blocked:
             return CloudfrontDistributionRestrictionsGeoRestriction(restriction_type="none")
         return CloudfrontDistributionRestrictionsGeoRestriction(
@@ -225,7 +225,7 @@ class Distribution(Construct):
                 alias=Route53RecordAlias(
                     name=self.distribution.domain_name,
                     zone_id=self.distribution.hosted_zone_id,
-                    evaluate_target_health=False,  # CloudFront has no health that Route 53 could ask for
+                    evaluate_target_health=False,  # not supported for a distribution
                 ),
             )
 

@@ -1,8 +1,8 @@
-"""Who asked CloudFront for what, in CloudWatch Logs (W5.3).
+"""CloudFront's access log in CloudWatch Logs (W5.3).
 
-Creates the log group and CloudFront's standard logging (v2) to it, which AWS offers in us-east-1 only. Cookies and
-query strings are left out: what customers send with them is theirs. AWS writes for itself the resource policy that lets
-its delivery in, one for the account; one for each environment would soon be more than the ten that a region allows.
+Creates the log group and the delivery of CloudFront's standard logs (v2) to it, which is configured in us-east-1 only.
+Cookies and query strings are not logged: they may hold personal data. AWS adds the resource policy that allows the
+delivery by itself, so this has none: a region allows ten.
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logging.html
 """
 
@@ -49,7 +49,7 @@ FIELDS = [
 
 
 class DistributionLogs(Construct):
-    """The access log of a distribution."""
+    """The access log of a distribution, kept 30 days."""
 
     requirements = ("W4.1", "W5.3")
 

@@ -1,6 +1,6 @@
-"""What CloudFront keeps, sends on and adds (W4.1): its cache, origin request and response headers policies.
+"""CloudFront's cache, origin request and response headers policies (W4.1).
 
-Creates own policies where AWS has none that fits, and looks up the managed one where it has.
+Creates custom policies, and looks up the managed cache policy that disables caching.
 """
 
 from __future__ import annotations
@@ -42,47 +42,47 @@ from settings.edge import LONGEST_SECONDS, BehaviourKind, EdgeSettings
 from settings.naming import Names
 
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
-NEVER_KEPT = "Managed-CachingDisabled"
-# Host is left out so that CloudFront sends the load balancers' own name, for which their certificate is; the others are
-# what clients would use to make a server believe in another host, path or method.
-NOT_SENT_ON = ["Host", "Forwarded", "X-Forwarded-Host", "X-HTTP-Method-Override", "X-Original-URL", "X-Rewrite-URL"]
-NOTHING_AT_ALL = "default-src 'none'; frame-ancestors 'none'"  # an answer of the API is no page
+CACHING_DISABLED = "Managed-CachingDisabled"
+# Without Host, CloudFront sends the origin's name, which the load balancers' certificate is for; the others are headers
+# by which clients override host, path or method.
+NOT_FORWARDED = ["Host", "Forwarded", "X-Forwarded-Host", "X-HTTP-Method-Override", "X-Original-URL", "X-Rewrite-URL"]
+API_CONTENT_SECURITY_POLICY = "default-src 'none'; frame-ancestors 'none'"  # an answer of the API is no page
 NO_DEVICES = "camera=(), display-capture=(), geolocation=(), microphone=(), usb=()"
-TELLTALES = ("Server", "X-Powered-By")
+SERVER_HEADERS = ("Server", "X-Powered-By")
 
 
 class DistributionPolicies(Construct):
-    """The policies of a distribution; their ids by the kind of behaviour."""
+    """The policies of a distribution; ``cache`` and ``response_headers`` have their ids by the kind of behaviour."""
 
     requirements = ("W4.1",)
 
-    def __init__(self, scope: Construct, id_: str, *, names: Names, edge: EdgeSettings) -> None:
+    def __init__(self, scope: Construct, id_: str, *, names: Names, settings: EdgeSettings) -> None:
         super().__init__(scope, id_)
         self._names = names
-        self._edge = edge
-        never = DataAwsCloudfrontCachePolicy(self, "never-kept", name=NEVER_KEPT)
+        self._settings = settings
+        never = DataAwsCloudfrontCachePolicy(self, "never-kept", name=CACHING_DISABLED)
         self.cache = {
-            BehaviourKind.STATIC: self._kept_long().id,
-            BehaviourKind.PAGES: self._kept_as_they_say().id,
+            BehaviourKind.STATIC: self._static_cache_policy().id,
+            BehaviourKind.PAGES: self._pages_cache_policy().id,
             BehaviourKind.API: never.id,
         }
-        pages = self._response_headers("pages", csp=edge.content_security_policy, own_csp_wins=True)
+        pages = self._response_headers("pages", csp=settings.content_security_policy, own_csp_wins=True)
         api = self._response_headers(
-            "api", csp=NOTHING_AT_ALL, own_csp_wins=False, others={"Cache-Control": "no-store"}
+            "api", csp=API_CONTENT_SECURITY_POLICY, own_csp_wins=False, others={"Cache-Control": "no-store"}
         )
         self.response_headers = {
             BehaviourKind.STATIC: pages.id,
             BehaviourKind.PAGES: pages.id,
             BehaviourKind.API: api.id,
         }
-        self.origin_request = self._sent_on().id
+        self.origin_request = self._origin_request_policy().id
 
-    def _kept_long(self) -> CloudfrontCachePolicy:
-        """Static files: the same for everybody, whatever is asked beside their path."""
-        return self._cache_policy("static", default_seconds=self._edge.static_cache_seconds)
+    def _static_cache_policy(self) -> CloudfrontCachePolicy:
+        """Static files: the cache key is the path alone."""
+        return self._cache_policy("static", default_seconds=self._settings.static_cache_seconds)
 
-    def _kept_as_they_say(self) -> CloudfrontCachePolicy:
-        """Pages: kept only where they say so themselves, and apart for everybody who is known by cookie or header."""
+    def _pages_cache_policy(self) -> CloudfrontCachePolicy:
+        """Pages: cached as their Cache-Control says; cookies, query string and Authorization are in the cache key."""
         return self._cache_policy(
             "pages", default_seconds=0, cookies="all", query_strings="all", headers=["Authorization"]
         )
@@ -122,8 +122,8 @@ class DistributionPolicies(Construct):
             parameters_in_cache_key_and_forwarded_to_origin=key,
         )
 
-    def _sent_on(self) -> CloudfrontOriginRequestPolicy:
-        """Everything but a few headers goes to the load balancers, the mark of the viewer function with it."""
+    def _origin_request_policy(self) -> CloudfrontOriginRequestPolicy:
+        """All but a few headers go to the load balancers; the header that the viewer function adds is among them."""
         return CloudfrontOriginRequestPolicy(
             self,
             "origin-request",
@@ -133,7 +133,7 @@ class DistributionPolicies(Construct):
             query_strings_config=CloudfrontOriginRequestPolicyQueryStringsConfig(query_string_behavior="all"),
             headers_config=CloudfrontOriginRequestPolicyHeadersConfig(
                 header_behavior="allExcept",
-                headers=CloudfrontOriginRequestPolicyHeadersConfigHeaders(items=NOT_SENT_ON),
+                headers=CloudfrontOriginRequestPolicyHeadersConfigHeaders(items=NOT_FORWARDED),
             ),
         )
 
@@ -153,21 +153,21 @@ class DistributionPolicies(Construct):
                 ]
             ),
             remove_headers_config=CloudfrontResponseHeadersPolicyRemoveHeadersConfig(
-                items=[CloudfrontResponseHeadersPolicyRemoveHeadersConfigItems(header=name) for name in TELLTALES]
+                items=[CloudfrontResponseHeadersPolicyRemoveHeadersConfigItems(header=name) for name in SERVER_HEADERS]
             ),
         )
 
     def _security_headers(self, csp: str, *, own_csp_wins: bool) -> Any:
         return CloudfrontResponseHeadersPolicySecurityHeadersConfig(
             strict_transport_security=CloudfrontResponseHeadersPolicySecurityHeadersConfigStrictTransportSecurity(
-                access_control_max_age_sec=self._edge.strict_transport_seconds,
+                access_control_max_age_sec=self._settings.strict_transport_seconds,
                 include_subdomains=True,
-                preload=self._edge.strict_transport_preload,
+                preload=self._settings.strict_transport_preload,
                 override=True,
             ),
             content_security_policy=CloudfrontResponseHeadersPolicySecurityHeadersConfigContentSecurityPolicy(
                 content_security_policy=csp,
-                override=not own_csp_wins,  # a page that says itself what it may load knows better
+                override=not own_csp_wins,  # a page's own policy takes precedence
             ),
             content_type_options=CloudfrontResponseHeadersPolicySecurityHeadersConfigContentTypeOptions(override=True),
             frame_options=CloudfrontResponseHeadersPolicySecurityHeadersConfigFrameOptions(

@@ -1,6 +1,6 @@
-"""When somebody must look at what customers meet first (W5.2): CloudFront, its certificate, and the health of regions.
+"""Alarms on CloudFront, its certificate and the health checks of the regions (W5.2).
 
-Creates the alarms whose metrics AWS publishes in us-east-1 only, so that they stand there, as does their topic.
+Creates the alarms whose metrics AWS publishes in us-east-1 only: alarms and topic are in that region.
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/programming-cloudwatch-metrics.html
 https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/monitoring-health-checks.html
 """
@@ -19,7 +19,7 @@ from modules.monitoring.metrics import FIVE_MINUTES, Metric
 
 
 class EdgeAlarms(Construct):
-    """The alarms of what has no region."""
+    """The alarms of global services."""
 
     requirements = ("W5.2", "W7.2")
 
@@ -33,15 +33,15 @@ class EdgeAlarms(Construct):
         serving: Collection[str],
         topic: AlarmTopic,
     ) -> None:
-        """``origin_records`` has the regions by their place; of those that are ``serving`` customers the loss pages."""
+        """``origin_records`` by the region's id. An unhealthy region pages if it is in ``serving``."""
         super().__init__(scope, id_)
         settings = topic.settings
         own = {"DistributionId": distribution.distribution.id, "Region": "Global"}
         topic.watch(self, "errors", _errors(own, settings.max_5xx_percent))
         topic.watch(self, "requests", _requests(own, settings.anomaly_deviations))
         topic.watch(self, "certificate", distribution.certificate.alarm("edge-certificate", settings.certificate_days))
-        for place, record in origin_records.items():
-            topic.watch(self, f"{place}-unhealthy", _unhealthy(place, record, pages=place in serving))
+        for region_id, record in origin_records.items():
+            topic.watch(self, f"{region_id}-unhealthy", _unhealthy(region_id, record, pages=region_id in serving))
 
 
 def _errors(own: dict[str, str], most_percent: float) -> Alarm:
@@ -61,7 +61,7 @@ def _errors(own: dict[str, str], most_percent: float) -> Alarm:
 
 
 def _requests(own: dict[str, str], deviations: float) -> Alarm:
-    """How many there should be, nobody can say; CloudWatch learns it, by hour and day of the week."""
+    """An anomaly detection band: CloudWatch learns the expected number by hour and weekday."""
     return Alarm(
         name="edge-requests-unusual",
         meaning="Customers ask much more or much less than they usually do at this time",
@@ -71,11 +71,11 @@ def _requests(own: dict[str, str], deviations: float) -> Alarm:
     )
 
 
-def _unhealthy(place: str, record: OriginRecord, *, pages: bool) -> Alarm:
+def _unhealthy(region_id: str, record: OriginRecord, *, pages: bool) -> Alarm:
     return Alarm(
-        name=f"{place}-unhealthy",
+        name=f"{region_id}-unhealthy",
         kind="region-unhealthy",
-        meaning=f"From outside, the {place} region does not answer as it should",
+        meaning=f"From outside, the {region_id} region does not answer as it should",
         metrics={
             "healthy": Metric("AWS/Route53", "HealthCheckStatus", "Minimum", {"HealthCheckId": record.health_check.id})
         },

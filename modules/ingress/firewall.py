@@ -1,10 +1,10 @@
-"""The firewall (W5.1): one list of rules, as a web ACL in front of CloudFront and one in front of each load balancer.
+"""The web ACL of CloudFront or of a load balancer (AWS WAF, W5.1), from one list of rules.
 
-Creates the web ACL of one scope, the address lists that it looks at, its log group and its logging. What AWS's groups
-are used for and where is in settings/firewall.py.
+Creates the web ACL of one scope, its IP sets, its log group and its logging. Which managed rule groups are in which
+scope is in settings/firewall.py.
 
-In count mode nothing is blocked but what is on the block-list and, at the load balancers, what did not come through the
-distribution. Headers that are secrets are left out of the log and of sampled requests.
+In count mode it blocks only addresses of the block-list and, at a load balancer, requests without the origin secret.
+Headers that hold secrets are redacted in the log and in sampled requests.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ from settings.firewall import (
 from settings.naming import Names
 
 ORIGIN_VERIFY_HEADER = "x-origin-verify"
-# In lower case, as the firewall compares them.
+# In lower case, as AWS WAF compares them.
 SECRET_HEADERS = ("authorization", "cookie", "x-api-key", ORIGIN_VERIFY_HEADER)
 REFUSED, TOO_MANY, TOO_LARGE = "refused", "too-many", "too-large"
 ANSWERS = {
@@ -83,37 +83,37 @@ class Firewall(Construct):
         id_: str,
         *,
         names: Names,
-        firewall: FirewallSettings,
-        stands_at: Scope,
+        settings: FirewallSettings,
+        web_acl_scope: Scope,
         key: KmsKey,
         origin_verify_group_arn: str | None = None,
     ) -> None:
-        """``key`` encrypts the log. ``origin_verify_group_arn`` is the rule group that admits own requests only."""
+        """``key`` encrypts the log; ``origin_verify_group_arn`` blocks requests without the origin secret."""
         super().__init__(scope, id_)
         self._names = names
-        self._firewall = firewall
-        self._scope = stands_at
-        self._name = "edge" if stands_at is Scope.EDGE else "origin"
+        self._settings = settings
+        self._scope = web_acl_scope
+        self._name = "edge" if web_acl_scope is Scope.EDGE else "origin"
         self.web_acl = Wafv2WebAcl(
             self,
             "web-acl",
             name=names.of(self._name),
-            scope=stands_at.value,
-            description="What reaches CloudFront" if stands_at is Scope.EDGE else "What reaches the load balancer",
+            scope=web_acl_scope.value,
+            description="What reaches CloudFront" if web_acl_scope is Scope.EDGE else "What reaches the load balancer",
             default_action=Wafv2WebAclDefaultAction(allow=Wafv2WebAclDefaultActionAllow()),
             rule=list(self._numbered([*self._own_requests(origin_verify_group_arn), *self._rules()])),
             custom_response_body=[
                 Wafv2WebAclCustomResponseBody(key=name, content=body, content_type="APPLICATION_JSON")
                 for name, (_, body) in ANSWERS.items()
             ],
-            association_config=self._shown_of_a_body(),
-            data_protection_config=_kept_out_of_samples(),
+            association_config=self._body_inspection(),
+            data_protection_config=_data_protection(),
             visibility_config=Wafv2WebAclVisibilityConfig(**self._visibility(self._name)),
         )
         self._log(key)
 
     def protect(self, load_balancer: LoadBalancer) -> None:
-        """Stand in front of a load balancer of the same region, all of its listeners."""
+        """Associate the web ACL with a load balancer of the same region: all of its listeners."""
         Wafv2WebAclAssociation(
             self,
             "association",
@@ -143,7 +143,7 @@ class Firewall(Construct):
         )
 
     def _numbered(self, rules: list[dict[str, Any]]) -> Iterator[Wafv2WebAclRule]:
-        """The rules in the order in which they look at a request."""
+        """The rules with their priorities, in order of evaluation."""
         for priority, rule in enumerate(rules):
             visibility = Wafv2WebAclRuleVisibilityConfig(**self._visibility(rule["name"]))
             yield Wafv2WebAclRule(priority=priority, visibility_config=visibility, **rule)
@@ -167,17 +167,17 @@ class Firewall(Construct):
 
     @property
     def _counts(self) -> bool:
-        return self._firewall.mode is FirewallMode.COUNT
+        return self._settings.mode is FirewallMode.COUNT
 
     def _address_lists(self) -> Iterator[dict[str, Any]]:
-        blocked = self._addresses("blocked", self._firewall.blocked_addresses)
+        blocked = self._addresses("blocked", self._settings.blocked_addresses)
         yield {"name": "blocked-addresses", "action": _block(REFUSED), "statement": blocked}
-        allowed = self._addresses("allowed", self._firewall.allowed_addresses)
+        allowed = self._addresses("allowed", self._settings.allowed_addresses)
         allow = Wafv2WebAclRuleAction(allow=Wafv2WebAclRuleActionAllow())
         yield {"name": "allowed-addresses", "action": allow, "statement": allowed}
 
     def _addresses(self, purpose: str, blocks: tuple[str, ...]) -> dict[str, Any]:
-        """The lists are always there, so that an address can be put on them in an emergency without a deployment."""
+        """IP sets exist even when empty, so that an address can be added in an emergency without a deployment."""
         sets = [
             Wafv2IpSet(
                 self,
@@ -193,25 +193,25 @@ class Firewall(Construct):
         return {"or_statement": {"statement": [{"ip_set_reference_statement": {"arn": one.arn}} for one in sets]}}
 
     def _rates(self) -> Iterator[dict[str, Any]]:
-        """For certain paths first: an address may reach its limit there before the one for everything."""
-        for number, (path, limit) in enumerate(self._firewall.requests_per_path.items(), start=1):
+        """Rate limits per address: those of a path first, then the one of all requests."""
+        for number, (path, limit) in enumerate(self._settings.requests_per_path.items(), start=1):
             yield self._rate(f"requests-per-path-{number}", limit, {"scope_down_statement": _begins_with(path)})
-        yield self._rate("requests-per-address", self._firewall.requests_per_address, {})
+        yield self._rate("requests-per-address", self._settings.requests_per_address, {})
 
     def _rate(self, name: str, limit: int, of_what: Mapping[str, Any]) -> dict[str, Any]:
         rate = {
             "limit": limit,
             "aggregate_key_type": "IP",
-            "evaluation_window_sec": self._firewall.rate_seconds,
+            "evaluation_window_sec": self._settings.rate_seconds,
             **of_what,
         }
         return {"name": name, "action": self._unless_counting(TOO_MANY), "statement": {"rate_based_statement": rate}}
 
     def _body_size(self) -> dict[str, Any]:
-        """More than the firewall is shown counts as too large, so nothing passes that nobody looked at."""
+        """A body beyond AWS WAF's inspection limit matches too, so no part of a body passes uninspected."""
         size = {
             "comparison_operator": "GT",
-            "size": self._firewall.max_body_kib * BYTES_PER_KIB,
+            "size": self._settings.max_body_kib * BYTES_PER_KIB,
             "field_to_match": {"body": {"oversize_handling": "MATCH"}},
             "text_transformation": [_transformation("NONE")],
         }
@@ -224,12 +224,12 @@ class Firewall(Construct):
     def _unless_counting(self, answer: str) -> Wafv2WebAclRuleAction:
         return Wafv2WebAclRuleAction(count=Wafv2WebAclRuleActionCount()) if self._counts else _block(answer)
 
-    def _shown_of_a_body(self) -> Wafv2WebAclAssociationConfig | None:
-        """A load balancer always shows 8 KiB of a body; CloudFront as much as is asked for."""
+    def _body_inspection(self) -> Wafv2WebAclAssociationConfig | None:
+        """The inspected part of a body: settable for CloudFront, always 8 KiB for a load balancer."""
         if self._scope is Scope.REGION:
             return None
         shown = Wafv2WebAclAssociationConfigRequestBodyCloudfront(
-            default_size_inspection_limit=f"KB_{self._firewall.max_body_kib}"
+            default_size_inspection_limit=f"KB_{self._settings.max_body_kib}"
         )
         return Wafv2WebAclAssociationConfig(request_body=[Wafv2WebAclAssociationConfigRequestBody(cloudfront=shown)])
 
@@ -269,8 +269,8 @@ def _transformation(name: str, priority: int = 0) -> dict[str, Any]:
     return {"priority": priority, "type": name}
 
 
-def _kept_out_of_samples() -> Wafv2WebAclDataProtectionConfig:
-    """What is redacted in the log is still in sampled requests, unless it is protected.
+def _data_protection() -> Wafv2WebAclDataProtectionConfig:
+    """Redaction covers the log only; data protection covers sampled requests.
 
     https://docs.aws.amazon.com/waf/latest/developerguide/data-masking.html
     """

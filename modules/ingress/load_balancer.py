@@ -1,8 +1,8 @@
 """The load balancer of one region (W2.1).
 
-Creates an application load balancer in the public tier, a listener for customers and one for tests of new versions (TLS
-1.2 and 1.3, answering 403 where no rule matches), a listener on port 80 that redirects, and the security groups: only
-CloudFront and the health checkers of Route 53 reach it from outside. Access and connection logs go to the logs bucket.
+Creates an application load balancer in the public tier, a production and a test listener (TLS 1.2 and 1.3; 403 where no
+rule matches), a listener on port 80 that redirects to HTTPS, and the security groups: only CloudFront and Route 53's
+health checkers reach it from outside. Access and connection logs go to the logs bucket.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ HEALTH_CHECKERS = "com.amazonaws.{region}.route53-healthchecks"
 
 
 class LoadBalancer(Construct):
-    """The load balancer, its listeners, and its name in DNS."""
+    """The load balancer, its listeners, certificate and DNS record."""
 
     requirements = ("W2.1",)
 
@@ -58,9 +58,9 @@ class LoadBalancer(Construct):
         zone_id: str,
         protected: bool,
     ) -> None:
-        """``domain_name`` is the load balancer's own, and ``shared_names`` those by which CloudFront calls any region.
+        """``domain_name`` is this load balancer's; ``shared_names`` are CloudFront's origin names, of both regions.
 
-        ``protected`` refuses to be deleted.
+        ``protected`` enables deletion protection.
         """
         super().__init__(scope, id_)
         self.domain_name = domain_name
@@ -72,8 +72,8 @@ class LoadBalancer(Construct):
         self.group = self._group("https", "load-balancer", "Load balancer, HTTPS")
         self._plain_group = self._group("http", "load-balancer-http", "Load balancer, HTTP that is redirected")
         self._health_check_group = self._group("health-checks", "load-balancer-health", "Load balancer, health checks")
-        self._let_cloudfront_in()
-        self._let_health_checkers_in()
+        self._allow_from_cloudfront()
+        self._allow_from_health_checkers()
         self.load_balancer = Lb(
             self,
             "load-balancer",
@@ -89,7 +89,7 @@ class LoadBalancer(Construct):
             enable_deletion_protection=protected,
             access_logs=LbAccessLogs(bucket=logs.bucket.id, prefix=LOAD_BALANCER_LOGS, enabled=True),
             connection_logs=LbConnectionLogs(bucket=logs.bucket.id, prefix=LOAD_BALANCER_LOGS, enabled=True),
-            depends_on=[logs.policy],  # Terraform cannot infer it: ELB looks whether its log delivery may write there
+            depends_on=[logs.policy],  # not inferable: ELB writes a test object when logging is enabled
         )
         self.listener = self._https_listener("listener", HTTPS_PORT)
         self.test_listener = self._https_listener("test-listener", TEST_PORT)
@@ -107,7 +107,7 @@ class LoadBalancer(Construct):
             description=description,
         )
 
-    def _let_cloudfront_in(self) -> None:
+    def _allow_from_cloudfront(self) -> None:
         cloudfront = PrefixList(DataAwsEc2ManagedPrefixList(self, "cloudfront", name=CLOUDFRONT).id)
         Flow(
             self,
@@ -126,8 +126,8 @@ class LoadBalancer(Construct):
             reason="Requests through CloudFront that are redirected to HTTPS",
         )
 
-    def _let_health_checkers_in(self) -> None:
-        """Allow Route 53's checkers in, for the one path that modules/ingress/origin_verify.py leaves open."""
+    def _allow_from_health_checkers(self) -> None:
+        """Route 53's health checkers; their path is the only one that the rule group lets pass without the secret."""
         name = HEALTH_CHECKERS.format(region=Region.of(self).name)
         Flow(
             self,

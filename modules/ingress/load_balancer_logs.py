@@ -1,8 +1,8 @@
-"""The load balancer's logs in CloudWatch Logs (W5.3): AWS delivers them to S3, and a function forwards them.
+"""The load balancer's logs in CloudWatch Logs (W5.3): ELB delivers them to S3, and a function forwards them.
 
-Creates the two log groups, the queue that S3 tells of new files, and the function of lambda/forward_load_balancer_logs
-that takes from it. A file that cannot be forwarded ends in the queue's dead-letter queue, which raises an alarm;
-docs/runbooks/load-balancer-logs.md says how it is sent again.
+Creates the two log groups, the queue of S3's event notifications, and the function that consumes it
+(lambda/forward_load_balancer_logs). A file that cannot be forwarded goes to the dead-letter queue, which has an alarm;
+docs/runbooks/load-balancer-logs.md says how to redrive it.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from settings.naming import Names
 PURPOSE = "forward-load-balancer-logs"
 # A load balancer writes a file for each of its addresses every five minutes, which is forwarded in seconds.
 TIMEOUT_SECONDS = 900
-# Six times the function's, as AWS advises: throttled calls must not come again while they are retried.
+# Six times the function's timeout, as AWS advises: throttled invocations are retried within it.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-queueconfig
 VISIBILITY_TIMEOUT_SECONDS = 6 * TIMEOUT_SECONDS
-# The fewest that Lambda allows, so that forwarding leaves CloudWatch Logs' quota to those who write their logs.
-MOST_AT_ONCE = 2
+# The minimum that Lambda allows: forwarding leaves CloudWatch Logs' quota to the services' own logs.
+MAX_CONCURRENCY = 2
 
 
 class LoadBalancerLogs(Construct):
@@ -43,13 +43,13 @@ class LoadBalancerLogs(Construct):
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, logs: Bucket, keys: Keys, topic: AlarmTopic
     ) -> None:
-        """``logs`` is the region's bucket that the load balancer's logs are delivered to."""
+        """``logs`` is the region's bucket to which ELB delivers."""
         super().__init__(scope, id_)
         self._names = names
         self._keys = keys
         self._logs = logs
         region = Region.of(self).name
-        # With the region, as the recovery region's bucket also gets copies of the primary's files.
+        # With the region: the recovery region's bucket also has replicas of the primary's files.
         self._folder = f"{LOAD_BALANCER_LOGS}/AWSLogs/{names.account_id}/elasticloadbalancing/{region}/"
         self.access_log_group = self._log_group("access-log-group", "load-balancer/access")
         self.connection_log_group = self._log_group("connection-log-group", "load-balancer/connections")
@@ -120,10 +120,10 @@ class LoadBalancerLogs(Construct):
             "messages",
             event_source_arn=self.queue.queue.arn,
             function_name=self.function.function.function_name,
-            batch_size=1,  # a file each: one that fails then takes no other with it
+            batch_size=1,  # one file each: a failure affects no other file
             function_response_types=["ReportBatchItemFailures"],
-            scaling_config=LambdaEventSourceMappingScalingConfig(maximum_concurrency=MOST_AT_ONCE),
-            depends_on=[self.function.policy],  # Terraform cannot infer it: Lambda looks whether the role may receive
+            scaling_config=LambdaEventSourceMappingScalingConfig(maximum_concurrency=MAX_CONCURRENCY),
+            depends_on=[self.function.policy],  # not inferable: Lambda checks that the role may receive
         )
         S3BucketNotification(
             self,
@@ -137,5 +137,5 @@ class LoadBalancerLogs(Construct):
                     filter_suffix=".log.gz",
                 )
             ],
-            depends_on=[self.queue.policy],  # Terraform cannot infer it: S3 looks whether it may send
+            depends_on=[self.queue.policy],  # not inferable: S3 sends a test message
         )

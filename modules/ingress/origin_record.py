@@ -1,8 +1,8 @@
-"""A region's record under the name by which CloudFront calls the load balancers, moved by its health (W7.2).
+"""A region's record under the origin name that CloudFront resolves, with its health check (W7.2).
 
-Creates a health check of Route 53, which asks the region's load balancer from outside as CloudFront would, and the
-record. The region that another one may take over from (modules/ingress/takeover.py) serves only while it is healthy
-and has not been taken over: a calculated health check combines the two. Another routing policy is another name
+Creates a Route 53 health check of the region's load balancer, and the failover or latency record. The record of the
+primary region is healthy only while its load balancer is and the recovery region has not taken over
+(modules/ingress/takeover.py): a calculated health check of both. Each routing policy has a name of its own
 (settings/edge.py says why).
 """
 
@@ -26,7 +26,7 @@ from settings.naming import Names
 
 
 class OriginRecord(Construct):
-    """One region's answer to the question where the load balancer is."""
+    """The origin record of one region."""
 
     requirements = ("W7.2",)
 
@@ -36,16 +36,16 @@ class OriginRecord(Construct):
         id_: str,
         *,
         names: Names,
-        edge: EdgeSettings,
+        settings: EdgeSettings,
         load_balancer: LoadBalancer,
         domain_name: str,
         zone_id: str,
         takeover: Takeover | None,
     ) -> None:
-        """``domain_name`` is shared by the regions; the one with a ``takeover`` serves until that happens."""
+        """``domain_name`` is shared by the regions; the region with a ``takeover`` is the primary one."""
         super().__init__(scope, id_)
         region = Region.of(self).name
-        check = edge.health_check
+        check = settings.health_check
         self.health_check = Route53HealthCheck(
             self,
             "health-check",
@@ -60,10 +60,10 @@ class OriginRecord(Construct):
             tags={"Name": names.of(f"{region}-health")},
         )
         self.serves = self._serves(names, region, takeover) if takeover else self.health_check
-        by_failover = edge.origin_routing is OriginRouting.FAILOVER
+        by_failover = settings.origin_routing is OriginRouting.FAILOVER
         self.record = Route53Record(
             self,
-            f"{edge.origin_routing.value}-record",
+            f"{settings.origin_routing.value}-record",
             zone_id=zone_id,
             name=domain_name,
             type="A",
@@ -72,8 +72,8 @@ class OriginRecord(Construct):
             alias=Route53RecordAlias(
                 name=load_balancer.load_balancer.dns_name,
                 zone_id=load_balancer.load_balancer.zone_id,
-                # A target group without targets counts as unhealthy, and its load balancer with it: as the colour that
-                # a release has left. https://docs.aws.amazon.com/Route53/latest/APIReference/API_AliasTarget.html
+                # A load balancer with an empty target group is unhealthy to Route 53: as the idle colour after a
+                # release. https://docs.aws.amazon.com/Route53/latest/APIReference/API_AliasTarget.html
                 evaluate_target_health=False,
             ),
             failover_routing_policy=Route53RecordFailoverRoutingPolicy(type="PRIMARY" if takeover else "SECONDARY")
@@ -83,7 +83,7 @@ class OriginRecord(Construct):
         )
 
     def _serves(self, names: Names, region: str, takeover: Takeover) -> Route53HealthCheck:
-        """Healthy while both are: the region's own check, and the other region's that nobody has taken over."""
+        """Healthy while both are: the region's own check, and the check that the other region has not taken over."""
         both = [self.health_check.id, takeover.health_check.id]
         return Route53HealthCheck(
             self,

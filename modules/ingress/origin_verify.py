@@ -1,9 +1,9 @@
-"""How load balancers know the platform's own distribution (W2.1), with a secret that nobody has to handle (W0.5).
+"""The origin secret: load balancers accept requests of the platform's own distribution only (W2.1, W0.5).
 
-Creates the secret, replicated to the recovery region, the function that makes and rotates what carries and checks it
-(lambda/rotate_origin_secret), the call that has it made and removed together with everything else, the rotation, and an
-alarm on its failures. CloudFront's address ranges alone would admit anybody who puts a distribution of his own in front
-of our load balancers. Why Terraform does not make the rule groups itself is ADR 0025.
+Creates the secret, replicated to the recovery region; the function that creates and rotates the CloudFront function and
+the rule groups that send and check it (lambda/rotate_origin_secret); its invocation by Terraform; the rotation; and an
+alarm on its failures. CloudFront's prefix list alone would accept every other customer's distribution, too. ADR 0025
+says why Terraform does not create the rule groups itself.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from synthesis.packaging import FUNCTIONS
 ORIGIN_VERIFY_SECRET = "origin-verify"  # noqa: S105 (its name)
 FUNCTION = "rotate-origin-secret"
 TIMEOUT_SECONDS = 180
-RECOVERY_DAYS = 30  # in which a protected environment's secret could be brought back
+RECOVERY_DAYS = 30  # in which a protected environment's secret can be restored
 
 
 class OriginVerify(Construct):
-    """The secret and everything that lives by it. Stands in the primary region."""
+    """The secret, its rotation, and what sends and checks it. In the primary region."""
 
     requirements = ("W2.1", "W0.5")
 
@@ -49,7 +49,7 @@ class OriginVerify(Construct):
         id_: str,
         *,
         names: Names,
-        edge: EdgeSettings,
+        settings: EdgeSettings,
         host_name: str,
         recovery: Region,
         keys: Keys,
@@ -58,7 +58,7 @@ class OriginVerify(Construct):
         tags: Mapping[str, str],
         protected: bool,
     ) -> None:
-        """``host_name`` is one that customers use; ``tags`` are on what the function makes."""
+        """``host_name`` is one of the distribution's; ``tags`` are put on what the function creates."""
         super().__init__(scope, id_)
         self._names = names
         self._regions = {"primary": Region.of(self).name, "recovery": recovery.name}
@@ -73,7 +73,7 @@ class OriginVerify(Construct):
             force_overwrite_replica_secret=True,  # a destroyed environment's replica may be there for a while
             replica=[SecretsmanagerSecretReplica(region=recovery.name, kms_key_id=recovery_keys.secrets.arn)],
         )
-        variables = self._variables(edge, host_name, tags)
+        variables = self._variables(settings, host_name, tags)
         self.function = Function(
             self,
             "function",
@@ -93,27 +93,27 @@ class OriginVerify(Construct):
             self,
             "call",
             function_name=self.function.function.function_name,
-            # Static, and different whenever the function would make something else: then Terraform calls it again.
+            # Changes whenever the function would create something else: Terraform then invokes it again.
             input=json.dumps({"made_by": _digest(variables)}),
             lifecycle_scope="CRUD",
-            # Terraform cannot infer it: without its permissions the function could make nothing, nor remove it.
+            # not inferable: the function needs its permissions to create, and on destroy to remove
             depends_on=[self.function.policy],
         )
-        self._rotate(edge.origin_verify_rotation_days)
+        self._rotate(settings.origin_verify_rotation_days)
 
     @property
     def viewer_function_arn(self) -> str:
-        """CloudFront's function that marks requests."""
+        """The ARN of the CloudFront function that adds the secret to requests."""
         return self._answer("viewer_function_arn")
 
-    def rule_group_arn(self, place: str) -> str:
-        """The rule group of ``primary`` or ``recovery`` that lets marked requests in, and no others."""
-        return self._answer(f"{place}_rule_group_arn")
+    def rule_group_arn(self, region_id: str) -> str:
+        """The ARN of the rule group of ``primary`` or ``recovery`` that blocks requests without the secret."""
+        return self._answer(f"{region_id}_rule_group_arn")
 
     def _answer(self, name: str) -> str:
         return f"${{jsondecode({self.call.fqn}.result).{name}}}"
 
-    def _variables(self, edge: EdgeSettings, host_name: str, tags: Mapping[str, str]) -> dict[str, str]:
+    def _variables(self, settings: EdgeSettings, host_name: str, tags: Mapping[str, str]) -> dict[str, str]:
         return {
             "SECRET_ARN": self.secret.arn,
             "HEADER": ORIGIN_VERIFY_HEADER,
@@ -121,7 +121,7 @@ class OriginVerify(Construct):
             "RULE_GROUP": self._names.of(ORIGIN_VERIFY_SECRET),
             "RULE_GROUP_CAPACITY": str(ORIGIN_VERIFY_UNITS),
             "VIEWER_FUNCTION": self._names.of(ORIGIN_VERIFY_SECRET),
-            "HEALTH_PATH": edge.health_check.path,
+            "HEALTH_PATH": settings.health_check.path,
             "TEST_URL": f"https://{host_name}/",
             "TAGS": json.dumps(dict(tags)),
         }
@@ -197,13 +197,13 @@ class OriginVerify(Construct):
             rotation_lambda_arn=function.arn,
             rotation_rules=SecretsmanagerSecretRotationRotationRules(automatically_after_days=days),
             rotate_immediately=False,
-            # Terraform cannot infer it: there must be a value, and the right to call, before there is a rotation.
+            # not inferable: configuring a rotation invokes the function, which needs a value to test
             depends_on=[self.call, permission],
         )
 
 
 def _digest(variables: Mapping[str, str]) -> str:
-    """What the function makes depends on its variables and on the code that CloudFront is to run."""
+    """What the function creates depends on its variables and on the code of the CloudFront function."""
     own = {name: value for name, value in variables.items() if name != "SECRET_ARN"}  # a reference, which varies
     code = (FUNCTIONS / "rotate_origin_secret" / "viewer_function.js").read_bytes()
     return hashlib.sha256(json.dumps(own, sort_keys=True).encode() + code).hexdigest()

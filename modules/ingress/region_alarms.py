@@ -1,6 +1,5 @@
-"""When somebody must look at a region (W5.2): what its load balancer answers, its certificate, and its ways out.
+"""Alarms on a region's load balancer, its certificate and its NAT gateways, if there are any (W5.2).
 
-Creates the alarms on the load balancer of a region, its certificate, and its NAT gateways, if there are any.
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
 """
 
@@ -18,7 +17,7 @@ from modules.monitoring.metrics import FIVE_MINUTES, Metric
 
 
 class RegionAlarms(Construct):
-    """The alarms of one region that are no single service's."""
+    """The alarms of one region that belong to no single service."""
 
     requirements = ("W5.2",)
 
@@ -45,9 +44,9 @@ class RegionAlarms(Construct):
 
 
 def _errors(own: dict[str, str], most_percent: float) -> Alarm:
-    """Those of the services and those of the load balancer itself, which finds nobody to answer: customers see both.
+    """5xx of targets, and 5xx of the load balancer itself (no healthy target, timeout): customers see both.
 
-    The latter are not among the requests that it counts. What did not happen is not published.
+    The latter are not in RequestCount. A metric that did not occur has no datapoint.
     """
     metrics = {
         "requests": Metric("AWS/ApplicationELB", "RequestCount", "Sum", own),
@@ -83,7 +82,7 @@ def _slow(own: dict[str, str], slowest_seconds: float) -> Alarm:
 
 
 def _nat_gateways(gateways: Sequence[NatGateway]) -> Alarm:
-    """One alarm for all: connections that found no port, and packets that were dropped.
+    """One alarm for all gateways: failed port allocations and dropped packets.
 
     https://docs.aws.amazon.com/vpc/latest/userguide/metrics-dimensions-nat-gateway.html
     """

@@ -1,14 +1,14 @@
-"""The switch by which the recovery region takes over from a primary region that still answers (W7.2).
+"""Manual failover: the recovery region takes over from a primary region that still answers (W7.2).
 
-Creates a rule of the recovery region's listener and a health check of Route 53 that asks for it. The rule answers 404
-while the region stands by, and 200 once it has taken over; the health check is inverted, so that the primary region's
-record is taken out of DNS by a success, and by nothing else: a recovery region that is lost takes nothing over. So
-traffic moves by one call in the region that it moves to, and neither the lost region's nor Route 53's control plane
-(us-east-1) is needed for it. ADR 0029 has the alternatives. It is AWS's pattern "standby takes over primary" without
-the public bucket: https://aws.amazon.com/blogs/networking-and-content-delivery/creating-disaster-recovery-mechanisms-using-amazon-route-53/
+Creates a listener rule in the recovery region and a Route 53 health check of it. The rule answers 404 while the region
+is the standby and 200 once it has taken over; the health check is inverted, so that a success, and nothing else, takes
+the primary region's record out of DNS: an unreachable recovery region takes nothing over. Failover is one API call in
+the recovery region; it needs neither the primary region's nor Route 53's control plane (us-east-1). ADR 0029 has the
+alternatives. It is AWS's pattern "standby takes over primary" without the public bucket:
+https://aws.amazon.com/blogs/networking-and-content-delivery/creating-disaster-recovery-mechanisms-using-amazon-route-53/
 
-What the rule answers is changed by `make failover`, and ignored by Terraform. The question is the health check's path
-with a query, so the firewall lets it through already: it looks at the path only.
+The rule's action is changed by `make failover` and ignored by Terraform. The request is the health check's path with a
+query string, which the rule group lets pass without the secret: it compares the path only.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ FIRST_PRIORITY = 1  # services begin at 2 (settings/services.py)
 
 
 class Takeover(Construct):
-    """The rule that says whether the recovery region has taken over, and the health check that is sound until then."""
+    """The listener rule of the takeover, and the inverted health check: healthy until the takeover."""
 
     requirements = ("W7.2",)
 
     def __init__(
-        self, scope: Construct, id_: str, *, names: Names, edge: EdgeSettings, load_balancer: LoadBalancer
+        self, scope: Construct, id_: str, *, names: Names, settings: EdgeSettings, load_balancer: LoadBalancer
     ) -> None:
         """``load_balancer`` is the recovery region's."""
         super().__init__(scope, id_)
-        path = edge.health_check.path
+        path = settings.health_check.path
         query = LbListenerRuleConditionQueryString(key=TAKEOVER_KEY, value=TAKEOVER_VALUE)
-        stands_by = TAKEN_OVER[False]
+        standby = TAKEN_OVER[False]
         self.rule = LbListenerRule(
             self,
             "rule",
@@ -61,7 +61,7 @@ class Takeover(Construct):
                 LbListenerRuleAction(
                     type="fixed-response",
                     fixed_response=LbListenerRuleActionFixedResponse(
-                        content_type="text/plain", status_code=stands_by.status, message_body=stands_by.text
+                        content_type="text/plain", status_code=standby.status, message_body=standby.text
                     ),
                 )
             ],
@@ -77,7 +77,7 @@ class Takeover(Construct):
             resource_path=f"{path}?{TAKEOVER_KEY}={TAKEOVER_VALUE}",
             enable_sni=True,
             invert_healthcheck=True,
-            request_interval=edge.health_check.interval_seconds,
-            failure_threshold=edge.health_check.failure_threshold,
+            request_interval=settings.health_check.interval_seconds,
+            failure_threshold=settings.health_check.failure_threshold,
             tags={"Name": names.of("takeover")},
         )

@@ -1,7 +1,7 @@
 """The topics that a region's alarms are published to (W5.2), encrypted under the logs key.
 
-Creates a topic, a policy that lets only this account's alarms publish (and its budgets where the stack says so), and
-the subscriptions that settings list. Each region has one that informs, which takes the alarms, and one that pages
+Creates a topic, a policy that allows this account's alarms to publish (and its budgets where granted), and the
+subscriptions of settings. Each region has a topic for all of its alarms, which informs, and one that pages
 (modules/monitoring/paging.py).
 """
 
@@ -24,7 +24,7 @@ from settings.observability import ObservabilitySettings
 
 
 class Topic(Construct):
-    """A topic for this environment's alarms, of one region."""
+    """An SNS topic for this environment's alarms, of one region."""
 
     requirements: tuple[str, ...] = ("W5.2",)
 
@@ -39,7 +39,7 @@ class Topic(Construct):
         email_addresses: Sequence[str] = (),
         https_addresses: Sequence[str] = (),
     ) -> None:
-        """Each of ``email_addresses`` is asked by AWS to confirm; ``https_addresses`` confirm by themselves."""
+        """``email_addresses`` must confirm the subscription; ``https_addresses`` confirm automatically."""
         super().__init__(scope, id_)
         self.topic = SnsTopic(
             self,
@@ -77,8 +77,8 @@ class Topic(Construct):
                 endpoint_auto_confirms=True,
             )
 
-    def let_publish(self, sid: str, service_name: str, conditions: list[Condition]) -> None:
-        """Let another service publish here; use of the topic's key is for the key's policy to allow."""
+    def grant_publish(self, sid: str, service_name: str, conditions: list[Condition]) -> None:
+        """Allow another service to publish; the policy of the topic's key must allow the service, too."""
         self._statements.append(self._publication(sid, service_name, conditions))
         self._publishers.put_statement(self._statements)
 
@@ -93,7 +93,7 @@ class Topic(Construct):
 
 
 class AlarmTopic(Topic):
-    """Where alarms of one region go, and what is known of them."""
+    """The topic of a region's alarms, and the registry of these alarms."""
 
     def __init__(
         self,
@@ -106,10 +106,9 @@ class AlarmTopic(Topic):
         email_addresses: Sequence[str],
         serves: bool = True,
     ) -> None:
-        """``settings`` have the bounds that modules take which make alarms.
+        """``settings`` have the bounds of alarms.
 
-        ``serves`` is whether the region has customers while all is well: where it only stands by, nobody is woken for
-        what nobody feels.
+        ``serves`` is whether the region serves customers in normal operation: alarms of a standby region do not page.
         """
         super().__init__(scope, id_, names=names, purpose="alarms", key=key, email_addresses=email_addresses)
         self._names = names
@@ -118,13 +117,13 @@ class AlarmTopic(Topic):
         self.alarms: list[tuple[Alarm, CloudwatchMetricAlarm]] = []
 
     def watch(self, scope: Construct, id_: str, alarm: Alarm) -> CloudwatchMetricAlarm:
-        """Make an alarm of this region below ``scope``: told of here, and known to what pages and to the boards."""
+        """Create an alarm of this region below ``scope``; composite alarms and dashboards find it in ``alarms``."""
         made = alarm.resource(
             scope, id_, names=self._names, topic_arn=self.arn, runbooks=self.settings.runbooks.rstrip("/")
         )
         self.alarms.append((alarm, made))
         return made
 
-    def signs_of(self, incident: Incident) -> dict[str, CloudwatchMetricAlarm]:
-        """The alarms so far that are signs of an incident, by the names that CloudWatch knows them by."""
+    def symptoms_of(self, incident: Incident) -> dict[str, CloudwatchMetricAlarm]:
+        """The alarms so far that are symptoms of an incident, by their names in CloudWatch."""
         return {self._names.alarm(alarm.name): made for alarm, made in self.alarms if alarm.pages is incident}

@@ -1,8 +1,8 @@
-"""What an alarm is (W5.2): its metric and bound, what it means, and whether it wakes somebody.
+"""The definition of an alarm (W5.2): metric, threshold, meaning, and whether it pages.
 
-Each alarm is one `Alarm`, made where the thing that it watches is made, and handed to the region's topic
-(modules/monitoring/alarm_topic.py). A symptom of an incident pages, together with the incident's other symptoms, by one
-composite alarm of the region (modules/monitoring/paging.py); all others inform.
+Each alarm is one `Alarm`, declared beside the resource that it watches, and created by the region's topic
+(modules/monitoring/alarm_topic.py). Symptoms of an incident page by one composite alarm of the region
+(modules/monitoring/paging.py); all other alarms inform.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BAND = "band"
 
 
 class Incident(StrEnum):
-    """What wakes somebody. Its value is the name of the composite alarm, and its section in the runbook."""
+    """An incident that pages. Its value is the name of the composite alarm and of its section in the runbook."""
 
     CUSTOMERS_NOT_SERVED = "customers-not-served"
     PAYMENTS_NOT_PROCESSED = "payments-not-processed"
@@ -38,7 +38,7 @@ class Incident(StrEnum):
 
 
 class Missing(StrEnum):
-    """What it means that a period has no data.
+    """How a period without data is treated.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
     """
@@ -50,32 +50,32 @@ class Missing(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """A metric, or an expression over several, that must not be beyond a bound.
+    """A threshold on a metric, or on an expression over several.
 
-    Without ``bound`` the bound is a band around what CloudWatch has learned to expect, ``deviations`` wide.
+    With ``deviations`` instead of ``bound`` it is an anomaly detection band, so many standard deviations wide.
     """
 
     name: str
     """Below the environment's path, such as database-cpu; unique in the region."""
     meaning: str
-    """What is wrong when it alarms, for who has just been told."""
+    """What is wrong, for the person who is notified."""
     metrics: Mapping[str, Metric]
-    """By their ids in the expression; ten at most."""
+    """By their ids in the expression; at most ten."""
     expression: str = ""
-    """Over the metrics; none where there is one metric."""
+    """A metric math expression; none for a single metric."""
     bound: float | None = None
     below: bool = False
-    """Whether it alarms below the bound; above it if not. At the bound it never does."""
+    """Whether it alarms below ``bound``, else above it; never at it."""
     deviations: float | None = None
     periods: int = 1
-    """How many periods must be beyond the bound."""
+    """Breaching datapoints to alarm."""
     of: int | None = None
-    """Of the last how many; if nothing is said, all of them."""
+    """Evaluation periods; None for as many as ``periods``."""
     missing: Missing = Missing.IS_GOOD
     pages: Incident | None = None
-    """The incident that it is a sign of; none informs."""
+    """The incident that it is a symptom of; None informs only."""
     kind: str = ""
-    """Its section in the runbook, where other alarms have the same; if nothing is said, it is named after the alarm."""
+    """The runbook's section, where several alarms share one; by default the alarm's name."""
 
     @property
     def section(self) -> str:
@@ -84,7 +84,7 @@ class Alarm:
 
     @property
     def subject(self) -> str:
-        """What it is of, where several are of a kind: of reports-dead-letters, reports."""
+        """The part of the name before the kind: ``reports`` of ``reports-dead-letters``."""
         words = self.kind.split("-")
         for number in range(len(words)):
             if self.name.endswith(suffix := "-" + "-".join(words[number:])):
@@ -94,7 +94,7 @@ class Alarm:
     def resource(
         self, scope: Construct, id_: str, *, names: Names, topic_arn: str, runbooks: str
     ) -> CloudwatchMetricAlarm:
-        """The alarm as a resource, which tells ``topic_arn`` when it begins and when it ends."""
+        """The alarm as a resource, which notifies ``topic_arn`` of ALARM and OK."""
         return CloudwatchMetricAlarm(
             scope,
             id_,

@@ -1,8 +1,8 @@
-"""What a month may cost before somebody is told (W9.1).
+"""The monthly cost budget of an environment (W9.1).
 
-Creates a budget of what bears the environment's tag, with a word before it is spent, when it is, and when AWS forecasts
-that it will be; to the alarm topic, and to addresses of its own. AWS knows the costs of a tag once it is activated as a
-cost allocation tag (docs/cost.md).
+Creates a budget of the costs with the environment's tag. It notifies the alarm topic and addresses of its own at a
+share of the limit, at the limit, and when the forecast exceeds it. AWS attributes costs to a tag once it is activated
+as a cost allocation tag (docs/cost.md).
 https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-sns-policy.html
 """
 
@@ -32,12 +32,12 @@ class Budget(Construct):
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, settings: BudgetSettings, usd: int, topic: AlarmTopic
     ) -> None:
-        """``usd`` is what a month may cost; the key of ``topic`` has ``use_of_key`` in its policy."""
+        """``usd`` is the monthly limit; the policy of the topic's key has ``use_of_key``."""
         super().__init__(scope, id_)
-        topic.let_publish("PublishByBudgets", BUDGETS, on_behalf_of(names.account_id, _budgets(names)))
-        told = {"subscriber_sns_topic_arns": [topic.topic.arn]}
+        topic.grant_publish("PublishByBudgets", BUDGETS, on_behalf_of(names.account_id, _budgets(names)))
+        subscribers = {"subscriber_sns_topic_arns": [topic.topic.arn]}
         if settings.email_addresses:
-            told["subscriber_email_addresses"] = list(settings.email_addresses)
+            subscribers["subscriber_email_addresses"] = list(settings.email_addresses)
         self.budget = BudgetsBudget(
             self,
             "budget",
@@ -53,12 +53,12 @@ class Budget(Construct):
                     comparison_operator="GREATER_THAN",
                     threshold=percent,
                     threshold_type="PERCENTAGE",
-                    **told,
+                    **subscribers,
                 )
                 for kind, percent in (("ACTUAL", settings.first_alert_percent), ("ACTUAL", 100), ("FORECASTED", 100))
             ],
             tags={"Name": names.of("monthly")},
-            depends_on=[topic.policy],  # Terraform cannot infer it: what cannot be told of is told of to nobody
+            depends_on=[topic.policy],  # not inferable: until the topic policy exists, Budgets cannot publish
         )
 
     @staticmethod

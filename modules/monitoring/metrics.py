@@ -1,4 +1,4 @@
-"""A metric of CloudWatch, as alarms, dashboards and scaling name it."""
+"""CloudWatch metrics, for alarms, dashboards and scaling."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MINUTE, FIVE_MINUTES, DAY = 60, 300, 86_400  # seconds
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric, and one statistic of it a period."""
+    """One statistic of a metric over a period."""
 
     namespace: str
     name: str
@@ -23,6 +23,6 @@ class Metric:
 
 
 def of_payments(names: Names, metric: payment_metrics.Metric, statistic: str, period_seconds: int = MINUTE) -> Metric:
-    """A metric that the payments service writes: of the whole environment, whoever measured it, in the region."""
+    """A metric that the payments service publishes, of the whole environment in the region."""
     dimensions = {payment_metrics.ENVIRONMENT_DIMENSION: names.suffix}
     return Metric(payment_metrics.NAMESPACE, metric.name, statistic, dimensions, period_seconds)

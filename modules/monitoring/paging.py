@@ -1,8 +1,8 @@
-"""What wakes somebody (W5.2): one composite alarm for each incident, over its signs in one region.
+"""Paging (W5.2): one composite alarm for each incident, over its symptoms in one region.
 
-Creates the region's paging topic, encrypted under the logs key, with the subscriptions that settings list, and the
-composite alarms, which alone publish to it. A composite alarm names alarms of its own region and account only, so each
-region has its own. Where customers are not served, payments are not processed either: that page is held back then.
+Creates the region's paging topic, encrypted under the logs key, with the subscriptions of settings, and the composite
+alarms, which alone publish to it. A composite alarm references alarms of its own region and account only, so each
+region has its own. While customers are not served, the page that payments are not processed is suppressed.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Composite_Alarm.html
 """
 
@@ -24,23 +24,23 @@ MEANINGS = {
     Incident.PAYMENTS_NOT_PROCESSED: "Payments are accepted, and not processed as they should be",
     Incident.DATA_AT_RISK: "Data would be lost if something else were lost now",
 }
-# What is another's consequence: its page is held back while the other's is on.
+# The page of a consequence is suppressed while its cause is in alarm.
 CONSEQUENCES = {Incident.PAYMENTS_NOT_PROCESSED: Incident.CUSTOMERS_NOT_SERVED}
-# For the cause to be seen where the consequence was seen first, and for the consequence to end after the cause.
+# Time for a cause that is detected after its consequence, and for a consequence that ends after its cause.
 WAIT_SECONDS, EXTENSION_SECONDS = 120, 300
 
 
 class Paging(Construct):
-    """The paging topic of a region and its composite alarms. Made when all alarms of the region are."""
+    """The paging topic of a region and its composite alarms. Create it after all alarms of the region."""
 
     requirements = ("W5.2",)
 
-    def __init__(self, scope: Construct, id_: str, *, names: Names, key: KmsKey, alarms: AlarmTopic) -> None:
-        """``alarms`` has the region's alarms and the settings of who is woken."""
+    def __init__(self, scope: Construct, id_: str, *, names: Names, key: KmsKey, topic: AlarmTopic) -> None:
+        """``topic`` has the region's alarms, and settings with the paging addresses."""
         super().__init__(scope, id_)
-        settings = alarms.settings
+        settings = topic.settings
         self._names = names
-        self._alarms = alarms
+        self._alarm_topic = topic
         self.topic = Topic(
             self,
             "pages",
@@ -55,18 +55,18 @@ class Paging(Construct):
             self._composite(incident)
 
     def _composite(self, incident: Incident) -> None:
-        signs = self._alarms.signs_of(incident)
-        if not signs:
+        symptoms = self._alarm_topic.symptoms_of(incident)
+        if not symptoms:
             return
         cause = CONSEQUENCES.get(incident)
         suppressor = self.composites.get(cause) if cause else None
-        runbooks = self._alarms.settings.runbooks.rstrip("/")
+        runbooks = self._alarm_topic.settings.runbooks.rstrip("/")
         self.composites[incident] = CloudwatchCompositeAlarm(
             self,
             incident.value,
             alarm_name=self._names.alarm(incident.value),
             alarm_description=f"{MEANINGS[incident]}. Pages. {runbooks}/{RUNBOOK}#{incident.value}",
-            alarm_rule=" OR ".join(f'ALARM("{name}")' for name in sorted(signs)),
+            alarm_rule=" OR ".join(f'ALARM("{name}")' for name in sorted(symptoms)),
             alarm_actions=[self.topic.arn],
             ok_actions=[self.topic.arn],
             actions_suppressor=CloudwatchCompositeAlarmActionsSuppressor(
@@ -74,6 +74,6 @@ class Paging(Construct):
             )
             if cause and suppressor
             else None,
-            # Terraform cannot infer it: the rule has names, which must exist when CloudWatch reads it.
-            depends_on=[*signs.values(), *([suppressor] if suppressor else [])],
+            # not inferable: the rule has names of alarms, which must exist
+            depends_on=[*symptoms.values(), *([suppressor] if suppressor else [])],
         )

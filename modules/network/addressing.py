@@ -3,9 +3,9 @@
 ::
 
     10.10.0.0/16
-    +- private   10.10.0.0/17     three /19, one a zone, a fourth kept free
-    +- database  10.10.128.0/18   three /20, one a zone, a fourth kept free
-    +- public    10.10.192.0/18   three /20, one a zone, a fourth kept free
+    +- private   10.10.0.0/17     three /19, one a zone; a fourth is unused
+    +- database  10.10.128.0/18   three /20, one a zone; a fourth is unused
+    +- public    10.10.192.0/18   three /20, one a zone; a fourth is unused
 
 Each tier is one block, so that a route, a network ACL rule or a security-group rule names a tier with one CIDR.
 """
@@ -26,7 +26,7 @@ class TierAddresses:
 
 @dataclass(frozen=True, kw_only=True)
 class AddressPlan:
-    """Where each tier of a region lies. IPv4 only."""
+    """The CIDR blocks of a region's tiers. IPv4 only."""
 
     public: TierAddresses
     private: TierAddresses
@@ -34,7 +34,7 @@ class AddressPlan:
 
     @staticmethod
     def of(cidr: str, *, zones: int) -> AddressPlan:
-        """Lay out ``cidr`` for a number of zones, at most four."""
+        """The plan of ``cidr`` for ``zones`` zones, at most four."""
         first_half, second_half = ipaddress.IPv4Network(cidr).subnets()
         database, public = second_half.subnets()
         return AddressPlan(

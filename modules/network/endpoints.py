@@ -1,9 +1,9 @@
-"""VPC endpoints (W6.2): AWS traffic of the private tier never takes the internet.
+"""VPC endpoints (W6.2): traffic of the private tier to AWS services does not cross the internet.
 
 Creates gateway endpoints for S3 and DynamoDB, an interface endpoint for every other service that the private tier
-calls, their security group, and the group of their clients: whoever is in ``clients`` may call AWS. Endpoint policies
-admit only this account's principals to only this account's resources, so that the credentials of another account cannot
-carry data out through them; beside that, S3's lets the layers of ECR images be read.
+calls, their security group, and the security group of their clients (``clients``). Endpoint policies allow this
+account's principals on this account's resources only, so that another account's credentials cannot exfiltrate data
+through them; S3's also allows to read the layers of ECR images.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from modules.policy_documents import PolicyDocument, Statement, anyone, when
 from modules.region import Region
 from settings.naming import Names
 
-# What the private tier calls, and what for. https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html
+# The services that the private tier calls, and why. https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html
 INTERFACE_SERVICES = {
     "codedeploy": "the smoke test judges releases",
     "ec2": "the smoke test finds the load balancer's addresses",
@@ -43,7 +43,7 @@ class Endpoints(Construct):
     requirements = ("W6.2", "W9.1")
 
     def __init__(self, scope: Construct, id_: str, *, names: Names, network: Network, zone_count: int) -> None:
-        """``zone_count`` is in how many zones interface endpoints stand: each zone costs by the hour."""
+        """``zone_count`` is the number of zones with interface endpoints; each costs by the hour."""
         super().__init__(scope, id_)
         self._names = names
         self._network = network
@@ -59,7 +59,7 @@ class Endpoints(Construct):
         self.s3 = self._gateway("s3", with_image_layers)
         self.dynamodb = self._gateway("dynamodb", own_account_only)
         self.interfaces = {service: self._interface(service, own_account_only) for service in INTERFACE_SERVICES}
-        self._let_clients_in()
+        self._allow_clients()
 
     def _security_group(self, purpose: str, description: str) -> Group:
         return Group(
@@ -98,7 +98,7 @@ class Endpoints(Construct):
             tags={"Name": self._names.of(service.replace(".", "-"))},
         )
 
-    def _let_clients_in(self) -> None:
+    def _allow_clients(self) -> None:
         ends: dict[str, tuple[End, str]] = {
             "interface-endpoints": (self._group, "Call AWS services through interface endpoints"),
             "s3": (PrefixList(self.s3.prefix_list_id), "Read and write S3 through its gateway endpoint"),
@@ -121,7 +121,7 @@ class Endpoints(Construct):
         )
 
     def _image_layers(self) -> Statement:
-        """The layers of ECR images lie in a bucket of AWS, one a region.
+        """The layers of ECR images are in a bucket of AWS's, one a region.
 
         https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html#ecr-setting-up-s3-gateway
         """

@@ -1,6 +1,6 @@
-"""VPC flow logs (W6.1, W5.3): every accepted and rejected flow of a VPC, in CloudWatch Logs for 30 days.
+"""VPC flow logs (W6.1, W5.3): accepted and rejected flows of a VPC, in CloudWatch Logs for 30 days.
 
-Creates the log group, the role that the VPC service writes with, and the flow log. Needs the logs key of the region.
+Creates the log group, the role of VPC flow logs, and the flow log. Needs the logs key of the region.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class FlowLogs(Construct):
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, vpc: Vpc, key: KmsKey, aggregation_seconds: int
     ) -> None:
-        """``aggregation_seconds`` is how long flows are gathered before they are written: 60 or 600."""
+        """``aggregation_seconds`` is the maximum aggregation interval: 60 or 600."""
         super().__init__(scope, id_)
         region = Region.of(self).name
         self.log_group = CloudwatchLogGroup(
@@ -53,7 +53,7 @@ class FlowLogs(Construct):
                 conditions=on_behalf_of(names.account_id, f"arn:aws:ec2:{region}:{names.account_id}:vpc-flow-log/*"),
             ).json,
         )
-        self._let_write()
+        self._grant_write()
         self.flow_log = FlowLog(
             self,
             "flow-log",
@@ -66,8 +66,8 @@ class FlowLogs(Construct):
             tags={"Name": names.of("vpc")},
         )
 
-    def _let_write(self) -> None:
-        """What the service asks for, less CreateLogGroup: the group exists.
+    def _grant_write(self) -> None:
+        """The permissions that AWS documents, without CreateLogGroup: the log group exists.
 
         https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
         """
@@ -82,7 +82,7 @@ class FlowLogs(Construct):
                 ),
                 Statement(
                     sid="FindTheLogGroup",
-                    actions=["logs:DescribeLogGroups"],  # knows no resource: it lists names, not what is in a group
+                    actions=["logs:DescribeLogGroups"],  # has no resource-level permissions; lists names only
                     resources=["*"],
                 ),
             ],

@@ -1,13 +1,13 @@
-"""Network ACLs: one a tier (W6.1, W5.4). They hold whatever a security group says.
+"""Network ACLs, one for each tier (W6.1, W5.4): a second boundary, independent of security groups.
 
-- public: connections from outside come in on 443 and 80 only;
-- private: connections to outside go out on 443 only;
-- database: PostgreSQL from the private tiers of both regions and from the other database tier comes in, and PostgreSQL
-  to the other database tier goes out.
+- public: ingress from the internet on 443 and 80 only;
+- private: egress to the internet on 443 only;
+- database: PostgreSQL ingress from the private tiers of both regions and the other database tier, and PostgreSQL egress
+  to the other database tier.
 
-A network ACL has no memory, so the way back is a rule of its own: answers go to the ports that clients choose. All
-tiers let through the message that a packet is too big for the way (ICMP type 3, code 4): without it, large answers
-across the peering or through NAT stall. https://docs.aws.amazon.com/vpc/latest/userguide/path_mtu_discovery.html
+Network ACLs are stateless: return traffic to ephemeral ports has rules of its own. All tiers allow the ICMP message
+"fragmentation needed" (type 3, code 4), without which large packets across the peering or NAT are lost (path MTU
+discovery). https://docs.aws.amazon.com/vpc/latest/userguide/path_mtu_discovery.html
 
 The Amazon DNS server and time service are not subject to network ACLs.
 https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html
@@ -39,22 +39,22 @@ class Ports:
 HTTP = Ports(80, 80)
 HTTPS = Ports(443, 443)
 POSTGRESQL = Ports(5432, 5432)
-# Clients choose their port from this range; load balancers and NAT gateways use all of it. Tasks listen in it too, as
-# they do not run as root. https://docs.aws.amazon.com/vpc/latest/userguide/custom-network-acl.html
+# Ephemeral ports of clients, load balancers and NAT gateways. Tasks listen in this range too, as they do not run as
+# root. https://docs.aws.amazon.com/vpc/latest/userguide/custom-network-acl.html
 UNPRIVILEGED = Ports(1024, 65535)
 PACKET_TOO_BIG = {"protocol": "icmp", "icmp_type": 3, "icmp_code": 4, "from_port": 0, "to_port": 0}
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """TCP traffic that may pass: the other side's addresses, and the ports of whoever receives it."""
+    """Allowed TCP traffic: the peer's CIDR block and the destination ports."""
 
     addresses: str
     ports: Ports
 
     @property
     def rule(self) -> dict[str, Any]:
-        """The traffic as a network ACL's rule names it."""
+        """The arguments of a network ACL rule."""
         return {
             "protocol": "tcp",
             "cidr_block": self.addresses,
@@ -90,7 +90,7 @@ class NetworkAcls(Construct):
         return self._network_acl(self._network.public, ingress, egress)
 
     def _of_private_tier(self, peer: Network) -> NetworkAcl:
-        # S3 and DynamoDB answer through gateway endpoints from public addresses, as the internet does through NAT.
+        # Return traffic of S3 and DynamoDB through gateway endpoints has public source addresses, as that through NAT.
         ingress = [Allowed(self._network.private.block, HTTPS), Allowed(ANYWHERE, UNPRIVILEGED)]
         others = (self._network.cidr, peer.private.block, peer.database.block)
         egress = [Allowed(ANYWHERE, HTTPS)] + [Allowed(other, UNPRIVILEGED) for other in others]

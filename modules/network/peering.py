@@ -1,8 +1,8 @@
 """The peering between the two regions' networks (W6.3).
 
-Creates the connection on the requesting side, its acceptance on the other (across regions a connection cannot accept
-itself), DNS resolution both ways, and routes both ways between private and database tiers. The public tiers are not
-reached.
+Creates the connection on the requester's side, its acceptance on the accepter's (a connection across regions cannot be
+accepted by the requester), DNS resolution and routes both ways between private and database tiers. Public tiers have no
+route.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from settings.naming import Names
 
 
 class PeeringSide(Construct):
-    """What belongs to one side of the peering; it stands below that side's network, so it lands in its region."""
+    """The resources of one side of the peering, below that side's network and so in its region."""
 
     requirements = ("W6.3",)
 
@@ -56,7 +56,7 @@ class Peering(Construct):
         self._route(accepting_side, of=accepter, to=requester)
 
     def _resolve_names(self, requesting_side: PeeringSide, accepting_side: PeeringSide) -> None:
-        """Each side resolves the other's host names to private addresses; only possible on an accepted connection."""
+        """Each side resolves the other's host names to private addresses; needs an accepted connection."""
         VpcPeeringConnectionOptions(
             requesting_side,
             "options",

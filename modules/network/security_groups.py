@@ -1,8 +1,7 @@
 """Security groups and the flows between them (W5.4).
 
-Who may talk to whom, on which port and why, is one statement: a Flow. The egress rule at one end and the ingress rule
-at the other both come from it, so that neither can be forgotten, widened or left behind alone. A group has no rule that
-no flow declares.
+A Flow declares source, destination, port and reason once, and creates both the egress rule of the source and the
+ingress rule of the destination: neither can be missing, wider or left over alone. A group has no other rules.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ RULE_DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 
 
 class Group(Construct):
-    """A security group whose members live in one tier. It has no rules but those of its flows."""
+    """A security group whose members are in one tier. Its rules are those of its flows."""
 
     requirements = ("W5.4",)
 
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, purpose: str, network: Network, tier: Tier, description: str
     ) -> None:
-        """``purpose`` goes into the name; a changed name or description replaces the group on AWS."""
+        """``purpose`` is part of the name; a changed name or description replaces the group."""
         super().__init__(scope, id_)
         self.addresses = tier.block
         self.security_group = SecurityGroup(
@@ -63,25 +62,24 @@ class PrefixList:
 
 @dataclass(frozen=True)
 class Internet:
-    """Everybody, as the destination of a flow on 443: through NAT, and only for whom settings list (W5.4)."""
+    """The internet as the destination of a flow on 443, by NAT; only for services that settings list (W5.4)."""
 
 
 End = Group | Addresses | PrefixList | Internet
 
 
 class Flow(Construct):
-    """TCP connections that ``source`` opens to ``destination`` on one port.
+    """TCP connections from ``source`` to ``destination`` on one port.
 
-    Between two groups of a region the rules name the groups. A group in another region cannot be named: the rules then
-    name the addresses of its tier. https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-security-groups.html
+    Rules between two groups of a region reference the groups. A group of another region cannot be referenced: the rules
+    then have the CIDR block of its tier. https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-security-groups.html
     """
 
     def __init__(self, scope: Construct, id_: str, *, source: End, destination: End, port: int, reason: str) -> None:
-        """``reason`` becomes the description of both rules.
+        """``reason`` is the description of both rules.
 
         Raises:
-            ValueError: for a flow without a group at either end, to or from everywhere, or for a reason that AWS would
-                not take as a description.
+            ValueError: neither end is a group, an end is 0.0.0.0/0, or AWS would not accept ``reason``.
         """
         super().__init__(scope, id_)
         if not isinstance(source, Group) and not isinstance(destination, Group):

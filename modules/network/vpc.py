@@ -1,10 +1,10 @@
-"""The network of one region (W6.1).
+"""The VPC of one region (W6.1).
 
 Creates a VPC over three zones with a public, a private and an isolated database tier, their subnets and route tables,
-an internet gateway, NAT gateways as settings say, and closes what AWS opens by default: the default security group and
-network ACL let nothing through, and the default route table leads nowhere beyond the VPC.
+an internet gateway and NAT gateways as settings say. The default security group and network ACL of the VPC have no
+rules, its default route table no routes.
 
-Needs to stand under a Region. Its network ACLs, flow logs, endpoints and peering are modules of their own.
+Needs to be below a Region. Its network ACLs, flow logs, endpoints and peering are modules of their own.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ANYWHERE = "0.0.0.0/0"
 
 @dataclass(frozen=True, kw_only=True)
 class Tier:
-    """The subnets of one kind, one a zone in the order of the zones, and the route tables that they use."""
+    """The subnets of a tier, one a zone in the order of the zones, and their route tables."""
 
     name: str
     block: str
@@ -54,19 +54,19 @@ class Network(Construct):
     requirements = ("W6.1", "W9.1")
 
     def __init__(
-        self, scope: Construct, id_: str, *, names: Names, region: RegionSettings, nat_gateways: NatGateways
+        self, scope: Construct, id_: str, *, names: Names, settings: RegionSettings, nat_gateways: NatGateways
     ) -> None:
-        """``region`` gives the zones and the addresses, ``nat_gateways`` how many ways the private tier has out."""
+        """``settings`` have the zones and the CIDR block; ``nat_gateways`` is the egress of the private tier."""
         super().__init__(scope, id_)
         self._names = names
-        self._zones = region.zones
-        self.cidr = region.cidr
-        addresses = AddressPlan.of(region.cidr, zones=len(region.zones))
+        self._zones = settings.zones
+        self.cidr = settings.cidr
+        addresses = AddressPlan.of(settings.cidr, zones=len(settings.zones))
 
         self.vpc = Vpc(
             self,
             "vpc",
-            cidr_block=region.cidr,
+            cidr_block=settings.cidr,
             enable_dns_support=True,
             enable_dns_hostnames=True,  # private DNS names of interface endpoints need both
             tags=self._named("vpc"),
@@ -85,7 +85,7 @@ class Network(Construct):
         self.nat_gateways = [self._nat_gateway(index) for index in range(nat_gateway_count)]
 
     def _close_defaults(self) -> None:
-        """Take over what comes with the VPC and leave it without a rule, so that nothing works by accident."""
+        """Adopt the VPC's default security group, route table and network ACL, and remove their rules."""
         DefaultSecurityGroup(self, "default-security-group", vpc_id=self.vpc.id, tags=self._named("default-closed"))
         DefaultRouteTable(
             self,
@@ -99,7 +99,7 @@ class Network(Construct):
             "default-network-acl",
             default_network_acl_id=self.vpc.default_network_acl_id,
             tags=self._named("default-closed"),
-            # Subnets enter and leave it by themselves while their own ACL is exchanged.
+            # AWS associates subnets with it while their own ACL is replaced.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["subnet_ids"]),
         )
 
@@ -126,7 +126,7 @@ class Network(Construct):
             vpc_id=self.vpc.id,
             availability_zone=zone,
             cidr_block=cidr,
-            map_public_ip_on_launch=False,  # load balancers and NAT gateways bring addresses of their own
+            map_public_ip_on_launch=False,  # load balancers and NAT gateways have addresses of their own
             tags=self._named(f"{tier}-{zone}") | {"tier": tier},
         )
         RouteTableAssociation(
@@ -152,7 +152,7 @@ class Network(Construct):
             allocation_id=address.id,
             subnet_id=self.public.subnets[index].id,
             tags=self._named(zone),
-            # Terraform cannot infer it: a NAT gateway works only once the VPC has its internet gateway.
+            # not inferable: a NAT gateway needs the internet gateway of the VPC
             depends_on=[self.internet_gateway],
         )
         Route(

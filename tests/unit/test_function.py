@@ -36,7 +36,7 @@ class Place:
     def network(self) -> tuple[Network, Group]:
         settings, names = self._settings, self._settings.names
         gateways = settings.network.nat_gateways
-        network = Network(self.region, "network", names=names, region=settings.primary, nat_gateways=gateways)
+        network = Network(self.region, "network", names=names, settings=settings.primary, nat_gateways=gateways)
         group = Group(
             self.region,
             "clients",
@@ -158,7 +158,7 @@ def test_calls_that_fail_or_are_throttled_are_told_of_if_a_topic_is_given(
     assert {one["period"] for one in metrics.values()} == {1200}
     assert (alarm["threshold"], alarm["evaluation_periods"]) == (2, 1)
     assert [one.name for one, _ in topic.alarms] == ["smoke-test-failing"]
-    assert list(topic.signs_of(Incident.PAYMENTS_NOT_PROCESSED)) == [names.alarm("smoke-test-failing")]
+    assert list(topic.symptoms_of(Incident.PAYMENTS_NOT_PROCESSED)) == [names.alarm("smoke-test-failing")]
 
 
 def test_without_a_topic_nobody_is_told(place: Place) -> None:

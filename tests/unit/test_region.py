@@ -13,10 +13,10 @@ from tests.synthesized import Synthesized
 
 
 @pytest.mark.requirement("W0.2")
-def test_what_stands_in_no_region_fails_synthesis(local_settings: Settings) -> None:
+def test_resource_below_no_region_fails_synthesis(local_settings: Settings) -> None:
     stack = PaymentPlatform(Testing.app(), "payment-platform", settings=local_settings)
     Vpc(stack, "stray", cidr_block="10.0.0.0/16")
-    with pytest.raises(Exception, match="stray stands under no Region"):
+    with pytest.raises(Exception, match="stray is below no Region"):
         Testing.full_synth(stack)
 
 

@@ -31,7 +31,7 @@ def children(composite: Block) -> list[str]:
     return names
 
 
-def test_a_composite_has_the_signs_of_its_incident_that_stand_in_its_region(platform: Synthesized) -> None:
+def test_composite_alarm_has_the_symptoms_of_its_region(platform: Synthesized) -> None:
     for composite in composites(platform):
         incident = composite["alarm_name"].rpartition("/")[2]
         signs = [

@@ -58,7 +58,7 @@ class Ends:
         region = Region(self.stack, id_, name="us-east-2", provider=provider)
         place = self._settings.primary if alias is None else self._settings.recovery
         network = self._settings.network.nat_gateways
-        return region, Network(region, "network", names=self._settings.names, region=place, nat_gateways=network)
+        return region, Network(region, "network", names=self._settings.names, settings=place, nat_gateways=network)
 
     def _group(self, place: tuple[Region, Network], purpose: str) -> Group:
         region, network = place
