@@ -25,8 +25,9 @@ from rich.console import Console
 from rich.table import Table
 
 import synthesis
-from operations.deployment.synthesized import PROJECT, STACK, absolute
+from operations.deployment.synthesized import STACK, absolute
 from operations.outcome import Failed, Refused, console, exit_codes
+from operations.project_root import PROJECT
 from settings import SettingsError, load
 from settings.loading import ENVIRONMENT_VARIABLE
 

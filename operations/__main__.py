@@ -9,7 +9,7 @@ import typer
 
 from operations.deployment.synthesized import absolute
 from operations.outcome import Refused, console, exit_codes
-from operations.release.request import Region
+from operations.region import Region
 from operations.release.request import Request as ReleaseRequest
 from settings import Settings, SettingsError, load
 

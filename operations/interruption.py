@@ -94,3 +94,20 @@ def passed_on(console: Console) -> Iterator[Interruption]:
             signal.signal(number, handler)
     if interruption.requested:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Defer an interruption until the block has ended: KeyboardInterrupt then, if SIGINT or SIGTERM came meanwhile."""
+    requested: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _frame: requested.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if requested:
+        raise KeyboardInterrupt

@@ -18,10 +18,11 @@ from rich.console import Console
 
 from operations import preflight
 from operations.account import aws_errors_in_words, refuse_other_account
-from operations.deployment.synthesized import CACHE, PROJECT, STACK, provider_installation, synthesize
+from operations.deployment.synthesized import CACHE, STACK, provider_installation, synthesize
 from operations.deployment.terraform import Terraform
 from operations.interruption import IN_ITS_OWN_GROUP, passed_on
 from operations.outcome import Failed, Refused
+from operations.project_root import PROJECT
 from operations.release import revisions_left_behind as released_revisions
 from settings import Settings
 

@@ -25,10 +25,11 @@ from emulator import inventory, process
 from emulator.address import environment
 from emulator.record import read_violations
 from operations import preflight
-from operations.deployment.synthesized import PROJECT, provider_installation, synthesize
+from operations.deployment.synthesized import provider_installation, synthesize
 from operations.deployment.terraform import Progress, Resource, Terraform
 from operations.deployment.waits import Chain, longest_chain
 from operations.outcome import EXIT_INTERRUPTED, EXIT_REFUSED, Failed, Refused
+from operations.project_root import PROJECT
 from operations.release import revisions_left_behind as released_revisions
 from settings import load
 from settings.delivery import role_name

@@ -12,8 +12,8 @@ import synthesis
 from operations import preflight
 from operations.deployment.provider_mirror import Installation, find_installation, required_providers
 from operations.outcome import EXIT_REFUSED, Failed, Refused
+from operations.project_root import PROJECT
 
-PROJECT = Path(__file__).parents[2]
 STACK = "payment-platform"
 CACHE = PROJECT / ".cache"
 

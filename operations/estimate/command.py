@@ -21,9 +21,10 @@ from operations.deployment.synthesized import absolute, synthesize
 from operations.estimate.items import PRICES, Item, Prices, by_use, items, unknown
 from operations.estimate.levers import levers
 from operations.outcome import Refused
+from operations.project_root import PROJECT
 from settings import Settings, SettingsError, known_environments, load
 
-PAGE = Path(__file__).parents[2] / "docs" / "cost.md"
+PAGE = PROJECT / "docs" / "cost.md"
 
 
 @dataclass(frozen=True, kw_only=True)

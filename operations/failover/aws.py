@@ -28,8 +28,8 @@ from operations.failover.state import (
     TrafficState,
 )
 from operations.outcome import Refused
-from operations.release.progress import RUNNING
-from operations.release.request import Region
+from operations.region import Region
+from operations.watching import RUNNING_DEPLOYMENT
 from settings import Settings
 from settings.database import RecoveryMode
 from settings.edge import TAKEN_OVER, TAKEOVER_KEY, TAKEOVER_VALUE
@@ -226,7 +226,7 @@ class Aws:
         for name in (one for one, service in self._settings.services.items() if service.critical):
             full = self._settings.names.of(name)
             answer = codedeploy.list_deployments(
-                applicationName=full, deploymentGroupName=full, includeOnlyStatuses=list(RUNNING)
+                applicationName=full, deploymentGroupName=full, includeOnlyStatuses=list(RUNNING_DEPLOYMENT)
             )
             yield from answer["deployments"]
 

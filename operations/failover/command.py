@@ -30,7 +30,7 @@ from operations.failover.request import Request
 from operations.failover.state import State
 from operations.failover.steps import Seen, Step, steps_of
 from operations.outcome import Failed, Refused
-from operations.release.drawing import clock
+from operations.watching import clock, is_transient
 from settings import Settings
 
 EXIT_DONE = 0
@@ -168,7 +168,7 @@ class _Failover:
             try:
                 return step.look()
             except (ClientError, BotoCoreError) as error:
-                if not _may_pass(error) or time.monotonic() > deadline:
+                if not is_transient(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(self.seconds_between_looks)
 
@@ -224,13 +224,6 @@ class _Failover:
 
     def _say(self, text: str, style: str = "") -> None:
         self.console.print(text, style=style, markup=False)
-
-
-def _may_pass(error: ClientError | BotoCoreError) -> bool:
-    if isinstance(error, BotoCoreError):
-        return True
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status >= 500 or "Throttl" in error.response["Error"].get("Code", "")  # noqa: PLR2004 - HTTP's own bound
 
 
 def _in_words(error: Exception) -> str:

@@ -18,8 +18,8 @@ from rich.text import Text
 from operations.failover.aws import Aws
 from operations.failover.state import RegionState, State
 from operations.failover.steps import Seen, Step
-from operations.release.drawing import PICTURES_PER_SECOND, SECONDS_BETWEEN_LINES, clock
-from operations.release.request import Region
+from operations.region import Region
+from operations.watching import PICTURES_PER_SECOND, SECONDS_BETWEEN_LINES, clock
 
 Show = Callable[[Seen], None]
 ALARMS_SHOWN = 3

@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from operations.failover.request import Request
 from operations.outcome import Refused
-from operations.release.request import Region
+from operations.region import Region
 
 FOLDER = "failover"
 # A write that was sent again after its answer was lost finds its own object; two writes at once are a conflict.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from operations.failover.aws import Names
 from operations.failover.request import Request
 from operations.failover.state import State
-from operations.release.request import Region
+from operations.region import Region
 
 
 def refusals(state: State, request: Request, names: Mapping[Region, Names]) -> Iterator[str]:

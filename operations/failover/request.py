@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from operations.release.request import Region
+from operations.region import Region
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from operations.release.request import Region
+from operations.region import Region
 
 
 @dataclass(frozen=True, kw_only=True)

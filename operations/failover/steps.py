@@ -18,7 +18,7 @@ from operations.failover.aws import Aws
 from operations.failover.request import Request
 from operations.failover.state import DatabaseState, RegionState, ServiceState, State, TrafficState
 from operations.outcome import Failed
-from operations.release.request import Region
+from operations.region import Region
 from settings import Settings
 from settings.edge import OriginRouting
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from operations.account import aws_errors_in_words
 from operations.deployment.synthesized import absolute
 from operations.outcome import Failed, Refused
-from operations.project.evidence import PROJECT
+from operations.project_root import PROJECT
 from payment_api.settings import Settings
 
 APP = PROJECT / "payment_api"

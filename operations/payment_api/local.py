@@ -25,7 +25,7 @@ from emulator.ministack import existing, inventory, process
 from emulator.process import EmulatorError
 from operations.outcome import Failed, Refused
 from operations.payment_api.deploy import FLAT_OUTPUTS, OUTPUTS, Cdk, templates, write_outputs
-from operations.project.evidence import PROJECT
+from operations.project_root import PROJECT
 from payment_api.settings import Settings, load
 
 ENVIRONMENT = "local"

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from operations.deployment.synthesized import PROJECT, absolute, synthesize
+from operations.deployment.synthesized import absolute, synthesize
 from operations.outcome import Refused
 from operations.picture.contents import picture
 from operations.picture.model import Picture, counted
 from operations.picture.plan import read
 from operations.picture.svg import svg
 from operations.picture.tables import page_with_tables
+from operations.project_root import PROJECT
 from settings import SettingsError, load
 
 STANDARD_INPUT = "-"

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[2]
+from operations.project_root import PROJECT
+
 OUTCOMES = PROJECT / ".cache" / "test-outcomes.json"
 
 

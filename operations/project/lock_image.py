@@ -16,7 +16,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[2]
+from operations.project_root import PROJECT
+
 SERVICE = PROJECT / "services" / "payments"
 PYTHON_OF_THE_IMAGE = "3.13"
 # The image has glibc 2.41; pip takes the names of platforms literally, and no single one is used by all packages.

@@ -22,7 +22,8 @@ import typer
 import synthesis
 from operations.outcome import Failed, Refused, console, exit_codes
 from operations.project import evidence
-from operations.project.evidence import PROJECT, Outcome, is_below
+from operations.project.evidence import Outcome, is_below
+from operations.project_root import PROJECT
 from settings import load
 
 ROWS = PROJECT / "docs" / "requirements.md"

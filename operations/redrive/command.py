@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import boto3
@@ -19,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from operations.account import aws_errors_in_words
+from operations.interruption import deferred
 from operations.outcome import Failed
 from operations.redrive.dead_letters import AT_ONCE, DeadLetters, Letter
 from operations.redrive.facts import Facts, facts_of
@@ -52,7 +51,7 @@ def run(request: Request, console: Console) -> None:
                     "nothing was changed: --return gives them back to the queue, --discard REASON deletes them"
                 )
         finally:
-            with _held_back():
+            with deferred():
                 letters.give_back(held)
 
 
@@ -97,7 +96,7 @@ def _act(
     try:
         for start in range(0, len(chosen), AT_ONCE):
             batch = chosen[start : start + AT_ONCE]
-            with _held_back():  # between two calls nobody would know what has been done
+            with deferred():  # between two calls nobody would know what has been done
                 safe = letters.send_to_source(batch) if request.task is Task.RETURN else _recorded(request, batch)
                 gone = letters.delete(safe)
                 done += len(gone)
@@ -159,20 +158,3 @@ def age(span: timedelta) -> str:
         if seconds >= 2 * length:
             return f"{seconds // length}{unit}"
     return f"{seconds}s"
-
-
-@contextmanager
-def _held_back() -> Iterator[None]:
-    """Let an interruption wait until the block has ended."""
-    requested: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _frame: requested.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if requested:
-        raise KeyboardInterrupt

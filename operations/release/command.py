@@ -7,7 +7,6 @@ behind but a revision of that task definition and a deployment.
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +19,15 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from operations.account import aws_errors_in_words, refuse_other_account
+from operations.interruption import deferred
 from operations.outcome import Failed, Refused
-from operations.release.drawing import clock, drawn
+from operations.region import Region
+from operations.release.drawing import drawn
 from operations.release.progress import SUCCEEDED, Alarm, Look, Plan
-from operations.release.request import Region, Request, Task
+from operations.release.request import Request, Task
 from operations.release.revision import Running
 from operations.release.service import BlueGreenService, Place, already_in_progress
+from operations.watching import clock, is_transient
 from settings import Settings
 from settings.services import ImageByDigest
 
@@ -128,7 +130,7 @@ class _Release:
         alarms = plan.alarms if self.request.without_running_alarms else None
         started: list[str] = []
         with self._explained(started):
-            with _held_back():  # between two calls nobody would know what has been begun
+            with deferred():  # between two calls nobody would know what has been begun
                 started.append(self.service.start(wanted, image, alarms))
             look = self._watch(started[0], plan)
         code = self._ending(look, plan, wanted=image)
@@ -233,7 +235,7 @@ class _Release:
             try:
                 look = self.service.look(deployment_id, plan)
             except (ClientError, BotoCoreError) as error:
-                if not _may_pass(error) or time.monotonic() > deadline:
+                if not is_transient(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(self.seconds_between_looks)
                 continue
@@ -276,28 +278,3 @@ def _stopped_at_once(on: list[Alarm], of_running: list[str]) -> str:
 
 def _rollback_may_come(look: Look, plan: Plan) -> bool:
     return plan.rolls_back and look.status != SUCCEEDED and not look.rollback_id
-
-
-def _may_pass(error: ClientError | BotoCoreError) -> bool:
-    """Whether asking again may help: AWS was not reached, had a fault of its own, or wants to be asked less often."""
-    if isinstance(error, BotoCoreError):
-        return True
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status >= 500 or "Throttl" in error.response["Error"].get("Code", "")  # noqa: PLR2004 - HTTP's own bound
-
-
-@contextmanager
-def _held_back() -> Iterator[None]:
-    """Let an interruption wait until the block has ended."""
-    held: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _frame: held.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if held:
-        raise KeyboardInterrupt

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -15,9 +15,8 @@ from rich.text import Text
 
 from operations.release.progress import Look, Plan
 from operations.release.service import Place
+from operations.watching import PICTURES_PER_SECOND, SECONDS_BETWEEN_LINES, clock
 
-PICTURES_PER_SECOND = 2  # the clock goes on between two looks
-SECONDS_BETWEEN_LINES = 30.0  # where the output is no terminal, and nothing has changed
 BAR_CHARACTERS = 30
 STYLES = {
     "Succeeded": "green",
@@ -119,12 +118,6 @@ def bar(green_percent: float | None) -> Text:
     text = Text.assemble(("█" * full, "green"), ("░" * (BAR_CHARACTERS - full), "blue"), "  ")
     text.append(f"green {percent:.0f} %", "green").append("  ").append(f"blue {100 - percent:.0f} %", "blue")
     return text
-
-
-def clock(span: timedelta) -> str:
-    """Minutes and seconds, such as 4:09."""
-    minutes, seconds = divmod(round(span.total_seconds()), 60)
-    return f"{minutes}:{seconds:02}"
 
 
 def _section(title: str, rows: list[tuple[str, str, str]]) -> list[RenderableType]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-RUNNING = ("Created", "Queued", "InProgress", "Baking", "Ready")
+from operations.watching import RUNNING_DEPLOYMENT
+
 SUCCEEDED, FAILED, STOPPED = "Succeeded", "Failed", "Stopped"
 HOOK = "AfterAllowTestTraffic"
 SHIFT, AFTER_SHIFT = "AllowTraffic", "AfterAllowTraffic"
@@ -69,12 +70,12 @@ class Look:
     @property
     def has_ended(self) -> bool:
         """Whether the deployment itself goes no further; a rollback may still have to."""
-        return self.status not in RUNNING
+        return self.status not in RUNNING_DEPLOYMENT
 
     @property
     def is_over(self) -> bool:
         """Whether nothing goes on any more."""
-        return self.has_ended and self.rollback_status not in RUNNING
+        return self.has_ended and self.rollback_status not in RUNNING_DEPLOYMENT
 
     @property
     def stage(self) -> str:

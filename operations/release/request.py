@@ -7,13 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from operations.outcome import Refused
-
-
-class Region(StrEnum):
-    """One of the two regions of an environment."""
-
-    PRIMARY = "primary"
-    RECOVERY = "recovery"
+from operations.region import Region
 
 
 class Task(StrEnum):

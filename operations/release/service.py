@@ -15,8 +15,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from operations.outcome import Refused
-from operations.release.progress import RUNNING, Alarm, Event, Look, Plan
+from operations.release.progress import Alarm, Event, Look, Plan
 from operations.release.revision import Running, app_spec, differences, next_revision
+from operations.watching import RUNNING_DEPLOYMENT
 from settings.naming import MADE_BY, RELEASE, SETTINGS
 
 # Standard mode repeats what was throttled or not answered, with pauses that grow.
@@ -129,7 +130,7 @@ class BlueGreenService:
         """The id of the deployment that is in progress, if one is."""
         with self._must_exist():
             pages = self._codedeploy.get_paginator("list_deployments").paginate(
-                **self._group, includeOnlyStatuses=list(RUNNING)
+                **self._group, includeOnlyStatuses=list(RUNNING_DEPLOYMENT)
             )
             return next((identity for page in pages for identity in page["deployments"]), None)
 

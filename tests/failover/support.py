@@ -22,7 +22,7 @@ from rich.console import Console
 from emulator import process
 from operations.failover.command import run
 from operations.failover.request import Request
-from operations.release.request import Region
+from operations.region import Region
 from settings import load
 from tests.emulator.support import Client, client_for
 from tests.operations.support import REPOSITORY, environment_file

@@ -31,8 +31,9 @@ from operations.deployment.synthesized import provider_installation, synthesize
 from operations.deployment.terraform import Terraform
 from operations.failover.command import run as failover
 from operations.failover.request import Request as FailoverRequest
+from operations.region import Region
 from operations.release.command import run
-from operations.release.request import Region, Request
+from operations.release.request import Request
 from policy.delivery import Record, roles
 from settings import Settings
 from tests.release.support import Meanwhile

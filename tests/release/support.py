@@ -19,8 +19,9 @@ from rich.console import Console
 
 from emulator import process
 from emulator.record import read_calls
+from operations.region import Region
 from operations.release.command import run
-from operations.release.request import Region, Request
+from operations.release.request import Request
 from settings import load
 from settings.naming import MADE_BY, SETTINGS
 from tests.emulator.support import Client, client_for

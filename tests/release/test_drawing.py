@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from operations.release.drawing import clock, drawn, picture
+from operations.release.drawing import drawn, picture
 from operations.release.progress import Alarm, Event, Look, Plan
 from operations.release.service import Place, _shift_minutes
+from operations.watching import clock
 
 pytestmark = [pytest.mark.requirement("W2.4")]
 BEGAN = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
