@@ -105,12 +105,13 @@ openapi: .venv/.synced ## write services/payments/openapi.json anew
 	@cd services/payments && ../../$(RUN) -m payments openapi > openapi.json.new && mv openapi.json.new openapi.json
 
 .PHONY: check
-check: .venv/.synced ## formatting, lint and types, and the workflows
+check: .venv/.synced ## formatting, lint, imports and types, and the workflows
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
 	@.venv/bin/zizmor --offline --quiet .github
+	@PYTHONPATH=services/payments:shared .venv/bin/lint-imports --no-logo --cache-dir .cache/imports
 	@$(RUN) -m mypy
 
 .PHONY: scan
