@@ -50,7 +50,7 @@ def test_a_prefix_names_all_rows_below_it(row: str, chosen: list[str], expected:
 
 def test_a_row_is_ok_with_a_resource_and_only_passing_tests() -> None:
     resource = Counter({"aws_vpc": 2})
-    assert Row("W1", "p", resource, [outcome("t", "W1")]).line == "W1  ok  2 resources  1 tests"
+    assert Row("W1", "p", resource, [outcome("t", "W1")]).line == "W1  tested  2 resources  1 tests"
     assert Row("W1", "p", resource, []).state == "no test"
     assert Row("W1", "p", Counter(), [outcome("t", "W1")]).state == "no resource"
     assert Row("W1", "p", resource, [outcome("t", "W1"), outcome("u", "W1", passed=False)]).state == "failed"
@@ -60,12 +60,12 @@ def test_resources_and_tests_come_to_the_rows_that_they_name() -> None:
     rows = read_rows(ROWS)
     look_at(rows, {"W1.1": Counter({"aws_vpc": 1})}, [outcome("t", "W1.1", "W1.2")])
     assert [row.line for row in rows] == [
-        "W1.1  ok  1 resources  1 tests",
+        "W1.1  tested  1 resources  1 tests",
         "W1.2  no resource  0 resources  1 tests",
         "W10.1  no test  0 resources  0 tests",
     ]
     page = as_markdown(rows)
-    assert "| W1.1 | First. | ok |" in page
+    assert "| W1.1 | First. | tested |" in page
     assert "| W1.2 | Second: with `code`. | no resource |" in page
 
 
