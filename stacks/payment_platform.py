@@ -196,6 +196,7 @@ class PaymentPlatform(TerraformStack):
             replica=self.recovery.buckets.static_assets,
             origin_verify=origin_verify,
         )
+        origin_verify.rotate(after=self.edge.distribution.records)
         self._url = f"https://{host_names[0]}"
 
     def _create_alarms(self) -> None:

@@ -142,8 +142,7 @@ class Distribution(Construct):
             tags={"Name": names.of("edge")},
             depends_on=[one.record for one in origin_records],  # Terraform sees only the name in them
         )
-        for host_name in host_names:
-            self._name(host_name, zone_id)
+        self.records = [record for host_name in host_names for record in self._name(host_name, zone_id)]
 
     def _load_balancers(self, origin_name: str) -> CloudfrontDistributionOrigin:
         return CloudfrontDistributionOrigin(
@@ -214,8 +213,8 @@ class Distribution(Construct):
             restriction_type="whitelist" if allowed else "blacklist", locations=list(allowed or blocked)
         )
 
-    def _name(self, host_name: str, zone_id: str) -> None:
-        for type_ in ("A", "AAAA"):
+    def _name(self, host_name: str, zone_id: str) -> list[Route53Record]:
+        return [
             Route53Record(
                 self,
                 f"{host_name}-{type_.lower()}",
@@ -228,6 +227,8 @@ class Distribution(Construct):
                     evaluate_target_health=False,  # not supported for a distribution
                 ),
             )
+            for type_ in ("A", "AAAA")
+        ]
 
 
 def _with_replica() -> CloudfrontDistributionOriginGroup:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.lambda_invocation import LambdaInvocation
 from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission
 from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret, SecretsmanagerSecretReplica
@@ -30,11 +31,11 @@ from modules.region import Region
 from settings.edge import EdgeSettings
 from settings.firewall import ORIGIN_VERIFY_UNITS
 from settings.naming import Names
-from synthesis.packaging import FUNCTIONS
+from synthesis.packaging import REPOSITORY
 
 ORIGIN_VERIFY_SECRET = "origin-verify"  # noqa: S105 (its name)
 FUNCTION = "rotate-origin-secret"
-TIMEOUT_SECONDS = 180
+TIMEOUT_SECONDS = 300  # the function waits up to 120 s for its role's policy to propagate
 RECOVERY_DAYS = 30  # in which a protected environment's secret can be restored
 
 
@@ -99,7 +100,7 @@ class OriginVerify(Construct):
             # not inferable: the function needs its permissions to create, and on destroy to remove
             depends_on=[self.function.policy],
         )
-        self._rotate(settings.origin_verify_rotation_days)
+        self._rotation_days = settings.origin_verify_rotation_days
 
     @property
     def viewer_function_arn(self) -> str:
@@ -165,10 +166,11 @@ class OriginVerify(Construct):
                 ],
             ),
             Statement(sid="FindThem", actions=["wafv2:ListRuleGroups"], resources=["*"]),  # it knows no resource
+            # It knows no resource. https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudfront.html
+            Statement(sid="MakeTheViewerFunction", actions=["cloudfront:CreateFunction"], resources=["*"]),
             Statement(
                 sid="WriteTheViewerFunction",
                 actions=[
-                    "cloudfront:CreateFunction",
                     "cloudfront:DeleteFunction",
                     "cloudfront:DescribeFunction",
                     "cloudfront:GetFunction",
@@ -179,7 +181,8 @@ class OriginVerify(Construct):
             ),
         ]
 
-    def _rotate(self, days: int) -> None:
+    def rotate(self, *, after: Sequence[ITerraformDependable]) -> None:
+        """Rotate the secret; ``after`` is what a request through CloudFront needs: configuration tests one."""
         function = self.function.function
         permission = LambdaPermission(
             self,
@@ -195,15 +198,15 @@ class OriginVerify(Construct):
             "rotation",
             secret_id=self.secret.id,
             rotation_lambda_arn=function.arn,
-            rotation_rules=SecretsmanagerSecretRotationRotationRules(automatically_after_days=days),
+            rotation_rules=SecretsmanagerSecretRotationRotationRules(automatically_after_days=self._rotation_days),
             rotate_immediately=False,
             # not inferable: configuring a rotation invokes the function, which needs a value to test
-            depends_on=[self.call, permission],
+            depends_on=[self.call, permission, *after],
         )
 
 
 def _digest(variables: Mapping[str, str]) -> str:
     """What the function creates depends on its variables and on the code of the CloudFront function."""
     own = {name: value for name, value in variables.items() if name != "SECRET_ARN"}  # a reference, which varies
-    code = (FUNCTIONS / "rotate_origin_secret" / "viewer_function.js").read_bytes()
+    code = (REPOSITORY / "shared" / "origin_secret" / "viewer_function.js").read_bytes()
     return hashlib.sha256(json.dumps(own, sort_keys=True).encode() + code).hexdigest()

@@ -1,172 +1,22 @@
-"""The origin secret: whatever happens, what CloudFront sends is accepted everywhere, and nobody is told the value."""
+"""The origin secret: what CloudFront sends is accepted everywhere at any time, and no value is logged."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
-import threading
-import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import ModuleType
 from typing import Any
 
-import botocore.session
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.secretsmanager.models import secretsmanager_backends
+from origin_secret import aws, rule_groups, viewer_function
 
 from emulator.moto import install
 from synthesis.packaging import FUNCTIONS
+from tests.functions.origin_secret_support import HOME, NAME, REGIONS, STEPS, Crash, Platform, client, serving
 
 pytestmark = [pytest.mark.requirement("W2.1"), pytest.mark.requirement("Q2")]
-
-HOME = "us-east-2"
-REGIONS = {"primary": "us-east-2", "recovery": "us-west-2"}
-NAME = "payments-origin-verify-test"
-SESSION = botocore.session.get_session()
-STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
-CHANGES = {
-    "PutSecretValue",
-    "UpdateSecretVersionStage",
-    "CreateRuleGroup",
-    "UpdateRuleGroup",
-    "DeleteRuleGroup",
-    "CreateFunction",
-    "UpdateFunction",
-    "PublishFunction",
-    "DeleteFunction",
-}
-
-
-@cache
-def client(service: str, region: str) -> Any:
-    """A client of the test's own; one for all tests, as its making takes longer than a test."""
-    return new_client(service, region)
-
-
-def new_client(service: str, region: str) -> Any:
-    return SESSION.create_client(service, region, aws_access_key_id="test", aws_secret_access_key="test")
-
-
-class Crash(BaseException):
-    """The end of a function's process: nothing in it can catch that."""
-
-
-@dataclass
-class Platform:
-    """The function, and what is seen of its work from outside."""
-
-    function: ModuleType
-    arn: str
-    sent: list[str] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)
-    clients: dict[tuple[str, str], Any] = field(default_factory=dict)
-    crash_at: int | None = None
-    after: bool = False
-    watching: bool = True
-    answer: tuple[int, dict[str, str]] = (200, {})
-
-    def client(self, service: str, region: str | None = None) -> Any:
-        """A client of the function, whose calls are watched and can be its last."""
-        place = service, region or HOME
-        if place not in self.clients:
-            self.clients[place] = made = new_client(*place)
-            made.meta.events.register("before-call", self._before)
-            made.meta.events.register("after-call", self._after)
-        return self.clients[place]
-
-    def _before(self, model: Any, **_: Any) -> None:
-        if model.name in CHANGES:
-            self.calls.append(model.name)
-            if self.crash_at == len(self.calls) and not self.after:
-                raise Crash
-
-    def _after(self, model: Any, **_: Any) -> None:
-        if model.name in CHANGES:
-            if not model.name.startswith("Delete"):  # then no distribution sends anything any more
-                self.look()
-            if self.crash_at == len(self.calls) and self.after:
-                raise Crash
-
-    def look(self) -> None:
-        """Hold what is sent, and what was sent a moment ago, against what is accepted; once there is something."""
-        value = self.sent_now()
-        if value is None or not self.watching:
-            return
-        if not self.sent or self.sent[-1] != value:
-            self.sent.append(value)
-        for accepted in self.accepted().values():
-            # CloudFront's places do not change at the same time: some still send the value before.
-            assert set(self.sent[-2:]) <= accepted
-
-    def sent_now(self) -> str | None:
-        cloudfront = client("cloudfront", "us-east-1")
-        try:
-            code = cloudfront.get_function(Name=NAME, Stage="LIVE")["FunctionCode"].read().decode()
-        except cloudfront.exceptions.NoSuchFunctionExists:
-            return None
-        return str(code.split("var VALUE = '")[1].split("'")[0])
-
-    def accepted(self) -> dict[str, set[str]]:
-        return {name: set(_values(self.rule(region))) for name, region in REGIONS.items()}
-
-    def rule(self, region: str) -> dict[str, Any]:
-        waf = client("wafv2", region)
-        (group,) = waf.list_rule_groups(Scope="REGIONAL")["RuleGroups"]
-        (rule,) = waf.get_rule_group(ARN=group["ARN"])["RuleGroup"]["Rules"]
-        return dict(rule)
-
-    def value(self, stage: str = "AWSCURRENT") -> str:
-        secret = client("secretsmanager", HOME).get_secret_value(SecretId=self.arn, VersionStage=stage)
-        return str(secret["SecretString"])
-
-    def manage(self, action: str) -> dict[str, str]:
-        """What Terraform calls."""
-        answer: dict[str, str] = self.function.handler({"tf": {"action": action}}, None)
-        return answer
-
-    def begin(self) -> str:
-        """What RotateSecret does first: a version without a value, under AWSPENDING. Its id."""
-        secret = secretsmanager_backends[DEFAULT_ACCOUNT_ID][HOME].secrets[self.arn]
-        for version in secret.versions.values():
-            version["version_stages"] = [one for one in version["version_stages"] if one != "AWSPENDING"]
-        token = str(uuid.uuid4())
-        secret.versions[token] = {"createdate": 0, "version_id": token, "version_stages": ["AWSPENDING"]}
-        return token
-
-    def step(self, step: str, token: str) -> None:
-        self.function.handler({"Step": step, "SecretId": self.arn, "ClientRequestToken": token}, None)
-
-    def rotate(self, token: str | None = None) -> str:
-        """All steps, of a new rotation or again of one that was cut off."""
-        token = token or self.begin()
-        for step in STEPS:
-            self.step(step, token)
-        return token
-
-    def settle(self) -> None:
-        """Let the last rotation be long ago: all of CloudFront's places send the same by now."""
-        secret = secretsmanager_backends[DEFAULT_ACCOUNT_ID][HOME].secrets[self.arn]
-        for version in secret.versions.values():
-            version["createdate"] = 0
-        self.sent = self.sent[-1:]
-
-
-def _values(value: Any) -> Iterator[str]:
-    """The values of the header that a rule admits."""
-    if isinstance(value, dict):
-        match = value.get("ByteMatchStatement")
-        if match and match["FieldToMatch"] == {"SingleHeader": {"Name": "x-origin-verify"}}:
-            yield match["SearchString"].decode()
-        for inner in value.values():
-            yield from _values(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _values(inner)
 
 
 @pytest.fixture
@@ -199,34 +49,10 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
             }
             for name, text in variables.items():
                 monkeypatch.setenv(name, text)
-            monkeypatch.setattr(module, "_client", found.client)
-            monkeypatch.setattr(module, "SECONDS_BETWEEN_ATTEMPTS", 0)
+            monkeypatch.setattr(aws, "client", found.client)
+            monkeypatch.setattr(aws, "SECONDS_BETWEEN_ATTEMPTS", 0)
+            monkeypatch.setattr(aws, "SECONDS_BETWEEN_PERMISSIONS", 0)
             yield found
-
-
-class serving:  # noqa: N801 (a context manager)
-    """A server that stands for the way through CloudFront, and answers as the platform says."""
-
-    def __init__(self, platform: Platform) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                status, headers = platform.answer
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None: ...
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-    def __enter__(self) -> str:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture
@@ -246,10 +72,10 @@ def test_terraform_gets_arns_and_nothing_else(platform: Platform) -> None:
     assert f":{REGIONS['recovery']}:" in answer["recovery_rule_group_arn"]
 
 
-def test_what_is_made_sends_and_accepts_the_first_value(made: Platform) -> None:
-    assert len(made.value()) == 64
+def test_deployment_sends_the_first_value_and_accepts_it_and_the_next(made: Platform) -> None:
+    assert len(made.value()) == len(made.value("NEXT")) == 64
     assert made.sent_now() == made.value()
-    assert made.accepted() == {"primary": {made.value()}, "recovery": {made.value()}}
+    assert made.accepted() == {name: {made.value(), made.value("NEXT")} for name in REGIONS}
 
 
 def test_a_rule_lets_in_the_mark_or_a_health_check_and_refuses_the_rest(made: Platform) -> None:
@@ -292,41 +118,59 @@ def test_removal_leaves_nothing_and_can_be_repeated(made: Platform) -> None:
     assert made.manage("delete") == {}
 
 
-def test_a_rotation_ends_with_the_new_value_sent_and_the_one_before_accepted(made: Platform) -> None:
-    first = made.value()
+def test_rotation_sends_the_accepted_value_and_accepts_the_one_before_and_the_next(made: Platform) -> None:
+    first, second = made.value(), made.value("NEXT")
     made.settle()
     made.rotate()
-    assert made.value() != first
+    assert made.sent_now() == made.value() == second
     assert made.value("AWSPREVIOUS") == first
-    assert made.sent_now() == made.value()
-    assert made.accepted() == {name: {first, made.value()} for name in REGIONS}
+    assert made.value("NEXT") not in {first, second}
+    assert made.accepted() == {name: {first, second, made.value("NEXT")} for name in REGIONS}
 
 
-def test_the_value_before_the_last_is_accepted_no_more_once_all_has_settled(made: Platform) -> None:
+def test_value_before_the_previous_is_not_accepted(made: Platform) -> None:
     first = made.value()
     for _ in range(2):
         made.settle()
         made.rotate()
     assert all(first not in accepted for accepted in made.accepted().values())
-    assert all(len(accepted) == 2 for accepted in made.accepted().values())
+    assert all(len(accepted) == 3 for accepted in made.accepted().values())
 
 
-def test_two_rotations_in_a_moment_refuse_nobody(made: Platform) -> None:
+def test_rotation_moments_after_another_is_refused_and_succeeds_when_retried_later(made: Platform) -> None:
+    made.settle()
+    made.rotate()
+    made.calls.clear()
+    second = made.value()
+    token = made.begin()
+    with pytest.raises(aws.RotationRefused, match=r"^the next value may not be accepted .* in 15 minutes$"):
+        made.rotate(token)
+    assert made.calls == []
+    assert made.sent_now() == made.value() == second
+    made.settle()
+    made.rotate(token)
+    assert made.sent_now() == made.value() != second
+
+
+def test_rotation_of_what_an_earlier_version_created_accepts_the_next_value_first(made: Platform) -> None:
+    made.without_next()
     first = made.value()
-    made.rotate()
-    secret = secretsmanager_backends[DEFAULT_ACCOUNT_ID][HOME].secrets[made.arn]
-    assert secret.versions  # its current version is of this moment
-    made.rotate()
-    assert all(first in accepted for accepted in made.accepted().values())
+    token = made.begin()
+    with pytest.raises(aws.RotationRefused, match="may not be accepted everywhere yet"):
+        made.rotate(token)
+    assert made.sent_now() == first
+    made.settle()
+    made.rotate(token)
+    assert made.sent_now() == made.value() != first
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("number", range(1, 7))
-def test_a_rotation_that_is_cut_off_anywhere_refuses_nobody_and_is_finished_later(
+@pytest.mark.parametrize("number", range(1, 10))
+def test_rotation_interrupted_at_any_change_blocks_no_request_and_is_completed_by_a_retry(
     made: Platform, number: int, after: bool
 ) -> None:
-    """Before or after each of its changes; looked at after every one of them (``look``)."""
-    made.settle()
+    """Before or after each of its changes; ``look`` holds after every one of them."""
+    made.rotate_once()
     token = made.begin()
     made.crash_at, made.after = number, after
     with pytest.raises(Crash):
@@ -336,7 +180,8 @@ def test_a_rotation_that_is_cut_off_anywhere_refuses_nobody_and_is_finished_late
     assert made.sent_now() == made.value()
 
 
-def test_a_rotation_has_as_many_changes_as_are_cut_off_above(made: Platform) -> None:
+def test_rotation_has_as_many_changes_as_are_interrupted_above(made: Platform) -> None:
+    made.rotate_once()
     made.rotate()
     assert made.calls == [
         "PutSecretValue",
@@ -344,38 +189,46 @@ def test_a_rotation_has_as_many_changes_as_are_cut_off_above(made: Platform) -> 
         "UpdateRuleGroup",
         "UpdateFunction",
         "PublishFunction",
+        "UpdateRuleGroup",
+        "UpdateRuleGroup",
+        "PutSecretValue",
         "UpdateSecretVersionStage",
     ]
 
 
-@pytest.mark.parametrize("number", range(2, 7))
-def test_one_that_is_given_up_is_followed_by_another_that_refuses_nobody(made: Platform, number: int) -> None:
-    """What the first had sent is accepted, although no stage of the secret holds it any more."""
-    made.settle()
+@pytest.mark.parametrize("settled", [False, True])
+@pytest.mark.parametrize("number", range(1, 10))
+def test_rotation_after_an_abandoned_one_blocks_no_request(made: Platform, number: int, settled: bool) -> None:
+    """The value that the abandoned one sent stays accepted, although no stage may hold it any more."""
+    made.rotate_once()
     made.crash_at, made.after = number, True
     with pytest.raises(Crash):
         made.rotate()
     made.crash_at = None
-    made.settle()
-    made.rotate()
+    if settled:
+        made.settle()
+    try:
+        made.rotate()
+    except aws.RotationRefused:
+        assert not settled
+        made.settle()
+        made.rotate()
     assert made.sent_now() == made.value()
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("number", range(1, 6))
-def test_a_first_deployment_that_is_cut_off_is_finished_by_the_next(
-    platform: Platform, number: int, after: bool
-) -> None:
+@pytest.mark.parametrize("number", range(1, 7))
+def test_interrupted_first_deployment_is_completed_by_the_next(platform: Platform, number: int, after: bool) -> None:
     platform.crash_at, platform.after = number, after
     with pytest.raises(Crash):
         platform.manage("create")
     platform.crash_at = None
     platform.manage("create")
     assert platform.sent_now() == platform.value()
-    assert platform.accepted() == {name: {platform.value()} for name in REGIONS}
+    assert platform.accepted() == {name: {platform.value(), platform.value("NEXT")} for name in REGIONS}
 
 
-def test_a_deployment_in_the_middle_of_a_rotation_disturbs_it_not(made: Platform) -> None:
+def test_deployment_during_a_rotation_does_not_disturb_it(made: Platform) -> None:
     made.settle()
     token = made.begin()
     for step in STEPS[:2]:
@@ -388,10 +241,11 @@ def test_a_deployment_in_the_middle_of_a_rotation_disturbs_it_not(made: Platform
     assert made.value() == pending
 
 
-def test_a_rotation_is_not_finished_while_a_load_balancer_refuses(made: Platform) -> None:
+def test_rotation_fails_while_a_load_balancer_blocks(made: Platform) -> None:
+    made.settle()
     first = made.value()
     made.answer = (403, {"x-refused-by": "origin-verify"})
-    with pytest.raises(made.function.RotationRefused, match="refuses requests that come through CloudFront"):
+    with pytest.raises(aws.RotationRefused, match="refuses requests that come through CloudFront"):
         made.rotate()
     assert made.value() == first
     made.look()
@@ -400,38 +254,49 @@ def test_a_rotation_is_not_finished_while_a_load_balancer_refuses(made: Platform
 @pytest.mark.parametrize("status", [200, 403, 404, 503])
 def test_other_answers_are_not_about_the_secret(made: Platform, status: int) -> None:
     """The edge may keep out the country that the function runs in, or the service may have no such page."""
+    made.settle()
     made.answer = (status, {})
     made.rotate()
     assert made.sent_now() == made.value()
 
 
-def test_a_rotation_is_not_finished_without_an_answer(made: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rotation_fails_without_an_answer(made: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    made.settle()
     monkeypatch.setenv("TEST_URL", "http://127.0.0.1:1/")
-    with pytest.raises(made.function.RotationRefused, match="no answer through CloudFront"):
+    with pytest.raises(aws.RotationRefused, match="no answer through CloudFront"):
         made.rotate()
 
 
-def test_the_test_step_alone_looks_at_what_is_current(made: Platform) -> None:
-    """So does Secrets Manager when a rotation is configured and not begun."""
+def test_test_step_alone_tests_the_current_value(made: Platform) -> None:
+    """As Secrets Manager runs it when a rotation is configured."""
+    made.step("testSecret", made.begin())
+
+
+def test_rotation_can_be_configured_before_the_platform_is_reachable(
+    made: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new zone is delegated to after the first deployment."""
+    monkeypatch.setenv("TEST_URL", "http://127.0.0.1:1/")
     made.step("testSecret", made.begin())
 
 
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda made: made.function._send("A" * 64),
-        lambda made: made.function._write_group("us-west-2", ["B" * 64]),
+        lambda _: viewer_function.send("A" * 64),
+        lambda _: rule_groups._write_group("us-west-2", {"B" * 64}, True),
     ],
 )
-def test_a_rotation_is_not_finished_when_something_else_is_sent_or_accepted(
+def test_rotation_fails_when_another_value_is_sent_or_accepted(
     made: Platform, spoil: Callable[[Platform], None]
 ) -> None:
+    made.settle()
     token = made.begin()
     for step in STEPS[:2]:
         made.step(step, token)
     made.watching = False  # this is what must not be
     spoil(made)
-    with pytest.raises(made.function.RotationRefused):
+    with pytest.raises(aws.RotationRefused):
         made.step("testSecret", token)
 
 
@@ -443,29 +308,59 @@ def test_a_rotation_is_not_finished_when_something_else_is_sent_or_accepted(
     ],
 )
 def test_what_nobody_asked_for_is_refused(made: Platform, step: str, token: str, message: str) -> None:
-    with pytest.raises(made.function.RotationRefused, match=message):
+    with pytest.raises(aws.RotationRefused, match=message):
         made.step(step, token)
     assert made.calls == []
 
 
 @pytest.mark.requirement("W0.5")
-def test_no_value_is_written_to_the_log_or_into_an_error(made: Platform, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_value_is_logged_or_in_an_error(
+    made: Platform, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.settle()
     made.rotate()
-    with pytest.raises(made.function.RotationRefused) as raised:
-        _refused_with_the_value(made)
+    with pytest.raises(aws.RotationRefused) as raised:
+        _refused_with_the_value(made, monkeypatch)
     written = capsys.readouterr().out
-    for value in (made.value(), made.value("AWSPREVIOUS")):
+    for value in (made.value(), made.value("AWSPREVIOUS"), made.value("NEXT")):
         assert value not in written
         assert value not in str(raised.value)
     assert "(not shown)" in str(raised.value)
 
 
-def _refused_with_the_value(made: Platform) -> None:
+def _refused_with_the_value(made: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     """AWS refuses a call, and quotes it."""
 
     def refuse(*_: object, **__: object) -> None:
-        error = {"Error": {"Code": "ValidationException", "Message": f"Value '{made.value()}' failed"}}
-        raise made.function.ClientError(error, "UpdateRuleGroup")
+        error: Any = {"Error": {"Code": "ValidationException", "Message": f"Value '{made.value()}' failed"}}
+        raise ClientError(error, "UpdateRuleGroup")
 
-    setattr(made.function, "_write_group", refuse)  # noqa: B010 (it is a module)
+    monkeypatch.setattr(rule_groups, "_write_group", refuse)
     made.manage("update")
+
+
+def test_deployment_waits_until_its_role_is_permitted(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """IAM is eventually consistent: Terraform invokes the function seconds after its policy was created."""
+    denied = iter(range(3))
+
+    def not_yet(**_: object) -> None:
+        if next(denied, None) is not None:
+            error: Any = {"Error": {"Code": "AccessDenied", "Message": "no policy allows it"}}
+            raise ClientError(error, "GetFunction")
+
+    platform.client("cloudfront").meta.events.register("before-call.cloudfront.GetFunction", not_yet)
+    platform.manage("create")
+    assert platform.sent_now() == platform.value()
+    assert list(denied) == []
+
+
+def test_deployment_without_a_permission_fails(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "SECONDS_TO_BE_PERMITTED", 0)
+
+    def denied(**_: object) -> None:
+        error: Any = {"Error": {"Code": "AccessDenied", "Message": "no policy allows it"}}
+        raise ClientError(error, "GetFunction")
+
+    platform.client("cloudfront").meta.events.register("before-call.cloudfront.GetFunction", denied)
+    with pytest.raises(aws.RotationRefused, match="AccessDenied"):
+        platform.manage("create")

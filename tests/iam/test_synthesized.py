@@ -22,6 +22,7 @@ with warnings.catch_warnings():
 
 # What parliament finds and is wrong about: issue, part of the detail, and why.
 MISTAKEN = [
+    ("RESOURCE_STAR", "cloudfront:Create", "they know no resource by now; parliament's list is older"),
     ("MISMATCHED_TYPE", "s3:TlsVersion", "1.2 is a number; parliament knows whole ones only"),
     ("MISMATCHED_TYPE_BUT_USABLE", "StringNotEquals requires a value of type String but given Arn", "usable"),
     ("MISMATCHED_TYPE", "ArnLike requires a value of type Arn but given String", "an encryption context may be an ARN"),
@@ -57,6 +58,7 @@ RISKS = [
 ]
 # What AWS lets nobody narrow to a resource: action, and what a role needs it for.
 EVERYTHING = {
+    "cloudfront:CreateFunction": "it knows no resource; the function's name is that of the others of its statement",
     "codedeploy:PutLifecycleEventHookExecutionStatus": "the smoke test judges a release by the id of a hook under way",
     "ec2:DescribeNetworkInterfaces": "functions in the VPC find network interfaces, their own or the load balancer's",
     "ec2:DescribeSubnets": "Lambda looks where a function stands",
@@ -130,6 +132,17 @@ def risks(policy: Policy) -> dict[str, Any]:
     return {risk: actions for risk, actions in found.items() if actions}
 
 
+def never_allowed(policy: Policy) -> list[str]:
+    """The actions that know no resource, and that a policy allows on a resource: AWS denies them all the same."""
+    return [
+        f"{policy.owner}: {action}"
+        for statement in policy.statements
+        if statement["Effect"] == "Allow" and "*" not in statement["Resource"]
+        for action in statement["Action"]
+        if action in get_actions_that_support_wildcard_arns_only(action.split(":")[0])
+    ]
+
+
 def stars(policy: Policy) -> list[str]:
     """The actions that a policy allows on everything although AWS could narrow them."""
     allowed = [statement for statement in policy.statements if statement["Effect"] == "Allow"]
@@ -175,6 +188,14 @@ def identity_policy(statement: dict[str, Any]) -> Policy:
     return Policy(
         owner="aws_iam_role_policy.x", use=IDENTITY, document={"Version": "2012-10-17", "Statement": [statement]}
     )
+
+
+@pytest.mark.requirement("W2.1")
+def test_actions_without_resources_are_allowed_on_everything(all_policies: list[Policy]) -> None:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html"""
+    identity = [policy for policy in all_policies if policy.use == IDENTITY]
+    assert len(identity) > 30
+    assert [found for policy in identity for found in never_allowed(policy)] == []
 
 
 @pytest.mark.requirement("W4.4")

@@ -59,6 +59,8 @@ def test_the_first_value_is_there_before_there_is_a_rotation(platform: Synthesiz
     assert rotation["rotation_rules"] == {"automatically_after_days": 30}
     assert any("aws_lambda_invocation" in one for one in rotation["depends_on"])
     assert any("aws_lambda_permission" in one for one in rotation["depends_on"])
+    # Configuring a rotation tests it by a request through CloudFront.
+    assert sum("aws_route53_record.global_distribution" in one for one in rotation["depends_on"]) == 2
     permission = own(platform, "aws_lambda_permission", "permission")
     assert permission["principal"] == "secretsmanager.amazonaws.com"
     assert platform.by_id(permission["source_arn"]) == own(platform, "aws_secretsmanager_secret", "secret")

@@ -1,0 +1,1 @@
+"""What sends the origin secret and what checks it, for lambda/rotate_origin_secret."""
