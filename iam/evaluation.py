@@ -40,6 +40,7 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "StringEquals": str.__eq__,
     "StringLike": fnmatchcase,
 }
+IF_EXISTS = "IfExists"
 NEGATED = {"StringNotEquals": "StringEquals", "StringNotLike": "StringLike"}
 
 
@@ -84,6 +85,8 @@ def _is_named(principals: Mapping[str, list[str]] | None, principal: str) -> boo
 def _holds(operator: str, key: str, values: str | list[str], context: Mapping[str, str]) -> bool:
     """One condition. A key that the request does not carry fails a comparison, and meets a negated one."""
     allowed = values if isinstance(values, list) else [values]
+    if operator.endswith(IF_EXISTS):
+        return key not in context or _holds(operator.removesuffix(IF_EXISTS), key, values, context)
     if operator == "Null":
         return (key not in context) == (allowed == ["true"])
     if operator in NEGATED:

@@ -15,7 +15,16 @@ from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from constructs import Construct
 
-from modules.policy_documents import Condition, PolicyDocument, Statement, account, on_behalf_of, service, when
+from modules.policy_documents import (
+    Condition,
+    PolicyDocument,
+    Statement,
+    account,
+    on_behalf_of,
+    on_behalf_of_if_sent,
+    service,
+    when,
+)
 from modules.region import Region
 from settings.encryption import EncryptionSettings
 from settings.naming import (
@@ -153,7 +162,7 @@ class OwnKeys(Construct):
             actions=["kms:Decrypt", "kms:GenerateDataKey"],
             resources=THIS_KEY,
             principals=[service("events.amazonaws.com")],
-            condition=on_behalf_of(self._names.account_id, *rules),
+            condition=on_behalf_of_if_sent(self._names.account_id, *rules),
         )
 
     def _through_sns(self) -> Statement:
@@ -291,7 +300,7 @@ class OwnKeys(Construct):
             actions=["kms:Decrypt", "kms:GenerateDataKey"],
             resources=THIS_KEY,
             principals=[service("s3.amazonaws.com")],
-            condition=on_behalf_of(self._names.account_id, logs),
+            condition=on_behalf_of_if_sent(self._names.account_id, logs),
         )
 
 

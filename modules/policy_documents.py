@@ -18,7 +18,18 @@ from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
 )
 from constructs import Construct
 
-__all__ = ["Condition", "PolicyDocument", "Statement", "account", "anyone", "on_behalf_of", "service", "trust", "when"]
+__all__ = [
+    "Condition",
+    "PolicyDocument",
+    "Statement",
+    "account",
+    "anyone",
+    "on_behalf_of",
+    "on_behalf_of_if_sent",
+    "service",
+    "trust",
+    "when",
+]
 
 
 def account(account_id: str) -> Principals:
@@ -71,4 +82,15 @@ def on_behalf_of(account_id: str, *source_arns: str) -> list[Condition]:
     return [
         when("StringEquals", "aws:SourceAccount", account_id),
         when("ArnLike", "aws:SourceArn", *source_arns),
+    ]
+
+
+def on_behalf_of_if_sent(account_id: str, *source_arns: str) -> list[Condition]:
+    """As ``on_behalf_of``, for services whose documentation shows no condition: a key that is not sent is not compared.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_IfExists
+    """
+    return [
+        when("StringEqualsIfExists", "aws:SourceAccount", account_id),
+        when("ArnLikeIfExists", "aws:SourceArn", *source_arns),
     ]

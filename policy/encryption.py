@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -47,6 +47,18 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "sqs:ReceiveMessage": (DECRYPT,),
     "sqs:SendMessage": (DECRYPT, GENERATE),
 }
+# What a service needs of the key in its own name beyond that, where its page says so.
+SERVICE_NEEDS: dict[tuple[str, str], tuple[str, ...]] = {
+    # "If you are using an existing S3 bucket with an S3 Bucket Key, kms:Decrypt permissions are required to create or
+    # update a trail": https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html
+    ("cloudtrail.amazonaws.com", "s3:PutObject"): (DECRYPT, "kms:DescribeKey"),
+    # https://docs.aws.amazon.com/config/latest/developerguide/s3-kms-key-policy.html
+    ("config.amazonaws.com", "s3:PutObject"): (DECRYPT,),
+}
+# Services whose pages show no condition on the key's policy: whether they send its keys to KMS is not documented.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+WITHOUT_SOURCE_AT_THE_KEY = ("events.amazonaws.com", "s3.amazonaws.com")
 # For the evaluation: any encryption context that a service sends holds what it encrypts.
 CONTEXTS = {
     "s3": "kms:EncryptionContext:aws:s3:arn",
@@ -80,9 +92,12 @@ def missing(configuration: Block, *, account_id: str) -> list[str]:
     found = []
     keys = _key_policies(configuration, account_id)
     for caller, action, thing in _uses(configuration, account_id):
-        for needed in NEEDS[action]:
+        for needed in (*NEEDS[action], *SERVICE_NEEDS.get((caller.principal, action), ())):
             request = _request(needed, action, caller, thing)
-            allowed_by_key = evaluate(keys[thing.key], request) is Decision.ALLOW
+            requests = [request]
+            if caller.principal in WITHOUT_SOURCE_AT_THE_KEY:
+                requests.append(replace(request, context={}))
+            allowed_by_key = all(evaluate(keys[thing.key], one) is Decision.ALLOW for one in requests)
             allowed_by_role = any(evaluate(one, request) is Decision.ALLOW for one in caller.documents)
             if not allowed_by_key or not (allowed_by_role or caller.context is not None):
                 why = "no policy of its own allows it" if allowed_by_key else "the policy of the key does not allow it"

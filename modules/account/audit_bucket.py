@@ -76,7 +76,8 @@ class AuditBucket(Construct):
         return [
             Statement(
                 sid="UseByTheTrail",
-                actions=["kms:DescribeKey", "kms:GenerateDataKey*"],
+                # Decrypt: the bucket has an S3 Bucket Key, and CloudTrail checks it when the trail is created.
+                actions=["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*"],
                 resources=THIS_KEY,
                 principals=[service(CLOUDTRAIL)],
                 condition=[_of_the_trail(names, region)],

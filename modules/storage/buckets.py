@@ -308,7 +308,10 @@ def _delivery_of_access_logs(names: Names, region: str) -> Statement:
 
 
 def _delivery_of_load_balancer_logs(names: Names, region: str) -> Statement:
-    """https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html."""
+    """ELB, for this account's load balancers: its path has the account, and AWS's policy shows no condition.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
+    """
     load_balancers = f"arn:aws:elasticloadbalancing:{region}:{names.account_id}:loadbalancer/*"
     folder = f"{Bucket.arn_of(names, 'logs', region)}/{LOAD_BALANCER_LOGS}/AWSLogs/{names.account_id}"
     return Statement(
@@ -316,7 +319,7 @@ def _delivery_of_load_balancer_logs(names: Names, region: str) -> Statement:
         actions=["s3:PutObject"],
         resources=[f"{folder}/*"],
         principals=[service("logdelivery.elasticloadbalancing.amazonaws.com")],
-        condition=[when("ArnLike", "aws:SourceArn", load_balancers)],
+        condition=[when("ArnLikeIfExists", "aws:SourceArn", load_balancers)],
     )
 
 

@@ -218,3 +218,18 @@ def test_what_is_not_known_is_an_error(part: dict[str, Any]) -> None:
     statement = {"Effect": "Allow", "Action": ["*"], "Resource": ["*"], **part}
     with pytest.raises(LookupError):
         evaluate({"Statement": [statement]}, Request(action="s3:GetObject", resource="x", principal=ROLE))
+
+
+@pytest.mark.parametrize(
+    ("context", "decision"),
+    [
+        ({}, Decision.ALLOW),
+        ({"aws:SourceAccount": ACCOUNT}, Decision.ALLOW),
+        ({"aws:SourceAccount": "999999999999"}, Decision.SILENT),
+    ],
+)
+def test_if_exists_compares_a_key_only_where_it_is_sent(context: dict[str, str], decision: Decision) -> None:
+    condition = {"StringEqualsIfExists": {"aws:SourceAccount": ACCOUNT}}
+    statement = {"Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": ["*"], "Condition": condition}
+    request = Request(action="kms:Decrypt", resource="*", principal="s3.amazonaws.com", context=context)
+    assert evaluate({"Statement": [statement]}, request) is decision
