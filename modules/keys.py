@@ -9,6 +9,7 @@ multi-region keys would not lift that.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
@@ -361,3 +362,28 @@ class LogsKey(OwnKeys):
         """``protected`` keys cannot be destroyed by Terraform."""
         super().__init__(scope, id_, names=names, settings=settings, protected=protected)
         self.logs = self._key("logs", "Log groups and alarm topics", [self._by_log_groups(), self._by_alarms()])
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretReplica:
+    """A region that has a secret or its replica, and the key that encrypts it there."""
+
+    region: str
+    key: KmsKey
+
+
+def to_put_values(own: SecretReplica, replica: SecretReplica | None) -> Statement:
+    """Use of the keys of a secret and of its replica, for a role that puts values into it.
+
+    Secrets Manager encrypts a replica under its own key with the rights of whoever changes the secret: without them the
+    replica keeps the value before.
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ReplicateSecretToRegions.html
+    """
+    places = [own, *([replica] if replica else [])]
+    services = [f"secretsmanager.{place.region}.amazonaws.com" for place in places]
+    return Statement(
+        sid="ReadAndWriteUnderTheirKey",
+        actions=["kms:Decrypt", *(["kms:Encrypt"] if replica else []), "kms:GenerateDataKey"],
+        resources=[place.key.arn for place in places],
+        condition=[when("StringEquals", "kms:ViaService", *services)],
+    )

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from settings.base import Rule, SettingsModel
+from settings.base import Rule, SettingsModel, matching
 
 # What DescribeDBEngineVersions lists for aurora-postgresql, of the majors that all classes below run, without what is
 # deprecated. tests/unit/settings/test_database.py holds it against the list that AWS publishes with CloudFormation.
@@ -18,6 +18,7 @@ ENGINE_VERSIONS = {
     "15": ("15.10", "15.12", "15.13", "15.14", "15.15", "15.17", "15.18", "15.19"),
     "16": ("16.8", "16.9", "16.10", "16.11", "16.13", "16.14", "16.15"),
     "17": ("17.4", "17.5", "17.6", "17.7", "17.9", "17.10", "17.11"),
+    "18": ("18.3", "18.4", "18.6"),
 }
 SERVERLESS = "db.serverless"
 # GiB of memory by class. https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Concepts.DBInstanceClass.Summary.html
@@ -46,7 +47,19 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MINUTES_PER_DAY = 24 * 60
 SHORTEST_WINDOW_MINUTES = 30
 # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html
+# https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_DatabaseInsights.Considerations.html
+MIN_ADVANCED_INSIGHTS_DAYS = 465
 INSIGHTS_DAYS = (7, *(months * 31 for months in range(1, 24)), 731)
+
+
+class InsightsMode(StrEnum):
+    """What Database Insights shows.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_DatabaseInsights.html
+    """
+
+    STANDARD = "standard"
+    ADVANCED = "advanced"
 
 
 class RecoveryMode(StrEnum):
@@ -167,6 +180,8 @@ class DatabaseSettings(SettingsModel):
     """Statements that take longer are logged."""
     performance_insights_days: Annotated[int, AfterValidator(_insights_days), Field(ge=7, le=731)] = 7
     """Days that Performance Insights keeps: 7, a multiple of 31, or 731; beyond 7 they cost."""
+    database_insights_mode: Annotated[InsightsMode, Field(strict=False)] = InsightsMode.STANDARD
+    """Mode of Database Insights; `advanced` costs, and needs performance_insights_days of 465 or more."""
     monitoring_seconds: Literal[1, 5, 10, 15, 30, 60] = 60
     """Seconds between two measurements of enhanced monitoring."""
     rotation_days: Annotated[int, Field(ge=1, le=90)] = 30
@@ -180,13 +195,22 @@ class DatabaseSettings(SettingsModel):
 
     `global` needs a class that is not burstable.
     """
-    global_endpoint: bool = True
-    """Whether services write by the name that follows the writer of a global database into whichever region has it.
-
-    That name goes with the global database: set false, deploy and release every service before recovery is `snapshots`.
-    """
     recovery_instances: Annotated[int, Field(ge=0, le=MOST_READERS)] = 0
     """Instances of the copy. Without any it costs storage only, and a failover waits for the first to start."""
+    recovery_snapshot: (
+        Annotated[
+            str,
+            matching(
+                r"(arn:aws:rds:[a-z0-9-]+:[0-9]{12}:cluster-snapshot:)?[A-Za-z][A-Za-z0-9:-]{0,254}",
+                "the name or ARN of a cluster snapshot in the recovery region is allowed",
+            ),
+        ]
+        | None
+    ) = None
+    """A cluster snapshot of the recovery region to restore there, with recovery `snapshots`.
+
+    From then on the restored cluster is the platform's writer, in both regions: docs/runbooks/database-recovery.md.
+    """
 
     @property
     def serverless(self) -> bool:
@@ -218,7 +242,14 @@ class DatabaseSettings(SettingsModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> DatabaseSettings:
-        if problems := [*self._of_capacity(), *self._of_readers(), *self._of_recovery(), *self._of_windows()]:
+        problems = [
+            *self._of_capacity(),
+            *self._of_readers(),
+            *self._of_recovery(),
+            *self._of_insights(),
+            *self._of_windows(),
+        ]
+        if problems:
             raise ValueError("; ".join(problems))
         return self
 
@@ -245,6 +276,11 @@ class DatabaseSettings(SettingsModel):
             if self.recovery_instances:
                 yield f"recovery_instances: {self.recovery_instances} is not allowed; with recovery snapshots 0 is"
             return
+        if self.recovery_snapshot:
+            yield (
+                f"recovery_snapshot: {self.recovery_snapshot!r} is not allowed; with recovery global there is a copy "
+                "already: none is"
+            )
         # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database.configuration.requirements.html
         if self.instance_class in BURSTABLE:
             yield (
@@ -255,6 +291,14 @@ class DatabaseSettings(SettingsModel):
             yield (
                 f"min_serverless_units: {self.min_serverless_units} is not allowed; in a global database "
                 f"{LEAST_GLOBAL_UNITS} or more is"
+            )
+
+    def _of_insights(self) -> Iterator[str]:
+        advanced = self.database_insights_mode is InsightsMode.ADVANCED
+        if advanced and self.performance_insights_days < MIN_ADVANCED_INSIGHTS_DAYS:
+            yield (
+                f"performance_insights_days: {self.performance_insights_days} is not allowed; with "
+                f"database_insights_mode advanced {MIN_ADVANCED_INSIGHTS_DAYS} or more is"
             )
 
     def _of_windows(self) -> Iterator[str]:

@@ -1,6 +1,9 @@
-"""The database and its backups: written in the primary region, kept in both (W3)."""
+"""The database and its backups across both regions (W3): written in one of them, kept in both."""
 
 from __future__ import annotations
+
+from cdktf import ITerraformDependable
+from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
 
 from modules.backup.plan import Backups
 from modules.backup.restore_test import RestoreTest
@@ -14,6 +17,7 @@ from modules.database.rotation import DatabaseRotation
 from modules.database.schema import DatabaseSchema
 from modules.database.secrets import DatabaseSecrets
 from modules.database.standby import RecoveryDatabase
+from modules.keys import SecretReplica
 from modules.network.security_groups import Addresses, Flow
 from modules.payments.acquirer_secret import AcquirerSecret
 from settings import Settings
@@ -63,26 +67,14 @@ class Data:
             replica_key=recovery.keys.secrets,
             protected=settings.protected,
         )
-        self.schema = self._prepare()
-        DatabaseRotation(
-            primary,
-            "database-rotation",
-            names=self._names,
-            database=self.database,
-            secrets=self.secrets,
-            network=primary.network,
-            endpoints=primary.endpoints,
-            keys=primary.keys,
-            topic=primary.alarms,
-            after=self.schema.ready if self.schema else [],
-        )
-        if self.standby.global_cluster:
-            self._let_write(self.database, recovery)
-            self._let_write(self.standby, primary)
+        self._let_write(self.database, recovery)
+        self._let_write(self.standby, primary)
+        self.schemas = self._prepare()
+        self._rotate()
         ReaderScaling(primary, "reader-scaling", names=self._names, database=self.database)
         self._watch()
         self._back_up()
-        if settings.processing and self.schema:
+        if settings.processing:
             AcquirerSecret(
                 primary,
                 "payments-acquirer",
@@ -93,34 +85,76 @@ class Data:
                 protected=settings.protected,
             )
 
-    def access(self, region: ServingRegion) -> DatabaseAccess | None:
-        """How services of ``region`` reach their database; None where no cluster runs until a snapshot is restored."""
+    def access(self, region: ServingRegion) -> DatabaseAccess:
+        """How the database is reached from ``region``."""
         own, other = (self.database, self.standby) if region is self._primary else (self.standby, self.database)
-        if own.cluster is None:
-            return None
+        clusters = self._clusters(own, other)
         return DatabaseAccess(
             names=self._names,
             region=region.name,
-            cluster=own.cluster,
+            clusters=clusters,
+            own_cluster=own.cluster if own.cluster in clusters else None,
             group=own.group,
+            other_addresses=Addresses(other.group.addresses),
             key=region.keys.secrets,
-            global_cluster=self.standby.global_cluster if self._settings.database.global_endpoint else None,
-            other_addresses=Addresses(other.group.addresses) if self.standby.global_cluster else None,
         )
 
-    def _prepare(self) -> DatabaseSchema | None:
+    @property
+    def schema_ready(self) -> list[ITerraformDependable] | None:
+        """What those wait for who need the schema; None where no payments are processed."""
+        return self.schemas[0].ready if self.schemas else None
+
+    def _clusters(self, own: Database | RecoveryDatabase, other: Database | RecoveryDatabase) -> list[RdsCluster]:
+        """Those that may have the writer: of a global database both; else the primary's, until one is restored."""
+        if self.standby.restored and self.standby.cluster:
+            return [self.standby.cluster]
+        return [database.cluster for database in (own, other) if database.cluster]
+
+    @property
+    def _writers(self) -> list[ITerraformDependable]:
+        """The instances of the cluster that writes when all is well."""
+        return list(self.standby.instances if self.standby.restored else self.database.instances)
+
+    def _prepare(self) -> list[DatabaseSchema]:
+        """In both regions, of which the primary's is called by Terraform where settings say so."""
         if not (processing := self._settings.processing):
-            return None
-        return DatabaseSchema(
-            self._primary,
-            "payments-schema",
-            names=self._names,
-            database=self.database,
-            secrets=self.secrets,
-            network=self._primary.network,
-            endpoints=self._primary.endpoints,
-            keys=self._primary.keys,
-            on_deploy=processing.migrate_on_deploy,
+            return []
+        needed = [self.secrets.master_version, *self._writers] if processing.migrate_on_deploy else None
+        return [
+            DatabaseSchema(
+                region,
+                "payments-schema",
+                names=self._names,
+                access=self.access(region),
+                network=region.network,
+                endpoints=region.endpoints,
+                keys=region.keys,
+                call_after=needed if region is self._primary else None,
+            )
+            for region in (self._primary, self._recovery)
+        ]
+
+    def _rotate(self) -> None:
+        """By the function of the primary region; the recovery region's is for replicas that are promoted."""
+        replica = SecretReplica(region=self._recovery.name, key=self._recovery.keys.secrets)
+        rotations = [
+            DatabaseRotation(
+                region,
+                "database-rotation",
+                names=self._names,
+                access=self.access(region),
+                replica=replica if region is self._primary else None,
+                network=region.network,
+                endpoints=region.endpoints,
+                keys=region.keys,
+                topic=region.alarms,
+            )
+            for region in (self._primary, self._recovery)
+        ]
+        rotations[0].rotate(
+            self.secrets,
+            settings=self._settings.database,
+            after=[*self._writers, *(self.schema_ready or [])],
         )
 
     @staticmethod
@@ -136,9 +170,10 @@ class Data:
         )
 
     def _watch(self) -> None:
-        for region, purpose, cluster in (
-            (self._primary, DATABASE, self.database.cluster),
-            (self._recovery, RECOVERY_DATABASE, self.standby.cluster),
+        both = self.standby.global_cluster is not None
+        for region, purpose, cluster, other in (
+            (self._primary, DATABASE, self.database.cluster, self._recovery),
+            (self._recovery, RECOVERY_DATABASE, self.standby.cluster, self._primary),
         ):
             if cluster:
                 DatabaseAlarms(
@@ -148,7 +183,7 @@ class Data:
                     settings=self._settings.database,
                     cluster=cluster,
                     topic=region.alarms,
-                    source_region=None if region is self._primary else self._primary.name,
+                    other_region=other.name if both else None,
                 )
 
     def _back_up(self) -> None:

@@ -92,7 +92,7 @@ class PaymentPlatform(TerraformStack):
         for region in self.regions:
             region.create_workloads(
                 database=self.data.access(region),
-                schema=self.data.schema.ready if self.data.schema else None,
+                schema=self.data.schema_ready,
                 zone_id=zone_id,
                 origin_names=list(self._origin_names.values()),
             )

@@ -124,7 +124,7 @@ class ServingRegion(Region):
     def create_workloads(
         self,
         *,
-        database: DatabaseAccess | None,
+        database: DatabaseAccess,
         schema: Sequence[ITerraformDependable] | None,
         zone_id: str,
         origin_names: Sequence[str],
@@ -132,7 +132,7 @@ class ServingRegion(Region):
         """Make payments processing, load balancer and services.
 
         Args:
-            database: the cluster that services connect to; None where none runs in this region.
+            database: how services reach the database.
             schema: what must be done before code that expects the schema runs; None where no payments are processed.
             zone_id: of the hosted zone.
             origin_names: names under which CloudFront calls the load balancers of both regions.
@@ -150,7 +150,6 @@ class ServingRegion(Region):
                 topic=self.alarms,
                 database=database,
                 after=schema,
-                stands_by=self._standby,
             )
             if settings.processing and schema is not None
             else None

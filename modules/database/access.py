@@ -1,22 +1,26 @@
-"""How the tasks of a region reach the database there (W3.3, W5.4).
+"""Access to the database from one region: endpoints, network flows and the application's login (W3.3, W5.4).
 
 Creates the flows alone. A task gets the endpoints of the database and the name of the secret, never a password: it
 reads the secret itself, and again when a login is refused. So it outlives any number of rotations, which a value that
 was handed to it at its start would not.
 
-It reads from its own region's cluster. It writes where the writer is: of a global database by the one name that RDS
-leads to the writer of whichever region has it, so that a failover changes no task
-(https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-connecting.html). The endpoint of a
-secondary cluster, which has no writer, leads nowhere. Connections to the other region go through the peering.
+A writer may be in either region, so a client gets the endpoints of both clusters, its own region's first, and takes the
+one that writes (`target_session_attrs=read-write`): a failover changes no task. Each endpoint is verified by its own
+name. The endpoint of a secondary cluster, which has no writer, is refused within a round trip. Both regions have the
+flows to both clusters, whether the second one runs already or is only restored from a snapshot some day; connections to
+the other region go through the peering.
+https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-MULTIPLE-HOSTS
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-connecting.html
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
-from cdktf_cdktf_provider_aws.rds_global_cluster import RdsGlobalCluster
 from constructs import Construct
 
 from modules.database.cluster import DATABASE_NAME
@@ -29,18 +33,21 @@ from settings.naming import Names
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseAccess:
-    """The cluster of a region, its security group, and the key of the application's secret or its replica there.
-
-    Where the database is global, also the global one and the addresses of the other region's cluster.
-    """
+    """The database, as it is reached from one region."""
 
     names: Names
     region: str
-    cluster: RdsCluster
+    """AWS's name of the region."""
+    clusters: Sequence[RdsCluster]
+    """Those that may have the writer, the region's own first; one at least."""
+    own_cluster: RdsCluster | None
+    """The region's own, if one of those runs here."""
     group: Group
+    """Of the region's own cluster, or of the one that is restored there."""
+    other_addresses: Addresses
+    """Of the other region's cluster."""
     key: KmsKey
-    global_cluster: RdsGlobalCluster | None = None
-    other_addresses: Addresses | None = None
+    """Encrypts the region's copies of the database's secrets."""
 
     @property
     def secret(self) -> str:
@@ -48,14 +55,28 @@ class DatabaseAccess:
 
         https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html#ARN_secretnamehyphen
         """
-        name = secret_name(self.names, APPLICATION)
+        return self.secret_of(APPLICATION)
+
+    def secret_of(self, purpose: str) -> str:
+        """As ``secret``, of the secret of that purpose."""
+        name = secret_name(self.names, purpose)
         return f"arn:aws:secretsmanager:{self.region}:{self.names.account_id}:secret:{name}"
+
+    @property
+    def hosts(self) -> str:
+        """The endpoints that may lead to the writer, as libpq takes them: separated by commas."""
+        return ",".join(cluster.endpoint for cluster in self.clusters)
+
+    @property
+    def own_host(self) -> str:
+        """The endpoint of the region's own cluster; empty where none runs."""
+        return self.own_cluster.endpoint if self.own_cluster else ""
 
     def variables(self, connections: int) -> dict[str, str]:
         """What a task must know, by the names that services/payments reads; ``connections`` is its pool's size."""
         return {
-            "DATABASE_HOST": self.global_cluster.endpoint if self.global_cluster else self.cluster.endpoint,
-            "DATABASE_READER_HOST": self.cluster.reader_endpoint,
+            "DATABASE_HOST": self.hosts,
+            "DATABASE_READER_HOST": (self.own_cluster or self.clusters[0]).reader_endpoint,
             "DATABASE_PORT": str(POSTGRESQL_PORT),
             "DATABASE_NAME": DATABASE_NAME,
             "DATABASE_LOGIN": "secret",
@@ -63,25 +84,25 @@ class DatabaseAccess:
             "DATABASE_CONNECTIONS": str(connections),
         }
 
-    def allow_from(self, scope: Construct, who: str, group: Group) -> None:
-        """Allow a group to reach the cluster of its region and, where the database is global, that of the other one."""
-        Flow(
+    def allow_from(self, scope: Construct, who: str, group: Group, reason: str = "") -> list[ITerraformDependable]:
+        """Allow a group to reach the clusters of both regions; the rules, for what must wait for them."""
+        own = Flow(
             scope,
             f"{who}-to-database",
             source=group,
             destination=self.group,
             port=POSTGRESQL_PORT,
-            reason=f"{who} reads and writes the database",
+            reason=reason or f"{who} reads and writes the database",
         )
-        if self.other_addresses:
-            Flow(
-                scope,
-                f"{who}-to-other-database",
-                source=group,
-                destination=self.other_addresses,
-                port=POSTGRESQL_PORT,
-                reason=f"{who} writes the database while its writer is in the other region",
-            )
+        other = Flow(
+            scope,
+            f"{who}-to-other-database",
+            source=group,
+            destination=self.other_addresses,
+            port=POSTGRESQL_PORT,
+            reason=f"{who} writes the database while its writer is in the other region",
+        )
+        return [own.egress, own.ingress, other.egress]
 
     @property
     def statements(self) -> list[Statement]:

@@ -34,17 +34,21 @@ class DatabaseAlarms(Construct):
         settings: DatabaseSettings,
         cluster: RdsCluster,
         topic: AlarmTopic,
-        source_region: str | None = None,
+        other_region: str | None = None,
     ) -> None:
-        """``purpose`` is what the cluster is for; the secondary of a global database has a ``source_region``."""
+        """``purpose`` is what the cluster is for; one of a global database has a cluster in the ``other_region``.
+
+        Either cluster of a global database may have the writer. What only a writer has a metric of says nothing about
+        the other one.
+        """
         super().__init__(scope, id_)
         self._purpose = purpose
         self._settings = settings
         self._dimensions = {"DBClusterIdentifier": str(cluster.cluster_identifier)}
-        alarms = self._of_secondary(source_region) if source_region else self._of_primary()
+        alarms = self._of_writer() | (self._of_secondary(other_region) if other_region else {})
         self.alarms = [topic.watch(self, id_, alarm) for id_, alarm in alarms.items()]
 
-    def _of_primary(self) -> dict[str, Alarm]:
+    def _of_writer(self) -> dict[str, Alarm]:
         settings = self._settings
         return {
             "cpu": self._alarm(
@@ -91,7 +95,7 @@ class DatabaseAlarms(Construct):
             "global-lag": self._alarm(
                 "global-lag",
                 self._metric("AuroraGlobalDBReplicationLag", "Maximum", {"SourceRegion": source_region}),
-                "The recovery region is behind: as much would be lost if the primary region were",
+                "This region's copy is behind: as much would be lost if the region that writes were",
                 bound=5000,  # ms; usually it is less than 1000
                 minutes=5,
                 pages=Incident.DATA_AT_RISK,

@@ -30,6 +30,9 @@ MASTER_USERNAME = "administrator"
 # to take the global cluster away from a cluster is to detach it.
 # https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/rds_global_cluster#new-global-cluster-from-existing-db-cluster
 SET_BY_THE_GLOBAL_DATABASE = ["global_cluster_identifier", "replication_source_identifier"]
+# What Aurora takes of a new cluster and not in a change (MonitoringInterval of CreateDBCluster and ModifyDBCluster).
+# https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBCluster.html
+TAKEN_AT_CREATION_ONLY = ["monitoring_interval", "monitoring_role_arn"]
 
 
 class Database(Construct):
@@ -50,7 +53,7 @@ class Database(Construct):
         protected: bool,
         metrics_log: CloudwatchLogGroup | None = None,
     ) -> None:
-        """A ``protected`` cluster refuses to be destroyed, and leaves a snapshot if it is destroyed nevertheless.
+        """A ``protected`` cluster refuses to be destroyed; any other goes with its backups, without a last one.
 
         ``metrics_log`` is the account's log group of enhanced monitoring, where this environment makes it.
         """
@@ -116,11 +119,22 @@ def common_arguments(
         "preferred_maintenance_window": settings.maintenance_window,
         "copy_tags_to_snapshot": True,
         "enabled_cloudwatch_logs_exports": [LOG],
+        # Also of the instances that scaling adds, which Terraform does not make: they take these from the cluster.
+        # Database Insights wants all instances of a cluster alike.
+        # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_DatabaseInsights.Considerations.html
+        "monitoring_interval": settings.monitoring_seconds,
+        "monitoring_role_arn": prerequisites.monitoring_role.arn,
+        "database_insights_mode": settings.database_insights_mode.value,
+        "performance_insights_enabled": True,
+        "performance_insights_kms_key_id": prerequisites.key.arn,
+        "performance_insights_retention_period": settings.performance_insights_days,
         "apply_immediately": settings.apply_immediately,
         "deletion_protection": protected,
         "skip_final_snapshot": not protected,
         "final_snapshot_identifier": names.of(f"{purpose}-final") if protected else None,
         "delete_automated_backups": not protected,
-        "lifecycle": TerraformResourceLifecycle(prevent_destroy=protected, ignore_changes=SET_BY_THE_GLOBAL_DATABASE),
+        "lifecycle": TerraformResourceLifecycle(
+            prevent_destroy=protected, ignore_changes=[*SET_BY_THE_GLOBAL_DATABASE, *TAKEN_AT_CREATION_ONLY]
+        ),
         "depends_on": [prerequisites.log_group],
     }

@@ -1,14 +1,19 @@
-"""The passwords of the database change by themselves (W3.3).
+"""Rotation of the database's passwords (W3.3).
 
-Creates the function from lambda/rotate_database_secret, in the private tier, with its role, its way to the database,
-an alarm for when it fails, and the rotation of both secrets: the master's by the single-user strategy, the
-application's by two users in turn. The first rotation of the application's secret begins as soon as it is configured
-and makes its users; so all that it needs is there before.
+Creates in a region the function from lambda/rotate_database_secret, in the private tier, with its role, its flows to
+the clusters of both regions and an alarm on its failures; and in the primary region the rotation of both secrets: the
+master's by the single-user strategy, the application's by two users in turn. The first rotation of the application's
+secret begins as soon as it is configured and makes its users; so all that it needs is there before.
+
+A rotation changes passwords at the writer, whichever region that is in. Secrets Manager rotates a secret in its own
+region, the primary. The function of the recovery region is for the replicas, once they are promoted because the primary
+region is lost: docs/runbooks/region-failover.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission
@@ -20,30 +25,32 @@ from cdktf_cdktf_provider_aws.secretsmanager_secret_rotation import (
 from cdktf_cdktf_provider_aws.secretsmanager_secret_version import SecretsmanagerSecretVersion
 from constructs import Construct
 
-from modules.database.cluster import Database
-from modules.database.prerequisites import POSTGRESQL_PORT
-from modules.database.secrets import APPLICATION, APPLICATION_USERNAME, MASTER, DatabaseSecrets
+from modules.database.access import DatabaseAccess
+from modules.database.secrets import (
+    APPLICATION,
+    APPLICATION_USERNAME,
+    MASTER,
+    DatabaseSecrets,
+)
 from modules.function import Function, FunctionSpecification
-from modules.keys import Keys
+from modules.keys import Keys, SecretReplica, to_put_values
 from modules.monitoring.alarm_topic import AlarmTopic
 from modules.network.endpoints import Endpoints
-from modules.network.security_groups import Flow
 from modules.network.vpc import Network
-from modules.policy_documents import Statement, when
-from modules.region import Region
+from modules.policy_documents import Statement
+from settings.database import DatabaseSettings
 from settings.naming import Names
 
 SPECIFICATION = FunctionSpecification(
     purpose="rotate-database-secret",
     title="rotation of the database's passwords",
     description="Changes the passwords of the database, one step of a rotation a call",
-    timeout_seconds=60,
-    variables={"APPLICATION_USER": APPLICATION_USERNAME},
+    timeout_seconds=120,  # a region that does not answer costs ten seconds, once
 )
 
 
 class DatabaseRotation(Construct):
-    """The function and the rotations that it makes."""
+    """The function of a region as ``function``."""
 
     requirements = ("W3.3", "Q2")
 
@@ -53,41 +60,33 @@ class DatabaseRotation(Construct):
         id_: str,
         *,
         names: Names,
-        database: Database,
-        secrets: DatabaseSecrets,
+        access: DatabaseAccess,
+        replica: SecretReplica | None,
         network: Network,
         endpoints: Endpoints,
         keys: Keys,
         topic: AlarmTopic,
-        after: Sequence[ITerraformDependable] = (),
     ) -> None:
         """``endpoints`` gives the group by which the function calls Secrets Manager; ``topic`` takes the alarm.
 
-        The first rotations begin ``after`` these, which make users and log in as the master.
+        ``replica`` is where the secrets of this region have their replicas; none where they are replicas themselves.
         """
         super().__init__(scope, id_)
-        self._database = database
-        self._after = after
         self.function = Function(
             self,
             "function",
             names=names,
-            specification=SPECIFICATION,
+            specification=replace(
+                SPECIFICATION, variables={"APPLICATION_USER": APPLICATION_USERNAME, "DATABASE_HOST": access.hosts}
+            ),
             key=keys.logs,
-            statements=_permissions(secrets, keys, Region.of(self).name),
+            statements=_permissions(access, replica),
             network=network,
             groups=[endpoints.clients],
             # A rotation that fails leaves the password that works; Secrets Manager tries again, and somebody must look.
             topic=topic,
         )
-        self._flow = Flow(
-            self,
-            "rotation-to-database",
-            source=self.function.group,
-            destination=database.group,
-            port=POSTGRESQL_PORT,
-            reason="The rotation changes passwords",
-        )
+        self._rules = access.allow_from(self, "rotation", self.function.group, reason="The rotation changes passwords")
         self._permission = LambdaPermission(
             self,
             "permission",
@@ -96,16 +95,27 @@ class DatabaseRotation(Construct):
             principal="secretsmanager.amazonaws.com",
             source_account=names.account_id,
         )
-        self.rotations = {
-            MASTER: self._rotate(MASTER, secrets.master, secrets.master_version),
-            APPLICATION: self._rotate(APPLICATION, secrets.application, secrets.application_version),
-        }
+
+    def rotate(
+        self,
+        secrets: DatabaseSecrets,
+        *,
+        settings: DatabaseSettings,
+        after: Sequence[ITerraformDependable],
+    ) -> None:
+        """Configure the rotation of both secrets, which begins ``after`` these: instances, and what makes users."""
+        self._rotate(MASTER, secrets.master, secrets.master_version, settings, after)
+        self._rotate(APPLICATION, secrets.application, secrets.application_version, settings, after)
 
     def _rotate(
-        self, purpose: str, secret: SecretsmanagerSecret, version: SecretsmanagerSecretVersion
-    ) -> SecretsmanagerSecretRotation:
-        settings = self._database.settings
-        return SecretsmanagerSecretRotation(
+        self,
+        purpose: str,
+        secret: SecretsmanagerSecret,
+        version: SecretsmanagerSecretVersion,
+        settings: DatabaseSettings,
+        after: Sequence[ITerraformDependable],
+    ) -> None:
+        SecretsmanagerSecretRotation(
             self,
             purpose,
             secret_id=secret.id,
@@ -119,15 +129,13 @@ class DatabaseRotation(Construct):
                 version,
                 self._permission,
                 self.function.policy,
-                self._flow.egress,
-                self._flow.ingress,
-                *self._database.instances,
-                *self._after,
+                *self._rules,
+                *after,
             ],
         )
 
 
-def _permissions(secrets: DatabaseSecrets, keys: Keys, region: str) -> list[Statement]:
+def _permissions(access: DatabaseAccess, replica: SecretReplica | None) -> list[Statement]:
     """https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets-required-permissions-function.html."""
     return [
         Statement(
@@ -139,17 +147,12 @@ def _permissions(secrets: DatabaseSecrets, keys: Keys, region: str) -> list[Stat
                 "secretsmanager:PutSecretValue",
                 "secretsmanager:UpdateSecretVersionStage",
             ],
-            resources=[secrets.master.arn, secrets.application.arn],
+            resources=[f"{access.secret_of(purpose)}-??????" for purpose in (MASTER, APPLICATION)],
         ),
         Statement(
             sid="MakePasswords",
             actions=["secretsmanager:GetRandomPassword"],
             resources=["*"],  # it knows no resource
         ),
-        Statement(
-            sid="ReadAndWriteUnderTheirKey",
-            actions=["kms:Decrypt", "kms:GenerateDataKey"],
-            resources=[keys.secrets.arn],
-            condition=[when("StringEquals", "kms:ViaService", f"secretsmanager.{region}.amazonaws.com")],
-        ),
+        to_put_values(SecretReplica(region=access.region, key=access.key), replica),
     ]

@@ -1,9 +1,10 @@
 """The schema of the database, brought up to date by a function (Q1, W7.1).
 
-Creates the function from lambda/prepare_database in the private tier, with its role and its way to the database, and,
-where settings say so, the call that Terraform makes whenever the function's code changes: what needs the new schema
-comes after it. The steps are safe while the versions before serve, and go forward only. Why Terraform calls it is ADR
-0030.
+Creates in a region the function from lambda/prepare_database in the private tier, with its role and its flows to the
+clusters of both regions, and, where settings say so, the call that Terraform makes whenever the function's code
+changes: what needs the new schema comes after it. The steps are safe while the versions before serve, and go forward
+only. Why Terraform calls it is ADR 0030. The function of the recovery region is called by nobody, until the primary
+region is lost.
 """
 
 from __future__ import annotations
@@ -15,20 +16,19 @@ from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.lambda_invocation import LambdaInvocation
 from constructs import Construct
 
-from modules.database.cluster import DATABASE_NAME, Database
+from modules.database.access import DatabaseAccess
+from modules.database.cluster import DATABASE_NAME
 from modules.database.prerequisites import POSTGRESQL_PORT
-from modules.database.secrets import APPLICATION_USERNAME, DatabaseSecrets
+from modules.database.secrets import APPLICATION_USERNAME, MASTER
 from modules.function import Function, FunctionSpecification
 from modules.keys import Keys
 from modules.network.endpoints import Endpoints
-from modules.network.security_groups import Flow
 from modules.network.vpc import Network
 from modules.policy_documents import Statement, when
-from modules.region import Region
 from settings.common import FUNCTIONS_CA_FILE
 from settings.naming import PREPARE_DATABASE, Names
 
-TIMEOUT_SECONDS = 600  # an index is built beside what runs, and steps wait for locks again and again
+TIMEOUT_SECONDS = 900  # Lambda's most: an index is built beside what runs, and steps wait for locks again and again
 
 
 class DatabaseSchema(Construct):
@@ -42,14 +42,16 @@ class DatabaseSchema(Construct):
         id_: str,
         *,
         names: Names,
-        database: Database,
-        secrets: DatabaseSecrets,
+        access: DatabaseAccess,
         network: Network,
         endpoints: Endpoints,
         keys: Keys,
-        on_deploy: bool,
+        call_after: Sequence[ITerraformDependable] | None,
     ) -> None:
-        """``endpoints`` gives the group by which the function reads the master's secret."""
+        """``endpoints`` gives the group by which the function reads the master's secret.
+
+        Terraform calls it ``call_after`` these, which a login as the master needs; None: a deployment does not.
+        """
         super().__init__(scope, id_)
         self.function = Function(
             self,
@@ -62,31 +64,26 @@ class DatabaseSchema(Construct):
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mib=512,
                 variables={
-                    "DATABASE_HOST": database.cluster.endpoint,
+                    "DATABASE_HOST": access.hosts,
                     "DATABASE_PORT": str(POSTGRESQL_PORT),
                     "DATABASE_NAME": DATABASE_NAME,
                     "DATABASE_LOGIN": "secret",
-                    "DATABASE_SECRET_ARN": secrets.master.arn,
+                    "DATABASE_SECRET_ARN": access.secret_of(MASTER),
                     "DATABASE_CA_FILE": FUNCTIONS_CA_FILE,
                     "APPLICATION_ROLE": APPLICATION_USERNAME,
                 },
             ),
             key=keys.logs,
-            statements=_permissions(secrets, keys, Region.of(self).name),
+            statements=_permissions(access),
             network=network,
             groups=[endpoints.clients],
         )
-        flow = Flow(
-            self,
-            "payments-preparation-to-database",
-            source=self.function.group,
-            destination=database.group,
-            port=POSTGRESQL_PORT,
-            reason="The preparation of the database changes its schema",
-        )
-        # Terraform cannot infer it: who is called must be able to log in, and the writer must be there.
-        needed = [self.function.policy, secrets.master_version, flow.egress, flow.ingress, *database.instances]
-        self.ready: list[ITerraformDependable] = [self._call(needed)] if on_deploy else []
+        reason = "The preparation of the database changes its schema"
+        rules = access.allow_from(self, "payments-preparation", self.function.group, reason=reason)
+        self.ready: list[ITerraformDependable] = []
+        if call_after is not None:
+            # Terraform cannot infer it: the function must be able to log in, and the writer must be there.
+            self.ready = [self._call([self.function.policy, *rules, *call_after])]
 
     def _call(self, needed: Sequence[ITerraformDependable]) -> LambdaInvocation:
         function = self.function.function
@@ -100,17 +97,17 @@ class DatabaseSchema(Construct):
         )
 
 
-def _permissions(secrets: DatabaseSecrets, keys: Keys, region: str) -> list[Statement]:
-    arn = secrets.master.arn
+def _permissions(access: DatabaseAccess) -> list[Statement]:
+    secret = f"{access.secret_of(MASTER)}-??????"
     return [
-        Statement(sid="ReadTheMastersLogin", actions=["secretsmanager:GetSecretValue"], resources=[arn]),
+        Statement(sid="ReadTheMastersLogin", actions=["secretsmanager:GetSecretValue"], resources=[secret]),
         Statement(
             sid="DecryptTheMastersLogin",
             actions=["kms:Decrypt"],
-            resources=[keys.secrets.arn],
+            resources=[access.key.arn],
             condition=[
-                when("StringEquals", "kms:ViaService", f"secretsmanager.{region}.amazonaws.com"),
-                when("StringEquals", "kms:EncryptionContext:SecretARN", arn),
+                when("StringEquals", "kms:ViaService", f"secretsmanager.{access.region}.amazonaws.com"),
+                when("StringLike", "kms:EncryptionContext:SecretARN", secret),
             ],
         ),
     ]

@@ -84,7 +84,9 @@ class DatabaseSecrets(Construct):
             kms_key_id=self._key.arn,
             recovery_window_in_days=self._recovery_days,
             replica=[self._replica],
-            force_overwrite_replica_secret=True,  # a replica that an earlier environment of this name left
+            # A replica that an earlier environment of this name left. A protected one may have been promoted while its
+            # region served alone: the passwords in it are those that open the database.
+            force_overwrite_replica_secret=self._recovery_days == 0,
             tags={"Name": name},
         )
         policy = PolicyDocument(self, f"{purpose}-document", statement=forbidden_to_others(self._names.account_id))

@@ -1,7 +1,8 @@
-"""What stands by for the database in the recovery region (W3.5).
+"""The standby of the database in the recovery region (W3.5).
 
-As settings say: `global` creates a global database with a second cluster there, a second behind, with as many instances
-as wanted; `snapshots` creates no cluster, and what it would stand on is there to restore into.
+By settings: `global` creates a global database with a second cluster there, a second behind, with as many instances
+as wanted; `snapshots` creates the prerequisites of a cluster and, once `recovery_snapshot` names a snapshot, the
+cluster restored from it, which is the platform's writer from then on.
 
 The global database takes in the primary cluster, which is made and kept without it: the mode can be changed at any
 time, and the primary cluster stays as it is.
@@ -13,10 +14,12 @@ from collections.abc import Sequence
 
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
+from cdktf_cdktf_provider_aws.rds_cluster_instance import RdsClusterInstance
 from cdktf_cdktf_provider_aws.rds_global_cluster import RdsGlobalCluster
 from constructs import Construct
 
-from modules.database.cluster import Database, common_arguments
+from modules.backup.plan import selection_tags
+from modules.database.cluster import TAKEN_AT_CREATION_ONLY, Database, common_arguments
 from modules.database.instances import DatabaseInstances
 from modules.database.prerequisites import DatabasePrerequisites
 from modules.keys import Keys
@@ -42,11 +45,13 @@ class GlobalDatabase(Construct):
             force_destroy=True,  # lets its members go when it goes; they stay
             deletion_protection=protected,
             tags={"Name": names.of("global-database")},
+            # Terraform cannot infer it: a cluster is taken in once it is available and has a writer.
+            depends_on=database.instances,
         )
 
 
 class RecoveryDatabase(Construct):
-    """The secondary cluster, or the place that waits for a restored one."""
+    """The secondary cluster, the restored one, or none and the prerequisites of one."""
 
     requirements = ("W3.5",)
 
@@ -64,7 +69,7 @@ class RecoveryDatabase(Construct):
         protected: bool,
         metrics_log: CloudwatchLogGroup | None = None,
     ) -> None:
-        """``cluster`` is none, and ``instances`` are, where settings say that snapshots are restored.
+        """``cluster`` is none with `snapshots`, until one is ``restored``.
 
         ``metrics_log`` is the account's log group of enhanced monitoring, where this environment makes it.
         """
@@ -83,8 +88,12 @@ class RecoveryDatabase(Construct):
         self.group = self.prerequisites.group
         self.cluster: RdsCluster | None = None
         self.global_cluster: RdsGlobalCluster | None = None
+        self.instances: list[RdsClusterInstance] = []
+        self.restored = settings.recovery_snapshot is not None
         if settings.recovery is RecoveryMode.GLOBAL:
             self.cluster = self._secondary(names, primary, zones, protected=protected)
+        elif self.restored:
+            self.cluster = self._from_snapshot(names, primary, zones, protected=protected)
 
     def _secondary(self, names: Names, primary: Database, zones: Sequence[str], *, protected: bool) -> RdsCluster:
         global_database = GlobalDatabase(primary, "global-database", names=names, database=primary, protected=protected)
@@ -100,15 +109,38 @@ class RecoveryDatabase(Construct):
             global_cluster_identifier=global_database.cluster.id,
             source_region=Region.of(primary).name,
         )
-        DatabaseInstances(
+        self._instances(names, cluster, zones, self.settings.recovery_instances)
+        return cluster
+
+    def _from_snapshot(self, names: Names, primary: Database, zones: Sequence[str], *, protected: bool) -> RdsCluster:
+        """The cluster of the snapshot, with the master password that the primary's cluster and secret have.
+
+        Its data are of the snapshot's day, the passwords too: `master_password_version` is to be raised with it.
+        """
+        arguments = common_arguments(names, RECOVERY_DATABASE, self.settings, self.prerequisites, protected=protected)
+        for name in TAKEN_AT_CREATION_ONLY:
+            del arguments[name]
+        cluster = RdsCluster(
+            self,
+            "cluster",
+            **arguments,
+            tags={"Name": names.of(RECOVERY_DATABASE), **selection_tags(names)},
+            snapshot_identifier=self.settings.recovery_snapshot,
+            master_password_wo=primary.master_password.value,
+            master_password_wo_version=self.settings.master_password_version,
+        )
+        self._instances(names, cluster, zones, 1 + self.settings.readers)
+        return cluster
+
+    def _instances(self, names: Names, cluster: RdsCluster, zones: Sequence[str], count: int) -> None:
+        self.instances = DatabaseInstances(
             self,
             "instances",
             names=names,
             purpose=RECOVERY_DATABASE,
             settings=self.settings,
-            count=self.settings.recovery_instances,
+            count=count,
             zones=zones,
             cluster=cluster,
             prerequisites=self.prerequisites,
-        )
-        return cluster
+        ).instances

@@ -24,9 +24,9 @@ from constructs import Construct
 
 from modules.function import Function, FunctionSpecification
 from modules.ingress.firewall import ORIGIN_VERIFY_HEADER
-from modules.keys import Keys
+from modules.keys import Keys, SecretReplica, to_put_values
 from modules.monitoring.alarm_topic import AlarmTopic
-from modules.policy_documents import Statement, when
+from modules.policy_documents import Statement
 from modules.region import Region
 from settings.edge import EdgeSettings
 from settings.firewall import ORIGIN_VERIFY_UNITS
@@ -63,7 +63,7 @@ class OriginVerify(Construct):
         super().__init__(scope, id_)
         self._names = names
         self._regions = {"primary": Region.of(self).name, "recovery": recovery.name}
-        self._keys = keys
+        self._keys, self._recovery_keys = keys, recovery_keys
         self.secret = SecretsmanagerSecret(
             self,
             "secret",
@@ -71,7 +71,8 @@ class OriginVerify(Construct):
             description="What the distribution sends to the load balancers, and they ask for",
             kms_key_id=keys.secrets.arn,
             recovery_window_in_days=RECOVERY_DAYS if protected else 0,
-            force_overwrite_replica_secret=True,  # a destroyed environment's replica may be there for a while
+            # A destroyed environment's replica may be there for a while; a protected one may have been promoted.
+            force_overwrite_replica_secret=not protected,
             replica=[SecretsmanagerSecretReplica(region=recovery.name, kms_key_id=recovery_keys.secrets.arn)],
         )
         variables = self._variables(settings, host_name, tags)
@@ -139,13 +140,9 @@ class OriginVerify(Construct):
                 ],
                 resources=[self.secret.arn],
             ),
-            Statement(
-                sid="UseItsKey",
-                actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                resources=[self._keys.secrets.arn],
-                condition=[
-                    when("StringEquals", "kms:ViaService", f"secretsmanager.{self._regions['primary']}.amazonaws.com")
-                ],
+            to_put_values(
+                SecretReplica(region=self._regions["primary"], key=self._keys.secrets),
+                SecretReplica(region=self._regions["recovery"], key=self._recovery_keys.secrets),
             ),
         ]
 

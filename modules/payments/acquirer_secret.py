@@ -45,7 +45,8 @@ class AcquirerSecret(Construct):
             kms_key_id=key.arn,
             recovery_window_in_days=RECOVERY_DAYS if protected else 0,
             replica=[SecretsmanagerSecretReplica(region=replica_region, kms_key_id=replica_key.arn)],
-            force_overwrite_replica_secret=True,  # a replica that an earlier environment of this name left
+            # A replica that an earlier environment of this name left; a protected one may have been promoted.
+            force_overwrite_replica_secret=not protected,
             tags={"Name": names.secret(ACQUIRER)},
         )
         policy = PolicyDocument(self, "document", statement=forbidden_to_others(names.account_id))

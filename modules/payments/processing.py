@@ -6,14 +6,13 @@ private tier: `process-payment`, invoked with batches of the queue, which report
 their region's database with the application's secret; the acquirer on 443 is their only egress to the internet.
 
 Both regions are the same. Each queue is consumed in its region; the functions write to the writer wherever it is. The
-reconciler works in the region of the writer: in the other region it finds no writer, logs that, and starts working at
-the first run after a failover. Nothing has to be switched on.
+reconciler works in the region of the writer: in the other region it finds the writer elsewhere, does nothing, and
+starts working at the first run after a failover. Nothing has to be switched on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
@@ -47,7 +46,7 @@ MINUTE_SECONDS = 60
 
 
 class PaymentsProcessing(Construct):
-    """Queue as ``queue``, functions as ``functions`` by purpose; no functions where the region has no database."""
+    """Queue as ``queue``, functions as ``functions`` by purpose, in either region."""
 
     requirements = ("P3.2", "Q2", "W5.2", "W5.4")
 
@@ -62,14 +61,12 @@ class PaymentsProcessing(Construct):
         endpoints: Endpoints,
         keys: Keys,
         topic: AlarmTopic,
-        database: DatabaseAccess | None,
+        database: DatabaseAccess,
         after: Sequence[ITerraformDependable],
-        stands_by: bool,
     ) -> None:
         """``endpoints`` provides the security group of endpoint clients; ``topic`` receives the alarms.
 
-        ``database`` is the region's cluster, if it has one; its schema is migrated ``after`` these resources. A region
-        that ``stands_by`` has no alarm on its reconciler, which finds no writer there.
+        The schema of the ``database`` is migrated ``after`` these resources.
         """
         super().__init__(scope, id_)
         self._names, self._settings = names, settings
@@ -88,11 +85,8 @@ class PaymentsProcessing(Construct):
             incident=Incident.PAYMENTS_NOT_PROCESSED,
         )
         self.functions: dict[str, Function] = {}
-        if database:
-            self._process(database)
-            # Where the writer is, one reconciles: the other region's finds none at its own region's endpoint.
-            here = replace(database, global_cluster=None, other_addresses=None)
-            self._reconcile(here, None if stands_by else topic)
+        self._process(database)
+        self._reconcile(database)
 
     def _process(self, database: DatabaseAccess) -> None:
         settings = self._settings
@@ -109,7 +103,6 @@ class PaymentsProcessing(Construct):
                 variables=self._variables(database),
             ),
             self.queue.consume_statements,
-            self._topic,
         )
         LambdaEventSourceMapping(
             self,
@@ -122,7 +115,7 @@ class PaymentsProcessing(Construct):
             depends_on=[function.policy],  # Terraform cannot infer it: Lambda looks whether the role may receive
         )
 
-    def _reconcile(self, database: DatabaseAccess, topic: AlarmTopic | None) -> None:
+    def _reconcile(self, database: DatabaseAccess) -> None:
         """Run the reconciler on a schedule, one run at a time: the next run finds what one leaves."""
         settings, minutes = self._settings, self._settings.reconcile_minutes
         function = self._function(
@@ -137,10 +130,10 @@ class PaymentsProcessing(Construct):
                 traced=True,
                 failing_calls=RECONCILE_RUNS_IN_VAIN,
                 failing_minutes=RECONCILE_RUNS_IN_VAIN * minutes,
-                variables=self._variables(database),
+                # Where the region has no cluster that could have the writer, nothing is reconciled there.
+                variables=self._variables(database) | {"RECONCILIATION_WRITER_HOST": database.own_host or "none"},
             ),
             self.queue.send_statements,
-            topic,
         )
         rule = CloudwatchEventRule(
             self,
@@ -176,7 +169,6 @@ class PaymentsProcessing(Construct):
         database: DatabaseAccess,
         specification: FunctionSpecification,
         statements: Sequence[Statement],
-        topic: AlarmTopic | None,
     ) -> Function:
         purpose = specification.purpose
         function = Function(
@@ -192,7 +184,7 @@ class PaymentsProcessing(Construct):
             ],
             network=self._network,
             groups=[self._endpoints.clients],
-            topic=topic,
+            topic=self._topic,
             incident=Incident.PAYMENTS_NOT_PROCESSED,
             after=self._after,
         )

@@ -51,7 +51,7 @@ class Services(Construct):
         network: Network,
         endpoints: Endpoints,
         load_balancer: LoadBalancer,
-        database: DatabaseAccess | None,
+        database: DatabaseAccess,
         payments_queue: Queue | None,
     ) -> None:
         """Make the cluster, then each service.
@@ -69,7 +69,7 @@ class Services(Construct):
             network: of the region.
             endpoints: provides the security group of endpoint clients.
             load_balancer: of the region.
-            database: cluster for the services that hold connections; None where the region has none.
+            database: of the services that hold connections.
             payments_queue: queue of the service that accepts payments.
         """
         super().__init__(scope, id_)
@@ -109,8 +109,7 @@ class Services(Construct):
         )
         for name, service in services.items():
             self._run(name, service, self.repositories.of[name])
-        if database:
-            self._scale_on_connections(database)
+        self._scale_on_connections(database)
 
     def _run(self, name: str, settings: ServiceSettings, repository: EcrRepository) -> None:
         database = self._database if settings.connections_per_task else None
@@ -198,7 +197,7 @@ class Services(Construct):
             running["process_payment"] = Metric("AWS/Lambda", "ConcurrentExecutions", "Maximum", function)
         pools = " + ".join(f"{size} * FILL({name}, 0)" for name, size in holding.items())
         connections = Metric(
-            "AWS/RDS", "DatabaseConnections", "Sum", {"DBClusterIdentifier": database.cluster.cluster_identifier}
+            "AWS/RDS", "DatabaseConnections", "Sum", {"DBClusterIdentifier": database.clusters[0].cluster_identifier}
         )
         for name in (one for one in scaled if one in holding):
             scaled[name].track(

@@ -27,12 +27,21 @@ async def reconcile(parts: Composition, seconds: Callable[[], float]) -> dict[st
     Raises:
         psycopg.Error: the database failed; a later run goes on.
     """
+    settings = read(ReconciliationSettings)
+    if settings.writer_host and settings.writer_host != await parts.processor.database.run(_host):
+        logs.info("not reconciled: the writer is in the other region, whose reconciler sees to it")
+        return {}
     sent = await _publish(parts, seconds)
-    report = await Reconciler(parts.processor, read(ReconciliationSettings)).run(seconds)
+    report = await Reconciler(parts.processor, settings).run(seconds)
     parts.processor.measures.flush()
     said = {"letters": sent, "found": report.found, **report.results}
     logs.info("reconciled", **said, oldest_seconds=round(report.oldest_seconds))
     return said
+
+
+def _host(connection: Connection) -> str:
+    """Which of the hosts of DATABASE_HOST a connection was made to: the writer's."""
+    return connection.info.host
 
 
 async def _publish(parts: Composition, seconds: Callable[[], float]) -> int:

@@ -35,6 +35,8 @@ class ReconciliationSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="reconciliation_", frozen=True, hide_input_in_errors=True)
 
+    writer_host: str | None = None
+    """Only while the writer is at this endpoint of DATABASE_HOST is anything done: of two regions one reconciles."""
     asked_before_seconds: Annotated[float, Field(ge=0, le=86400)] = 300.0
     """Operations younger than this are the queue's affair."""
     send_again_seconds: Annotated[float, Field(ge=0, le=86400)] = 1800.0
