@@ -20,6 +20,8 @@ with `"ssl": false` is refused.
 
 The environment may say:
 
+- DATABASE_HOST: the endpoints that may lead to the writer, separated by commas, in place of a secret's own host. The
+  password is changed at the one that writes: of a global database that may be in either region;
 - APPLICATION_USER: the first of the two users that may be made, with all privileges on its database, if it is not there
   yet, and whose current password may be set if it does not open the database, as after a restore. No other is:
   whoever may write a secret could otherwise take any user's place;
@@ -28,7 +30,8 @@ The environment may say:
 Permissions, beside logs and network: on its secrets secretsmanager:DescribeSecret, GetSecretValue, PutSecretValue,
 UpdateSecretVersionStage and ListSecretVersionIds (of the master secret, where another function rotates it,
 GetSecretValue alone), secretsmanager:GetRandomPassword on *, and kms:Decrypt and kms:GenerateDataKey on their key by
-way of Secrets Manager. The master user needs CREATEROLE; from PostgreSQL 16 on it must have made the first user.
+way of Secrets Manager; where they are replicated kms:Encrypt too, and all three on the replicas' key. The master user
+needs CREATEROLE; from PostgreSQL 16 on it must have made the first user.
 """
 
 from __future__ import annotations
@@ -132,12 +135,22 @@ def _set_other_user(secret: Secret, current: Login, pending: Login) -> None:
 
 def _master(secret: Secret, current: Login) -> Login:
     """The login of the master, also while its own password is about to change."""
-    values = (secret.of_another(current.master_arn, stage) for stage in (CURRENT, PENDING, PREVIOUS))
+    arn = _in_the_region_of(secret.arn, current.master_arn)
+    values = (secret.of_another(arn, stage) for stage in (CURRENT, PENDING, PREVIOUS))
     masters = (Login.of(value) for value in values if value is not None)
     master = first_that_opens(login for login in masters if login.place == current.place)
     if master.username in {current.first_user, current.username, current.other_user}:
         raise Refused("the master is one of the users that alternate")
     return master
+
+
+def _in_the_region_of(arn: str, another: str) -> str:
+    """The ARN of another secret's replica in a secret's region: they differ by the region alone.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets.html
+    """
+    parts = another.split(":")
+    return ":".join([*parts[:3], arn.split(":")[3], *parts[4:]])
 
 
 def _readable(secret: Secret) -> Iterator[Login]:

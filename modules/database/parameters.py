@@ -1,7 +1,11 @@
-"""How Aurora PostgreSQL is set up: TLS only, and a log of who connects, what changes and what is slow (W3.1).
+"""Parameter groups of Aurora PostgreSQL: TLS only, and a log of connections, changes and slow statements (W3.1).
 
 Creates a parameter group for the cluster and one for its instances. Their names carry the major version that they are
 for: an upgrade makes new ones beside the old.
+
+No parameter is set to its family's default: AWS keeps the source and apply method of such a one as they are, and
+Terraform would want to change them in every plan. What a default does is said below.
+https://github.com/hashicorp/terraform-provider-aws/issues/23335
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from settings.naming import Names
 # Need a restart, which RDS leaves to whoever wants them. The others hold at once.
 # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Reference.ParameterGroups.html
 STATIC = {"shared_preload_libraries"}
+FIRST_MAJOR_WITH_TLS_FORCED = 17
 
 
 class DatabaseParameters(Construct):
@@ -63,9 +68,12 @@ class DatabaseParameters(Construct):
 
 
 def _of_cluster(settings: DatabaseSettings) -> Mapping[str, str]:
-    return {
-        "rds.force_ssl": "1",  # who comes without TLS is turned away
-        "ssl_min_protocol_version": "TLSv1.2",
+    """Beside TLS 1.2 or newer, and connections by TLS alone from major version 17 on, which are the defaults.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Security.html
+    """
+    forced = {} if int(settings.major_version) >= FIRST_MAJOR_WITH_TLS_FORCED else {"rds.force_ssl": "1"}
+    return forced | {
         "rds.accepted_password_auth_method": "scram",  # no MD5
         "shared_preload_libraries": "pg_stat_statements,pgaudit",
         # What an auditor asks for: who changed the structure or the rights (PCI DSS 10.2), beside who came and went.
@@ -81,9 +89,9 @@ def _of_cluster(settings: DatabaseSettings) -> Mapping[str, str]:
     }
 
 
+# Beside track_io_timing, which is on by default.
 OF_INSTANCES = {
     "idle_in_transaction_session_timeout": "60000",  # ms; a forgotten transaction holds locks, and cleaning up
-    "track_io_timing": "1",
 }
 
 

@@ -1,8 +1,13 @@
-"""Connections to the database of a login: by TLS that is verified, and never otherwise."""
+"""Connections to the database of a login: to its writer, by TLS that is verified, and never otherwise.
+
+DATABASE_HOST of the environment may list the endpoints that may lead to the writer, separated by commas, as of a global
+database; without it a secret's own host is the only one.
+"""
 
 from __future__ import annotations
 
 import functools
+import os
 import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,8 +22,11 @@ from postgresql_rotation.login import Login
 
 BUNDLE = Path(__file__).parents[1] / "rds-ca-bundle.pem"
 SECONDS_PER_CALL = 10.0
+MIN_HOSTS_TO_CHOOSE_FROM = 2
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 WRONG_CREDENTIALS = {"28000", "28P01"}
+# The host that had the writer last: one of a region that is lost would cost its whole time each time.
+_last_writer: list[str] = []
 
 
 def first_that_opens(logins: Iterable[Login]) -> Login:
@@ -39,7 +47,7 @@ def opens(login: Login) -> bool:
         with connected(login):
             return True
     except DatabaseError as error:
-        if code(error) not in WRONG_CREDENTIALS:
+        if not _is_refusal(error):
             raise
         return False
 
@@ -51,10 +59,45 @@ def connected(login: Login) -> Iterator[Connection]:
     Raises:
         DatabaseError: the database refused the login, or a statement.
         InterfaceError, OSError: it cannot be reached, or its certificate is not accepted.
+        Refused: none of several hosts has the writer.
     """
-    connection = Connection(
+    connection = _to_the_writer(login)
+    try:
+        yield connection
+    finally:
+        _close(connection)
+
+
+def _close(connection: Connection) -> None:
+    with suppress(InterfaceError, OSError):  # it may be broken, which is what an error before says
+        connection.close()
+
+
+def _to_the_writer(login: Login) -> Connection:
+    """A connection to the host that writes. One that refuses the login counts for more than one that is away."""
+    listed = [host for host in os.environ.get("DATABASE_HOST", "").split(",") if host]
+    if len(listed) < MIN_HOSTS_TO_CHOOSE_FROM:
+        return _connect(login, listed[0] if listed else login.host)
+    problems: list[Exception] = []
+    for host in sorted(listed, key=lambda host: host not in _last_writer):
+        try:
+            connection = _connect(login, host)
+        except (DatabaseError, InterfaceError, OSError) as error:
+            problems.append(error)
+            continue
+        if rows(connection, "SHOW transaction_read_only") == [["off"]]:  # as libpq's read-write
+            _last_writer[:] = [host]
+            return connection
+        _close(connection)
+    if not problems:
+        raise Refused("none of the database's hosts has the writer")
+    raise next((error for error in problems if _is_refusal(error)), problems[0])
+
+
+def _connect(login: Login, host: str) -> Connection:
+    return Connection(
         login.username,
-        host=login.host,
+        host=host,
         port=login.port,
         database=login.database,
         password=login.password,
@@ -62,11 +105,10 @@ def connected(login: Login) -> Iterator[Connection]:
         ssl_context=verification(),
         application_name="rotate_database_secret",
     )
-    try:
-        yield connection
-    finally:
-        with suppress(InterfaceError, OSError):  # it may be broken, which is what an error in here says
-            connection.close()
+
+
+def _is_refusal(error: Exception) -> bool:
+    return isinstance(error, DatabaseError) and code(error) in WRONG_CREDENTIALS
 
 
 @functools.cache

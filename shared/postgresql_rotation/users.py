@@ -40,7 +40,16 @@ def bring_up(connection: Connection, login: Login) -> None:
 
 def _let_be_like(connection: Connection, first: str, second: str) -> None:
     """Give the second user what the first one has."""
-    connection.run(f"GRANT {identifier(first)} TO {identifier(second)}")
+    try:
+        connection.run(f"GRANT {identifier(first)} TO {identifier(second)}")
+    except DatabaseError as error:
+        if code(error) != INSUFFICIENT_PRIVILEGE:
+            raise
+        # From PostgreSQL 16 on: as after the restore of a dump, whose roles somebody else has made.
+        raise Refused(
+            "the master did not make the first user, and may not administer it: let who made it GRANT it to the "
+            "master WITH ADMIN OPTION"
+        ) from None
     ((limit, until),) = rows(
         connection,
         "SELECT rolconnlimit, coalesce(rolvaliduntil::text, 'infinity') FROM pg_roles WHERE rolname = :first",

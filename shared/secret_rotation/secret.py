@@ -48,6 +48,20 @@ class Secret:
         if not {PENDING, CURRENT} & set(self.stages.get(self.token, [])):
             raise Refused(f"version {self.token} is not {PENDING}")
 
+    def check_replicas(self) -> None:
+        """Refuse to go on while a replica has not got what was put: it would keep what opens nothing any more.
+
+        https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets-troubleshoot.html
+
+        Raises:
+            Refused: replication to a region has failed.
+        """
+        for replica in self.metadata.get("ReplicationStatus", []):
+            if replica.get("Status") == "Failed":
+                raise Refused(
+                    f"the replica in {replica['Region']} has failed: {replica.get('StatusMessage', 'no word')}"
+                )
+
     @property
     def is_current(self) -> bool:
         """Whether the version of this rotation is the current one already."""

@@ -56,7 +56,7 @@ def run(event: Mapping[str, str], steps: Steps, client: Any = None) -> None:
         if secret.is_current and make in {steps.create, steps.set}:
             log("nothing to do: the version is current", **said)
             return
-        make(secret)
+        _make(make, secret, steps)
     except Exception as error:  # noqa: BLE001 - an error's own words and its traceback may quote a secret
         cause = steps.cause(error) or _cause(error)
         log("step failed", **said, cause=cause)
@@ -64,6 +64,17 @@ def run(event: Mapping[str, str], steps: Steps, client: Any = None) -> None:
         log("step done", **said)
         return
     raise RotationFailed(f"{step}: {cause}")
+
+
+def _make(make: Callable[[Secret], None], secret: Secret, steps: Steps) -> None:
+    """Make a step. Nothing is set, tested or finished whose value has not reached the replicas."""
+    if make is steps.create:
+        make(secret)
+        return
+    secret.check_replicas()
+    make(secret)
+    if make is steps.finish and not secret.is_current:
+        secret.reread().check_replicas()
 
 
 def log(message: str, **values: object) -> None:

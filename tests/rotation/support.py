@@ -215,12 +215,14 @@ class Database:
             return cursor.fetchall() if cursor.description else []
 
     def set_password(self, user: str, password: str) -> None:
-        """Give a user a password; one that is not there is made."""
+        """Give a user a password; one that is not there is made by the master, as by the rotation."""
         role = sql.Identifier(user)
         with self.server.connect(database=self.name) as connection:
-            there = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (user,)).fetchall()
-            verb = sql.SQL("ALTER" if there else "CREATE")
-            connection.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, role, password))
+            if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (user,)).fetchall():
+                connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, password))
+                return
+            connection.execute(sql.SQL("SET SESSION AUTHORIZATION {}").format(sql.Identifier(self.master)))
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password))
 
     def forget(self, *users: str) -> None:
         """Remove users and all that they have in this database."""

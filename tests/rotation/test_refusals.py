@@ -13,6 +13,7 @@ from tests.rotation.conftest import MASTER_PASSWORD, USER_PASSWORD
 from tests.rotation.support import STEPS, Database, Outside, Vault
 
 pytestmark = [pytest.mark.requirement("W3.3")]
+FIRST_MAJOR_WITH_ADMIN_OPTION = 16
 
 
 def test_rotation_that_is_off_is_refused(vault: Vault, own_database: Database) -> None:
@@ -129,3 +130,19 @@ def test_a_password_that_nobody_knows_is_not_replaced(vault: Vault, own_database
     with pytest.raises(RotationFailed, match="no version of the secret opens the database"):
         vault.rotate(master)
     assert own_database.opens(own_database.secret(own_database.master, "set by hand"))
+
+
+def test_first_user_that_the_master_did_not_make_is_refused_in_words_from_16_on(
+    vault: Vault, own_database: Database, application: str
+) -> None:
+    """As after the restore of a dump. Until 15 CREATEROLE is enough."""
+    own_database.forget(own_database.user)
+    own_database.run("CREATE ROLE {} LOGIN", own_database.user)
+    own_database.set_password(own_database.user, USER_PASSWORD)
+    (version,) = own_database.run("SELECT current_setting('server_version_num')::int / 10000")
+    if version[0] >= FIRST_MAJOR_WITH_ADMIN_OPTION:
+        with pytest.raises(RotationFailed, match="GRANT it to the master WITH ADMIN OPTION"):
+            vault.rotate(application)
+        own_database.run("GRANT {} TO {} WITH ADMIN OPTION", own_database.user, own_database.master)
+    vault.rotate(application)
+    assert own_database.opens(vault.value(application))

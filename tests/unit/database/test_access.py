@@ -26,8 +26,7 @@ def test_only_those_who_log_in_reach_the_database(platform: Synthesized, region:
     sources = {path.split(f"/{region}/")[1].removesuffix("/group/security-group") for path in groups}
     expected = {f"services/{name}-task" for name in SERVICES}
     expected |= {f"payments-processing/{name}" for name in ("process-payment", "reconcile-payments")}
-    if region == "primary":
-        expected |= {"database-rotation/function", "payments-schema/function"}
+    expected |= {"database-rotation/function", "payments-schema/function"}
     assert sources == expected
     others = {(path_of(rule).split("/")[-1], rule["cidr_ipv4"]) for rule in rules if rule not in own}
     block = {"primary": "10.11.0.0/17", "recovery": "10.10.0.0/17"}[region]  # the other region's private tier
@@ -51,19 +50,14 @@ def test_a_service_without_connections_has_no_way_to_the_database_and_no_login()
 @pytest.mark.requirement("W1.5")
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("name", SERVICES)
-def test_tasks_read_where_they_are_write_where_the_writer_is_and_know_their_regions_replica_of_the_secret(
+def test_tasks_get_their_regions_reader_secret_and_size_of_the_pool(
     platform: Synthesized, local_settings: Settings, region: str, name: str
 ) -> None:
     task = platform.resource("aws_ecs_task_definition", f"{region}/services/{name}-task/definition")
     (container,) = decoded(task["container_definitions"])
     variables = {one["name"]: one["value"] for one in container["environment"]}
-    (group,) = platform.resources("aws_rds_global_cluster").values()
-    for variable, attribute, leads_to in (
-        ("DATABASE_HOST", "endpoint", group),
-        ("DATABASE_READER_HOST", "reader_endpoint", cluster(platform, region)),
-    ):
-        assert platform.by_id(variables[variable]) == leads_to
-        assert variables[variable].endswith(f".{attribute}}}")
+    assert platform.by_id(variables["DATABASE_READER_HOST"]) == cluster(platform, region)
+    assert variables["DATABASE_READER_HOST"].endswith(".reader_endpoint}")
     secret = f"arn:aws:secretsmanager:{ZONES[region]}:123456789012:secret:payments/local/database/application"
     assert variables["DATABASE_SECRET_ARN"] == secret
     assert variables["DATABASE_CONNECTIONS"] == str(local_settings.services[name].connections_per_task)

@@ -15,18 +15,13 @@ def test_somebody_is_told_before_the_application_feels_it(platform: Synthesized,
         for alarm in platform.resources("aws_cloudwatch_metric_alarm").values()
         if "/database" in path_of(alarm)
     }
-    assert set(alarms) == {
-        "database-cpu",
-        "database-memory",
-        "database-connections",
-        "database-replica-lag",
-        "database-deadlocks",
-        "rotate-database-secret-failing",
-        "recovery-database-global-lag",
-    }
+    own = ("cpu", "memory", "connections", "replica-lag", "deadlocks", "global-lag")
+    expected = {f"{cluster}-{name}" for cluster in ("database", "recovery-database") for name in own}
+    assert set(alarms) == {*expected, "rotate-database-secret-failing"}
     most = local_settings.database.max_connections
     assert 0.8 * most < alarms["database-connections"]["threshold"] < most
     assert alarms["recovery-database-global-lag"]["dimensions"]["SourceRegion"] == "us-east-2"
+    assert alarms["database-global-lag"]["dimensions"]["SourceRegion"] == "us-west-2"
     for alarm in alarms.values():
         (topic,) = alarm["alarm_actions"]
         assert region_of(platform.by_id(topic)) == region_of(alarm)

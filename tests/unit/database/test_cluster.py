@@ -51,3 +51,21 @@ def test_only_a_protected_database_refuses_to_go_and_leaves_a_snapshot(platform:
         assert own["delete_automated_backups"] is True
     assert {one["recovery_window_in_days"] for one in protected.resources("aws_secretsmanager_secret").values()} == {30}
     assert {one["recovery_window_in_days"] for one in platform.resources("aws_secretsmanager_secret").values()} == {0}
+
+
+@pytest.mark.requirement("W1.3")
+@pytest.mark.requirement("W3.1")
+@pytest.mark.parametrize("region", REGIONS)
+def test_readers_that_scaling_adds_are_watched_as_the_others(platform: Synthesized, region: str) -> None:
+    """Terraform does not make them: they take from the cluster what Database Insights wants alike in all instances."""
+    own = cluster(platform, region)
+    assert own["database_insights_mode"] == "standard"
+    for one in instances(platform, region):
+        for name in (
+            "monitoring_interval",
+            "monitoring_role_arn",
+            "performance_insights_enabled",
+            "performance_insights_kms_key_id",
+            "performance_insights_retention_period",
+        ):
+            assert own[name] == one[name], name

@@ -1,24 +1,77 @@
-"""Database parameters (W3.1): TLS only, and who changed what."""
+"""Database parameters (W3.1): TLS only, who changed what, and none that leaves a plan for ever."""
 
 from __future__ import annotations
 
 import pytest
 
+from settings.database import ENGINE_VERSIONS
 from tests.synthesized import Block, Synthesized
-from tests.unit.database.support import REGIONS, cluster
+from tests.unit.database.support import REGIONS, cluster, instances, with_database
+
+# The families' defaults by major version where they differ; "" is none (engine-default).
+# https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Reference.ParameterGroups.html
+# https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Security.html (rds.force_ssl)
+DEFAULTS = {
+    "idle_in_transaction_session_timeout": "86400000",
+    "log_connections": "0",
+    "log_disconnections": "0",
+    "log_lock_waits": "0",
+    "log_min_duration_statement": "-1",
+    "log_parameter_max_length": "-1",
+    "log_parameter_max_length_on_error": "",
+    "log_statement": "none",
+    "pgaudit.log": "",
+    "rds.accepted_password_auth_method": "md5+scram",
+    "rds.force_ssl": {"15": "0", "16": "0", "17": "1", "18": "1"},
+    "shared_preload_libraries": "pg_stat_statements",
+    "ssl_min_protocol_version": "TLSv1.2",
+    "track_io_timing": "1",
+}
+
+
+@pytest.fixture(scope="module", params=ENGINE_VERSIONS)
+def major(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def platform(major: str) -> Synthesized:
+    return with_database(engine_version=ENGINE_VERSIONS[major][-1])
+
+
+def groups(platform: Synthesized, region: str) -> tuple[Block, Block]:
+    """The parameter groups of the region's cluster and of its instances."""
+    first, *_ = instances(platform, region)
+    return (
+        platform.by_id(cluster(platform, region)["db_cluster_parameter_group_name"]),
+        platform.by_id(first["db_parameter_group_name"]),
+    )
 
 
 def parameters(group: Block) -> dict[str, str]:
     return {one["name"]: one["value"] for one in group["parameter"]}
 
 
+@pytest.mark.requirement("W0.1")
+@pytest.mark.parametrize("region", REGIONS)
+def test_parameter_equal_to_its_familys_default_would_never_leave_the_plan(
+    platform: Synthesized, major: str, region: str
+) -> None:
+    for group in groups(platform, region):
+        assert group["family"] == f"aurora-postgresql{major}"
+        assert group["parameter"]
+        for name, value in parameters(group).items():
+            default = DEFAULTS[name]
+            assert value != (default[major] if isinstance(default, dict) else default), name
+
+
 @pytest.mark.requirement("W3.1")
 @pytest.mark.requirement("W5.5")
 @pytest.mark.parametrize("region", REGIONS)
-def test_database_speaks_tls_only_and_says_who_changed_what(platform: Synthesized, region: str) -> None:
-    group = platform.by_id(cluster(platform, region)["db_cluster_parameter_group_name"])
-    assert group["family"] == "aurora-postgresql17"
-    own = parameters(group)
+def test_database_speaks_tls_only_and_says_who_changed_what(platform: Synthesized, major: str, region: str) -> None:
+    group, _ = groups(platform, region)
+    defaults = {name: one[major] if isinstance(one, dict) else one for name, one in DEFAULTS.items()}
+    own = defaults | parameters(group)
     assert own["rds.force_ssl"] == "1"
     assert own["ssl_min_protocol_version"] == "TLSv1.2"
     assert own["rds.accepted_password_auth_method"] == "scram"

@@ -36,7 +36,7 @@ def test_rotation_begins_when_all_that_it_needs_is_there(platform: Synthesized) 
         }
         (version,) = [one for one in rotation["depends_on"] if one.startswith("aws_secretsmanager_secret_version.")]
         assert platform.by_id("${" + version + ".id}")["secret_id"] == rotation["secret_id"]
-    permission = platform.resource("aws_lambda_permission", "database-rotation/permission")
+    permission = platform.resource("aws_lambda_permission", "primary/database-rotation/permission")
     assert permission["principal"] == "secretsmanager.amazonaws.com"
     assert permission["source_account"] == "123456789012"
 

@@ -165,9 +165,8 @@ def test_a_function_reads_the_applications_secret_and_the_acquirers_and_no_other
 def test_a_function_reaches_the_acquirer_on_443_and_nothing_else_outside(
     platform: Synthesized, region: str, name: str
 ) -> None:
-    # The one that processes writes in the other region while the writer is there; the one that reconciles does not.
     database = {"primary": "10.11.128.0/18", "recovery": "10.10.128.0/18"}[region]
-    far = [(database, 5432, 5432)] if name == "process-payment" else []
+    far = [(database, 5432, 5432)]  # while the writer is in the other region
     assert outside(platform, region, name) == sorted([("0.0.0.0/0", 443, 443), *far])
     blocks = ("203.0.113.0/28", "198.51.100.7/32")
     narrowed = changed(acquirer={"url": "https://acquirer.example.com", "networks": blocks})
@@ -216,7 +215,7 @@ def test_somebody_is_told_when_payments_wait_or_their_functions_fail(platform: S
 
 
 @pytest.mark.requirement("W3.5")
-def test_a_region_that_stands_by_is_the_same_but_for_the_alarm_of_its_idle_reconciler(platform: Synthesized) -> None:
+def test_standby_region_is_the_same(platform: Synthesized) -> None:
     def kinds(region: str) -> list[str]:
         return sorted(
             f"{type_} {path_of(block).split('/payments-processing/')[1]}"
@@ -224,18 +223,8 @@ def test_a_region_that_stands_by_is_the_same_but_for_the_alarm_of_its_idle_recon
             if f"/{region}/payments-processing/" in path_of(block)
         )
 
-    idle = "aws_cloudwatch_metric_alarm reconcile-payments/alarm"
-    assert [kind for kind in kinds("primary") if kind != idle] == kinds("recovery")
-
-
-@pytest.mark.requirement("W3.5")
-def test_a_region_without_a_database_has_the_queue_alone() -> None:
-    values = load("local").model_dump()
-    values["database"] |= {"recovery": "snapshots", "recovery_instances": 0}
-    platform = synthesize(Settings.model_validate(values))
-    functions = [path_of(one) for one in platform.resources("aws_lambda_function").values()]
-    assert not [path for path in functions if "recovery/payments-processing" in path]
-    assert platform.by_id(task(platform, "recovery", "payments")["QUEUE_URL"]) == queue(platform, "recovery")
+    assert kinds("primary")
+    assert kinds("primary") == kinds("recovery")
 
 
 def test_without_processing_there_is_nothing_of_it(local_settings: Settings) -> None:
@@ -243,17 +232,3 @@ def test_without_processing_there_is_nothing_of_it(local_settings: Settings) -> 
     of_it = ("payments-processing", "payments-schema", "payments-acquirer", "payments-queue")
     assert not [path for _, _, block in platform.blocks if any(one in (path := path_of(block)) for one in of_it)]
     assert "QUEUE_URL" not in task(platform, "primary", "payments")
-
-
-@pytest.mark.requirement("W7.2")
-def test_a_queue_is_worked_off_with_the_writer_wherever_it_is_and_one_region_reconciles(
-    platform: Synthesized, region: str
-) -> None:
-    """At its own region's endpoint the other reconciler finds no writer, and does nothing."""
-    (group,) = platform.resources("aws_rds_global_cluster").values()
-    hosts = {}
-    for name in FUNCTIONS:
-        function = platform.resource("aws_lambda_function", f"{region}/payments-processing/{name}/function")
-        hosts[name] = platform.by_id(function["environment"]["variables"]["DATABASE_HOST"])
-    assert hosts["process-payment"] == group
-    assert hosts["reconcile-payments"] == platform.resource("aws_rds_cluster", f"{region}/database/cluster")
