@@ -37,6 +37,7 @@ from operations.release.request import Request
 from policy.delivery import Record, roles
 from settings import Settings
 from tests.release.support import Meanwhile
+from tests.secret_search import found_below, found_in
 from tests.synthesized import Synthesized
 
 pytestmark = pytest.mark.lifecycle
@@ -257,8 +258,9 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, local_settings: Settings
         origin_secret = client(server, "secretsmanager").get_secret_value(SecretId="payments/local/origin-verify")
         plans = {name: planned(deployment, server, directory / name, text) for name, text in CHANGES.items()}
         passwords = passwords_of(server)
-        searched = {"state": state_text, "screen": said.getvalue(), **files_below(directory)}
-        found = {user: [name for name, text in searched.items() if one in text] for user, one in passwords.items()}
+        shown = {"state": state_text, "screen": said.getvalue()}
+        on_disk = found_below(directory, passwords)
+        found = {user: found_in(shown, [one]) + on_disk[user] for user, one in passwords.items()}
         with pytest.MonkeyPatch.context() as patch:
             for name, value in deployment.as_role("deploy").items():
                 patch.setenv(name, value)
@@ -346,7 +348,7 @@ def apply_changes(deployment: LocalDeployment, server: process.Server, directory
         plan=terraform.plan(),
         recovery_clusters=recovery_clusters(server),
         new_passwords=[user for user in now if now[user] != passwords[user]],
-        found=[name for name, text in files_below(directory).items() if any(one in text for one in now.values())],
+        found=sorted(itertools.chain(*found_below(directory, now).values())),
     )
 
 
@@ -439,16 +441,6 @@ def passwords_of(server: process.Server) -> dict[str, str]:
         for name in ("master", "application")
     ]
     return {value["username"]: value["password"] for value in values}
-
-
-def files_below(directory: Path) -> dict[str, str]:
-    """All that was written on disk: the configuration, Terraform's data and plans, the record, the log."""
-    return {
-        str(path.relative_to(directory)): path.read_bytes().decode(errors="replace")
-        for path in directory.rglob("*")
-        # Providers are programs of hundreds of megabytes each, which nobody writes to.
-        if path.is_file() and not path.is_symlink() and "providers" not in path.parts
-    }
 
 
 def client(server: process.Server, service: str, region: str = "us-east-2") -> Any:
