@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from cdktf import TerraformStack, Testing
+from cdktf import App, TerraformStack
 from cdktf_cdktf_provider_aws.db_subnet_group import DbSubnetGroup
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
@@ -22,7 +21,8 @@ from modules.monitoring.alarm_topic import AlarmTopic
 from modules.region import LandsInItsRegion, Region
 from modules.storage.buckets import Buckets
 from settings import Settings
-from tests.synthesized import Synthesized
+from tests import kept
+from tests.synthesized import STACK, Synthesized, read
 
 
 class BackedUpDatabase(TerraformStack):
@@ -101,7 +101,10 @@ class BackedUpDatabase(TerraformStack):
 
 def synthesize_backups(settings: Settings) -> Synthesized:
     """Synthesize the stack for these settings."""
-    stack = BackedUpDatabase(Testing.app(), "payment-platform", settings=settings)
-    directory = Path(Testing.full_synth(stack)) / "stacks" / stack.node.id
-    configuration = json.loads((directory / "cdk.tf.json").read_text())
-    return Synthesized(configuration, directory, stack)  # type: ignore[arg-type]  # it is read, not asked
+    return read(kept.directory_of("backups", settings.model_dump_json(), lambda output: _synthesize(settings, output)))
+
+
+def _synthesize(settings: Settings, output: Path) -> None:
+    app = App(outdir=str(output))
+    BackedUpDatabase(app, STACK, settings=settings)
+    app.synth()

@@ -1,11 +1,15 @@
-"""What all tests share: one synthesis a run, and the outcome of each test by the requirement row that it proves."""
+"""What all tests share: settings, the platform of each environment, PostgreSQL, and the plugins of a run.
+
+With several processes (pytest -n) this is loaded by the one that only hands out tests, too: nothing here imports cdktf,
+which would start Node.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
@@ -15,13 +19,12 @@ import synthesis
 
 synthesis.prepare()  # before any test module imports cdktf
 
-from cdktf import Testing  # noqa: E402
-
 from operations.deployment.synthesized import provider_installation  # noqa: E402
-from operations.project import evidence  # noqa: E402
-from operations.project.evidence import Outcome, is_below  # noqa: E402
 from settings import Settings, load  # noqa: E402
+from tests import kept, temporary  # noqa: E402
 from tests.postgresql import Postgresql, running  # noqa: E402
+from tests.recording import Recorder  # noqa: E402
+from tests.skips import StrictSkips  # noqa: E402
 from tests.synthesized import Synthesized, synthesize  # noqa: E402
 
 # How long an example takes says nothing about the code on a machine that does other things as well.
@@ -31,7 +34,6 @@ hypothesis.settings.load_profile("project")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 AWS_ENDPOINT_URL = os.environ.get("AWS_ENDPOINT_URL")
-Testing.__test__ = False  # CDKTF's class, not a class of tests
 
 
 @pytest.fixture(scope="session")
@@ -74,57 +76,22 @@ def each_test_finds_its_own_aws() -> Iterator[None]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rows", help="only tests of these requirement rows, such as W0,W4.3 (a prefix names all below)")
+    parser.addoption("--anew", action="store_true", help="forget what earlier runs have synthesized")
+    parser.addoption("--strict-skips", action="store_true", help="fail where a test is skipped for no listed reason")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Recorder())
+    if hasattr(config, "workerinput"):
+        return
+    temporary.begin()
+    if config.getoption("--anew"):
+        kept.forget()
+    if config.getoption("--strict-skips"):
+        config.pluginmanager.register(StrictSkips())
 
 
-class Recorder:
-    """Records what each test that proves a requirement row said.
-
-    Where a run has several processes (pytest -n), the one that gets their reports records; rows come with the reports.
-    """
-
-    def __init__(self) -> None:
-        self._collected: set[str] = set()
-        self._outcomes: dict[str, Outcome] = {}
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_modifyitems(
-        self, config: pytest.Config, items: list[pytest.Item]
-    ) -> Generator[None, None, None]:
-        self._collected |= {item.nodeid for item in items}
-        for item in items:
-            item.user_properties.append((ROWS, rows_of(item)))
-        if chosen := config.getoption("--rows"):
-            dropped = [item for item in items if not any(is_below(row, chosen.split(",")) for row in rows_of(item))]
-            config.hook.pytest_deselected(items=dropped)
-            items[:] = [item for item in items if item not in dropped]
-        yield
-        # The longest first: with several processes, the rest goes beside it.
-        items.sort(key=lambda item: item.get_closest_marker("lifecycle") is None)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        self._collected |= set(ids)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        properties: dict[str, Any] = dict(report.user_properties)
-        rows = tuple(properties.get(ROWS, ()))
-        if rows and (report.when == "call" or not report.passed):
-            passed = report.passed and self._outcomes.get(report.nodeid, NEVER_RUN).passed
-            self._outcomes[report.nodeid] = Outcome(test=report.nodeid, rows=rows, passed=passed)
-
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if not hasattr(session.config, "workerinput"):
-            evidence.record(self._outcomes.values(), collected=self._collected)
-
-
-ROWS = "requirement rows"
-NEVER_RUN = Outcome(test="", rows=(), passed=True)
-
-
-def rows_of(item: pytest.Item) -> tuple[str, ...]:
-    """The requirement rows that a test says it proves."""
-    return tuple(row for marker in item.iter_markers("requirement") for row in marker.args)
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The longest first: with several processes, the rest goes beside it.
+    items.sort(key=lambda item: item.get_closest_marker("lifecycle") is None)

@@ -14,12 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cdktf import Testing
-
 from settings import Settings
-from stacks.payment_platform import PaymentPlatform
+from tests import kept
 
 Block = dict[str, Any]
+STACK = "payment-platform"
 # Sections of the configuration by what their addresses begin with.
 SECTIONS = {"": "resource", "data.": "data", "ephemeral.": "ephemeral"}
 ADDRESS = re.compile(r"(?:data\.|ephemeral\.)?aws_\w+\.[\w-]+\.\w+")
@@ -27,11 +26,10 @@ ADDRESS = re.compile(r"(?:data\.|ephemeral\.)?aws_\w+\.[\w-]+\.\w+")
 
 @dataclass
 class Synthesized:
-    """The parsed JSON of a stack, the directory that it lies in, and the stack that it came from."""
+    """The parsed JSON of a stack, and the directory that it lies in: others read it too, so nobody writes there."""
 
     configuration: Block = field(repr=False)
     directory: Path
-    stack: PaymentPlatform = field(repr=False)
 
     def resources(self, type_: str) -> dict[str, Block]:
         """The resources of a type, by their id within the configuration."""
@@ -68,12 +66,24 @@ class Synthesized:
 
 
 def synthesize(settings: Settings) -> Synthesized:
-    """Synthesize the platform of these settings, in this process."""
-    app = Testing.app()
-    stack = PaymentPlatform(app, "payment-platform", settings=settings)
-    # Not `Testing.synth`: that would leave out the constructs' paths.
-    directory = Path(Testing.full_synth(stack)) / "stacks" / stack.node.id
-    return Synthesized(json.loads((directory / "cdk.tf.json").read_text()), directory, stack)
+    """The platform of these settings, as this process or an earlier one has synthesized it (tests/kept.py)."""
+    return read(kept.directory_of("platform", settings.model_dump_json(), lambda output: _synthesize(settings, output)))
+
+
+def _synthesize(settings: Settings, output: Path) -> None:
+    from cdktf import App
+
+    from stacks.payment_platform import PaymentPlatform
+
+    app = App(outdir=str(output))
+    PaymentPlatform(app, STACK, settings=settings)
+    app.synth()
+
+
+def read(output: Path) -> Synthesized:
+    """What was synthesized into a directory."""
+    directory = output / "stacks" / STACK
+    return Synthesized(json.loads((directory / "cdk.tf.json").read_text()), directory)
 
 
 def path_of(block: Block) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from cdktf import Testing
+from cdktf import TerraformStack, Testing
+from cdktf_cdktf_provider_aws.provider import AwsProvider
 from cdktf_cdktf_provider_aws.vpc import Vpc
+from constructs import Construct
 
 from modules.region import Region
 from settings import Settings
 from stacks.payment_platform import PaymentPlatform
-from tests.synthesized import Synthesized
 
 
 @pytest.mark.requirement("W0.2")
@@ -21,6 +22,10 @@ def test_resource_below_no_region_fails_synthesis(local_settings: Settings) -> N
 
 
 @pytest.mark.requirement("W0.2")
-def test_region_of_a_construct_is_the_nearest(platform: Synthesized) -> None:
-    assert Region.of(platform.stack.primary.network).name == "us-east-2"
-    assert Region.of(platform.stack.recovery.network.vpc).name == "us-west-2"
+def test_region_of_a_construct_is_the_nearest() -> None:
+    stack = TerraformStack(Testing.app(), "stack")
+    provider = AwsProvider(stack, "aws", region="us-east-2")
+    outer = Region(stack, "outer", name="us-east-2", provider=provider)
+    inner = Region(outer, "inner", name="us-west-2", provider=provider)
+    assert Region.of(Vpc(outer, "vpc", cidr_block="10.0.0.0/16")).name == "us-east-2"
+    assert Region.of(Vpc(Construct(inner, "part"), "vpc", cidr_block="10.0.0.0/16")).name == "us-west-2"

@@ -185,3 +185,27 @@ def test_only_a_stack_that_others_may_refer_to_is_resolved_beforehand(stacks: in
     ended = subprocess.run(["node", "-e", program], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert int(ended.stdout) == calls
+
+
+@pytest.mark.requirement("W0.1")
+@pytest.mark.parametrize("links", [True, False], ids=["linked", "copied where no link can be made"])
+def test_an_asset_is_a_second_name_of_its_file(tmp_path: Path, links: bool) -> None:
+    (tmp_path / "function.zip").write_text("code")
+    (tmp_path / "named.zip").symlink_to(tmp_path / "function.zip")
+    program = f"""
+        require({json.dumps(str(UNNEEDED_WORK))});
+        const fs = require("fs");
+        const {{ App, TerraformStack, TerraformAsset, AssetType }} = require("cdktf");
+        const app = new App({{ outdir: {json.dumps(str(tmp_path / "output"))} }});
+        const path = {json.dumps(str(tmp_path / "named.zip"))};
+        new TerraformAsset(new TerraformStack(app, "stack"), "code", {{ path, type: AssetType.FILE }});
+        if (!{json.dumps(links)}) fs.linkSync = () => {{ throw new Error("EXDEV"); }};
+        const copy = fs.copyFileSync;
+        app.synth();
+        console.log(fs.copyFileSync === copy);
+    """
+    ended = subprocess.run(["node", "-e", program], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "true\n"), ended.stderr
+    (asset,) = (tmp_path / "output").rglob("named.zip")
+    assert (asset.read_text(), asset.is_symlink()) == ("code", False)
+    assert asset.samefile(tmp_path / "function.zip") is links
