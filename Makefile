@@ -72,6 +72,10 @@ destroy-api-local: setup ## destroy what deploy-api-local made, and stop its loc
 test: setup ## run all tests, a process for each core (ARGS="-k network" for some, ARGS="-n 0" for one process)
 	@$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
+.PHONY: test-quick
+test-quick: setup ## run the tests that need no local AWS, no Terraform and no process of their own
+	@$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder --quick $(ARGS)
+
 .PHONY: test-log-forwarding
 test-log-forwarding: .venv/.synced ## forward a million lines of load balancer logs through throttling and a crash, and count
 	@$(RUN) -m benchmarks.log_forwarding $(ARGS)

@@ -22,6 +22,7 @@ synthesis.prepare()  # before any test module imports cdktf
 from operations.deployment.synthesized import provider_installation  # noqa: E402
 from settings import Settings, load  # noqa: E402
 from tests import kept, temporary  # noqa: E402
+from tests.lanes import Lanes  # noqa: E402
 from tests.postgresql import Postgresql, running  # noqa: E402
 from tests.recording import Recorder  # noqa: E402
 from tests.skips import StrictSkips  # noqa: E402
@@ -76,12 +77,15 @@ def each_test_finds_its_own_aws() -> Iterator[None]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rows", help="only tests of these requirement rows, such as W0,W4.3 (a prefix names all below)")
+    parser.addoption("--quick", action="store_true", help="leave out what is slow (tests/lanes.py)")
+    parser.addoption("--quick-budget", type=float, help="processor seconds that the quick tests may cost together")
     parser.addoption("--anew", action="store_true", help="forget what earlier runs have synthesized")
     parser.addoption("--strict-skips", action="store_true", help="fail where a test is skipped for no listed reason")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Recorder())
+    config.pluginmanager.register(Lanes())
     if hasattr(config, "workerinput"):
         return
     temporary.begin()
