@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 CHUNK = 1 << 20  # bytes
 # Programs of hundreds of megabytes each, which nobody writes to.
@@ -52,7 +52,7 @@ def _among(path: Path, sought: Mapping[str, bytes]) -> set[str]:
     return found
 
 
-def _in_stream(stream: BinaryIO | zipfile.ZipExtFile, sought: Mapping[str, bytes]) -> set[str]:
+def _in_stream(stream: IO[bytes], sought: Mapping[str, bytes]) -> set[str]:
     kept = max(map(len, sought.values()), default=1) - 1  # a secret may lie across two chunks
     found, before = set(), b""
     while chunk := stream.read(CHUNK):
