@@ -38,13 +38,21 @@ from modules.monitoring.alarms import Alarm, Incident
 from modules.monitoring.metrics import MINUTE, Metric
 from modules.network.security_groups import Group
 from modules.network.vpc import Network
-from modules.policy_documents import PolicyDocument, Statement, trust
+from modules.policy_documents import PolicyDocument, Statement, trust, when
 from modules.region import Region
 from settings.naming import Names
 from synthesis.packaging import CACHE, FUNCTIONS, package, sha256_of
 
 RUNTIME = "python3.13"
 ARCHITECTURE = "arm64"
+# As AWSLambdaVPCAccessExecutionRole, less reads.
+# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSLambdaVPCAccessExecutionRole.html
+NETWORK_INTERFACES = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:UnassignPrivateIpAddresses",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +209,8 @@ class Function(Construct):
             logging_config=LambdaFunctionLoggingConfig(log_format="JSON", log_group=self.log_group.name),
             tracing_config=LambdaFunctionTracingConfig(mode="Active" if specification.traced else "PassThrough"),
             vpc_config=self._place(groups),
-            depends_on=self._after or None,
+            # not inferable: Lambda checks what the role may do in the VPC, and deletes network interfaces by it
+            depends_on=[self.policy, *self._after],
         )
 
     def _place(self, groups: Sequence[Group]) -> LambdaFunctionVpcConfig | None:
@@ -232,7 +241,7 @@ class Function(Construct):
             resources=[f"{self.log_group.arn}:*"],
         )
         if self._network:
-            yield from self._standing_in(self._network)
+            yield from self._manage_network_interfaces()
         if self._specification.traced:
             yield Statement(
                 sid="WriteTraces",
@@ -242,22 +251,26 @@ class Function(Construct):
         if self._failed_events:
             yield Statement(sid="KeepFailedEvents", actions=["sqs:SendMessage"], resources=[self._failed_events.arn])
 
-    def _standing_in(self, network: Network) -> Iterator[Statement]:
-        """https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions."""
+    def _manage_network_interfaces(self) -> Iterator[Statement]:
+        """What Lambda needs of the role to run the function in a VPC, denied to the function's own code.
+
+        Lambda checks it at creation, before there is a network interface to name: "include all resource IDs".
+        https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+        """
         place = f"{Region.of(self).name}:{self._names.account_id}"
-        yield Statement(
-            sid="StandInTheNetwork",
-            actions=["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"],
-            resources=[
-                f"arn:aws:ec2:{place}:network-interface/*",
-                f"arn:aws:ec2:{place}:security-group/*",
-                *(subnet.arn for subnet in network.private.subnets),
-            ],
-        )
+        own = f"arn:aws:lambda:{place}:function:{self._names.of(self._specification.purpose)}"
+        yield Statement(sid="StandInTheNetwork", actions=NETWORK_INTERFACES, resources=[f"arn:aws:ec2:{place}:*/*"])
         yield Statement(
             sid="LookAtNetworkInterfaces",
             actions=["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"],
             resources=["*"],  # they know no resource
+        )
+        yield Statement(
+            sid="ManagedByLambdaOnly",
+            effect="Deny",
+            actions=NETWORK_INTERFACES,
+            resources=["*"],
+            condition=[when("ArnEquals", "lambda:SourceFunctionArn", own)],
         )
 
     def _keep_failed_events(self, queue: SqsQueue) -> None:

@@ -119,7 +119,8 @@ class Data:
         """In both regions, of which the primary's is called by Terraform where settings say so."""
         if not (processing := self._settings.processing):
             return []
-        needed = [self.secrets.master_version, *self._writers] if processing.migrate_on_deploy else None
+        called = [self.secrets.master_version, *self._writers, *self._primary.connected]
+        needed = called if processing.migrate_on_deploy else None
         return [
             DatabaseSchema(
                 region,
@@ -154,7 +155,7 @@ class Data:
         rotations[0].rotate(
             self.secrets,
             settings=self._settings.database,
-            after=[*self._writers, *(self.schema_ready or [])],
+            after=[*self._writers, *self._primary.connected, *(self.schema_ready or [])],
         )
 
     @staticmethod

@@ -131,9 +131,9 @@ class PaymentPlatform(TerraformStack):
 
     def _peer_networks(self) -> None:
         primary, recovery = self.regions
-        Peering(self, "peering", names=self._names, requester=primary.network, accepter=recovery.network)
-        primary.create_network_acls(recovery)
-        recovery.create_network_acls(primary)
+        peering = Peering(self, "peering", names=self._names, requester=primary.network, accepter=recovery.network)
+        primary.connect(recovery, peering)
+        recovery.connect(primary, peering)
 
     def _replicate_buckets(self) -> None:
         sources, replicas = self.primary.buckets, self.recovery.buckets

@@ -31,6 +31,7 @@ from modules.monitoring.paging import Paging
 from modules.network.endpoints import Endpoints
 from modules.network.flow_logs import FlowLogs
 from modules.network.network_acls import NetworkAcls
+from modules.network.peering import Peering
 from modules.network.vpc import Network
 from modules.payments.alarms import PaymentAlarms
 from modules.payments.processing import PaymentsProcessing
@@ -117,9 +118,15 @@ class ServingRegion(Region):
             else None
         )
 
-    def create_network_acls(self, other: ServingRegion) -> None:
-        """Make the network ACLs, which admit the peer's addresses."""
-        NetworkAcls(self, "network-acls", names=self._names, network=self.network, peer=other.network)
+    def connect(self, other: ServingRegion, peering: Peering) -> None:
+        """Make the network ACLs, which admit the peer's addresses, and associate the subnets with complete tables.
+
+        What runs in the network can start after ``connected``, which Terraform cannot infer.
+        """
+        acls = NetworkAcls(self, "network-acls", names=self._names, network=self.network, peer=other.network)
+        gateways = [self.endpoints.s3, self.endpoints.dynamodb]
+        associations = self.network.associate(after=[*gateways, *peering.routes[self.network]])
+        self.connected: list[ITerraformDependable] = [acls.private, *associations, *self.endpoints.prerequisites]
 
     def create_workloads(
         self,
@@ -184,6 +191,7 @@ class ServingRegion(Region):
             load_balancer=self.load_balancer,
             database=database,
             payments_queue=self.processing.queue if self.processing else None,
+            after=self.connected,
         )
 
     def create_web_acl(self, origin_verify: OriginVerify) -> None:

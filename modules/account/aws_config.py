@@ -158,14 +158,16 @@ class ConfigurationHistory(Construct):
         """``key`` is the bucket's, perhaps of another region; with ``of_account`` global resources are recorded."""
         super().__init__(scope, id_)
         self._names = names
+        role = self._role(bucket, key)
         recorder = ConfigConfigurationRecorder(
             self,
             "recorder",
             name=names.of(PURPOSE),
-            role_arn=self._role(bucket, key).arn,
+            role_arn=role.arn,
             recording_group=ConfigConfigurationRecorderRecordingGroup(
                 all_supported=True, include_global_resource_types=of_account
             ),
+            depends_on=[self._policy, self._read_everything],  # not inferable: it reads and writes by the role
         )
         channel = ConfigDeliveryChannel(
             self,
@@ -208,7 +210,9 @@ class ConfigurationHistory(Construct):
             description="Lets AWS Config look at everything, and write to the audit bucket",
             assume_role_policy=trust(self, "trust", service_name=CONFIG, conditions=[own]).json,
         )
-        IamRolePolicyAttachment(self, "read-everything", role=role.name, policy_arn=READ_EVERYTHING)
+        self._read_everything = IamRolePolicyAttachment(
+            self, "read-everything", role=role.name, policy_arn=READ_EVERYTHING
+        )
         folder = f"{bucket.bucket.bucket.arn}/{CONFIGURATION_FOLDER}/AWSLogs/{account_id}"
         permissions = PolicyDocument(
             self,

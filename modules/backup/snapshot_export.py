@@ -283,15 +283,16 @@ class SnapshotExport(Construct):
             description=f"A new automated snapshot of {self._cluster}",
             event_pattern=json.dumps(pattern),
         )
+        role = self._rule_role()
         CloudwatchEventTarget(
             self,
             "target",
             rule=self.rule.name,
             arn=self.state_machine.arn,
-            role_arn=self._rule_role().arn,
+            role_arn=role.arn,
             dead_letter_config=CloudwatchEventTargetDeadLetterConfig(arn=self.undelivered.queue.arn),
             retry_policy=CloudwatchEventTargetRetryPolicy(maximum_event_age_in_seconds=DAY, maximum_retry_attempts=185),
-            depends_on=[self.undelivered.policy],
+            depends_on=[self.undelivered.policy, self._rule_policy],
         )
 
     def _rule_role(self) -> IamRole:
@@ -308,7 +309,9 @@ class SnapshotExport(Construct):
         )
         start = Statement(sid="StartTheWorkflow", actions=["states:StartExecution"], resources=[self.state_machine.arn])
         permissions = PolicyDocument(self, "rule-permissions", statement=[start])
-        IamRolePolicy(self, "rule-policy", name=SNAPSHOT_EXPORT, role=role.id, policy=permissions.json)
+        self._rule_policy = IamRolePolicy(
+            self, "rule-policy", name=SNAPSHOT_EXPORT, role=role.id, policy=permissions.json
+        )
         return role
 
     def _alarm_on_bad_ends(self) -> None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
 from constructs import Construct
@@ -84,9 +83,9 @@ class DatabaseAccess:
             "DATABASE_CONNECTIONS": str(connections),
         }
 
-    def allow_from(self, scope: Construct, who: str, group: Group, reason: str = "") -> list[ITerraformDependable]:
-        """Allow a group to reach the clusters of both regions; the rules, for what must wait for them."""
-        own = Flow(
+    def allow_from(self, scope: Construct, who: str, group: Group, reason: str = "") -> None:
+        """Allow a group to reach the clusters of both regions."""
+        Flow(
             scope,
             f"{who}-to-database",
             source=group,
@@ -94,7 +93,7 @@ class DatabaseAccess:
             port=POSTGRESQL_PORT,
             reason=reason or f"{who} reads and writes the database",
         )
-        other = Flow(
+        Flow(
             scope,
             f"{who}-to-other-database",
             source=group,
@@ -102,7 +101,6 @@ class DatabaseAccess:
             port=POSTGRESQL_PORT,
             reason=f"{who} writes the database while its writer is in the other region",
         )
-        return [own.egress, own.ingress, other.egress]
 
     @property
     def statements(self) -> list[Statement]:

@@ -65,6 +65,7 @@ class DatabaseInstances(Construct):
                 apply_immediately=settings.apply_immediately,
                 copy_tags_to_snapshot=True,
                 tags={"Name": names.of(f"{purpose}-{number}")},
+                depends_on=[prerequisites.monitoring_policy],  # not inferable: RDS writes metrics by the role
             )
             for number in range(1, count + 1)
         ]

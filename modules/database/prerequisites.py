@@ -115,5 +115,7 @@ class DatabasePrerequisites(Construct):
                 ),
             ],
         )
-        IamRolePolicy(self, "monitoring-policy", name="monitor", role=role.id, policy=permissions.json)
+        self.monitoring_policy = IamRolePolicy(
+            self, "monitoring-policy", name="monitor", role=role.id, policy=permissions.json
+        )
         return role

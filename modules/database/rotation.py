@@ -86,7 +86,7 @@ class DatabaseRotation(Construct):
             # A rotation that fails leaves the password that works; Secrets Manager tries again, and somebody must look.
             topic=topic,
         )
-        self._rules = access.allow_from(self, "rotation", self.function.group, reason="The rotation changes passwords")
+        access.allow_from(self, "rotation", self.function.group, reason="The rotation changes passwords")
         self._permission = LambdaPermission(
             self,
             "permission",
@@ -129,7 +129,7 @@ class DatabaseRotation(Construct):
                 version,
                 self._permission,
                 self.function.policy,
-                *self._rules,
+                *self.function.group.rules,
                 *after,
             ],
         )

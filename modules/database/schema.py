@@ -79,11 +79,11 @@ class DatabaseSchema(Construct):
             groups=[endpoints.clients],
         )
         reason = "The preparation of the database changes its schema"
-        rules = access.allow_from(self, "payments-preparation", self.function.group, reason=reason)
+        access.allow_from(self, "payments-preparation", self.function.group, reason=reason)
         self.ready: list[ITerraformDependable] = []
         if call_after is not None:
             # Terraform cannot infer it: the function must be able to log in, and the writer must be there.
-            self.ready = [self._call([self.function.policy, *rules, *call_after])]
+            self.ready = [self._call([self.function.policy, *self.function.group.rules, *call_after])]
 
     def _call(self, needed: Sequence[ITerraformDependable]) -> LambdaInvocation:
         function = self.function.function

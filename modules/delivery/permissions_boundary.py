@@ -36,7 +36,11 @@ BOUNDS = (
     Bound(service="cloudfront", actions="*Function", reason="the origin secret's function for viewers"),
     Bound(service="cloudwatch", actions="DescribeAlarms PutMetricData", reason="releases and scaling watch alarms"),
     Bound(service="codedeploy", actions="GetDeployment Put*", reason="the smoke test judges releases"),
-    Bound(service="ec2", actions="*NetworkInterface* DescribeSubnets", reason="functions stand in the network"),
+    Bound(
+        service="ec2",
+        actions="*NetworkInterface* *PrivateIpAddresses DescribeSubnets",
+        reason="Lambda runs functions in the VPC",
+    ),
     Bound(service="ecr", actions="BatchCheck* BatchGet* GetAuthorizationToken GetDownload*", reason="tasks start"),
     Bound(service="ecs", actions="*TaskSet DescribeServices UpdateServicePrimaryTaskSet", reason="releases"),
     Bound(service="elasticloadbalancing", actions="Describe* ModifyListener ModifyRule", reason="releases"),

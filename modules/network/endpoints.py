@@ -8,6 +8,7 @@ through them; S3's also allows to read the layers of ECR images.
 
 from __future__ import annotations
 
+from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from constructs import Construct
 
@@ -60,6 +61,11 @@ class Endpoints(Construct):
         self.dynamodb = self._gateway("dynamodb", own_account_only)
         self.interfaces = {service: self._interface(service, own_account_only) for service in INTERFACE_SERVICES}
         self._allow_clients()
+
+    @property
+    def prerequisites(self) -> list[ITerraformDependable]:
+        """What a client needs before its first call of AWS: the endpoints, and both ends of its flows to them."""
+        return [self.s3, self.dynamodb, *self.interfaces.values(), *self.clients.rules]
 
     def _security_group(self, purpose: str, description: str) -> Group:
         return Group(

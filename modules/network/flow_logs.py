@@ -64,6 +64,7 @@ class FlowLogs(Construct):
             iam_role_arn=self.role.arn,
             max_aggregation_interval=aggregation_seconds,
             tags={"Name": names.of("vpc")},
+            depends_on=[self.policy],  # not inferable: records are written by the role
         )
 
     def _grant_write(self) -> None:
@@ -87,4 +88,4 @@ class FlowLogs(Construct):
                 ),
             ],
         )
-        IamRolePolicy(self, "policy", name="write-flow-logs", role=self.role.id, policy=permissions.json)
+        self.policy = IamRolePolicy(self, "policy", name="write-flow-logs", role=self.role.id, policy=permissions.json)

@@ -51,6 +51,7 @@ class Peering(Construct):
             auto_accept=True,
             tags=tags,
         )
+        self.routes: dict[Network, list[Route]] = {}
         self._resolve_names(requesting_side, accepting_side)
         self._route(requesting_side, of=requester, to=accepter)
         self._route(accepting_side, of=accepter, to=requester)
@@ -71,13 +72,15 @@ class Peering(Construct):
         )
 
     def _route(self, side: PeeringSide, *, of: Network, to: Network) -> None:
-        for tier in (of.private, of.database):
-            for number, table in enumerate(tier.route_tables, start=1):
-                for other in (to.private, to.database):
-                    Route(
-                        side,
-                        f"route-{tier.name}-{number}-to-{other.name}",
-                        route_table_id=table.id,
-                        destination_cidr_block=other.block,
-                        vpc_peering_connection_id=self.acceptance.id,
-                    )
+        self.routes[of] = [
+            Route(
+                side,
+                f"route-{tier.name}-{number}-to-{other.name}",
+                route_table_id=table.id,
+                destination_cidr_block=other.block,
+                vpc_peering_connection_id=self.acceptance.id,
+            )
+            for tier in (of.private, of.database)
+            for number, table in enumerate(tier.route_tables, start=1)
+            for other in (to.private, to.database)
+        ]

@@ -25,7 +25,7 @@ RULE_DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 
 
 class Group(Construct):
-    """A security group whose members are in one tier. Its rules are those of its flows."""
+    """A security group whose members are in one tier. ``rules`` are those of its flows, at both ends."""
 
     requirements = ("W5.4",)
 
@@ -35,6 +35,7 @@ class Group(Construct):
         """``purpose`` is part of the name; a changed name or description replaces the group."""
         super().__init__(scope, id_)
         self.addresses = tier.block
+        self.rules: list[VpcSecurityGroupEgressRule | VpcSecurityGroupIngressRule] = []
         self.security_group = SecurityGroup(
             self,
             "security-group",
@@ -90,6 +91,7 @@ class Flow(Construct):
             raise ValueError(f"flow {id_}: the internet may be a destination only, and on {HTTPS_PORT} only")
         if not RULE_DESCRIPTION.fullmatch(reason):
             raise ValueError(f"flow {id_}: reason {reason!r} is not allowed; AWS takes {RULE_DESCRIPTION.pattern}")
+        rules: list[VpcSecurityGroupEgressRule | VpcSecurityGroupIngressRule] = []
         if isinstance(source, Group):
             self.egress = VpcSecurityGroupEgressRule(
                 source,
@@ -97,6 +99,7 @@ class Flow(Construct):
                 security_group_id=source.security_group.id,
                 **_rule(own=source, other=destination, port=port, reason=reason),
             )
+            rules.append(self.egress)
         if isinstance(destination, Group):
             self.ingress = VpcSecurityGroupIngressRule(
                 destination,
@@ -104,6 +107,13 @@ class Flow(Construct):
                 security_group_id=destination.security_group.id,
                 **_rule(own=destination, other=source, port=port, reason=reason),
             )
+            rules.append(self.ingress)
+        for group in _groups(source, destination):
+            group.rules += rules
+
+
+def _groups(*ends: End) -> list[Group]:
+    return [end for end in ends if isinstance(end, Group)]
 
 
 def _rule(*, own: Group, other: End, port: int, reason: str) -> dict[str, Any]:

@@ -9,10 +9,11 @@ Needs to be below a Region. Its network ACLs, flow logs, endpoints and peering a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from cdktf import TerraformResourceLifecycle
+from cdktf import ITerraformDependable, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.default_network_acl import DefaultNetworkAcl
 from cdktf_cdktf_provider_aws.default_route_table import DefaultRouteTable
 from cdktf_cdktf_provider_aws.default_security_group import DefaultSecurityGroup
@@ -71,6 +72,8 @@ class Network(Construct):
             enable_dns_hostnames=True,  # private DNS names of interface endpoints need both
             tags=self._named("vpc"),
         )
+        self._tables: dict[str, tuple[Subnet, RouteTable]] = {}
+        self._routes: list[Route] = []
         self._close_defaults()
         self.internet_gateway = InternetGateway(
             self, "internet-gateway", vpc_id=self.vpc.id, tags=self._named("internet-gateway")
@@ -129,23 +132,46 @@ class Network(Construct):
             map_public_ip_on_launch=False,  # load balancers and NAT gateways have addresses of their own
             tags=self._named(f"{tier}-{zone}") | {"tier": tier},
         )
-        RouteTableAssociation(
-            self, f"{tier}-route-table-association-{zone}", subnet_id=subnet.id, route_table_id=route_table.id
-        )
+        self._tables[f"{tier}-route-table-association-{zone}"] = (subnet, route_table)
         return subnet
 
+    def associate(self, *, after: Sequence[ITerraformDependable]) -> list[RouteTableAssociation]:
+        """Associate the subnets with their route tables, once these are complete.
+
+        ``after`` are the gateway endpoints and the routes that others add. A subnet that moves to another table, as
+        where each zone gets a NAT gateway, would lose its egress until that table has its routes.
+        """
+        return [
+            RouteTableAssociation(
+                self,
+                id_,
+                subnet_id=subnet.id,
+                route_table_id=table.id,
+                depends_on=[*self._routes, *after],  # not inferable: a route names its table, not the subnets
+            )
+            for id_, (subnet, table) in self._tables.items()
+        ]
+
     def _route_to_internet(self) -> None:
-        Route(
+        route = Route(
             self,
             "public-route-to-internet",
             route_table_id=self.public.route_tables[0].id,
             destination_cidr_block=ANYWHERE,
             gateway_id=self.internet_gateway.id,
         )
+        self._routes.append(route)
 
     def _nat_gateway(self, index: int) -> NatGateway:
         zone = self._zones[index]
-        address = Eip(self, f"nat-address-{zone}", domain="vpc", tags=self._named(f"nat-{zone}"))
+        address = Eip(
+            self,
+            f"nat-address-{zone}",
+            domain="vpc",
+            tags=self._named(f"nat-{zone}"),
+            # not inferable: the internet gateway cannot be detached while an address of the VPC is mapped
+            depends_on=[self.internet_gateway],
+        )
         gateway = NatGateway(
             self,
             f"nat-gateway-{zone}",
@@ -155,13 +181,14 @@ class Network(Construct):
             # not inferable: a NAT gateway needs the internet gateway of the VPC
             depends_on=[self.internet_gateway],
         )
-        Route(
+        route = Route(
             self,
             f"private-route-to-internet-{zone}",
             route_table_id=self.private.route_tables[index].id,
             destination_cidr_block=ANYWHERE,
             nat_gateway_id=gateway.id,
         )
+        self._routes.append(route)
         return gateway
 
     def _named(self, purpose: str) -> dict[str, str]:

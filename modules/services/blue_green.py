@@ -10,7 +10,9 @@ rule is never replaced: while green serves, a new rule would forward to blue.
 
 from __future__ import annotations
 
-from cdktf import TerraformResourceLifecycle
+from collections.abc import Sequence
+
+from cdktf import ITerraformDependable, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.ecs_service import (
     EcsService,
     EcsServiceDeploymentController,
@@ -57,8 +59,12 @@ class BlueGreenService(Construct):
         network: Network,
         load_balancer: LoadBalancer,
         endpoint_clients: Group,
+        after: Sequence[ITerraformDependable] = (),
     ) -> None:
-        """``endpoint_clients`` is the security group that the VPC endpoints accept; the tasks are members of it."""
+        """``endpoint_clients`` is the security group that the VPC endpoints accept; the tasks are members of it.
+
+        Tasks start ``after`` what they need of the network.
+        """
         super().__init__(scope, id_)
         self._names = names
         self.name = task.name
@@ -104,8 +110,8 @@ class BlueGreenService(Construct):
             # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/create-blue-green.html
             force_delete=True,
             lifecycle=TerraformResourceLifecycle(ignore_changes=["task_definition", "load_balancer", "desired_count"]),
-            # Terraform cannot infer it: ECS takes a target group only once a listener forwards to it.
-            depends_on=[self.rule, self.test_rule],
+            # not inferable: ECS takes a target group once a listener forwards to it; tasks start with what they need
+            depends_on=[self.rule, self.test_rule, *task.prerequisites, *after],
         )
         self._scale(load_balancer)
 
@@ -142,6 +148,8 @@ class BlueGreenService(Construct):
             condition=[LbListenerRuleCondition(path_pattern=paths)],
             action=[LbListenerRuleAction(type="forward", target_group_arn=self.target_groups[BLUE].arn)],
             lifecycle=TerraformResourceLifecycle(ignore_changes=["action"]),
+            # not inferable: after a release the rule forwards to green, which cannot be deleted before it
+            depends_on=[self.target_groups[GREEN]],
             tags={"Name": self._names.of(f"{self.name}-{id_}")},
         )
 

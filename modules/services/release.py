@@ -125,6 +125,7 @@ class Release(Construct):
             alarm_configuration=CodedeployDeploymentGroupAlarmConfiguration(
                 enabled=True, alarms=[alarm.alarm_name for alarm in self.alarms]
             ),
+            depends_on=[self.policy],  # not inferable: CodeDeploy checks what its role may do
         )
 
     def _traffic(self) -> CodedeployDeploymentGroupLoadBalancerInfo:
@@ -219,7 +220,7 @@ class Release(Construct):
             assume_role_policy=trust(self, "trust", service_name="codedeploy.amazonaws.com").json,
         )
         permissions = PolicyDocument(self, "permissions", statement=self._permissions())
-        IamRolePolicy(self, "policy", name="release", role=role.id, policy=permissions.json)
+        self.policy = IamRolePolicy(self, "policy", name="release", role=role.id, policy=permissions.json)
         return role
 
     def _permissions(self) -> list[Statement]:
@@ -262,7 +263,7 @@ class Release(Construct):
             Statement(
                 sid="LookAtAlarms",
                 actions=["cloudwatch:DescribeAlarms"],
-                resources=[f"arn:aws:cloudwatch:{place}:alarm:{self._names.alarm(f'{self._service.name}-*')}"],
+                resources=[f"arn:aws:cloudwatch:{place}:alarm:*"],  # it polls, and CloudWatch asks for all alarms
             ),
             Statement(sid="MoveTraffic", actions=["elasticloadbalancing:ModifyListener"], resources=listeners),
             Statement(sid="MoveTrafficByRules", actions=["elasticloadbalancing:ModifyRule"], resources=rules),

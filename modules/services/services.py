@@ -6,8 +6,9 @@ service: a critical service is deployed blue/green behind the load balancer, any
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.ecr_repository import EcrRepository
 from constructs import Construct
 
@@ -53,6 +54,7 @@ class Services(Construct):
         load_balancer: LoadBalancer,
         database: DatabaseAccess,
         payments_queue: Queue | None,
+        after: Sequence[ITerraformDependable],
     ) -> None:
         """Make the cluster, then each service.
 
@@ -71,6 +73,7 @@ class Services(Construct):
             load_balancer: of the region.
             database: of the services that hold connections.
             payments_queue: queue of the service that accepts payments.
+            after: what tasks need when they start and Terraform cannot infer: routes, endpoints, network ACLs.
         """
         super().__init__(scope, id_)
         self._services, self._release_settings, self._processing = services, release_settings, processing_settings
@@ -82,6 +85,7 @@ class Services(Construct):
         self._load_balancer = load_balancer
         self._database = database
         self._payments_queue = payments_queue
+        self._after = after
         self.cluster = Cluster(self, "cluster", names=names, key=keys.logs)
         self.repositories = Repositories(
             self,
@@ -157,6 +161,7 @@ class Services(Construct):
             network=self._network,
             load_balancer=self._load_balancer,
             endpoint_clients=self._endpoints.clients,
+            after=self._after,
         )
         Release(
             self,
@@ -218,6 +223,7 @@ class Services(Construct):
             network=self._network,
             queue=queue,
             endpoint_clients=self._endpoints.clients,
+            after=self._after,
         )
         self.queues[name] = queue
         ServiceAlarms(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cdktf import Fn
+from cdktf import Fn, ITerraformDependable
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.ecr_repository import EcrRepository
 from cdktf_cdktf_provider_aws.ecs_task_definition import (
@@ -78,6 +78,7 @@ class Task(Construct):
             tier=network.private,
             description=f"Tasks of {name}",
         )
+        self.policies: list[IamRolePolicy] = []
         self.log_group = CloudwatchLogGroup(
             self, "log-group", name=names.log_group(name), retention_in_days=RETENTION_DAYS, kms_key_id=key.arn
         )
@@ -120,13 +121,20 @@ class Task(Construct):
             **(database.variables(settings.connections_per_task) if database else {}),
         }
 
+    @property
+    def prerequisites(self) -> list[ITerraformDependable]:
+        """What a service of this task needs before its tasks start: the roles' policies and the group's rules."""
+        return [*self.policies, *self.group.rules]
+
     def grant(self, purpose: str, statements: Sequence[Statement]) -> None:
         """Add a policy with ``statements`` to the task role; ``purpose`` names it."""
         self._grant(purpose, self.role, statements)
 
     def _grant(self, purpose: str, role: IamRole, statements: Sequence[Statement]) -> None:
         permissions = PolicyDocument(self, f"{purpose}-permissions", statement=list(statements))
-        IamRolePolicy(self, f"{purpose}-policy", name=purpose, role=role.id, policy=permissions.json)
+        self.policies.append(
+            IamRolePolicy(self, f"{purpose}-policy", name=purpose, role=role.id, policy=permissions.json)
+        )
 
     def _role(self, purpose: str, description: str) -> IamRole:
         """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html."""

@@ -7,7 +7,9 @@ Scaling keeps the visible messages per running task near the target of the setti
 
 from __future__ import annotations
 
-from cdktf import TerraformResourceLifecycle
+from collections.abc import Sequence
+
+from cdktf import ITerraformDependable, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.ecs_service import (
     EcsService,
     EcsServiceCapacityProviderStrategy,
@@ -44,8 +46,12 @@ class WorkerService(Construct):
         network: Network,
         queue: Queue,
         endpoint_clients: Group,
+        after: Sequence[ITerraformDependable] = (),
     ) -> None:
-        """``endpoint_clients`` is the security group that the VPC endpoints accept; the tasks are members of it."""
+        """``endpoint_clients`` is the security group that the VPC endpoints accept; the tasks are members of it.
+
+        Tasks start ``after`` what they need of the network.
+        """
         super().__init__(scope, id_)
         task.grant("queue", queue.consume_statements)
         self.service = EcsService(
@@ -72,7 +78,7 @@ class WorkerService(Construct):
             propagate_tags="SERVICE",
             # What scaling has decided is not for Terraform to undo.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["desired_count"]),
-            depends_on=[cluster.capacity_providers],
+            depends_on=[cluster.capacity_providers, *task.prerequisites, *after],
         )
         self._scale(names, settings, task, queue)
 

@@ -64,15 +64,15 @@ class Replication(Construct):
         self._settings = settings
         self.source = source
         self.destination = destination
-        self.role = self._role()
+        self.role, policy = self._role()
         self.configuration = S3BucketReplicationConfigurationA(
             self,
             "configuration",
             bucket=source.bucket.id,
             role=self.role.arn,
             rule=[self._rule()],
-            # Terraform cannot infer it: S3 takes a rule only when both buckets are versioned.
-            depends_on=[source.versioning, destination.versioning],
+            # not inferable: S3 takes a rule only when both buckets are versioned, and replicates by the role's policy
+            depends_on=[source.versioning, destination.versioning, policy],
         )
 
     def alarm_on_lag(self, topic: AlarmTopic) -> CloudwatchMetricAlarm:
@@ -115,7 +115,7 @@ class Replication(Construct):
         }
         return Metric("AWS/S3", name, statistic, dimensions)
 
-    def _role(self) -> IamRole:
+    def _role(self) -> tuple[IamRole, IamRolePolicy]:
         role = IamRole(
             self,
             "role",
@@ -126,8 +126,8 @@ class Replication(Construct):
             assume_role_policy=trust(self, "trust", service_name="s3.amazonaws.com").json,
         )
         permissions = PolicyDocument(self, "permissions", statement=[*self._on_objects(), *self._on_keys()])
-        IamRolePolicy(self, "policy", name="replicate", role=role.id, policy=permissions.json)
-        return role
+        policy = IamRolePolicy(self, "policy", name="replicate", role=role.id, policy=permissions.json)
+        return role, policy
 
     def _on_objects(self) -> list[Statement]:
         """https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html."""

@@ -26,10 +26,13 @@ MISTAKEN = [
     ("MISMATCHED_TYPE", "s3:TlsVersion", "1.2 is a number; parliament knows whole ones only"),
     ("MISMATCHED_TYPE_BUT_USABLE", "StringNotEquals requires a value of type String but given Arn", "usable"),
     ("MISMATCHED_TYPE", "ArnLike requires a value of type Arn but given String", "an encryption context may be an ARN"),
+    ("UNKNOWN_CONDITION_FOR_ACTION", "lambda:SourceFunctionArn", "AWS documents it for this denial: whose code calls"),
     ("UNKNOWN_CONDITION_FOR_ACTION", "s3:TlsVersion", "every request to S3 has one, also those without an object"),
     ("RESOURCE_MISMATCH", "ecs:CreateTaskSet", "it knows task sets by now; parliament's list is older"),
     ("RESOURCE_MISMATCH", "ecs:DeleteTaskSet", "as CreateTaskSet"),
     ("RESOURCE_MISMATCH", "elasticloadbalancing:Modify", "of the forms that an ARN may have, one is enough"),
+    ("RESOURCE_MISMATCH", "PrivateIpAddresses", "Lambda checks it on all resources of the account"),
+    ("RESOURCE_MISMATCH", "NetworkInterface", "as above"),
     ("RESOURCE_MISMATCH", "rds:DeleteDBCluster", "the snapshot is one that a deletion may leave: here it must not"),
     ("RESOURCE_MISMATCH", "s3:GetObjectAttributes", "of the forms that an ARN may have, one is enough"),
     ("RESOURCE_MISMATCH", "kms:CreateAlias", "an alias needs the permission on the key as well"),
@@ -89,10 +92,10 @@ EVERYTHING = {
 # All of a kind, where a name does not exist before the action: the pattern, and why.
 ALL_OF_A_KIND = {
     r"rds:cluster(-snapshot)?:\*": "an export is followed by its name, which does not say whose snapshot it is of",
-    r"ec2:network-interface/\*": "Lambda makes the network interfaces of a function in the VPC, and deletes them",
-    r"ec2:security-group/\*": "to make a network interface is an action on its groups; the function's own are given",
+    r"ec2:\*/\*": "Lambda checks at creation whether the role may manage network interfaces, on all resources",
+    r"cloudwatch:alarm:\*": "CodeDeploy polls its alarms, and CloudWatch asks for all, whichever are named",
 }
-KIND = re.compile(r"arn:aws:(?!s3:)(?P<service>[\w-]+):[\w-]*:\d*:(?P<kind>(?:[\w-]+[/:])?\*)")
+KIND = re.compile(r"arn:aws:(?!s3:)(?P<service>[\w-]+):[\w-]*:\d*:(?P<kind>(?:(?:[\w-]+|\*)[/:])?\*)")
 # Who may pass which roles, by the ids and names that they have: a release hands tasks the roles of its own service.
 PASSES = [
     (

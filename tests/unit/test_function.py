@@ -104,7 +104,12 @@ def test_in_the_network_stands_in_its_own_group_and_in_those_given(place: Place)
     own, other = place.synthesized("aws_lambda_function")["vpc_config"]["security_group_ids"]
     assert own.startswith("${aws_security_group.here_function_group")
     assert other.startswith("${aws_security_group.here_clients")
-    assert set(place.statements()) == {"WriteOwnLogs", "StandInTheNetwork", "LookAtNetworkInterfaces"}
+    assert set(place.statements()) == {
+        "WriteOwnLogs",
+        "StandInTheNetwork",
+        "LookAtNetworkInterfaces",
+        "ManagedByLambdaOnly",
+    }
 
 
 def test_may_do_what_is_stated_for_it(place: Place) -> None:

@@ -1,0 +1,234 @@
+"""Order of creation and destruction: which resources Terraform makes before which, held against AWS's rules.
+
+Terraform creates a resource after all that it refers to or names in `depends_on`, and destroys it before them. Where
+AWS needs another resource that the configuration does not refer to (a role's policy, a route, a security group's
+rule), nothing in the plan says so, and the apply or the destruction fails, or works by luck. Each rule here yields
+pairs of addresses: the first must be made after the second, and destroyed before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+Block = dict[str, Any]
+Pair = tuple[str, str]
+ADDRESS = re.compile(r"\b((?:data\.)?aws_\w+\.[\w-]+)")
+POLICIES_OF_ROLES = ("aws_iam_role_policy", "aws_iam_role_policy_attachment")
+
+
+class Graph:
+    """What each resource and data source of a synthesized configuration needs, directly and indirectly."""
+
+    def __init__(self, configuration: Block) -> None:
+        self.configuration = configuration
+        self.blocks: dict[str, Block] = {
+            f"{prefix}{type_}.{id_}": block
+            for prefix, section in (("", "resource"), ("data.", "data"))
+            for type_, blocks in configuration.get(section, {}).items()
+            for id_, block in blocks.items()
+        }
+        self._needs: dict[str, frozenset[str]] = {}
+
+    @cached_property
+    def direct(self) -> dict[str, set[str]]:
+        """The addresses that each block refers to or depends on, by its own address."""
+        return {address: set(self.addresses_in(block)) - {address} for address, block in self.blocks.items()}
+
+    def addresses_in(self, value: object) -> Iterator[str]:
+        """Every address of a resource or data source of the configuration within a value, however deep."""
+        if isinstance(value, str):
+            yield from (one for one in ADDRESS.findall(value) if one in self.blocks)
+        elif isinstance(value, dict):
+            for key, inner in value.items():
+                if key != "//":
+                    yield from self.addresses_in(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from self.addresses_in(inner)
+
+    def needs(self, address: str) -> frozenset[str]:
+        """All that must exist before a resource is made.
+
+        Raises:
+            ValueError: naming a resource that needs itself.
+        """
+        return self._closure(address, ())
+
+    def _closure(self, address: str, above: tuple[str, ...]) -> frozenset[str]:
+        if address in above:
+            raise ValueError(f"{address} needs itself, through {', '.join(above[above.index(address) :])}")
+        if address not in self._needs:
+            found: set[str] = set()
+            for one in self.direct[address]:
+                found |= {one, *self._closure(one, (*above, address))}
+            self._needs[address] = frozenset(found)
+        return self._needs[address]
+
+    def of_type(self, *types: str) -> Iterator[tuple[str, Block]]:
+        """Address and block of each resource of the types."""
+        for type_ in types:
+            for id_, block in self.configuration["resource"].get(type_, {}).items():
+                yield f"{type_}.{id_}", block
+
+    def first(self, value: object) -> str:
+        """The one address that an attribute refers to."""
+        (found,) = set(self.addresses_in(value))
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One rule of AWS's: what it says, where AWS says it, and the pairs that follow from it."""
+
+    meaning: str
+    source: str
+    pairs: Callable[[Graph], Iterator[Pair]]
+
+
+def _roles_have_their_policies(graph: Graph) -> Iterator[Pair]:
+    """Whoever is handed a role needs it with its policies; a task definition is used by the services that run it."""
+    policies: dict[str, set[str]] = {}
+    for address, block in graph.of_type(*POLICIES_OF_ROLES):
+        policies.setdefault(graph.first(block["role"]), set()).add(address)
+    handed: dict[str, set[str]] = {
+        address: {one for one in graph.direct[address] if one in policies}
+        for address, _ in graph.of_type(*graph.configuration["resource"])
+        if not address.startswith(("aws_iam_", "aws_kms_key."))
+    }
+    for address, roles in handed.items():
+        if address.startswith("aws_ecs_task_definition."):
+            continue
+        definitions = [one for one in graph.direct[address] if one.startswith("aws_ecs_task_definition.")]
+        for role in roles.union(*(handed[one] for one in definitions)):
+            yield from ((address, policy) for policy in policies[role])
+
+
+def _rules_keep_both_colours(graph: Graph) -> Iterator[Pair]:
+    pairs = [
+        {
+            graph.first(one["name"])
+            for info in _listed(group["load_balancer_info"])
+            for pair in _listed(info["target_group_pair_info"])
+            for one in pair["target_group"]
+        }
+        for _, group in graph.of_type("aws_codedeploy_deployment_group")
+    ]
+    for address, rule in graph.of_type("aws_lb_listener_rule"):
+        forwards = set(graph.addresses_in(rule["action"]))
+        for colours in pairs:
+            if forwards & colours:
+                yield from ((address, one) for one in colours)
+
+
+def _subnets_move_to_complete_tables(graph: Graph) -> Iterator[Pair]:
+    routes = list(graph.of_type("aws_route"))
+    gateways = [(address, one) for address, one in graph.of_type("aws_vpc_endpoint") if one.get("route_table_ids")]
+    for address, association in graph.of_type("aws_route_table_association"):
+        table = graph.first(association["route_table_id"])
+        for route, block in routes:
+            # A route over a peering waits for the other region, which routes to this one in turn.
+            if graph.first(block["route_table_id"]) == table:
+                yield address, route
+        for endpoint, block in gateways:
+            if table in set(graph.addresses_in(block["route_table_ids"])):
+                yield address, endpoint
+
+
+def _gateways_follow_the_internet_gateway(graph: Graph) -> Iterator[Pair]:
+    """An address that is mapped keeps the internet gateway from being detached, and a NAT gateway needs it."""
+    for address, block in graph.of_type("aws_nat_gateway"):
+        vpc = _vpc_of_subnet(graph, block["subnet_id"])
+        for gateway, one in graph.of_type("aws_internet_gateway"):
+            if graph.first(one["vpc_id"]) == vpc:
+                yield address, gateway
+                yield graph.first(block["allocation_id"]), gateway
+
+
+def _what_runs_finds_its_network(graph: Graph) -> Iterator[Pair]:
+    """Tasks start, and functions are called in an apply, with their groups' rules, routes and endpoints in place."""
+    rules: dict[str, set[str]] = {}
+    types = ("aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule")
+    for address, block in graph.of_type(*types):
+        for group in {block["security_group_id"], block.get("referenced_security_group_id", "")} - {""}:
+            rules.setdefault(graph.first(group), set()).add(address)
+    associations = {
+        graph.first(block["subnet_id"]): address for address, block in graph.of_type("aws_route_table_association")
+    }
+    for address, groups, subnets in _run(graph):
+        yield from ((address, rule) for group in groups for rule in rules.get(group, ()))
+        yield from ((address, associations[one]) for one in subnets)
+        vpc = _vpc_of_subnet(graph, next(iter(subnets)))
+        for endpoint, block in graph.of_type("aws_vpc_endpoint"):
+            if graph.first(block["vpc_id"]) == vpc:
+                yield address, endpoint
+
+
+def _run(graph: Graph) -> Iterator[tuple[str, set[str], set[str]]]:
+    """What starts to run during an apply: its address, security groups and subnets."""
+    for address, service in graph.of_type("aws_ecs_service"):
+        network = service["network_configuration"]
+        yield address, set(graph.addresses_in(network["security_groups"])), set(graph.addresses_in(network["subnets"]))
+    functions = dict(graph.of_type("aws_lambda_function"))
+    for address, _ in graph.of_type("aws_lambda_invocation", "aws_secretsmanager_secret_rotation"):
+        for one in graph.direct[address] & functions.keys():
+            if place := functions[one].get("vpc_config"):
+                yield (
+                    address,
+                    set(graph.addresses_in(place["security_group_ids"])),
+                    set(graph.addresses_in(place["subnet_ids"])),
+                )
+
+
+def _vpc_of_subnet(graph: Graph, subnet: object) -> str:
+    return graph.first(graph.blocks[graph.first(subnet)]["vpc_id"])
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+RULES = (
+    Rule(
+        meaning="what is handed a role is made once the role has its policies, and ends while it has them",
+        source="https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions",
+        pairs=_roles_have_their_policies,
+    ),
+    Rule(
+        meaning="a rule that CodeDeploy turns from one target group to the other is deleted before either of them",
+        source="https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DeleteTargetGroup.html",
+        pairs=_rules_keep_both_colours,
+    ),
+    Rule(
+        meaning="a subnet is associated with a route table once the table has its routes and gateway endpoints",
+        source="https://docs.aws.amazon.com/vpc/latest/userguide/subnet-route-tables.html",
+        pairs=_subnets_move_to_complete_tables,
+    ),
+    Rule(
+        meaning="NAT gateways and their addresses come after the internet gateway, and go before it is detached",
+        source="https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-working-with.html",
+        pairs=_gateways_follow_the_internet_gateway,
+    ),
+    Rule(
+        meaning="what runs during an apply starts with its security groups' rules, routes and endpoints in place",
+        source="https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html",
+        pairs=_what_runs_finds_its_network,
+    ),
+)
+
+
+def out_of_order(graph: Graph, rule: Rule) -> list[str]:
+    """The pairs of a rule that Terraform may make in the wrong order, a line each.
+
+    Raises:
+        LookupError: the rule finds no pair at all, so that it would hold for nothing.
+    """
+    pairs = list(rule.pairs(graph))
+    if not pairs:
+        raise LookupError(f"no resource is under the rule that {rule.meaning}")
+    return sorted(
+        {f"{later} does not wait for {earlier}" for later, earlier in pairs if earlier not in graph.needs(later)}
+    )

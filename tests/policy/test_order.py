@@ -1,0 +1,39 @@
+"""Order of creation and destruction: every resource is made after what AWS needs it to have, and destroyed before."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+
+from policy.order import RULES, Graph, Rule, out_of_order
+from tests.synthesized import Synthesized
+
+pytestmark = [pytest.mark.requirement("W0.1"), pytest.mark.requirement("W7.1")]
+
+
+@pytest.fixture(scope="module")
+def graph(platform: Synthesized) -> Graph:
+    return Graph(platform.configuration)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.pairs.__name__.lstrip("_"))
+def test_resources_wait_for_what_aws_needs_them_to_have(graph: Graph, rule: Rule) -> None:
+    assert out_of_order(graph, rule) == []
+
+
+def test_no_resource_needs_itself(graph: Graph) -> None:
+    assert all(address not in graph.needs(address) for address in graph.blocks)
+
+
+def test_dependency_that_is_missing_is_named(platform: Synthesized) -> None:
+    broken = deepcopy({part: platform.configuration[part] for part in ("resource", "data")})
+    for block in broken["resource"]["aws_lambda_function"].values():
+        block.pop("depends_on", None)
+    lines = out_of_order(Graph(broken), RULES[0])
+    assert any("smoke-test_function" in line and "smoke-test_policy" in line for line in lines)
+
+
+def test_rule_that_no_resource_is_under_is_refused(graph: Graph) -> None:
+    with pytest.raises(LookupError, match="no resource is under the rule that x"):
+        out_of_order(graph, Rule(meaning="x", source="", pairs=lambda _: iter(())))
