@@ -33,8 +33,12 @@ from modules.services.cluster import Cluster
 from settings.naming import MADE_BY, SETTINGS, Names
 from settings.services import ServiceSettings
 
-# Where the container may write: scratch space of its own, and what the agent of ECS Exec needs on a read-only root.
-WRITABLE = {"tmp": "/tmp", "ssm-state": "/var/lib/amazon", "ssm-logs": "/var/log/amazon"}  # noqa: S108
+# Scratch space of the container's user. Fargate mounts a volume as root's, unless the image declares the same path as a
+# VOLUME, whose permissions it then has. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html
+SCRATCH = {"tmp": "/tmp"}  # noqa: S108
+# What the agent of ECS Exec, which runs as root, writes on a read-only root file system.
+EXEC_AGENT = {"ssm-state": "/var/lib/amazon", "ssm-logs": "/var/log/amazon"}
+WRITABLE = SCRATCH | EXEC_AGENT
 # The longest that Fargate takes, and what Spot gives between its warning and the end.
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
 STOP_TIMEOUT_SECONDS = 120

@@ -7,10 +7,9 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balance
 
 from __future__ import annotations
 
+import os
 import ssl
-import tempfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,9 +21,10 @@ LIFETIME = timedelta(days=3650)  # of a task; nobody looks at it
 
 
 def server_context() -> ssl.SSLContext:
-    """TLS 1.2 or newer with a new key, which is in memory only once this returns.
+    """TLS 1.2 or newer with a new key, which never leaves memory.
 
-    OpenSSL reads it from a file: in a task, /tmp is a volume of the task's own that ends with it.
+    OpenSSL reads a key from a file: here one that is anonymous and in memory, as the task's root is read-only.
+    https://man7.org/linux/man-pages/man2/memfd_create.2.html
     """
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(
@@ -32,11 +32,11 @@ def server_context() -> ssl.SSLContext:
     ) + _certificate(key).public_bytes(serialization.Encoding.PEM)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / "tls.pem"
-        file.touch(mode=0o600)
-        file.write_bytes(pem)
-        context.load_cert_chain(file)
+    descriptor = os.memfd_create("tls")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pem)
+        file.flush()
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
     return context
 
 

@@ -33,6 +33,10 @@ def test_rotation_begins_when_all_that_it_needs_is_there(platform: Synthesized) 
             "aws_vpc_security_group_egress_rule",
             "aws_vpc_security_group_ingress_rule",
             "aws_rds_cluster_instance",
+            # what the function needs of the network, by the law of tests/policy/test_order.py
+            "aws_network_acl",
+            "aws_route_table_association",
+            "aws_vpc_endpoint",
         }
         (version,) = [one for one in rotation["depends_on"] if one.startswith("aws_secretsmanager_secret_version.")]
         assert platform.by_id("${" + version + ".id}")["secret_id"] == rotation["secret_id"]

@@ -21,7 +21,7 @@ def test_every_bucket_replicates_to_its_namesake_in_the_other_region(platform: S
     assert rule["filter"] == {"prefix": ""}
     assert rule["delete_marker_replication"] == {"status": "Enabled"}
     waits_for = [dependency.split(".")[0] for dependency in replication["depends_on"]]
-    assert waits_for == ["aws_s3_bucket_versioning", "aws_s3_bucket_versioning"]
+    assert waits_for == ["aws_s3_bucket_versioning", "aws_s3_bucket_versioning", "aws_iam_role_policy"]
 
 
 @pytest.mark.requirement("W4.5")
