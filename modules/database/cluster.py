@@ -136,5 +136,5 @@ def common_arguments(
         "lifecycle": TerraformResourceLifecycle(
             prevent_destroy=protected, ignore_changes=[*SET_BY_THE_GLOBAL_DATABASE, *TAKEN_AT_CREATION_ONLY]
         ),
-        "depends_on": [prerequisites.log_group],
+        "depends_on": [prerequisites.log_group, prerequisites.monitoring_policy],
     }

@@ -100,7 +100,7 @@ class RecoveryDatabase(Construct):
         self.global_cluster = global_database.cluster
         arguments = common_arguments(names, RECOVERY_DATABASE, self.settings, self.prerequisites, protected=protected)
         # Terraform cannot infer it: a secondary can join a primary that has a writer.
-        arguments["depends_on"] = [self.prerequisites.log_group, *primary.instances]
+        arguments["depends_on"] = [*arguments["depends_on"], *primary.instances]
         cluster = RdsCluster(
             self,
             "cluster",
