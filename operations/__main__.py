@@ -135,10 +135,13 @@ def destroy(
     environment: Environment,
     approve: Annotated[bool, typer.Option("--approve", help="Do not ask before destroying anything.")] = False,
 ) -> None:
-    """Destroy an environment on AWS, unless its settings say that it is protected."""
+    """Destroy an environment on AWS, unless it is protected by its settings or as it is deployed."""
     from operations.deployment.deploy import Deployment
+    from operations.review.page import losses
+    from operations.review.plan import read
 
-    Deployment(absolute(environment), _settings(environment), console()).destroy(approve=approve)
+    deployment = Deployment(absolute(environment), _settings(environment), console())
+    deployment.destroy(approve=approve, summarize=lambda plan: losses(read(plan, environment)))
 
 
 @application.command()

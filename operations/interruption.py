@@ -1,32 +1,33 @@
 """Interrupting Terraform, which must not simply be killed: it is asked once, and waited for.
 
-Asked by SIGINT it finishes the calls that are under way, writes the state and releases its lock. cdktf-cli, when it is
-asked, kills its Terraform at once, which leaves the state locked: so the request goes past it.
+Asked by SIGINT it finishes the calls that are under way, writes the state and releases its lock. A second request would
+be taken as the order to drop everything. Whatever ends a command is passed on as that one request: Ctrl-C, SIGTERM, a
+terminal that is closed (SIGHUP), or an output that nobody reads any more (``| head``, a pager that is left, a ``tee``
+that Ctrl-C ended first). The pipe that Terraform writes to is this program's, which reads it to its end: a Terraform
+whose reader is gone dies by SIGPIPE, with its state unwritten (hashicorp/terraform#31911).
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from rich.console import Console
 
-from operations.outcome import Failed
+from operations.outcome import Failed, output_is_lost
 
-# A group of its own: Ctrl-C reaches it through us, once. Terraform takes a second one as the order to drop everything,
-# and would leave the state locked.
+# A group of its own: Ctrl-C on a terminal goes to the whole group, and reaches Terraform through us, once.
 IN_ITS_OWN_GROUP: dict[str, Any] = {"start_new_session": True, "stdin": subprocess.DEVNULL}
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruption:
-    """Asks the Terraform that a process is, or has started, to stop when this program is asked to: once."""
+    """Asks a Terraform process to stop when this program is asked to, or when nobody reads its output: once."""
 
     def __init__(self, console: Console) -> None:
         self.requested = False
@@ -37,53 +38,38 @@ class Interruption:
         """Say which process it is about. If a request came before the process was known, it is passed on now."""
         self._process = process
         if self.requested:
-            _ask_to_stop(process)
+            process.send_signal(signal.SIGINT)
 
-    def request(self, _signal: int, _frame: FrameType | None) -> None:
-        """Handle SIGINT or SIGTERM."""
+    def request(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        """Handle a signal of ENDING_SIGNALS. Terraform is asked first, whatever becomes of what is printed."""
         if self.requested:
             identity = f" (process {self._process.pid})" if self._process else ""
-            self._console.print(f"still stopping{identity}")
+            self._say(f"still stopping{identity}")
             return
         self.requested = True
-        self._console.print("stopping: Terraform finishes what it has begun, writes the state and releases its lock")
         if self._process:
-            _ask_to_stop(self._process)
+            self._process.send_signal(signal.SIGINT)
+        self._say("stopping: Terraform finishes what it has begun, writes the state and releases its lock")
 
+    def check_output(self) -> None:
+        """Request a stop if the output has nobody to read it."""
+        if output_is_lost() and not self.requested:
+            self.request()
 
-def _ask_to_stop(process: subprocess.Popen[Any]) -> None:
-    below = _terraforms_below(process.pid)
-    if not below:
-        process.send_signal(signal.SIGINT)
-    for pid in below:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGINT)
-
-
-def _terraforms_below(pid: int) -> list[int]:
-    """The ids of the Terraform processes that a process has started, itself or through others."""
-    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,comm="], capture_output=True, text=True, check=True)
-    children: dict[int, list[tuple[int, str]]] = {}
-    for child, parent, name in (line.split(maxsplit=2) for line in listing.stdout.splitlines()):
-        children.setdefault(int(parent), []).append((int(child), Path(name).name))
-
-    def below(parent: int) -> Iterator[int]:
-        for child, name in children.get(parent, []):
-            if name == "terraform":
-                yield child
-            yield from below(child)
-
-    return list(below(pid))
+    def _say(self, text: str) -> None:
+        with contextlib.suppress(RuntimeError, OSError):  # a signal may come in the middle of a line being written
+            self._console.print(text)
 
 
 @contextmanager
 def passed_on(console: Console) -> Iterator[Interruption]:
-    """Pass the first SIGINT or SIGTERM on to a process, as SIGINT; KeyboardInterrupt once the block has ended.
+    """Pass the first of ENDING_SIGNALS on to a process, as SIGINT; KeyboardInterrupt once the block has ended.
 
-    The block starts the process (``IN_ITS_OWN_GROUP``), says which one it is, and waits for it.
+    The block starts the process (``IN_ITS_OWN_GROUP``), says which one it is, reads its output to the end, with
+    ``check_output`` after what it prints itself, and waits for it.
     """
     interruption = Interruption(console)
-    before = {number: signal.signal(number, interruption.request) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, interruption.request) for number in ENDING_SIGNALS}
     try:
         yield interruption
     except Failed:
@@ -98,11 +84,10 @@ def passed_on(console: Console) -> Iterator[Interruption]:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Defer an interruption until the block has ended: KeyboardInterrupt then, if SIGINT or SIGTERM came meanwhile."""
+    """Defer an interruption until the block has ended, and raise KeyboardInterrupt then."""
     requested: list[int] = []
     before = {
-        number: signal.signal(number, lambda number, _frame: requested.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, lambda number, _frame: requested.append(number)) for number in ENDING_SIGNALS
     }
     try:
         yield

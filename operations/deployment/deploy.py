@@ -1,16 +1,19 @@
-"""Diff, deployment and destruction of an environment on AWS, through the cdktf-cli that package.json pins.
+"""Diff, deployment and destruction of an environment on AWS, by Terraform on what is synthesized for this run alone.
 
-What is synthesized once is what cdktf is told to use (``--skip-synth``), so the providers that it needs can be found
-first, and what is shown is what is deployed.
+What is shown is what happens: the plan is made once, into a file that is shown, agreed to and applied. Terraform
+refuses the file if the state has changed meanwhile. Each run synthesizes into a folder of its own, so that no other
+command in the checkout changes what it does.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import boto3
 import typer
@@ -18,15 +21,11 @@ from rich.console import Console
 
 from operations import preflight
 from operations.account import aws_errors_in_words, refuse_other_account
-from operations.deployment.synthesized import CACHE, STACK, provider_installation, synthesize
-from operations.deployment.terraform import Terraform
-from operations.interruption import IN_ITS_OWN_GROUP, passed_on
-from operations.outcome import Failed, Refused
-from operations.project_root import PROJECT
+from operations.deployment.synthesized import CACHE, provider_installation, synthesize
+from operations.deployment.terraform import PlanFile, Terraform
+from operations.outcome import Refused
 from operations.release import revisions_left_behind as released_revisions
 from settings import Settings
-
-PARALLELISM = 30
 
 
 @dataclass(frozen=True)
@@ -42,35 +41,39 @@ class Deployment:
 
         Raises:
             Refused: the machine lacks something, or the credentials belong to another account.
-            Failed: cdktf failed; what it said has been printed.
+            Failed: Terraform failed; its errors are in the message.
         """
-        self._cdktf("diff", self._prepared(), f"--terraform-parallelism={PARALLELISM}")
+        with self.planned() as plan:
+            self._show(plan)
 
-    def planned(self, *, from_state: bool = False) -> str:
-        """What would change, as `terraform show -json` writes it. Raises as ``diff`` does.
+    @contextmanager
+    def planned(self, *, from_state: bool = False) -> Iterator[PlanFile]:
+        """The plan, for as long as the block lasts. Raises as ``diff`` does.
 
         ``from_state`` takes what exists from the state as it is, without a lock and without asking AWS.
         """
-        return self._terraform().planned(from_state=from_state)
-
-    def apply_planned(self, agree: Callable[[str], None]) -> None:
-        """Plan, give the plan to ``agree``, and, if that does not raise, apply exactly it. Raises as ``diff`` does."""
-        self._terraform().apply_planned(agree)
+        with self._terraform() as terraform, terraform.planned(from_state=from_state) as plan:
+            yield plan
 
     def deploy(self, *, approve: bool) -> None:
-        """Show what would change, ask (unless ``approve``), and change it. Raises as ``diff`` does."""
+        """Show what would change, ask (unless ``approve``), and do what was shown. Raises as ``diff`` does."""
         self._refuse_silence(approve)
-        variables = self._prepared()
-        if not approve:
-            self._cdktf("diff", variables, f"--terraform-parallelism={PARALLELISM}")
-            self._ask(f"Deploy this to {self.settings.environment_suffix} in {self.settings.account_id}?")
-        self._cdktf("deploy", variables, "--auto-approve", f"--terraform-parallelism={PARALLELISM}")
+        with self.planned() as plan:
+            self._show(plan)
+            if not approve and not typer.confirm(f"Deploy this to {self._place}?"):
+                raise Refused("nothing was changed")
+            plan.apply()
 
-    def destroy(self, *, approve: bool) -> None:
-        """Ask (unless ``approve``), and destroy everything. Raises as ``diff`` does.
+    def destroy(self, *, approve: bool, summarize: Callable[[str], str]) -> None:
+        """Show what would be lost, have the environment's name typed (unless ``approve``), and destroy everything.
+
+        Args:
+            approve: ask nothing.
+            summarize: from the plan, as `terraform show -json` writes it, to what is shown.
 
         Raises:
-            Refused: also if the environment is protected.
+            Refused: the environment is protected, by its settings or as it is deployed.
+            Failed: Terraform failed; its errors are in the message.
         """
         if self.settings.protected:
             raise Refused(
@@ -78,58 +81,67 @@ class Deployment:
                 "its settings say false and have been deployed"
             )
         self._refuse_silence(approve)
-        variables = self._prepared()
-        if not approve:
-            self._ask(f"Destroy all of {self.settings.environment_suffix} in {self.settings.account_id}?")
-        self._cdktf("destroy", variables, "--auto-approve", f"--terraform-parallelism={PARALLELISM}")
+        with self._terraform() as terraform:
+            refuse_deployed_protection(terraform, self.settings.environment_suffix)
+            with terraform.planned(destroy=True) as plan:
+                self.console.print(summarize(plan.as_json()), markup=False)
+                if not approve:
+                    self._have_name_typed()
+                plan.apply()
         with aws_errors_in_words():
             session = boto3.Session()
             released_revisions.deregister(self.settings, lambda region: session.client("ecs", region_name=region))
 
-    def _terraform(self) -> Terraform:
-        terraform = Terraform(PROJECT / "cdktf.out" / "stacks" / STACK, self._prepared(), self.console)
-        terraform.init()
-        return terraform
+    @property
+    def _place(self) -> str:
+        return f"{self.settings.environment_suffix} in {self.settings.account_id}"
 
-    def _prepared(self) -> dict[str, str]:
-        """Check the machine and the account, synthesize, and return the environment that cdktf runs in."""
+    def _show(self, plan: PlanFile) -> None:
+        # As Terraform formats it: no colours of ours, and no line broken anew.
+        self.console.out(plan.as_text(), highlight=False)
+
+    @contextmanager
+    def _terraform(self) -> Iterator[Terraform]:
+        """Check the machine and the account, synthesize, and connect Terraform to the backend."""
         if lines := preflight.problems():
             raise Refused("\n".join(lines))
         with aws_errors_in_words():
             refuse_other_account(self.settings, boto3.Session())
-        installation = provider_installation(synthesize(self.environment, PROJECT / "cdktf.out"))
-        self.console.print(
-            f"Terraform {preflight.terraform_version()}, its provider from {installation.source}", markup=False
-        )
-        own = {
+        CACHE.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="deployment-", dir=CACHE) as folder:
+            directory = synthesize(self.environment, Path(folder))
+            installation = provider_installation(directory)
+            self.console.print(
+                f"Terraform {preflight.terraform_version()}, its provider from {installation.source}", markup=False
+            )
             # Each environment has its own, so that none is taken for another one's moved backend.
-            "TF_DATA_DIR": str(CACHE / "terraform" / f"{self.settings.account_id}-{self.settings.environment_suffix}"),
-            "PLATFORM_ENVIRONMENT": self.environment,
-        }
-        return {**installation.environment(os.environ), **own}
+            data = CACHE / "terraform" / f"{self.settings.account_id}-{self.settings.environment_suffix}"
+            terraform = Terraform(
+                directory, {**installation.environment(os.environ), "TF_DATA_DIR": str(data)}, self.console
+            )
+            terraform.init()
+            yield terraform
 
-    def _cdktf(self, command: str, variables: dict[str, str], *arguments: str) -> None:
-        program = PROJECT / "node_modules" / ".bin" / "cdktf"
-        if not program.exists():
-            raise Refused("cdktf-cli: not installed; run make setup")
-        # The lock would have to come from the registry even where the provider comes from a mirror.
-        line = [str(program), command, STACK, "--skip-synth", "--skip-provider-lock", *arguments]
-        if not self.console.is_terminal:
-            line.append("--no-color")
-            variables = {**variables, "CI": "1"}  # cdktf-cli then rewrites no line
-        with passed_on(self.console) as interruption:
-            process = subprocess.Popen(line, cwd=PROJECT, env=variables, **IN_ITS_OWN_GROUP)
-            interruption.of(process)
-            code = process.wait()
-        if code:
-            raise Failed(f"cdktf {command} failed with exit code {code}")
+    def _have_name_typed(self) -> None:
+        suffix = self.settings.environment_suffix
+        if typer.prompt(f"To destroy all of {self._place}, type {suffix}", default="", show_default=False) != suffix:
+            raise Refused("nothing was destroyed")
 
     @staticmethod
     def _refuse_silence(approve: bool) -> None:
         if not approve and not sys.stdin.isatty():
             raise Refused("--approve: needed where there is no terminal to ask on")
 
-    @staticmethod
-    def _ask(question: str) -> None:
-        if not typer.confirm(question):
-            raise Refused("nothing was changed")
+
+def refuse_deployed_protection(terraform: Terraform, suffix: str) -> None:
+    """Make sure that nothing in the state is protected against deletion, whatever a settings file on this disk says.
+
+    Raises:
+        Refused: something is.
+        Failed: the state cannot be read.
+    """
+    if protected := sorted(one.address for one in terraform.resources() if one.protected):
+        raise Refused(
+            f"{suffix}: protected as it is deployed ({', '.join(protected)}); it can be destroyed once settings with "
+            "protected = false have been deployed to it"
+        )

@@ -25,6 +25,8 @@ PLAN_WITH_CHANGES = 2  # `terraform plan -detailed-exitcode`: 0 no change, 1 err
 LINES_OF_OTHER_OUTPUT = 40  # kept for the message of a failure that Terraform itself did not explain
 # A plan that asks AWS for nothing that the state knows, and locks nobody out: for who may only read the state.
 FROM_STATE = ("-refresh=false", "-lock=false")
+# Arguments by which AWS refuses a deletion (load balancers, clusters, user pools, tables ...), in provider 5.100.0.
+PROTECTIONS = ("deletion_protection", "deletion_protection_enabled", "enable_deletion_protection")
 SECONDS_BETWEEN_LINES = 15.0  # where the output is no terminal, and a line cannot be rewritten
 
 
@@ -90,6 +92,29 @@ class Resource:
     address: str
     type: str
     depends_on: tuple[str, ...]
+    protected: bool = False
+    """Whether AWS refuses to delete it as it is deployed."""
+
+
+@dataclass(frozen=True)
+class PlanFile:
+    """A plan that was made, and can be shown and applied: what is applied is what was shown."""
+
+    terraform: Terraform
+    path: Path
+
+    def as_json(self) -> str:
+        """As `terraform show -json` writes it. Raises Failed with Terraform's errors."""
+        return self.terraform.read("show", "-json", str(self.path))
+
+    def as_text(self) -> str:
+        """As `terraform plan` prints it. Raises Failed with Terraform's errors."""
+        colour = [] if self.terraform.console.is_terminal else ["-no-color"]
+        return self.terraform.read("show", *colour, str(self.path))
+
+    def apply(self) -> Progress:
+        """Apply it: Terraform refuses one that is out of date. Raises Failed with Terraform's errors."""
+        return self.terraform.apply_file(self.path)
 
 
 @dataclass(frozen=True)
@@ -116,6 +141,10 @@ class Terraform:
         """Create or change what the configuration says. Raises Failed with Terraform's errors."""
         return self._with_progress("apply", "-auto-approve", f"-parallelism={self.parallelism}")
 
+    def apply_file(self, plan: Path) -> Progress:
+        """Do what a plan's file says. Raises Failed with Terraform's errors."""
+        return self._with_progress("apply", f"-parallelism={self.parallelism}", str(plan))
+
     def destroy(self) -> Progress:
         """Destroy everything in the state. Raises Failed with Terraform's errors."""
         return self._with_progress("destroy", "-auto-approve", f"-parallelism={self.parallelism}")
@@ -135,49 +164,44 @@ class Terraform:
             return []
         return progress.changes or ["changes that Terraform does not name"]
 
-    def planned(self, *, from_state: bool = False) -> str:
-        """The plan as `terraform show -json` writes it. Its file, which may hold secrets, is gone afterwards.
-
-        ``from_state`` believes the state and does not lock it.
-
-        Raises:
-            Failed: with Terraform's errors.
-        """
-        with self._planned(*(FROM_STATE if from_state else ())) as file:
-            return self._read("show", "-json", str(file))
-
-    def apply_planned(self, agree: Callable[[str], None]) -> Progress:
-        """Plan, and apply exactly that plan, if ``agree`` does not raise; it is given what ``planned`` returns.
-
-        Raises:
-            Failed: with Terraform's errors.
-        """
-        with self._planned() as file:
-            agree(self._read("show", "-json", str(file)))
-            return self._with_progress("apply", f"-parallelism={self.parallelism}", str(file))
-
     @contextmanager
-    def _planned(self, *options: str) -> Iterator[Path]:
+    def planned(self, *, from_state: bool = False, destroy: bool = False) -> Iterator[PlanFile]:
+        """Plan into a file, which may hold secrets and is gone after the block.
+
+        Args:
+            from_state: believe the state, and do not lock it.
+            destroy: plan the destruction of everything in the state.
+
+        Raises:
+            Failed: with Terraform's errors.
+        """
+        options = [*(FROM_STATE if from_state else ()), *(["-destroy"] if destroy else [])]
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "plan"
             self._with_progress("plan", f"-parallelism={self.parallelism}", f"-out={file}", *options)
-            yield file
+            yield PlanFile(self, file)
 
     def outputs(self) -> dict[str, Any]:
         """The outputs by name. A sensitive one's value is not in it."""
-        entries = json.loads(self._read("output", "-json"))
+        entries = json.loads(self.read("output", "-json"))
         return {name: "(sensitive)" if entry["sensitive"] else entry["value"] for name, entry in entries.items()}
 
     def resources(self) -> list[Resource]:
         """The managed resources in the state."""
-        state = json.loads(self._read("show", "-json"))
+        state = json.loads(self.read("show", "-json"))
         return [
-            Resource(address=one["address"], type=one["type"], depends_on=tuple(one.get("depends_on", ())))
+            Resource(
+                address=one["address"],
+                type=one["type"],
+                depends_on=tuple(one.get("depends_on", ())),
+                protected=any(one["values"].get(name) is True for name in PROTECTIONS),
+            )
             for one in _resources(state.get("values", {}).get("root_module", {}))
             if one["mode"] == "managed"
         ]
 
-    def _read(self, *arguments: str) -> str:
+    def read(self, *arguments: str) -> str:
+        """What a command of Terraform prints. Raises Failed with its errors."""
         result = self._captured(*arguments)
         if result.returncode:
             raise Failed(f"terraform {arguments[0]} failed:\n{_unboxed(result.stderr)}")
@@ -211,6 +235,7 @@ class Terraform:
             for line in process.stdout:
                 progress.read(line)
                 show()
+                interruption.check_output()
             progress.exit_code = process.wait()
         if progress.exit_code not in accepted:
             explained = progress.errors or progress.other_output or [f"exit code {progress.exit_code}"]

@@ -28,10 +28,9 @@ def apply(deployment: Deployment, environment: str, page: Path) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"--reviewed: {page} cannot be read ({error}); a page of review --write is allowed") from error
 
-    def agree(plan: str) -> None:
-        refuse_another(approved, approved_page(read(plan, environment), environment))
-
-    deployment.apply_planned(agree)
+    with deployment.planned() as plan:
+        refuse_another(approved, approved_page(read(plan.as_json(), environment), environment))
+        plan.apply()
 
 
 def refuse_another(approved: str, planned: str) -> None:

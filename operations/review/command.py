@@ -75,7 +75,9 @@ def _planned(request: Request) -> str:
     except SettingsError as error:
         raise Refused(str(error)) from error
     # Progress goes to standard error, so that the page can be redirected.
-    return Deployment(absolute(environment), settings, console_(stderr=True)).planned(from_state=request.from_state)
+    deployment = Deployment(absolute(environment), settings, console_(stderr=True))
+    with deployment.planned(from_state=request.from_state) as plan:
+        return plan.as_json()
 
 
 def _show(text: str, console: Console) -> None:

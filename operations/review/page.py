@@ -58,6 +58,14 @@ def approved_page(plan: Plan, title: str) -> str:
     return page(replace(plan, drift=()), title=title, most_characters=sys.maxsize)
 
 
+def losses(plan: Plan) -> str:
+    """What a destruction would delete, as plain text: what holds data by address, the rest as a number."""
+    deleted = plan.count(Action.DELETE)
+    data = [change.address for change in plan.of(Concern.DATA)]
+    lines = [f"{deleted} resources would be destroyed; {len(data)} of them hold data:", *(f"  {one}" for one in data)]
+    return "\n".join(lines)
+
+
 def _summary(plan: Plan) -> str:
     if not plan.changes:
         return "Nothing would change." + (" Outputs would." if plan.outputs else "")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emulator import process
+from operations.deployment.terraform import Terraform
 from settings.loading import ENVIRONMENTS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -46,3 +47,9 @@ def environment_file(folder: Path, name: str, **changes: str) -> Path:
     path = folder / f"{name}.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def planned_json(terraform: Terraform, *, from_state: bool = False) -> str:
+    """A plan as `terraform show -json` writes it."""
+    with terraform.planned(from_state=from_state) as plan:
+        return plan.as_json()

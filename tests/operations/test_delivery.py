@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from rich.console import Console
 
 from emulator import process
 from emulator.record import read_calls
-from operations.deployment.terraform import Terraform
+from operations.deployment.terraform import PlanFile, Terraform
 from operations.outcome import Refused
 from operations.review.apply import MOST_LINES, apply, refuse_another
 from operations.review.page import approved_page
 from operations.review.plan import Action, Change, Plan
-from tests.operations.support import REPOSITORY, Commands
+from tests.operations.support import REPOSITORY, Commands, planned_json
 
 pytestmark = pytest.mark.requirement("W8.1")
 
@@ -51,8 +52,8 @@ class Environment:
     def __init__(self, terraform: Terraform) -> None:
         self._terraform = terraform
 
-    def apply_planned(self, agree: Callable[[str], None]) -> None:
-        self._terraform.apply_planned(agree)
+    def planned(self) -> AbstractContextManager[PlanFile]:
+        return self._terraform.planned()
 
 
 def reviewed(terraform: Terraform, folder: Path) -> Path:
@@ -60,7 +61,7 @@ def reviewed(terraform: Terraform, folder: Path) -> Path:
     from operations.review.plan import read
 
     page = folder / "approved.md"
-    page.write_text(approved_page(read(terraform.planned(from_state=True), "x"), "staging"))
+    page.write_text(approved_page(read(planned_json(terraform, from_state=True), "x"), "staging"))
     return page
 
 

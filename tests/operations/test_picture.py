@@ -28,7 +28,7 @@ from operations.picture.plan import read
 from operations.picture.shapes import TEXT_SIZE, Drawing, Rectangle, Role, Text, wrapped
 from operations.picture.svg import svg
 from operations.picture.tables import flows, keys, page_with_tables
-from tests.operations.support import REPOSITORY, environment_file
+from tests.operations.support import REPOSITORY, environment_file, planned_json
 from tests.synthesized import Block, Synthesized
 
 pytestmark = pytest.mark.requirement("W0.1")
@@ -510,7 +510,7 @@ def plan(local_aws: process.Server, tmp_path_factory: pytest.TempPathFactory) ->
     environment = provider_installation(directory).environment(process.complete_environment(local_aws.url))
     terraform = Terraform(directory, environment, Console(stderr=True))
     terraform.init()
-    return terraform.planned()
+    return planned_json(terraform)
 
 
 def test_a_plan_is_drawn_as_its_configuration_is(plan: str) -> None:

@@ -18,7 +18,7 @@ from operations.deployment.terraform import Terraform
 from operations.outcome import Refused
 from operations.review.page import page
 from operations.review.plan import Action, Change, Concern, Plan, read
-from tests.operations.support import REPOSITORY
+from tests.operations.support import REPOSITORY, planned_json
 
 pytestmark = pytest.mark.requirement("W8.1")
 
@@ -92,7 +92,7 @@ def changed_text(applied: Terraform) -> str:
     resources["aws_sns_topic"]["news"] = {"name": "review-news"}
     write(applied.directory, after)
     try:
-        return applied.planned()
+        return planned_json(applied)
     finally:
         write(applied.directory, BEFORE)
 
@@ -159,7 +159,7 @@ def test_no_sensitive_value_is_shown_but_its_change_is(changed_text: str, shown:
 
 
 def test_no_change_is_said_in_a_line(applied: Terraform) -> None:
-    nothing = page(read(applied.planned(), "test"), title="staging", most_characters=60_000)
+    nothing = page(read(planned_json(applied), "test"), title="staging", most_characters=60_000)
     assert nothing.startswith("## Plan: staging\n\nNothing would change.\n")
     assert "update" not in nothing
 

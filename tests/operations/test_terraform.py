@@ -5,22 +5,15 @@ from __future__ import annotations
 import io
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from rich.console import Console
 
-from emulator import process
 from operations.deployment.terraform import Progress, Terraform
-from operations.outcome import EXIT_INTERRUPTED, Failed
+from operations.outcome import Failed
 
 REPOSITORY = Path(__file__).parents[2]
 BUCKET = "runner-state-us-east-2"
@@ -176,133 +169,3 @@ def test_a_plan_is_empty_only_if_terraform_says_so(tmp_path: Path, monkeypatch: 
     changes = Terraform(tmp_path, environment, Console(file=io.StringIO())).plan()
 
     assert changes == ["changes that Terraform does not name"]
-
-
-def test_terraform_is_asked_to_stop_once_however_often_the_person_asks(tmp_path: Path) -> None:
-    """Ctrl-C goes to the whole group of the terminal; Terraform takes a second request as the order to drop all."""
-    trap = f"trap 'echo asked >> {tmp_path}/asked' INT TERM"
-    environment = fake(tmp_path, f"{trap}; touch {tmp_path}/begun; for i in {{1..20}}; do sleep 0.1; done")
-    running = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(tmp_path)],
-        cwd=REPOSITORY,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    wait_for(tmp_path / "begun", running)
-
-    for _ in range(3):
-        os.killpg(running.pid, signal.SIGINT)
-        time.sleep(0.2)
-    output, _ = running.communicate(timeout=SECONDS_TO_WAIT)
-
-    assert (tmp_path / "asked").read_text().split() == ["asked"]
-    assert running.returncode == EXIT_INTERRUPTED
-    assert "still stopping (process " in output
-
-
-def wait_for(path: Path, running: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + SECONDS_TO_WAIT
-    while not path.exists():
-        assert time.monotonic() < deadline, "Terraform did not begin"
-        assert running.poll() is None
-        time.sleep(0.05)
-
-
-@pytest.fixture
-def bucket(local_aws: process.Server) -> Any:
-    """A client for the bucket that the interrupted run's state is in."""
-    client = boto3.client(
-        "s3",
-        region_name="us-east-2",
-        endpoint_url=local_aws.url,
-        aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
-        aws_secret_access_key="local-aws",
-        config=Config(proxies={}),
-    )
-    place: Any = {"LocationConstraint": "us-east-2"}
-    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
-    yield client
-    for one in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-        client.delete_object(Bucket=BUCKET, Key=one["Key"])
-    client.delete_bucket(Bucket=BUCKET)
-
-
-PROGRAM = """
-import sys, os, pathlib
-from operations.outcome import console, exit_codes
-from operations.deployment.terraform import Terraform
-with exit_codes():
-    Terraform(pathlib.Path(sys.argv[1]), os.environ, console()).apply()
-"""
-
-THROUGH_ANOTHER = """
-import sys, subprocess
-from operations.interruption import IN_ITS_OWN_GROUP, passed_on
-from operations.outcome import console, exit_codes
-with exit_codes(), passed_on(console()) as interruption:
-    # As cdktf-cli: a program in between, which on SIGINT kills Terraform and goes.
-    process = subprocess.Popen([sys.executable, "-c", sys.argv[2], sys.argv[1]], **IN_ITS_OWN_GROUP)
-    interruption.of(process)
-    process.wait()
-"""
-
-IN_BETWEEN = """
-import signal, subprocess, sys
-command = ["terraform", "apply", "-auto-approve", "-no-color"]
-terraform = subprocess.Popen(command, cwd=sys.argv[1], start_new_session=True)
-signal.signal(signal.SIGINT, lambda *_: (terraform.kill(), sys.exit(1)))
-sys.exit(terraform.wait())
-"""
-
-
-@pytest.mark.requirement("W0.3")
-@pytest.mark.parametrize("arguments", [(PROGRAM,), (THROUGH_ANOTHER, IN_BETWEEN)], ids=["direct", "through another"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_writes_the_state_releases_its_lock_and_ends_with_130(
-    local_aws: process.Server, bucket: Any, tmp_path: Path, arguments: tuple[str, ...], number: int
-) -> None:
-    begun = tmp_path / "begun"
-    slow = {
-        "provisioner": [{"local-exec": {"command": f"touch {begun}; sleep 4"}}],
-        "depends_on": ["terraform_data.one"],
-    }
-    backend = {"s3": {"bucket": BUCKET, "key": "state", "region": "us-east-2", "use_lockfile": True}}
-    content = configuration(
-        resource={
-            "terraform_data": {
-                "one": thing("1"),
-                "two": thing("2", **slow),
-                "three": thing("3", depends_on=["terraform_data.two"]),
-            }
-        }
-    )
-    content["terraform"]["backend"] = backend
-    (tmp_path / "cdk.tf.json").write_text(json.dumps(content))
-    environment = {**process.complete_environment(local_aws.url), "CHECKPOINT_DISABLE": "1"}
-    Terraform(tmp_path, environment, Console(file=io.StringIO())).init()
-
-    running = subprocess.Popen(
-        [sys.executable, "-c", arguments[0], str(tmp_path), *arguments[1:]],
-        cwd=REPOSITORY,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    wait_for(begun, running)
-    assert f"{BUCKET}/state.tflock" in keys(bucket)
-    running.send_signal(number)
-    output, _ = running.communicate(timeout=SECONDS_TO_WAIT)
-
-    assert running.returncode == EXIT_INTERRUPTED
-    assert keys(bucket) == [f"{BUCKET}/state"]
-    assert "stopping: Terraform finishes what it has begun" in output
-    state = json.loads(bucket.get_object(Bucket=BUCKET, Key="state")["Body"].read())
-    names = {one["name"] for one in state["resources"]}
-    assert "one" in names  # what was done is in the state
-    assert "three" not in names  # and nothing new was begun
-
-
-def keys(bucket: Any) -> list[str]:
-    return [f"{BUCKET}/{one['Key']}" for one in bucket.list_objects_v2(Bucket=BUCKET).get("Contents", [])]

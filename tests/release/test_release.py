@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import nullcontext
+from unittest.mock import MagicMock
 
 import pytest
 from rich.console import Console
 
 from operations.deployment.deploy import Deployment
+from operations.deployment.terraform import Terraform
 from operations.outcome import Refused
 from settings.naming import MADE_BY, RELEASE, SETTINGS
 from tests.release.support import NEW, NEWER, OLD, SIDECAR, Meanwhile, World, until
@@ -187,9 +190,9 @@ def test_a_release_leaves_of_earlier_ones_nothing_but_what_runs(world: World) ->
 def test_what_releases_have_registered_goes_with_the_environment_and_nothing_else(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(Deployment, "_prepared", lambda _: {})
-    monkeypatch.setattr(Deployment, "_cdktf", lambda _self, command, *_: asked.append(command))
+    terraform = MagicMock(spec=Terraform)
+    terraform.resources.return_value = []
+    monkeypatch.setattr(Deployment, "_terraform", lambda _: nullcontext(terraform))
     assert world.run(NEW).code == 0
     own = [{"key": "platform", "value": "payments"}]
     own.append({"key": "environment_suffix", "value": world.settings.environment_suffix})
@@ -201,9 +204,12 @@ def test_what_releases_have_registered_goes_with_the_environment_and_nothing_els
         tags=[own[0], {"key": "environment_suffix", "value": "other"}, *MADE],
     )["taskDefinition"]["taskDefinitionArn"]
 
-    Deployment(str(world.file), world.settings, Console(file=io.StringIO())).destroy(approve=True)
+    Deployment(str(world.file), world.settings, Console(file=io.StringIO())).destroy(
+        approve=True, summarize=lambda _: ""
+    )
 
-    assert asked == ["destroy"]
+    terraform.planned.assert_called_once_with(destroy=True)
+    terraform.planned.return_value.__enter__.return_value.apply.assert_called_once_with()
     assert world.revisions() == [world.task_definition]
     assert world.ecs.describe_task_definition(taskDefinition=other)["taskDefinition"]["status"] == "ACTIVE"
 
