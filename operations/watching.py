@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 PICTURES_PER_SECOND = 2  # on a terminal: the clock goes on between two looks
 SECONDS_BETWEEN_LINES = 30.0  # elsewhere, while nothing has changed
@@ -28,3 +28,13 @@ def is_transient(error: ClientError | BotoCoreError) -> bool:
         return True
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return status >= SERVER_ERROR or "Throttl" in error.response["Error"].get("Code", "")
+
+
+def is_silence(error: BaseException | None) -> bool:
+    """Whether AWS did not answer, or only with a server error, as where a region is lost.
+
+    An answer that refuses (a missing permission, something that does not exist, throttling) is none: the region works.
+    """
+    if isinstance(error, ClientError):
+        return bool(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= SERVER_ERROR)
+    return isinstance(error, HTTPClientError)  # also of connections and timeouts

@@ -29,7 +29,7 @@ from operations.failover.state import (
 )
 from operations.outcome import Refused
 from operations.region import Region
-from operations.watching import RUNNING_DEPLOYMENT
+from operations.watching import RUNNING_DEPLOYMENT, is_silence
 from settings import Settings
 from settings.database import RecoveryMode
 from settings.edge import TAKEN_OVER, TAKEOVER_KEY, TAKEOVER_VALUE
@@ -159,7 +159,7 @@ class Aws:
                 releases=tuple(self._releases(place)),
             )
         except (ClientError, BotoCoreError) as error:
-            if self._may_be_silent(place):
+            if self._may_be_silent(place) and is_silence(error):
                 return RegionState(place=place, name=name, answers=False, services={}, silence=str(error))
             raise Refused(self._request.silence_of(place, name, error)) from error
 
@@ -302,8 +302,8 @@ class Aws:
         """What the recovery region's load balancer says; None if that region is lost and silent."""
         try:
             rule = self._rule()
-        except (ClientError, BotoCoreError):
-            if self._may_be_silent(Region.RECOVERY):
+        except (ClientError, BotoCoreError) as error:
+            if self._may_be_silent(Region.RECOVERY) and is_silence(error):
                 return None
             raise
         return bool(rule["Actions"][0].get("FixedResponseConfig", {}).get("StatusCode") == TAKEN_OVER[True].status)

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 
 from operations.region import Region
+from operations.watching import is_silence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,12 @@ class Request:
         return "make failover " + shlex.join(words)
 
     def silence_of(self, place: Region, region: str, error: Exception) -> str:
-        """The line that refuses to go on without a region that does not answer."""
+        """The line that refuses to go on without a region that does not answer, or that answers by refusing.
+
+        Only of the first it is said how to call it lost: what a lost region has not replicated is lost as well.
+        """
+        if not (is_silence(error) or is_silence(error.__cause__)):
+            return f"{place}: {region} refused a call, which a region that is lost does not: {error}"
         if place is not self.origin:
             return f"{place}: {region} does not answer, so the platform cannot go there: {error}"
         return (

@@ -7,11 +7,13 @@ import re
 import shutil
 from typing import Any
 
+import botocore.client
 import pytest
+from botocore.exceptions import ClientError
 
 from emulator import process
 from emulator.runtime import stand_in
-from operations.outcome import Refused
+from operations.outcome import Failed, Refused
 from tests.failover.support import PRIMARY, RECOVERY, Outside, World, changes
 from tests.operations.test_makefile import make
 
@@ -38,6 +40,34 @@ def test_a_region_that_does_not_answer_must_be_called_lost(world: World, monkeyp
     process.lose_region(world.server, world.regions[PRIMARY])
     again = f"make failover ENV={world.file} TO=recovery 'ARGS=--approve --lost-region'"
     refused(world, monkeypatch, rf"^primary: us-east-2 does not answer: .*{re.escape(again)}$")
+
+
+@pytest.mark.parametrize(
+    ("operation", "lost_region"),
+    [
+        ("DescribeServices", False),
+        ("DescribeServices", True),
+        ("DescribeAlarms", True),
+        ("PutObject", False),  # of the lock, which a lost region has none of
+    ],
+)
+def test_a_region_that_refuses_a_call_is_not_taken_for_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch, operation: str, lost_region: bool
+) -> None:
+    make = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def without_permission(client: Any, name: str, arguments: dict[str, Any]) -> Any:
+        if name == operation and client.meta.region_name == world.regions[PRIMARY]:
+            metadata: Any = {"HTTPStatusCode": 403}
+            raise ClientError({"Error": {"Code": "AccessDenied"}, "ResponseMetadata": metadata}, name)
+        return make(client, name, arguments)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", without_permission)
+    with pytest.raises((Refused, Failed)) as refusal:
+        world.run(RECOVERY, lost_region=lost_region)
+    assert "AccessDenied" in str(refusal.value)
+    assert "--lost-region" not in str(refusal.value)
+    assert "does not answer" not in str(refusal.value)
 
 
 def test_nothing_goes_to_a_region_that_does_not_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,7 +217,10 @@ def test_a_run_that_is_ended_writes_the_state_releases_its_lock_and_leaves_nothi
     wait_for(begun, run.process)
     assert f"{BUCKET}/state.tflock" in keys(bucket)
     end(run)
-    _, said = run.process.communicate(timeout=SECONDS_TO_WAIT)
+    try:
+        _, said = run.process.communicate(timeout=SECONDS_TO_WAIT)
+    finally:
+        run.process.kill()  # where it has not ended by itself
 
     assert run.process.returncode == EXIT_INTERRUPTED
     assert b"Traceback" not in said
