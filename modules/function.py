@@ -298,7 +298,7 @@ class Function(Construct):
                 "errors": Metric("AWS/Lambda", "Errors", "Sum", own, seconds),
                 "throttles": Metric("AWS/Lambda", "Throttles", "Sum", own, seconds),
             },
-            expression="FILL(errors, 0) + FILL(throttles, 0)",
+            expression="errors + throttles",
             bound=specification.failing_calls - 1,
             pages=incident,
         )

@@ -202,8 +202,8 @@ class ReleaseSettings(SettingsModel):
 
     canary_percent: Annotated[int, Field(ge=1, le=99)] = 10
     """The share of requests that the new version gets first."""
-    canary_minutes: Annotated[int, Field(ge=1, le=2880)] = 5
-    """Minutes that it keeps this share before it gets all."""
+    canary_minutes: Annotated[int, Field(ge=4, le=2880)] = 5
+    """Minutes that it keeps this share before it gets all; in less than 4 no alarm could roll it back."""
     bake_minutes: Annotated[int, Field(ge=0, le=2880)] = 10
     """Minutes that the old version stays, to return to, before its tasks are stopped."""
     max_5xx_percent: Annotated[int, Field(ge=1, le=100)] = 5

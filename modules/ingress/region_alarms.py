@@ -95,7 +95,7 @@ def _nat_gateways(gateways: Sequence[NatGateway]) -> Alarm:
         name="nat-gateways",
         meaning="A NAT gateway has no port left or drops packets: calls of the acquirer fail",
         metrics=metrics,
-        expression=" + ".join(f"FILL({id_}, 0)" for id_ in metrics),
+        expression=" + ".join(metrics),
         bound=0,
         periods=2,
     )

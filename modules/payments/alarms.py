@@ -40,9 +40,7 @@ class PaymentAlarms(Construct):
         return of_payments(self._names, metric, statistic, FIVE_MINUTES)
 
     def _success_rate(self, lowest_percent: float) -> Alarm:
-        """Share of payments that succeed. FILL stands for counts of zero, which are not published."""
-        succeeded, failed = "FILL(succeeded, 0)", "FILL(failed, 0)"
-        share = f"100 * {succeeded} / ({succeeded} + {failed})"
+        """Share of payments that succeed. A count of zero is not published, and counts as 0."""
         return Alarm(
             name="payments-success-rate",
             meaning=f"Less than {lowest_percent:g} % of the payments succeed",
@@ -50,7 +48,7 @@ class PaymentAlarms(Construct):
                 "succeeded": self._metric(metrics.SUCCEEDED, "Sum"),
                 "failed": self._metric(metrics.FAILED, "Sum"),
             },
-            expression=f"IF({succeeded} + {failed} >= {FEWEST_ENDED}, {share}, 100)",
+            expression=f"IF(succeeded + failed >= {FEWEST_ENDED}, 100 * succeeded / (succeeded + failed), 100)",
             bound=lowest_percent,
             below=True,
             periods=2,

@@ -71,7 +71,7 @@ class ServiceAlarms(Construct):
 def _down(
     name: str, target_groups: Mapping[str, LbTargetGroup], suffix: str, missing: Missing, pages: Incident | None
 ) -> Alarm:
-    """A target group without targets publishes nothing, and one colour always is without."""
+    """A target group without targets publishes nothing: the one of the colours that is without counts as 0."""
     return Alarm(
         name=f"{name}-down",
         kind="service-down",
@@ -85,7 +85,7 @@ def _down(
             )
             for colour, group in target_groups.items()
         },
-        expression=" + ".join(f"FILL({colour}, 0)" for colour in target_groups),
+        expression=" + ".join(target_groups),
         bound=1,
         below=True,
         periods=MINUTES_WITHOUT_ANY,

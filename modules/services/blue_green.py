@@ -154,14 +154,14 @@ class BlueGreenService(Construct):
         )
 
     def _scale(self, load_balancer: LoadBalancer) -> None:
-        """On requests a minute for each running task, over both colours: a release must not look like a lull."""
+        """On requests per task of the colour that gets more: in a deployment, half of all tasks serve."""
         self.scaling = Scaling(
             self, "scaling", names=self._names, name=self.name, settings=self.settings, ecs_service=self.service
         )
         requests = {
             colour: Metric(
                 "AWS/ApplicationELB",
-                "RequestCount",
+                "RequestCountPerTarget",
                 "Sum",
                 {"LoadBalancer": load_balancer.load_balancer.arn_suffix, "TargetGroup": group.arn_suffix},
             )
@@ -170,6 +170,6 @@ class BlueGreenService(Construct):
         self.scaling.track(
             "requests-per-task",
             target=self.settings.requests_per_target,
-            expression="(FILL(blue, 0) + FILL(green, 0)) / IF(running < 1, 1, running)",
-            metrics={**requests, "running": self.scaling.running_tasks},
+            expression=f"IF({BLUE} > {GREEN}, {BLUE}, {GREEN})",  # a colour without requests publishes nothing: 0
+            metrics=requests,
         )

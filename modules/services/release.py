@@ -46,6 +46,13 @@ from modules.services.cluster import Cluster
 from settings.naming import Names
 from settings.services import ReleaseSettings
 
+# How a target fails a request. The load balancer's own answers to the latter two are no errors of the target.
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
+FAILURES = {
+    "errors": "HTTPCode_Target_5XX_Count",
+    "unreachable": "TargetConnectionErrorCount",
+    "untrusted": "TargetTLSNegotiationErrorCount",
+}
 ALARM_MINUTES = 2  # in a row, so that one slow minute does not roll back
 
 
@@ -75,6 +82,31 @@ class Canary(Construct):
         )
 
 
+def unanswered_requests(load_balancer: LoadBalancer, settings: ReleaseSettings) -> Alarm:
+    """Share of the requests that the load balancer answers with a server error of its own: no target, or a hanging one.
+
+    They are in no target group's metrics, and not in RequestCount unless a target was chosen.
+    """
+    own = {"LoadBalancer": load_balancer.load_balancer.arn_suffix}
+    total = "(requests + unanswered)"
+    return Alarm(
+        name="load-balancer-server-errors",
+        kind="release-server-errors",
+        meaning="The load balancer answers too many requests with server errors of its own",
+        metrics={
+            "requests": Metric("AWS/ApplicationELB", "RequestCount", "Sum", own),
+            "unanswered": Metric("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count", "Sum", own),
+        },
+        expression=f"100 * unanswered / {_at_least(total, FEWEST_REQUESTS)}",
+        bound=settings.max_5xx_percent,
+        periods=ALARM_MINUTES,
+    )
+
+
+def _at_least(expression: str, fewest: int) -> str:
+    return f"IF({expression} < {fewest}, {fewest}, {expression})"
+
+
 class Release(Construct):
     """CodeDeploy application, deployment group, role and rollback alarms of one service."""
 
@@ -91,15 +123,17 @@ class Release(Construct):
         cluster: Cluster,
         load_balancer: LoadBalancer,
         canary: Canary,
+        unanswered: CloudwatchMetricAlarm,
         topic: AlarmTopic,
     ) -> None:
+        """``unanswered`` is the region's alarm on what the load balancer answers itself; it rolls back as well."""
         super().__init__(scope, id_)
         self._names = names
         self._settings = settings
         self._service = service
         self._load_balancer = load_balancer
         self._topic = topic
-        self.alarms = [alarm for colour in service.target_groups for alarm in self._alarms(colour)]
+        self.alarms = [alarm for colour in service.target_groups for alarm in self._alarms(colour)] + [unanswered]
         self.role = self._role()
         name = names.of(service.name)
         self.application = CodedeployApp(self, "application", name=name, compute_platform="ECS")
@@ -165,11 +199,11 @@ class Release(Construct):
                 "server-errors",
                 f"Of the answers of {colour} {self._service.name}, too many are server errors",
                 bound=self._settings.max_5xx_percent,
-                # Quiet without traffic: nothing is compared while hardly anything is asked.
-                expression=f"IF(requests >= {FEWEST_REQUESTS}, 100 * FILL(errors, 0) / requests, 0)",
+                # Of so many requests at least: one error of few is no share, and a canary of few that all fail is seen.
+                expression=f"100 * ({' + '.join(FAILURES)}) / {_at_least('requests', FEWEST_REQUESTS)}",
                 metrics={
                     "requests": requests,
-                    "errors": self._metric("HTTPCode_Target_5XX_Count", "Sum", group),
+                    **{id_: self._metric(metric, "Sum", group) for id_, metric in FAILURES.items()},
                 },
             ),
             self._alarm(
@@ -185,7 +219,6 @@ class Release(Construct):
                 "unhealthy",
                 f"Tasks of {colour} {self._service.name} fail their health check",
                 bound=0,
-                expression="FILL(unhealthy, 0)",
                 metrics={"unhealthy": self._metric("UnHealthyHostCount", "Maximum", group)},
             ),
         ]
@@ -197,7 +230,7 @@ class Release(Construct):
         )
 
     def _alarm(
-        self, colour: str, what: str, meaning: str, *, bound: float, expression: str, metrics: dict[str, Metric]
+        self, colour: str, what: str, meaning: str, *, bound: float, metrics: dict[str, Metric], expression: str = ""
     ) -> CloudwatchMetricAlarm:
         """Make an alarm that rolls back. A colour without tasks publishes nothing: missing data is not breaching."""
         alarm = Alarm(

@@ -16,7 +16,7 @@ from modules.database.access import DatabaseAccess
 from modules.ingress.load_balancer import LoadBalancer
 from modules.keys import Keys
 from modules.monitoring.alarm_topic import AlarmTopic
-from modules.monitoring.metrics import Metric
+from modules.monitoring.metrics import Metric, where_present
 from modules.network.endpoints import Endpoints
 from modules.network.security_groups import HTTPS_PORT, Flow, Internet
 from modules.network.vpc import Network
@@ -24,7 +24,7 @@ from modules.queues.queue import Queue
 from modules.services.alarms import ServiceAlarms
 from modules.services.blue_green import BlueGreenService
 from modules.services.cluster import Cluster
-from modules.services.release import Canary, Release
+from modules.services.release import Canary, Release, unanswered_requests
 from modules.services.repositories import Repositories
 from modules.services.smoke_test import SmokeTest
 from modules.services.task import Task
@@ -96,6 +96,8 @@ class Services(Construct):
             protected=protected,
         )
         self.canary = Canary(self, "canary", names=names, settings=release_settings)
+        alarm = unanswered_requests(load_balancer, release_settings)
+        self._unanswered = topic.watch(self, "unanswered-requests", alarm)
         self.blue_green: dict[str, BlueGreenService] = {}
         self.workers: dict[str, WorkerService] = {}
         self.queues: dict[str, Queue] = {}
@@ -172,6 +174,7 @@ class Services(Construct):
             cluster=self.cluster,
             load_balancer=self._load_balancer,
             canary=self.canary,
+            unanswered=self._unanswered,
             topic=self._topic,
         )
         ServiceAlarms(
@@ -200,7 +203,8 @@ class Services(Construct):
             function = {"FunctionName": self._names.of(PROCESS_PAYMENT)}
             holding["process_payment"] = self._processing.connections_per_function  # no service has such a name
             running["process_payment"] = Metric("AWS/Lambda", "ConcurrentExecutions", "Maximum", function)
-        pools = " + ".join(f"{size} * FILL({name}, 0)" for name, size in holding.items())
+        pools = " + ".join(f"{size} * {name}" for name, size in holding.items())
+        always = [name for name in scaled if name in holding and self._services[name].min_tasks]
         connections = Metric(
             "AWS/RDS", "DatabaseConnections", "Sum", {"DBClusterIdentifier": database.clusters[0].cluster_identifier}
         )
@@ -208,7 +212,8 @@ class Services(Construct):
             scaled[name].track(
                 "connections-in-use",
                 target=self._services[name].connections_in_use_percent,
-                expression=f"100 * FILL(connections, 0) / IF({pools} < 1, 1, {pools})",
+                # Workers and functions may have no value, for none run.
+                expression=where_present(f"100 * connections / ({pools})", "connections", *always),
                 metrics={"connections": connections, **{one: running[one] for one in holding}},
             )
 

@@ -18,7 +18,7 @@ from cdktf_cdktf_provider_aws.ecs_service import (
 )
 from constructs import Construct
 
-from modules.monitoring.metrics import Metric
+from modules.monitoring.metrics import Metric, where_present
 from modules.network.security_groups import Group
 from modules.network.vpc import Network
 from modules.queues.queue import Queue
@@ -89,8 +89,7 @@ class WorkerService(Construct):
         self.scaling.track(
             "messages-per-task",
             target=settings.messages_per_task,
-            # At least one task is counted, so that a service without tasks is woken by a message.
-            expression="waiting / IF(running < 1, 1, running)",
+            expression=where_present(_messages_per_task(settings), "waiting"),
             metrics={
                 "waiting": Metric(
                     "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Sum", {"QueueName": queue.queue.name}
@@ -98,6 +97,11 @@ class WorkerService(Construct):
                 "running": self.scaling.running_tasks,
             },
         )
+
+
+def _messages_per_task(settings: ServiceSettings) -> str:
+    """Of a service that may have no task, one is counted at least: a message wakes it."""
+    return "waiting / running" if settings.min_tasks else "waiting / IF(running < 1, 1, running)"
 
 
 def _strategy(settings: ServiceSettings) -> list[EcsServiceCapacityProviderStrategy]:
