@@ -24,6 +24,7 @@ CONNECT_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 5
 LOCK_TIMEOUT_SECONDS = 3
 IDLE_IN_TRANSACTION_TIMEOUT_SECONDS = 30
+KEEPALIVE_SECONDS = 60
 TCP_USER_TIMEOUT_SECONDS = 10
 """How long what was sent may stay unacknowledged: a failover must not hold a request for the minutes that TCP does."""
 # How long a connection serves: after a failover, or with new instances, load is to spread again.
@@ -142,6 +143,8 @@ class Database:
             # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Endpoints.Cluster.html
             "target_session_attrs": "read-write",
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            # While a statement takes its time, so that nothing on the way forgets the connection.
+            "keepalives_idle": KEEPALIVE_SECONDS,
             "tcp_user_timeout": TCP_USER_TIMEOUT_SECONDS * 1000,
             "options": " ".join(f"-c {name}={int(seconds * 1000)}" for name, seconds in timeouts.items()),
         }

@@ -2,7 +2,9 @@
 
 Steps are safe while the version before serves: they expand (a column that may be empty, a table, an index made
 concurrently) and contract only what no running version uses any more. A step that must wait for a lock gives up soon,
-as all who come after it wait too, and is tried again.
+as all who come after it wait too, and is tried again; otherwise it may take as long as it takes. A step that builds an
+index does so `IF NOT EXISTS`, after all else that it does: what an attempt that gave up has left of the index is
+removed before the next one.
 """
 
 from __future__ import annotations
@@ -20,8 +22,17 @@ SCHEMA = "payments"
 MIGRATIONS = Path(__file__).parent / "migrations"
 ADVISORY_LOCK = 0x7061796D656E7473  # "payments": one who migrates at a time
 LOCK_TIMEOUT_SECONDS = 2
+WAIT_SECONDS = 600
+"""How long one who migrates waits for another one."""
 ATTEMPTS = 30
 SECONDS_BETWEEN_ATTEMPTS = 1.0
+# One that somebody is building at this moment is not valid yet either.
+INVALID_INDEXES = """
+SELECT index.relname
+FROM pg_index JOIN pg_class AS index ON index.oid = indexrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE nspname = %s AND NOT indisvalid
+  AND indexrelid NOT IN (SELECT index_relid FROM pg_stat_progress_create_index WHERE index_relid IS NOT NULL)
+"""
 # What the application may do. A payment changes by its operations alone.
 GRANTS = (
     "GRANT USAGE ON SCHEMA payments TO {role}",
@@ -41,6 +52,7 @@ def migrate(
     application_role: str | None = None,
     directory: Path = MIGRATIONS,
     attempts: int = ATTEMPTS,
+    wait_seconds: float = WAIT_SECONDS,
 ) -> str:
     """Run the steps that are missing, one who migrates at a time.
 
@@ -49,18 +61,21 @@ def migrate(
         application_role: who may use the tables afterwards.
         directory: where the steps are.
         attempts: how often a step is tried that must wait for a lock.
+        wait_seconds: how long another one who migrates is waited for.
 
     Returns:
         The step that the schema is at.
 
     Raises:
-        psycopg.errors.LockNotAvailable: a lock could not be had in any of the attempts.
+        psycopg.errors.LockNotAvailable: a lock could not be had in any of the attempts, or another one still migrates.
     """
     with closing(connect()) as guard:
         guard.autocommit = True
-        guard.execute("SELECT pg_advisory_lock(%s)", (ADVISORY_LOCK,))
+        _take_time(guard)
+        _wait_for_others(guard, wait_seconds)
         guard.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
         for attempt in range(1, attempts + 1):
+            _drop_invalid_indexes(guard)
             try:
                 _upgrade(connect, directory)
                 break
@@ -75,6 +90,35 @@ def migrate(
     return str(row[0]) if row else ""
 
 
+def _take_time(connection: psycopg.Connection[Any]) -> None:
+    """Lift the timeouts of the service's connections, which no migration can keep; locks have one of their own."""
+    for setting in ("statement_timeout", "idle_in_transaction_session_timeout"):
+        connection.execute(sql.SQL("SET {} = 0").format(sql.Identifier(setting)))
+    connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{LOCK_TIMEOUT_SECONDS}s")))
+
+
+def _wait_for_others(guard: psycopg.Connection[Any], seconds: float) -> None:
+    """Take the lock of who migrates, until the connection is closed.
+
+    By asking again: a statement that waited for it would hold a snapshot, for whose end an index that is built
+    concurrently by the other one would wait in its turn.
+    """
+    deadline = time.monotonic() + seconds
+    while guard.execute("SELECT pg_try_advisory_lock(%s)", (ADVISORY_LOCK,)).fetchone() != (True,):
+        if time.monotonic() > deadline:
+            raise psycopg.errors.LockNotAvailable("somebody else still migrates")
+        time.sleep(SECONDS_BETWEEN_ATTEMPTS)
+
+
+def _drop_invalid_indexes(guard: psycopg.Connection[Any]) -> None:
+    """Remove what a concurrent build that failed has left: it is written to, never read, and in the way of the next.
+
+    https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
+    """
+    for (name,) in guard.execute(INVALID_INDEXES, (SCHEMA,)).fetchall():
+        guard.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(SCHEMA, name)))
+
+
 def _upgrade(connect: Connect, directory: Path) -> None:
     # Only here: the service itself does not need them.
     from alembic import command
@@ -86,7 +130,7 @@ def _upgrade(connect: Connect, directory: Path) -> None:
     configuration = Config()
     configuration.set_main_option("script_location", str(directory))
     with engine.connect() as connection:
-        connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+        _take_time(connection.connection.driver_connection)
         connection.commit()
         configuration.attributes["connection"] = connection
         try:
