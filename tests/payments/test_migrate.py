@@ -110,7 +110,7 @@ def asking(
                     asked.set()
             return execute(statement, *more, **named)
 
-        connection.execute = counting  # type: ignore[method-assign]
+        setattr(connection, "execute", counting)  # noqa: B010 (its type is overloaded)
         return connection
 
     return counted

@@ -130,7 +130,8 @@ def _upgrade(connect: Connect, directory: Path) -> None:
     configuration = Config()
     configuration.set_main_option("script_location", str(directory))
     with engine.connect() as connection:
-        _take_time(connection.connection.driver_connection)
+        driver: Any = connection.connection.driver_connection
+        _take_time(driver)
         connection.commit()
         configuration.attributes["connection"] = connection
         try:
