@@ -47,6 +47,10 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "sqs:ReceiveMessage": (DECRYPT,),
     "sqs:SendMessage": (DECRYPT, GENERATE),
 }
+# What a value that is put asks of the key of each replica: it is encrypted anew there with the caller's rights.
+# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ReplicateSecretToRegions.html
+REPLICATED = "secretsmanager:PutSecretValue"
+REPLICA_NEEDS = (DECRYPT, ENCRYPT, GENERATE)
 # What a service needs of the key in its own name beyond that, where its page says so.
 SERVICE_NEEDS: dict[tuple[str, str], tuple[str, ...]] = {
     # "If you are using an existing S3 bucket with an S3 Bucket Key, kms:Decrypt permissions are required to create or
@@ -74,6 +78,8 @@ class Encrypted:
     arn: str
     key: str
     region: str
+    replica_of: str | None = None
+    """The ARN of the secret that it is a replica of, where a value reaches it by that one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +98,7 @@ def missing(configuration: Block, *, account_id: str) -> list[str]:
     found = []
     keys = _key_policies(configuration, account_id)
     for caller, action, thing in _uses(configuration, account_id):
-        for needed in (*NEEDS[action], *SERVICE_NEEDS.get((caller.principal, action), ())):
+        for needed in _needs(caller, action, thing):
             request = _request(needed, action, caller, thing)
             requests = [request]
             if caller.principal in WITHOUT_SOURCE_AT_THE_KEY:
@@ -127,6 +133,12 @@ def idle(configuration: Block, *, account_id: str, other_uses: Mapping[str, str]
     return found
 
 
+def _needs(caller: Caller, action: str, thing: Encrypted) -> tuple[str, ...]:
+    if thing.replica_of:
+        return REPLICA_NEEDS
+    return *NEEDS[action], *SERVICE_NEEDS.get((caller.principal, action), ())
+
+
 def _request(needed: str, action: str, caller: Caller, thing: Encrypted) -> Request:
     service = action.partition(":")[0]
     context = {CONTEXTS[service]: thing.arn} if service in CONTEXTS else {}
@@ -144,6 +156,9 @@ def _uses(configuration: Block, account_id: str) -> Iterator[tuple[Caller, str, 
             for action in (name for name in NEEDS if any(_matches(name, one) for one in statement["Action"])):
                 for thing in things:
                     if any(_reaches(resource, thing.arn) for resource in statement["Resource"]):
+                        yield caller, action, replace(thing, replica_of=None)
+                    source = thing.replica_of if action == REPLICATED else None
+                    if source and any(_reaches(resource, source) for resource in statement["Resource"]):
                         yield caller, action, thing
 
 
@@ -208,7 +223,7 @@ def _encrypted(configuration: Block, account_id: str) -> Iterator[Encrypted]:
             for replica in block.get("replica", []):
                 key_arn = _key_arn(configuration, replica["kms_key_id"], account_id)
                 region = replica["region"]
-                yield Encrypted(arn=_in_region(arn, region), key=key_arn, region=region)
+                yield Encrypted(arn=_in_region(arn, region), key=key_arn, region=region, replica_of=arn)
 
 
 def _key_arn(configuration: Block, reference: str, account_id: str) -> str:

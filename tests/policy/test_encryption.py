@@ -107,6 +107,23 @@ def test_a_replication_that_may_not_encrypt_its_replicas_is_named(configuration:
     assert any("s3:ReplicateObject" in line for line in missing(configuration, account_id=ACCOUNT))
 
 
+@pytest.mark.requirement("W3.3")
+@pytest.mark.parametrize(
+    ("part", "secrets"),
+    [("primary_database-rotation_function_permissions", 2), ("primary_origin-verify_function_permissions", 1)],
+)
+def test_a_rotation_that_may_not_encrypt_the_replicas_is_named(configuration: Block, part: str, secrets: int) -> None:
+    found = statement(configuration, part, "ReadAndWriteUnderTheirKey")
+    found["actions"] = ["kms:Decrypt", "kms:GenerateDataKey"]
+
+    lines = missing(configuration, account_id=ACCOUNT)
+
+    assert len(lines) == secrets
+    for line in lines:
+        assert "secretsmanager:PutSecretValue on arn:aws:secretsmanager:us-west-2" in line
+        assert line.endswith("needs kms:Encrypt: no policy of its own allows it")
+
+
 def test_alarms_that_may_publish_to_a_topic_may_use_its_key(configuration: Block) -> None:
     statement(configuration, "primary_keys_logs-policy", "UseByCloudWatchAlarms")["actions"] = ["kms:Decrypt"]
 
