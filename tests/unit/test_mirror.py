@@ -18,7 +18,7 @@ TESTED_ELSEWHERE = {
         "the log group is the account's, not the database's, and settings.audit says who makes it",
     ),
     "database/prerequisites.py": (
-        "tests/unit/database/test_standby.py::test_snapshots_leave_the_place_to_restore_into_and_no_cluster",
+        "tests/unit/database/test_standby.py::test_snapshots_need_the_prerequisites_of_a_cluster_and_no_cluster",
         "it is seen by itself only where there is no cluster yet; else as what the cluster refers to",
     ),
     "delivery/permissions": (
