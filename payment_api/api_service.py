@@ -8,6 +8,7 @@ database by IAM (P4.2).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from aws_cdk import Duration, Stack
 from aws_cdk.aws_ec2 import Port, SecurityGroup
@@ -38,7 +39,7 @@ from constructs import Construct, IDependable
 
 from payment_api.database import Database
 from payment_api.endpoints import Endpoints
-from payment_api.load_balancer import TASK_PORT, LoadBalancer
+from payment_api.load_balancer import TASK_PORT, ServiceLoadBalancer
 from payment_api.network import Network
 from payment_api.settings.runtime import ServiceSettings
 from settings.naming import Names
@@ -62,7 +63,7 @@ class ApiService(Construct):
         settings: ServiceSettings,
         network: Network,
         endpoints: Endpoints,
-        load_balancer: LoadBalancer,
+        load_balancers: Sequence[ServiceLoadBalancer],
         database: Database,
         database_ready: IDependable,
         queue: Queue,
@@ -85,7 +86,8 @@ class ApiService(Construct):
             description="Tasks of the payment API",
             allow_all_outbound=False,
         )
-        load_balancer.group.connections.allow_to(self.group, Port.tcp(TASK_PORT), "Requests to the tasks")
+        for one in load_balancers:
+            one.group.connections.allow_to(self.group, Port.tcp(TASK_PORT), "Requests to the tasks")
         database.admit(self.group, "Tasks of the payment API to the database")
         self.task = self._task(database, queue, log_group)
         queue.grant_send_messages(self.task.task_role)
@@ -108,8 +110,9 @@ class ApiService(Construct):
             enable_ecs_managed_tags=True,
             propagate_tags=PropagatedTagSource.SERVICE,
         )
-        self.service.attach_to_application_target_group(load_balancer.targets)
-        self.service.node.add_dependency(load_balancer.public_listener, load_balancer.gateway_listener)
+        for one in load_balancers:
+            self.service.attach_to_application_target_group(one.targets)
+            self.service.node.add_dependency(one.listener, one.rule)
         self.service.node.add_dependency(database_ready)
         self._scale()
 

@@ -49,8 +49,9 @@ def operations() -> Iterator[Operation]:
 
 
 def health_path() -> str:
-    """The path that answers 200 while the process serves. Not that of readiness: ECS would replace every task while
-    the database fails over.
+    """The path that answers 200 while the process serves.
+
+    Not that of readiness: ECS would replace every task while the database fails over.
     """
     (found,) = (path for path, _, described in _described() if described["operationId"] == HEALTH)
     return found
@@ -66,7 +67,7 @@ def path_patterns() -> list[str]:
 def model(name: str) -> Schema:
     """The schema of a body as API Gateway reads it: JSON Schema draft 4, without references.
 
-    It knows no `null` beside a type but by anyOf, takes `1.0` for no integer, which the service does, and needs no words.
+    In draft 4 `1.0` is no integer, which it is to the service: an integer is a multiple of 1.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/models-mappings-models.html
     """
     return _draft_4(document()["components"]["schemas"][name])
@@ -110,20 +111,8 @@ def _draft_4(schema: Any) -> Any:
 
 
 _KEYWORDS = frozenset(
-    [
-        "type",
-        "enum",
-        "pattern",
-        "minimum",
-        "maximum",
-        "minLength",
-        "maxLength",
-        "minItems",
-        "maxItems",
-        "required",
-        "additionalProperties",
-        "anyOf",
-        "items",
-        "format",
-    ]
+    {
+        *("type", "enum", "pattern", "format", "minimum", "maximum", "minLength", "maxLength"),
+        *("required", "additionalProperties", "items", "minItems", "maxItems", "anyOf"),
+    }
 )

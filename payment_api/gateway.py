@@ -1,8 +1,9 @@
 """API Gateway (P2.2): the API on its own name, for clients with a certificate and a key.
 
-Creates the REST API with its paths, request models and validators, the stage (throttled, logged, traced), its own
-domain with mutual TLS, the private integration with the load balancer, and the usage plan with the first client's key,
-whose value is in an entry of Secrets Manager that exists. The default endpoint, which knows no mutual TLS, is off.
+Creates the REST API with the paths and models of the service's contract, the stage (throttled, logged, traced), its own
+domain with mutual TLS, the private integration with the internal load balancer, and the usage plan with the first
+client's key, whose value is in an entry of Secrets Manager that exists. The default endpoint, which knows no mutual
+TLS, is off.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from aws_cdk import RemovalPolicy
 from aws_cdk.aws_apigateway import (
     AccessLogFormat,
     CfnMethod,
+    CfnModel,
     ConnectionType,
     DomainName,
     EndpointType,
     HttpIntegration,
+    IModel,
     IResource,
-    JsonSchema,
-    JsonSchemaType,
     LogGroupLogDestination,
     MethodLoggingLevel,
     Model,
@@ -43,13 +44,15 @@ from aws_cdk.aws_s3 import Bucket
 from aws_cdk.aws_secretsmanager import ISecret
 from constructs import Construct
 
-from payment_api.load_balancer import GATEWAY_PORT, LoadBalancer
+from payment_api import contract
+from payment_api.load_balancer import HTTPS_PORT, STAGE, GatewayLoadBalancer
 from payment_api.logs import AuditLog
-from payment_api.network import Network
+from payment_api.network import PRIVATE, Network
 from payment_api.settings import Settings
 from payment_api.settings.entry import GatewaySettings
 
-STAGE = "live"
+JSON = "application/json"
+INTEGRATION_TIMEOUT_MILLISECONDS = 29_000  # the most without a raised quota
 # No value of a request or answer, and no key: who (by certificate), what, when, how it ended.
 ACCESS_LOG_FORMAT = {
     "requestId": "$context.requestId",
@@ -66,9 +69,6 @@ ACCESS_LOG_FORMAT = {
     "wafResponseCode": "$context.wafResponseCode",
     "errorMessage": "$context.error.message",
 }
-IDEMPOTENCY_KEY = "method.request.header.Idempotency-Key"
-PAYMENT_ID = "method.request.path.payment_id"
-LARGEST_AMOUNT = 10**15
 
 
 class Gateway(Construct):
@@ -83,7 +83,7 @@ class Gateway(Construct):
         *,
         settings: Settings,
         network: Network,
-        load_balancer: LoadBalancer,
+        load_balancer: GatewayLoadBalancer,
         api_key: ISecret,
         logs_key: IKey,
     ) -> None:
@@ -95,13 +95,18 @@ class Gateway(Construct):
             vpc_link_name=self._names.of("gateway"),
             vpc=network.vpc,
             subnets=network.private,
-            security_groups=[load_balancer.gateway_link],
+            security_groups=[load_balancer.vpc_link_group],
         )
         log_name = self._names.log_group("gateway-access")
         self.access_log = AuditLog(self, "access-log", name=log_name, key=logs_key, protected=settings.protected)
         self.api = self._make_api(settings.gateway)
         self.api.node.try_remove_child("Endpoint")  # CDK's output of the default endpoint, which is off
+        deployment = self.api.latest_deployment
+        assert deployment is not None  # noqa: S101  # what CDK says of an API with a stage
+        self._deployment = deployment
+        self._unseen: dict[str, Any] = {}  # by CDK, when it decides whether the API is to be deployed anew
         self._add_paths()
+        self._redeploy_on_change(network, settings)
         self.domain = self._make_domain(settings.gateway)
         self.usage_plan = self._make_usage_plan(settings.gateway, api_key)
 
@@ -130,7 +135,7 @@ class Gateway(Construct):
         )
 
     def _add_paths(self) -> None:
-        """The paths of services/payments. What a request must have is refused here if it has not."""
+        """The operations of the service's contract. What a request must have is refused here if it has not."""
         validator = RequestValidator(
             self,
             "validator",
@@ -139,63 +144,77 @@ class Gateway(Construct):
             validate_request_body=True,
             validate_request_parameters=True,
         )
-        payments = self.api.root.add_resource("payments")
-        payment = payments.add_resource("{payment_id}")
-        keyed = {IDEMPOTENCY_KEY: True}
-        self._add_method(payments, "GET", "/payments", validator, parameters={})
-        self._add_method(
-            payments, "POST", "/payments", validator, parameters=keyed, model=self._model("Payment", PAYMENT)
+        for operation in contract.operations():
+            resource = self.api.root.resource_for_path(operation.path)
+            self._add_method(resource, operation, validator)
+
+    def _model(self, name: str) -> IModel:
+        """A body's model, by the service's own schema."""
+        schema = {"$schema": "http://json-schema.org/draft-04/schema#", "title": name, **contract.model(name)}
+        made = CfnModel(
+            self,
+            f"model-{name}",
+            rest_api_id=self.api.rest_api_id,
+            name=name,
+            content_type=JSON,
+            schema=schema,
         )
-        self._add_method(payment, "GET", "/payments/{payment_id}", validator, parameters={})
-        for operation, model in (("captures", CAPTURE), ("refunds", REFUND), ("voids", VOID)):
-            self._add_method(
-                payment.add_resource(operation),
-                "POST",
-                f"/payments/{{payment_id}}/{operation}",
-                validator,
-                parameters=keyed,
-                model=self._model(operation.capitalize(), model),
-            )
+        self._unseen[name] = schema
+        self._deployment.node.add_dependency(made)
+        return Model.from_model_name(self, f"model-of-{name}", made.ref)
 
-    def _model(self, name: str, schema: JsonSchema) -> Model:
-        return self.api.add_model(name, model_name=name, content_type="application/json", schema=schema)
+    def _add_method(self, resource: IResource, operation: contract.Operation, validator: RequestValidator) -> None:
+        """A method that needs a key and is passed on, by the VPC link, to the gateway's own load balancer.
 
-    def _add_method(
-        self,
-        resource: IResource,
-        method: str,
-        path: str,
-        validator: RequestValidator,
-        *,
-        parameters: dict[str, bool],
-        model: Model | None = None,
-    ) -> None:
-        """A method that needs a key and is passed on, by the VPC link, to the load balancer's own listener for it.
-
-        https://docs.aws.amazon.com/apigateway/latest/developerguide/vpc-links-v2.html
+        The header Idempotency-Key is not asked for here: API Gateway compares names of headers case by case, and
+        clients of HTTP/2 send lower case. The service refuses a request without it.
+        https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+        https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-private-integration.html
         """
-        of_path = {PAYMENT_ID: True} if "{payment_id}" in path else {}
-        passed_on = {"integration.request.path.payment_id": PAYMENT_ID} if of_path else {}
+        in_path = {f"method.request.path.{name}": True for name in operation.path_parameters}
+        in_query = {f"method.request.querystring.{name}": False for name in operation.query_parameters}
         made = resource.add_method(
-            method,
+            operation.method,
             HttpIntegration(
-                f"https://{self._domain.load_balancer_name}:{GATEWAY_PORT}{path}",
-                http_method=method,
+                f"https://{self._domain.load_balancer_name}:{HTTPS_PORT}{operation.path}",
+                http_method=operation.method,
                 proxy=True,
-                options={"connection_type": ConnectionType.INTERNET, "request_parameters": passed_on},
+                options={
+                    "connection_type": ConnectionType.INTERNET,
+                    "request_parameters": {name.replace("method.", "integration.", 1): name for name in in_path},
+                },
             ),
             api_key_required=True,
             request_validator=validator,
-            request_parameters={**parameters, **of_path},
-            request_models={"application/json": model} if model else None,
+            request_parameters={**in_path, **in_query},
+            request_models={JSON: self._model(operation.body)} if operation.body else None,
         )
         # The CDK's own types know VPC links of the first kind only, which lead to a network load balancer.
         definition = made.node.default_child
         assert isinstance(definition, CfnMethod)  # noqa: S101  # what CDK says of every method
-        definition.add_property_override("Integration.ConnectionType", "VPC_LINK")
-        definition.add_property_override("Integration.ConnectionId", self._link.vpc_link_id)
-        definition.add_property_override("Integration.IntegrationTarget", self._balancer.gateway_listener.listener_arn)
-        definition.add_property_override("Integration.TimeoutInMillis", 29_000)
+        private = {
+            "ConnectionType": "VPC_LINK",
+            "ConnectionId": self._link.vpc_link_id,
+            "IntegrationTarget": self._balancer.load_balancer.load_balancer_arn,
+            "TimeoutInMillis": INTEGRATION_TIMEOUT_MILLISECONDS,
+        }
+        for name, value in private.items():
+            definition.add_property_override(f"Integration.{name}", value)
+        self._unseen[operation.id] = private
+
+    def _redeploy_on_change(self, network: Network, settings: Settings) -> None:
+        """Let the deployment be another one whenever a method, a model or the link is another one.
+
+        A deployment is a copy of the API as it was, and CDK makes a new one if what it knows has changed: overrides it
+        does not know (https://github.com/aws/aws-cdk/issues/9086). A VPC link is replaced when its subnets or groups
+        are: a stage that still named the one before would answer nobody.
+        """
+        link = {
+            "subnets": network.vpc.select_subnets(subnet_group_name=PRIVATE).subnet_ids,
+            "group": self._balancer.vpc_link_group.security_group_id,
+            "network": [settings.network.cidr, *settings.network.zones],
+        }
+        self._deployment.add_to_logical_id({"link": link, **self._unseen})
 
     def _make_domain(self, settings: GatewaySettings) -> DomainName:
         domain = self._domain
@@ -237,30 +256,3 @@ class Gateway(Construct):
         plan.add_api_key(key)
         self.first_key_id = key.key_id
         return plan
-
-
-def _object(properties: dict[str, JsonSchema], required: list[str]) -> JsonSchema:
-    return JsonSchema(
-        type=JsonSchemaType.OBJECT, properties=properties, required=required or None, additional_properties=False
-    )
-
-
-def _text(pattern: str | None = None, **more: Any) -> JsonSchema:
-    return JsonSchema(type=JsonSchemaType.STRING, pattern=pattern, **more)
-
-
-# As services/payments has them (payments/representations.py); what they leave open is refused there.
-_AMOUNT = JsonSchema(type=JsonSchemaType.INTEGER, minimum=1, maximum=LARGEST_AMOUNT)
-PAYMENT = _object(
-    {
-        "amount": _AMOUNT,
-        "currency": _text("^[A-Z]{3}$"),
-        "token": _text("^[A-Za-z0-9_-]{8,128}$"),
-        "capture": _text(enum=["automatic", "manual"]),
-        "reference": _text("^[A-Za-z0-9_./-]{1,64}$"),
-    },
-    ["amount", "currency", "token"],
-)
-CAPTURE = _object({"amount": _AMOUNT}, [])
-REFUND = _object({"amount": _AMOUNT}, ["amount"])
-VOID = _object({}, [])

@@ -1,24 +1,27 @@
-"""The public load balancer (P2.1): for clients that call it directly, by mutual TLS too, and for the gateway.
+"""The load balancers (P2.1): a public one for clients that call it directly, and an internal one for API Gateway.
 
-Creates the load balancer in the public subnets, and two listeners of one certificate:
+Each has one HTTPS listener, a target group of the service's tasks and an access log:
 
-- 443, from anywhere: clients show a certificate that the pinned trust store vouches for, as at the gateway, so that
-  nobody gets past mutual TLS by calling the load balancer;
-- 8443, from the gateway's VPC link alone, which has done so already.
+- `PublicLoadBalancer`, in the public subnets, on 443 from anywhere: clients show a certificate that the pinned trust
+  store vouches for, as at the gateway, so that nobody gets past mutual TLS by calling the load balancer;
+- `GatewayLoadBalancer`, in the private subnets, on 443 from the gateway's VPC link alone.
 
-Both answer 404 except on the API's paths. There is no listener on 80: nobody should say anything in the clear first.
+Two, as AWS's examples of VPC links lead to internal ones, and as what comes through the link has few addresses: the
+public one's rate limit must not count them. Both answer 404 except on the paths of the service's contract. There is no
+listener on 80: nobody should say anything in the clear first.
 """
 
 from __future__ import annotations
 
 from aws_cdk import Duration
-from aws_cdk.aws_certificatemanager import Certificate
-from aws_cdk.aws_ec2 import Peer, Port, SecurityGroup
+from aws_cdk.aws_ec2 import Peer, Port, SecurityGroup, SubnetSelection
 from aws_cdk.aws_elasticloadbalancingv2 import (
     ApplicationListener,
+    ApplicationListenerRule,
     ApplicationLoadBalancer,
     ApplicationProtocol,
     ApplicationTargetGroup,
+    CfnListenerRule,
     DesyncMitigationMode,
     HealthCheck,
     ListenerAction,
@@ -36,78 +39,85 @@ from aws_cdk.aws_route53_targets import LoadBalancerTarget
 from aws_cdk.aws_s3 import Bucket
 from constructs import Construct
 
+from payment_api import contract
 from payment_api.network import Network
 from payment_api.settings import Settings
 from payment_api.settings.entry import GatewaySettings
 
-PUBLIC_PORT, GATEWAY_PORT, TASK_PORT = 443, 8443, 8443
-PATHS = ["/payments", "/payments/*"]
+HTTPS_PORT, TASK_PORT = 443, 8443
+STAGE = "live"
+"""The stage of API Gateway, which AWS's guide says is in the path that a private integration asks for.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/private-integration.html"""
 
 
-class LoadBalancer(Construct):
-    """The load balancer, its listeners, and the target group of the service's tasks."""
-
-    requirements = ("P2.1", "P6.1")
+class ServiceLoadBalancer(Construct):
+    """A load balancer in front of the service: ``load_balancer``, ``group``, ``targets`` and ``listener``."""
 
     def __init__(
         self,
         scope: Construct,
         id_: str,
         *,
+        purpose: str,
+        description: str,
         settings: Settings,
         network: Network,
+        subnets: SubnetSelection,
+        internet_facing: bool,
         access_logs: Bucket,
     ) -> None:
         super().__init__(scope, id_)
-        self._names, self._domain = settings.names, settings.domain
-        self.group = self._group(network, "load-balancer", "Public load balancer")
-        self.gateway_link = self._group(network, "gateway-link", "VPC link of API Gateway")
+        self._settings, self._names, self._network = settings, settings.names, network
+        self.group = self._group("load-balancer-group", purpose, description)
         self.load_balancer = ApplicationLoadBalancer(
             self,
             "load-balancer",
-            load_balancer_name=self._names.of("direct"),
+            load_balancer_name=self._names.of(purpose),
             vpc=network.vpc,
-            vpc_subnets=network.public,
-            internet_facing=True,
+            vpc_subnets=subnets,
+            internet_facing=internet_facing,
             security_group=self.group,
             deletion_protection=settings.protected,
             drop_invalid_header_fields=True,
             desync_mitigation_mode=DesyncMitigationMode.STRICTEST,
             idle_timeout=Duration.seconds(60),
         )
-        self.load_balancer.log_access_logs(access_logs, "load-balancer")
-        self.load_balancer.log_connection_logs(access_logs, "load-balancer-connections")
-        self.targets = self._targets(network)
-        self.public_listener = self._listener("public", PUBLIC_PORT, self._mutual_authentication(settings.gateway))
-        self.gateway_listener = self._listener("gateway", GATEWAY_PORT, None)
-        self.group.add_ingress_rule(
-            Peer.any_ipv4(), Port.tcp(PUBLIC_PORT), "HTTPS from clients that show a certificate"
+        self.load_balancer.log_access_logs(access_logs, purpose)
+        self.load_balancer.log_connection_logs(access_logs, f"{purpose}-connections")
+        self.targets = self._targets(purpose)
+        self.listener = self._listener()
+        self.rule = ApplicationListenerRule(
+            self,
+            "payments",
+            listener=self.listener,
+            priority=10,
+            conditions=[ListenerCondition.path_patterns(self._patterns())],
+            action=ListenerAction.forward([self.targets]),
         )
-        self.gateway_link.connections.allow_to(self.group, Port.tcp(GATEWAY_PORT), "HTTPS from API Gateway")
-        self._name_it()
 
-    def _group(self, network: Network, purpose: str, description: str) -> SecurityGroup:
+    def _group(self, id_: str, purpose: str, description: str) -> SecurityGroup:
         return SecurityGroup(
             self,
-            purpose + "-group",
-            vpc=network.vpc,
+            id_,
+            vpc=self._network.vpc,
             security_group_name=self._names.of(purpose),
             description=description,
             allow_all_outbound=False,
         )
 
-    def _targets(self, network: Network) -> ApplicationTargetGroup:
+    def _targets(self, purpose: str) -> ApplicationTargetGroup:
+        """A target group belongs to one load balancer; the service registers its tasks with each."""
         return ApplicationTargetGroup(
             self,
             "targets",
-            target_group_name=self._names.of("payments"),
-            vpc=network.vpc,
+            target_group_name=self._names.of(purpose),
+            vpc=self._network.vpc,
             target_type=TargetType.IP,
             protocol=ApplicationProtocol.HTTPS,  # TLS up to the task, with the task's own certificate
             port=TASK_PORT,
             deregistration_delay=Duration.seconds(30),
             health_check=HealthCheck(
-                path="/health",  # not /ready: ECS would replace every task while the database fails over
+                path=contract.health_path(),
                 protocol=Protocol.HTTPS,
                 healthy_http_codes="200",
                 interval=Duration.seconds(15),
@@ -117,15 +127,68 @@ class LoadBalancer(Construct):
             ),
         )
 
-    def _mutual_authentication(self, settings: GatewaySettings) -> MutualAuthentication:
+    def _listener(self) -> ApplicationListener:
+        return self.load_balancer.add_listener(
+            "listener",
+            port=HTTPS_PORT,
+            protocol=ApplicationProtocol.HTTPS,
+            open=False,
+            certificates=[ListenerCertificate.from_arn(self._settings.domain.certificate_arn)],
+            ssl_policy=SslPolicy.TLS13_RES,
+            mutual_authentication=self._mutual_authentication(),
+            default_action=ListenerAction.fixed_response(404, content_type="application/json", message_body="{}"),
+        )
+
+    def _mutual_authentication(self) -> MutualAuthentication | None:
+        """None, where clients have shown their certificates before."""
+        return None
+
+    def _patterns(self) -> list[str]:
+        return contract.path_patterns()
+
+
+class PublicLoadBalancer(ServiceLoadBalancer):
+    """The public one, by its own name in DNS, with mutual TLS."""
+
+    requirements = ("P2.1", "P6.1")
+
+    def __init__(
+        self, scope: Construct, id_: str, *, settings: Settings, network: Network, access_logs: Bucket
+    ) -> None:
+        super().__init__(
+            scope,
+            id_,
+            purpose="direct",
+            description="Public load balancer",
+            settings=settings,
+            network=network,
+            subnets=network.public,
+            internet_facing=True,
+            access_logs=access_logs,
+        )
+        self.group.add_ingress_rule(Peer.any_ipv4(), Port.tcp(HTTPS_PORT), "HTTPS from clients that show a certificate")
+        domain = settings.domain
+        zone = HostedZone.from_hosted_zone_attributes(
+            self, "zone", hosted_zone_id=domain.zone_id, zone_name=domain.zone_name
+        )
+        ARecord(
+            self,
+            "name",
+            zone=zone,
+            record_name=f"{domain.load_balancer_name}.",
+            target=RecordTarget.from_alias(LoadBalancerTarget(self.load_balancer)),
+        )
+
+    def _mutual_authentication(self) -> MutualAuthentication:
         """The same pinned version of the same certificates as at the gateway."""
+        gateway: GatewaySettings = self._settings.gateway
         trust_store = TrustStore(
             self,
             "trust-store",
             trust_store_name=self._names.of("clients"),
-            bucket=Bucket.from_bucket_name(self, "trust-store-bucket", settings.trust_store_bucket),
-            key=settings.trust_store_key,
-            version=settings.trust_store_version,
+            bucket=Bucket.from_bucket_name(self, "trust-store-bucket", gateway.trust_store_bucket),
+            key=gateway.trust_store_key,
+            version=gateway.trust_store_version,
         )
         return MutualAuthentication(
             mutual_authentication_mode=MutualAuthenticationMode.VERIFY,
@@ -133,34 +196,46 @@ class LoadBalancer(Construct):
             ignore_client_certificate_expiry=False,
         )
 
-    def _listener(self, name: str, port: int, authentication: MutualAuthentication | None) -> ApplicationListener:
-        listener = self.load_balancer.add_listener(
-            name,
-            port=port,
-            protocol=ApplicationProtocol.HTTPS,
-            open=False,
-            certificates=[ListenerCertificate.from_arn(self._domain.certificate_arn)],
-            ssl_policy=SslPolicy.TLS13_RES,
-            mutual_authentication=authentication,
-            default_action=ListenerAction.fixed_response(404, content_type="application/json", message_body="{}"),
-        )
-        listener.add_action(
-            "payments",
-            priority=10,
-            conditions=[ListenerCondition.path_patterns(PATHS)],
-            action=ListenerAction.forward([self.targets]),
-        )
-        return listener
 
-    def _name_it(self) -> None:
-        zone = HostedZone.from_hosted_zone_attributes(
-            self, "zone", hosted_zone_id=self._domain.zone_id, zone_name=self._domain.zone_name
+class GatewayLoadBalancer(ServiceLoadBalancer):
+    """The internal one; ``vpc_link_group`` is the group of the only one who may call it."""
+
+    requirements = ("P2.2",)
+
+    def __init__(
+        self, scope: Construct, id_: str, *, settings: Settings, network: Network, access_logs: Bucket
+    ) -> None:
+        super().__init__(
+            scope,
+            id_,
+            purpose="gateway",
+            description="Internal load balancer behind API Gateway",
+            settings=settings,
+            network=network,
+            subnets=network.private,
+            internet_facing=False,
+            access_logs=access_logs,
         )
-        ARecord(
-            self,
-            "name",
-            zone=zone,
-            record_name=f"{self._domain.load_balancer_name}.",
-            target=RecordTarget.from_alias(LoadBalancerTarget(self.load_balancer)),
-        )
-        self.certificate = Certificate.from_certificate_arn(self, "certificate", self._domain.certificate_arn)
+        self.vpc_link_group = self._group("vpc-link-group", "gateway-link", "VPC link of API Gateway")
+        self.vpc_link_group.connections.allow_to(self.group, Port.tcp(HTTPS_PORT), "HTTPS from API Gateway")
+        self._drop_stage_from_path()
+
+    def _patterns(self) -> list[str]:
+        """With and without the stage: the guide has it in the path, the CDK's test of such an integration has not."""
+        return [*contract.path_patterns(), *(f"/{STAGE}{pattern}" for pattern in contract.path_patterns())]
+
+    def _drop_stage_from_path(self) -> None:
+        """A path without the stage stays as it is.
+
+        https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-transforms.html
+        """
+        rule = self.rule.node.default_child
+        assert isinstance(rule, CfnListenerRule)  # noqa: S101  # what CDK says of every rule
+        rule.transforms = [
+            CfnListenerRule.TransformProperty(
+                type="url-rewrite",
+                url_rewrite_config=CfnListenerRule.RewriteConfigObjectProperty(
+                    rewrites=[CfnListenerRule.RewriteConfigProperty(regex=f"^/{STAGE}/", replace="/")]
+                ),
+            )
+        ]

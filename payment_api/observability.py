@@ -50,6 +50,7 @@ class Watched:
 
     api: RestApi
     load_balancer: ApplicationLoadBalancer
+    gateway_load_balancer: ApplicationLoadBalancer
     service: FargateService
     database: DatabaseCluster
     queue: Queue
@@ -179,13 +180,19 @@ class Observability(Construct):
                 of=5,
                 meaning="More than one in a hundred requests to the gateway fails",
             ),
-            Limit(
-                name="load-balancer-errors",
-                metric=watched.load_balancer.metrics.http_code_elb(HttpCodeElb.ELB_5XX_COUNT, period=PERIOD),
-                threshold=10,
-                periods=3,
-                of=5,
-                meaning="The load balancer finds no task that answers",
+            *(
+                Limit(
+                    name=name,
+                    metric=balancer.metrics.http_code_elb(HttpCodeElb.ELB_5XX_COUNT, period=PERIOD),
+                    threshold=10,
+                    periods=3,
+                    of=5,
+                    meaning="The load balancer finds no task that answers",
+                )
+                for name, balancer in (
+                    ("load-balancer-errors", watched.load_balancer),
+                    ("gateway-load-balancer-errors", watched.gateway_load_balancer),
+                )
             ),
             Limit(
                 name="tasks-missing",
@@ -269,18 +276,21 @@ class Observability(Construct):
         ]
 
     def _edge(self) -> list[IWidget]:
-        api, balancer = self._watched.api, self._watched.load_balancer.metrics
+        api = self._watched.api
         errors = [api.metric_client_error(period=PERIOD), api.metric_server_error(period=PERIOD)]
+        balancers = [self._watched.load_balancer.metrics, self._watched.gateway_load_balancer.metrics]
         targets = [
             balancer.http_code_target(code, period=PERIOD)
+            for balancer in balancers
             for code in (HttpCodeTarget.TARGET_4XX_COUNT, HttpCodeTarget.TARGET_5XX_COUNT)
         ]
+        requests = [balancer.request_count(period=PERIOD) for balancer in balancers]
         return [
             GraphWidget(title="gateway requests", left=[api.metric_count(period=PERIOD)], right=errors, width=8),
             GraphWidget(
                 title="gateway latency (ms)", left=[api.metric_latency(period=PERIOD, statistic="p99")], width=8
             ),
-            GraphWidget(title="load balancer", left=[balancer.request_count(period=PERIOD)], right=targets, width=8),
+            GraphWidget(title="load balancers", left=requests, right=targets, width=8),
         ]
 
     def _platform(self) -> list[IWidget]:

@@ -13,7 +13,7 @@ from payment_api.encryption import Encryption
 from payment_api.endpoints import Endpoints
 from payment_api.firewall import EdgeFirewall
 from payment_api.gateway import Gateway
-from payment_api.load_balancer import LoadBalancer
+from payment_api.load_balancer import GatewayLoadBalancer, PublicLoadBalancer
 from payment_api.logs import ServiceLog
 from payment_api.nat import Nat
 from payment_api.network import Network
@@ -94,12 +94,11 @@ class PaymentApi(Stack):
             secrets=self.secrets,
             queues=self.queues,
         )
-        self.load_balancer = LoadBalancer(
-            self,
-            "load-balancer",
-            settings=settings,
-            network=self.network,
-            access_logs=access_logs,
+        self.load_balancer = PublicLoadBalancer(
+            self, "load-balancer", settings=settings, network=self.network, access_logs=access_logs
+        )
+        self.gateway_load_balancer = GatewayLoadBalancer(
+            self, "gateway-load-balancer", settings=settings, network=self.network, access_logs=access_logs
         )
         self.service = ApiService(
             self,
@@ -108,7 +107,7 @@ class PaymentApi(Stack):
             settings=settings.service,
             network=self.network,
             endpoints=self.endpoints,
-            load_balancer=self.load_balancer,
+            load_balancers=(self.load_balancer, self.gateway_load_balancer),
             database=self.database,
             database_ready=self.processing.database_ready,
             queue=self.queues.payments,
@@ -125,7 +124,7 @@ class PaymentApi(Stack):
             "gateway",
             settings=settings,
             network=self.network,
-            load_balancer=self.load_balancer,
+            load_balancer=self.gateway_load_balancer,
             api_key=self.secrets.api_key,
             logs_key=self.encryption.logs,
         )
@@ -162,6 +161,7 @@ class PaymentApi(Stack):
             watched=Watched(
                 api=self.gateway.api,
                 load_balancer=self.load_balancer.load_balancer,
+                gateway_load_balancer=self.gateway_load_balancer.load_balancer,
                 service=self.service.service,
                 database=self.database.cluster,
                 queue=self.queues.payments,

@@ -74,14 +74,22 @@ def gateway(api: Template) -> dict[Call, dict[str, Any]]:
     }
 
 
-def rules(api: Template) -> dict[str, list[str]]:
-    """The path patterns that each listener forwards, by the listener's logical id."""
-    return {
-        str(rule["ListenerArn"]): [
-            pattern for condition in rule["Conditions"] for pattern in condition["PathPatternConfig"]["Values"]
-        ]
-        for rule in api.of("AWS::ElasticLoadBalancingV2::ListenerRule").values()
-    }
+def rules(api: Template) -> dict[str, list[tuple[str, str]]]:
+    """By listener, the path patterns that it forwards, and what a target is then asked for."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for rule in api.of("AWS::ElasticLoadBalancingV2::ListenerRule").values():
+        patterns = [pattern for one in rule["Conditions"] for pattern in one["PathPatternConfig"]["Values"]]
+        forwarded = [(pattern, _rewritten(rule, pattern)) for pattern in patterns]
+        found.setdefault(str(rule["ListenerArn"]), []).extend(forwarded)
+    return found
+
+
+def _rewritten(rule: dict[str, Any], path: str) -> str:
+    """https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-transforms.html"""
+    for transform in rule.get("Transforms", []):
+        for one in transform["UrlRewriteConfig"]["Rewrites"]:
+            path = re.sub(one["Regex"], one["Replace"], path)
+    return path
 
 
 def backend_path(method: dict[str, Any]) -> str:
@@ -104,15 +112,29 @@ def test_every_listener_forwards_every_path_of_the_contract_and_no_other(api: Te
     assert len(listeners) == len(api.of("AWS::ElasticLoadBalancingV2::Listener"))
     for patterns in listeners.values():
         for _, path in contract():
-            assert any(fnmatchcase(path, pattern) for pattern in patterns), path
-        for pattern in patterns:
-            assert any(fnmatchcase(path, pattern) for _, path in contract()), pattern
+            assert any(fnmatchcase(path, pattern) for pattern, _ in patterns), path
+        for pattern, asked in patterns:
+            assert any(fnmatchcase(path, asked) for _, path in contract()), pattern
+
+
+@pytest.mark.requirement("P2.2")
+def test_the_service_is_asked_for_the_same_path_whether_or_not_the_gateway_puts_its_stage_before_it(
+    api: Template,
+) -> None:
+    """AWS's guide says that it does, the CDK's test of such an integration that it does not."""
+    (rule,) = (one for one in api.of("AWS::ElasticLoadBalancingV2::ListenerRule").values() if "Transforms" in one)
+    (patterns,) = ([pattern for pattern, _ in found] for found in rules(api).values() if len(found) == 4)
+    stage = api.one("AWS::ApiGateway::Stage")["StageName"]
+    for _, path in contract():
+        for sent in (path, f"/{stage}{path}"):
+            assert any(fnmatchcase(sent, pattern) for pattern in patterns)
+            assert _rewritten(rule, sent) == path
 
 
 @pytest.mark.requirement("P2.1", "P3.1", "Q1")
 def test_the_health_check_asks_for_a_path_that_the_service_answers(api: Template, service: Running) -> None:
     groups = api.of("AWS::ElasticLoadBalancingV2::TargetGroup").values()
-    assert groups
+    assert len(groups) == len(api.of("AWS::ElasticLoadBalancingV2::LoadBalancer"))
     for group in groups:
         answered = service.client.get(group["HealthCheckPath"])
         assert str(answered.status_code) == group["Matcher"]["HttpCode"], group["HealthCheckPath"]
@@ -205,5 +227,20 @@ def test_the_service_understands_the_variables_and_the_port_of_its_task(
     assert {name.lower() for name in variables} <= read, "a variable that nobody reads"
     assert database.user
     (mapping,) = container["PortMappings"]
-    (group,) = api.of("AWS::ElasticLoadBalancingV2::TargetGroup").values()
-    assert service.https_port == mapping["ContainerPort"] == group["Port"]
+    groups = api.of("AWS::ElasticLoadBalancingV2::TargetGroup").values()
+    assert {service.https_port} == {mapping["ContainerPort"]} == {group["Port"] for group in groups}
+
+
+@pytest.mark.requirement("P3.1", "Q1")
+def test_whatever_a_task_mounts_is_a_volume_of_the_image(api: Template) -> None:
+    """Elsewhere a volume of Fargate's belongs to root, and the service writes its TLS key to /tmp as another user.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html
+    """
+    (container,) = api.one("AWS::ECS::TaskDefinition")["ContainerDefinitions"]
+    mounted = {one["ContainerPath"] for one in container["MountPoints"] if not one["ReadOnly"]}
+    lines = (support.SERVICE / "Dockerfile").read_text().splitlines()
+    volumes = {path for line in lines if line.startswith("VOLUME ") for path in json.loads(line.partition(" ")[2])}
+    assert container["User"] != "0"
+    assert mounted
+    assert mounted <= volumes

@@ -6,10 +6,12 @@ import json
 
 import pytest
 
+from payment_api import contract, gateway
 from payment_api.firewall import CAPACITIES, MANAGED_GROUPS
 from payment_api.gateway import ACCESS_LOG_FORMAT
-from payment_api.load_balancer import GATEWAY_PORT, PUBLIC_PORT
+from payment_api.load_balancer import HTTPS_PORT
 from payment_api.settings import Settings
+from tests.payment_api.conftest import Synthesize
 from tests.payment_api.support import Template
 
 PARTS = {"query": "QueryString", "path": "UriPath", "body": "Body", "headers": "Headers", "cookies": "Cookies"}
@@ -92,13 +94,24 @@ def test_each_way_in_has_a_web_acl_with_all_rules_and_a_log_that_redacts_secrets
     assert any("/stages/" in one for one in protected)
 
 
+BALANCERS = {"internet-facing": "public", "internal": "private"}
+"""Tiers of subnets by scheme."""
+
+
+def of_scheme(api: Template, scheme: str) -> str:
+    """The logical id of the load balancer of a scheme."""
+    balancers = api.of("AWS::ElasticLoadBalancingV2::LoadBalancer")
+    (found,) = (id_ for id_, one in balancers.items() if one["Scheme"] == scheme)
+    return found
+
+
 @pytest.mark.requirement("P2.1")
-def test_the_load_balancer_is_public_hardened_and_logged(api: Template) -> None:
-    balancer = api.one("AWS::ElasticLoadBalancingV2::LoadBalancer")
+@pytest.mark.parametrize(("scheme", "tier"), BALANCERS.items())
+def test_each_load_balancer_is_in_its_tier_hardened_and_logged(api: Template, scheme: str, tier: str) -> None:
+    balancer = api.of("AWS::ElasticLoadBalancingV2::LoadBalancer")[of_scheme(api, scheme)]
     attributes = {one["Key"]: one["Value"] for one in balancer["LoadBalancerAttributes"]}
-    assert balancer["Scheme"] == "internet-facing"
-    public = [id_ for id_ in api.of("AWS::EC2::Subnet") if "public" in id_]
-    assert sorted(one["Ref"] for one in balancer["Subnets"]) == sorted(public)
+    subnets = [id_ for id_ in api.of("AWS::EC2::Subnet") if tier in id_]
+    assert sorted(one["Ref"] for one in balancer["Subnets"]) == sorted(subnets)
     assert attributes["routing.http.drop_invalid_header_fields.enabled"] == "true"
     assert attributes["routing.http.desync_mitigation_mode"] == "strictest"
     assert attributes["access_logs.s3.enabled"] == "true"
@@ -106,27 +119,56 @@ def test_the_load_balancer_is_public_hardened_and_logged(api: Template) -> None:
 
 
 @pytest.mark.requirement("P2.1", "P2.2")
-def test_nobody_gets_past_mutual_tls_by_calling_the_load_balancer(api: Template, settings: Settings) -> None:
-    listeners = {one["Port"]: one for one in api.of("AWS::ElasticLoadBalancingV2::Listener").values()}
-    assert set(listeners) == {PUBLIC_PORT, GATEWAY_PORT}
-    for one in listeners.values():
+def test_every_listener_is_https_and_answers_404_beside_its_rules(api: Template) -> None:
+    listeners = api.of("AWS::ElasticLoadBalancingV2::Listener").values()
+    assert {one["Port"] for one in listeners} == {HTTPS_PORT}
+    for one in listeners:
         assert one["Protocol"] == "HTTPS"
         assert "TLS13" in one["SslPolicy"]
         assert one["DefaultActions"][0]["FixedResponseConfig"]["StatusCode"] == "404"
-    public = listeners[PUBLIC_PORT]["MutualAuthentication"]
-    assert (public["Mode"], public["IgnoreClientCertificateExpiry"]) == ("verify", False)
+
+
+@pytest.mark.requirement("P2.1", "P2.2")
+def test_the_public_load_balancer_asks_for_certificates_of_the_pinned_trust_store(
+    api: Template, settings: Settings
+) -> None:
+    listeners = api.of("AWS::ElasticLoadBalancingV2::Listener").values()
+    (public,) = (one for one in listeners if one["LoadBalancerArn"] == {"Ref": of_scheme(api, "internet-facing")})
+    authentication = public["MutualAuthentication"]
+    assert (authentication["Mode"], authentication["IgnoreClientCertificateExpiry"]) == ("verify", False)
     store = api.one("AWS::ElasticLoadBalancingV2::TrustStore")
     assert store["CaCertificatesBundleS3ObjectVersion"] == settings.gateway.trust_store_version
-    # The other listener is for the gateway's VPC link alone.
-    balancer = api.id_of("AWS::EC2::SecurityGroup", "loadbalancerloadbalancergroup")
-    world = api.of("AWS::EC2::SecurityGroup")[balancer]["SecurityGroupIngress"]
-    assert [(one["CidrIp"], one["FromPort"], one["ToPort"]) for one in world] == [("0.0.0.0/0", 443, 443)]
+
+
+def admitted(api: Template, scheme: str) -> list[tuple[str, int]]:
+    """Who may call the load balancer of a scheme, on which port."""
+    balancer = api.of("AWS::ElasticLoadBalancingV2::LoadBalancer")[of_scheme(api, scheme)]
+    ((group,),) = [[one["Fn::GetAtt"][0] for one in balancer["SecurityGroups"]]]
+    inline = api.of("AWS::EC2::SecurityGroup")[group].get("SecurityGroupIngress", [])
     alone = [
-        one for one in api.of("AWS::EC2::SecurityGroupIngress").values() if one["GroupId"]["Fn::GetAtt"][0] == balancer
+        one for one in api.of("AWS::EC2::SecurityGroupIngress").values() if one["GroupId"]["Fn::GetAtt"][0] == group
     ]
-    assert [(one["FromPort"], "gatewaylink" in str(one["SourceSecurityGroupId"])) for one in alone] == [
-        (GATEWAY_PORT, True)
+    return [
+        (one.get("CidrIp") or one["SourceSecurityGroupId"]["Fn::GetAtt"][0], one["FromPort"]) for one in inline + alone
     ]
+
+
+@pytest.mark.requirement("P2.1", "P2.2")
+def test_the_internal_load_balancer_takes_the_vpc_link_alone(api: Template) -> None:
+    link = api.one("AWS::ApiGatewayV2::VpcLink")
+    ((group,),) = [[one["Fn::GetAtt"][0] for one in link["SecurityGroupIds"]]]
+    assert admitted(api, "internal") == [(group, HTTPS_PORT)]
+    assert admitted(api, "internet-facing") == [("0.0.0.0/0", HTTPS_PORT)]
+
+
+@pytest.mark.requirement("P2.1")
+def test_no_rate_limit_by_address_counts_what_comes_through_the_vpc_link(api: Template) -> None:
+    """The link has an address or two a zone, for all clients of the gateway together."""
+    guarded = [str(one["ResourceArn"]) for one in api.of("AWS::WAFv2::WebACLAssociation").values()]
+    targets = {str(one["Integration"]["IntegrationTarget"]) for one in api.of("AWS::ApiGateway::Method").values()}
+    assert guarded
+    assert targets
+    assert not targets & set(guarded)
 
 
 @pytest.mark.requirement("P2.2")
@@ -155,25 +197,47 @@ def test_the_stage_takes_a_thousand_requests_a_second_and_says_who_asked(api: Te
 
 
 @pytest.mark.requirement("P2.2")
-def test_every_method_needs_a_key_and_is_validated_and_goes_to_the_private_listener(api: Template) -> None:
+def test_every_method_needs_a_key_and_is_validated_and_goes_to_the_internal_load_balancer(api: Template) -> None:
+    """The target is a load balancer's ARN: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-private-integration.html."""
     methods = api.of("AWS::ApiGateway::Method")
-    assert len(methods) == 6
-    listener = api.id_of("AWS::ElasticLoadBalancingV2::Listener", "gateway")
+    assert methods
     for one in methods.values():
         assert one["ApiKeyRequired"] is True
         assert "RequestValidatorId" in one
         integration = one["Integration"]
         assert integration["ConnectionType"] == "VPC_LINK"
         assert integration["ConnectionId"] == {"Ref": api.id_of("AWS::ApiGatewayV2::VpcLink")}
-        assert integration["IntegrationTarget"] == {"Ref": listener}
+        assert integration["IntegrationTarget"] == {"Ref": of_scheme(api, "internal")}
         assert integration["Uri"].startswith("https://")
     writes = [one for one in methods.values() if one["HttpMethod"] == "POST"]
-    assert len(writes) == 4
-    for one in writes:
-        assert one["RequestParameters"]["method.request.header.Idempotency-Key"] is True
-        assert "application/json" in one["RequestModels"]
+    assert all("application/json" in one["RequestModels"] for one in writes)
     models = [one["Schema"] for one in api.of("AWS::ApiGateway::Model").values()]
+    assert models
     assert all(schema["additionalProperties"] is False for schema in models)
+
+
+def deployment_of(template: Template) -> str:
+    """The logical id of the API's deployment, which the stage shows."""
+    found: str = template.one("AWS::ApiGateway::Stage")["DeploymentId"]["Ref"]
+    return found
+
+
+@pytest.mark.requirement("P2.2")
+@pytest.mark.parametrize(
+    "change", ["timeout", "model", "network"], ids="a change of the {} deploys the API anew".format
+)
+def test_what_changes_a_method_a_model_or_the_link_deploys_the_api_anew(
+    change: str, api: Template, settings: Settings, synthesize: Synthesize, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = settings
+    if change == "timeout":
+        monkeypatch.setattr(gateway, "INTEGRATION_TIMEOUT_MILLISECONDS", 28_000)
+    elif change == "model":
+        monkeypatch.setattr(contract, "model", lambda _name: {"type": "object", "additionalProperties": False})
+    else:
+        network = settings.network.model_copy(update={"cidr": "10.30.0.0/16"})
+        changed = settings.model_copy(update={"network": network})
+    assert deployment_of(synthesize(changed)[settings.region]) != deployment_of(api)
 
 
 @pytest.mark.requirement("P2.2", "P4.5")
