@@ -1,0 +1,148 @@
+"""The roles of functions and tasks, held both ways against what their calls.toml says that they call.
+
+What a call implies is there too: a secret or a queue under a key of ours is of no use to who may not use the key.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from payment_api.settings import Settings
+from tests.payment_api.policies import ACCOUNT, PLACE, REGION, Roles
+from tests.payment_api.support import Template
+
+pytestmark = pytest.mark.requirement("P3.3")
+
+PROJECT = Path(__file__).parents[2]
+SERVICE = "payments service"
+PROGRAMS = {
+    **{path.name: path for path in (PROJECT / "lambda").iterdir()},
+    SERVICE: PROJECT / "services" / "payments",
+}
+OF_API = (
+    *("prepare_database", "process_payment", "reconcile_payments", "rotate_api_key", "rotate_database_secret"),
+    SERVICE,
+)
+# What a call of a service means for the key under which the thing is.
+# https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+IMPLIED = {
+    "secretsmanager:GetSecretValue": {"kms:Decrypt"},
+    "secretsmanager:PutSecretValue": {"kms:Decrypt", "kms:GenerateDataKey"},
+    "sqs:SendMessage": {"kms:Decrypt", "kms:GenerateDataKey"},
+    "sqs:ReceiveMessage": {"kms:Decrypt"},
+}
+# What Lambda does with a function's role, beside what the function itself calls.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+BY_LAMBDA = {
+    *("logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"),
+    *("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"),
+    *("ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request, and what it is told of."""
+
+    action: str
+    resource: str
+    context: dict[str, str] = field(default_factory=dict, hash=False)
+
+
+def calls_of(program: str) -> dict[str, list[str]]:
+    """What a program calls, by thing."""
+    read: dict[str, list[str]] = tomllib.loads((PROGRAMS[program] / "calls.toml").read_text())
+    return read
+
+
+def things(program: str, api: Template, settings: Settings) -> dict[str, tuple[str, str]]:
+    """The things of calls.toml in this template: their ARNs, and those of their keys."""
+
+    def secret(name: str) -> tuple[str, str]:
+        return f"arn:aws:secretsmanager:{PLACE}:secret:{name}-A1b2C3", settings.secrets.key_arn
+
+    user = settings.database.service_user if program == SERVICE else settings.database.processing_user
+    cluster = f"{api.id_of('AWS::RDS::DBCluster')}.DBClusterResourceId"
+    queue = next(one for id_, one in api.of("AWS::SQS::Queue").items() if "deadletters" not in id_)
+    key = Roles(api).resolve(queue["KmsMasterKeyId"])
+    plan = api.id_of("AWS::ApiGateway::UsagePlan")
+    plan_name = api.one("AWS::ApiGateway::UsagePlan").get("UsagePlanName")
+    assert plan_name
+    gateway = f"arn:aws:apigateway:{REGION}::"
+    rotated = settings.secrets.api_key if program == "rotate_api_key" else settings.secrets.database
+    return {
+        "secret": secret(rotated),
+        "master_secret": secret(settings.secrets.database),
+        "acquirer_secret": secret(settings.secrets.acquirer),
+        "database_user": (f"arn:aws:rds-db:{PLACE}:dbuser:{cluster}/{user}", ""),
+        "queue": (f"arn:aws:sqs:{PLACE}:{queue['QueueName']}", key),
+        "api_keys": (f"{gateway}/apikeys", ""),
+        "api_key": (f"{gateway}/apikeys/a1b2c3d4e5", ""),
+        "usage_plan_keys": (f"{gateway}/usageplans/{plan}/keys", ""),
+        "anything": ("*", ""),
+    }
+
+
+def needed(program: str, api: Template, settings: Settings) -> set[Call]:
+    """Every request that the program makes, and those that follow from them."""
+    known = things(program, api, settings)
+    found = set()
+    for thing, actions in calls_of(program).items():
+        arn, key = known[thing]
+        for action in actions:
+            found.add(Call(action, arn))
+            via = f"{action.partition(':')[0]}.{REGION}.amazonaws.com"
+            found |= {Call(one, key, {"kms:ViaService": via}) for one in IMPLIED.get(action, set())}
+    return found
+
+
+def role_of(program: str, api: Template) -> str:
+    return Roles(api).of_task() if program == SERVICE else Roles(api).of_function(program.replace("_", ""))
+
+
+def test_every_function_of_the_api_is_held_against_its_calls(api: Template) -> None:
+    own = [id_ for id_ in api.of("AWS::Lambda::Function") if id_.startswith(("processing", "rotation"))]
+    assert len(own) == len(OF_API) - 1
+
+
+@pytest.mark.parametrize("program", OF_API)
+def test_a_role_allows_every_call_of_its_program_and_the_use_of_keys_that_follows(
+    program: str, api: Template, settings: Settings
+) -> None:
+    calls, role = needed(program, api, settings), role_of(program, api)
+    assert calls
+    roles = Roles(api)
+    refused = [call for call in calls if not roles.allows(role, call.action, call.resource, call.context)]
+    assert not refused
+
+
+@pytest.mark.parametrize("program", OF_API)
+def test_a_role_allows_nothing_that_its_program_does_not_call(program: str, api: Template, settings: Settings) -> None:
+    calls = needed(program, api, settings)
+    unused = {
+        (action, resource)
+        for action, resource in Roles(api).granted(role_of(program, api))
+        if action not in BY_LAMBDA
+        and not any(call.action == action and fnmatchcase(call.resource, resource) for call in calls)
+    }
+    assert not unused
+
+
+@pytest.mark.parametrize("program", [one for one in OF_API if one != SERVICE])
+def test_lambda_may_do_what_it_does_with_the_role_of_a_function(program: str, api: Template) -> None:
+    roles, role = Roles(api), role_of(program, api)
+    function = api.one("AWS::Lambda::Function", program.replace("_", ""))
+    (group,) = [roles.resolve(function["LoggingConfig"]["LogGroup"])]
+    log = f"arn:aws:logs:{PLACE}:log-group:{group}:log-stream:2026"
+    assert roles.allows(role, "logs:PutLogEvents", log)
+    assert roles.allows(role, "xray:PutTraceSegments", "*")
+    # Lambda asks when the function is made, of all that there could be.
+    interface = f"arn:aws:ec2:{REGION}:{ACCOUNT}:*/*"
+    assert roles.allows(role, "ec2:CreateNetworkInterface", interface)
+    assert roles.allows(role, "ec2:DeleteNetworkInterface", interface)
