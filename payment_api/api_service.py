@@ -37,6 +37,7 @@ from aws_cdk.aws_logs import ILogGroup
 from aws_cdk.aws_sqs import Queue
 from constructs import Construct, IDependable
 
+from payment_api import grants
 from payment_api.database import Database
 from payment_api.endpoints import Endpoints
 from payment_api.load_balancer import TASK_PORT, ServiceLoadBalancer
@@ -90,7 +91,7 @@ class ApiService(Construct):
             one.group.connections.allow_to(self.group, Port.tcp(TASK_PORT), "Requests to the tasks")
         database.admit(self.group, "Tasks of the payment API to the database")
         self.task = self._task(database, queue, log_group)
-        queue.grant_send_messages(self.task.task_role)
+        grants.allow_sending(self.task.task_role, queue)
         database.grant_login(self.task.task_role, database.settings.service_user)
         self.service = FargateService(
             self,
@@ -113,7 +114,7 @@ class ApiService(Construct):
         for one in load_balancers:
             self.service.attach_to_application_target_group(one.targets)
             self.service.node.add_dependency(one.listener, one.rule)
-        self.service.node.add_dependency(database_ready)
+        self.service.node.add_dependency(database_ready, database.group, self.group, *endpoints.way)
         self._scale()
 
     def _task(self, database: Database, queue: Queue, log_group: ILogGroup) -> FargateTaskDefinition:

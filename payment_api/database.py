@@ -22,8 +22,8 @@ from aws_cdk.aws_rds import (
     ParameterGroup,
     PerformanceInsightRetention,
 )
-from aws_cdk.aws_secretsmanager import ISecret, SecretTargetAttachment
-from constructs import Construct
+from aws_cdk.aws_secretsmanager import ISecret
+from constructs import Construct, IDependable
 
 from payment_api.encryption import Encryption
 from payment_api.logs import AuditLog
@@ -42,7 +42,7 @@ def log_group_name(names: Names) -> str:
 
 
 class Database(Construct):
-    """The cluster as ``cluster``, its group as ``group``."""
+    """The cluster as ``cluster``, its group as ``group``, and what writes its place into the secret, ``attachment``."""
 
     requirements = ("P4.1", "P4.2", "P4.4")
 
@@ -99,7 +99,9 @@ class Database(Construct):
             removal_policy=RemovalPolicy.SNAPSHOT if protected else RemovalPolicy.DESTROY,
         )
         self.cluster.node.add_dependency(log_group)
-        self.master_with_place = SecretTargetAttachment(self, "master-attachment", secret=master, target=self.cluster)
+        attached = self.cluster.secret  # attached by CDK: RDS writes into the secret where the database is
+        assert attached is not None  # noqa: S101  # what CDK says of a cluster with credentials from a secret
+        self.attachment: IDependable = attached
 
     def _instance(self, name: str, key: IKey) -> IClusterInstance:
         return ClusterInstance.provisioned(

@@ -17,29 +17,28 @@ from aws_cdk.aws_ec2 import (
     SecurityGroup,
 )
 from aws_cdk.aws_iam import AnyPrincipal, Effect, PolicyStatement
-from constructs import Construct
+from constructs import Construct, IDependable
 
-from payment_api.network import Network
+from payment_api.network import PRIVATE, Network
 from payment_api.settings.network import NetworkSettings
 from settings.naming import Names
 
 HTTPS = 443
-# Whom each serves: image pulls (ecr, s3), logs and metrics, keys, secrets, sessions by IAM (sts), the queue, the
-# database's tokens and rotation, API keys that rotate, deployments, and Systems Manager on the NAT instances.
+# Whom each serves: Fargate pulls images and writes logs in the task's name, functions and tasks call the others, and
+# Systems Manager manages the NAT instances. Keys are used by the services that hold what is encrypted, a token for the
+# database is signed without a call, and metrics are lines of logs: there is no endpoint for KMS, STS, RDS, CloudWatch.
+# Functions are traced; whether Lambda sends traces by a function's network is documented nowhere.
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html: Fargate needs none of ECS's own.
 SERVICES = {
     "ecr-api": InterfaceVpcEndpointAwsService.ECR,
     "ecr-dkr": InterfaceVpcEndpointAwsService.ECR_DOCKER,
-    "ecs": InterfaceVpcEndpointAwsService.ECS,
-    "ecs-agent": InterfaceVpcEndpointAwsService.ECS_AGENT,
-    "ecs-telemetry": InterfaceVpcEndpointAwsService.ECS_TELEMETRY,
     "logs": InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
-    "monitoring": InterfaceVpcEndpointAwsService.CLOUDWATCH_MONITORING,
-    "xray": InterfaceVpcEndpointAwsService.XRAY,
-    "kms": InterfaceVpcEndpointAwsService.KMS,
     "secretsmanager": InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
-    "sts": InterfaceVpcEndpointAwsService.STS,
     "sqs": InterfaceVpcEndpointAwsService.SQS,
-    "rds": InterfaceVpcEndpointAwsService.RDS,
+    # API Gateway's own API, by which keys rotate; `execute-api`, which CDK calls APIGATEWAY, is for private APIs.
+    # https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html
+    "apigateway": InterfaceVpcEndpointAwsService("apigateway"),
+    "xray": InterfaceVpcEndpointAwsService.XRAY,
     "ssm": InterfaceVpcEndpointAwsService.SSM,
     "ssmmessages": InterfaceVpcEndpointAwsService.SSM_MESSAGES,
     "ec2messages": InterfaceVpcEndpointAwsService.EC2_MESSAGES,
@@ -56,6 +55,7 @@ class Endpoints(Construct):
     ) -> None:
         super().__init__(scope, id_)
         self._names = names
+        self._subnets = network.vpc.select_subnets(subnet_group_name=PRIVATE).subnets
         self.group = SecurityGroup(
             self,
             "group",
@@ -82,6 +82,11 @@ class Endpoints(Construct):
         )
         self._limit_gateways()
         self.interfaces = {name: self._interface(name, service, network) for name, service in SERVICES.items()}
+
+    @property
+    def way(self) -> list[IDependable]:
+        """What a client depends on: whatever calls an AWS service is made after it, and deleted before it."""
+        return [self.clients, self.group, self.s3, self.dynamodb, *self.interfaces.values(), *self._subnets]
 
     def _interface(self, name: str, service: InterfaceVpcEndpointAwsService, network: Network) -> InterfaceVpcEndpoint:
         endpoint = network.vpc.add_interface_endpoint(

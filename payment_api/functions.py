@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk.aws_ec2 import SecurityGroup
-from aws_cdk.aws_iam import PolicyStatement, Role, ServicePrincipal
+from aws_cdk.aws_iam import Effect, PolicyStatement, Role, ServicePrincipal
 from aws_cdk.aws_kms import IKey
 from aws_cdk.aws_lambda import Architecture, Code, Function, LoggingFormat, Runtime, Tracing
 from constructs import Construct
@@ -26,7 +26,7 @@ def packaged(name: str) -> Path:
 
 
 class ManagedFunction(Function):
-    """A function, in the private tier if it is given a network. What it may do beyond that, and logging, is granted."""
+    """A function in the private tier. What it may do beyond that, and logging, is granted where both ends are known."""
 
     requirements = ("P3.3", "P4.4")
 
@@ -37,8 +37,8 @@ class ManagedFunction(Function):
         *,
         name: str,
         names: Names,
-        network: Network | None,
-        endpoints: Endpoints | None,
+        network: Network,
+        endpoints: Endpoints,
         logs_key: IKey,
         environment_key: IKey,
         log_days: int,
@@ -55,8 +55,8 @@ class ManagedFunction(Function):
             scope, f"{id_}-role", role_name=names.of(purpose), assumed_by=ServicePrincipal("lambda.amazonaws.com")
         )
         log.grant_write(role)
-        if network:
-            role.add_to_policy(network_interfaces())
+        for statement in network_interfaces(names, Stack.of(scope).region, purpose):
+            role.add_to_policy(statement)
         super().__init__(
             scope,
             id_,
@@ -74,26 +74,36 @@ class ManagedFunction(Function):
             log_group=log,
             logging_format=LoggingFormat.JSON,
             tracing=Tracing.ACTIVE,
-            vpc=network.vpc if network else None,
-            vpc_subnets=network.private if network else None,
-            security_groups=[endpoints.clients, *groups] if endpoints else None,
+            vpc=network.vpc,
+            vpc_subnets=network.private,
+            security_groups=[endpoints.clients, *groups],
             reserved_concurrent_executions=reserved_concurrency,
         )
+        self.node.add_dependency(*endpoints.way, *groups)
 
 
-def network_interfaces() -> PolicyStatement:
-    """What a function in a network needs of EC2, which takes no resource for it.
+def network_interfaces(names: Names, region: str, function: str) -> list[PolicyStatement]:
+    """What Lambda needs for the interfaces of a function in a network, and what the function's own code may not use.
 
+    Describing takes no resource. Lambda asks for the others when the function is made, of interfaces of any id.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
     """
-    return PolicyStatement(
-        actions=[
-            "ec2:CreateNetworkInterface",
-            "ec2:DescribeNetworkInterfaces",
-            "ec2:DescribeSubnets",
-            "ec2:DeleteNetworkInterface",
-            "ec2:AssignPrivateIpAddresses",
-            "ec2:UnassignPrivateIpAddresses",
-        ],
-        resources=["*"],
-    )
+    describe = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+    change = [
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:UnassignPrivateIpAddresses",
+    ]
+    arn = f"arn:aws:lambda:{region}:{names.account_id}:function:{names.of(function)}"
+    return [
+        PolicyStatement(actions=describe, resources=["*"]),
+        PolicyStatement(actions=change, resources=[f"arn:aws:ec2:{region}:{names.account_id}:*/*"]),
+        PolicyStatement(
+            sid="NotByTheCodeItself",
+            effect=Effect.DENY,
+            actions=[*describe, *change],
+            resources=["*"],
+            conditions={"ArnEquals": {"lambda:SourceFunctionArn": arn}},
+        ),
+    ]

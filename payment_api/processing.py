@@ -19,6 +19,7 @@ from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from aws_cdk.aws_secretsmanager import ISecret
 from constructs import Construct
 
+from payment_api import grants
 from payment_api.database import Database
 from payment_api.encryption import Encryption
 from payment_api.endpoints import HTTPS, Endpoints
@@ -31,6 +32,7 @@ from settings.common import FUNCTIONS_CA_FILE, RECONCILE_SECONDS
 
 RECONCILE_MINUTES = 5
 PREPARE_SECONDS = 300
+ANSWER_SECONDS = 60  # for Lambda to start the function, and for its answer
 APPLICATION_ROLE = "payments_application"
 
 
@@ -107,7 +109,8 @@ class Processing(Construct):
             },
             groups=[self.database_clients],
         )
-        master.grant_read(function)
+        function.node.add_dependency(self._database.group)
+        grants.allow_reading(function, master)
         ready = CustomResource(
             self,
             "database-ready",
@@ -119,9 +122,11 @@ class Processing(Construct):
                 # Other code, or another step of the schema, is a reason to call it again.
                 "Version": hashlib.sha256(packaged("prepare_database").read_bytes()).hexdigest(),
             },
-            removal_policy=RemovalPolicy.DESTROY,
+            # The function does nothing on Delete: it is not asked, and a rollback need not wait for its answer.
+            removal_policy=RemovalPolicy.RETAIN,
+            service_timeout=Duration.seconds(PREPARE_SECONDS + ANSWER_SECONDS),
         )
-        ready.node.add_dependency(self._database.cluster, function, self.database_clients)
+        ready.node.add_dependency(self._database.cluster, self._database.attachment, function)
         return function, ready
 
     def _process_payments(self) -> ManagedFunction:
@@ -132,7 +137,7 @@ class Processing(Construct):
             memory_mib=processing.memory_mib,
             reserved_concurrency=processing.concurrency,
         )
-        self._queues.payments.grant_consume_messages(function)
+        grants.allow_consuming(function, self._queues.payments)
         function.add_event_source(
             SqsEventSource(
                 self._queues.payments,
@@ -151,7 +156,7 @@ class Processing(Construct):
             memory_mib=self._settings.processing.memory_mib,
             reserved_concurrency=1,
         )
-        self._queues.payments.grant_send_messages(function)
+        grants.allow_sending(function, self._queues.payments)
         Rule(
             self,
             "reconcile-schedule",
@@ -180,6 +185,6 @@ class Processing(Construct):
             **more,
         )
         database.grant_login(function, database.settings.processing_user)
-        self._acquirer.grant_read(function)
-        function.node.add_dependency(self.database_ready)
+        grants.allow_reading(function, self._acquirer)
+        function.node.add_dependency(self.database_ready, self._database.group)
         return function

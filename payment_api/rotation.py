@@ -7,13 +7,12 @@ rotation), and their schedules.
 
 from __future__ import annotations
 
-from aws_cdk import Duration
 from aws_cdk.aws_ec2 import SecurityGroup
-from aws_cdk.aws_iam import PolicyStatement
-from aws_cdk.aws_lambda import CfnPermission
-from aws_cdk.aws_secretsmanager import RotationSchedule
+from aws_cdk.aws_iam import ServicePrincipal
+from aws_cdk.aws_secretsmanager import CfnRotationSchedule, ISecret
 from constructs import Construct
 
+from payment_api import grants
 from payment_api.database import Database
 from payment_api.encryption import Encryption
 from payment_api.endpoints import Endpoints
@@ -64,39 +63,20 @@ class Rotation(Construct):
             groups=[database_clients],
             reserved_concurrency=1,  # one rotation at a time
         )
-        self.database_function.add_to_role_policy(random_passwords())
-        # CDK lets the function read and write this one secret, and Secrets Manager call the function.
-        schedule = RotationSchedule(
-            self,
-            "database-schedule",
-            secret=secrets.database,
-            rotation_lambda=self.database_function,
-            automatically_after=Duration.days(settings.secrets.rotation_days),
-            rotate_immediately_on_update=False,
-        )
+        schedule = self._schedule("database", secrets.database, self.database_function)
         # Where the database is must be in the secret before a rotation begins.
-        schedule.node.add_dependency(database.master_with_place)
-        self._limit_callers(self.database_function)
-        self.api_key_function = self._api_key_function(gateway)
-        RotationSchedule(
-            self,
-            "api-key-schedule",
-            secret=secrets.api_key,
-            rotation_lambda=self.api_key_function,
-            automatically_after=Duration.days(settings.secrets.rotation_days),
-            rotate_immediately_on_update=False,
-        )
-        self._limit_callers(self.api_key_function)
+        schedule.node.add_dependency(database.attachment, database.group)
+        self.api_key_function = self._api_key_function(network, endpoints, gateway)
+        self._schedule("api-key", secrets.api_key, self.api_key_function)
 
-    def _api_key_function(self, gateway: Gateway) -> ManagedFunction:
-        """Outside the network: API Gateway's own API is not among those that endpoints reach."""
+    def _api_key_function(self, network: Network, endpoints: Endpoints, gateway: Gateway) -> ManagedFunction:
         function = ManagedFunction(
             self,
             "rotate-api-key",
             name="rotate_api_key",
             names=self._settings.names,
-            network=None,
-            endpoints=None,
+            network=network,
+            endpoints=endpoints,
             logs_key=self._encryption.logs,
             environment_key=self._encryption.messages,
             log_days=self._settings.observability.log_retention_days,
@@ -109,20 +89,34 @@ class Rotation(Construct):
             },
             reserved_concurrency=1,
         )
-        function.add_to_role_policy(random_passwords())
         keys = f"arn:aws:apigateway:{self._settings.region}::/apikeys"
         plan = f"arn:aws:apigateway:{self._settings.region}::/usageplans/{gateway.usage_plan.usage_plan_id}/keys"
-        for actions, resources in (("GET POST", [keys, plan]), ("GET DELETE", [f"{keys}/*"])):
-            allowed = [f"apigateway:{action}" for action in actions.split()]
-            function.add_to_role_policy(PolicyStatement(actions=allowed, resources=resources))
+        grants.allow(function, ["apigateway:GET", "apigateway:POST"], [keys, plan])
+        grants.allow(function, ["apigateway:GET", "apigateway:DELETE"], [f"{keys}/*"])
         return function
 
-    def _limit_callers(self, function: ManagedFunction) -> None:
-        for permission in function.node.find_all():
-            if isinstance(permission, CfnPermission):  # CDK says who may call it, and not on whose behalf
-                permission.source_account = self._settings.account_id
+    def _schedule(self, name: str, secret: ISecret, function: ManagedFunction) -> CfnRotationSchedule:
+        """A rotation by the function, which may do it, and which Secrets Manager may call.
 
-
-def random_passwords() -> PolicyStatement:
-    """Secrets Manager makes passwords for anybody who may ask; the action takes no resource."""
-    return PolicyStatement(actions=["secretsmanager:GetRandomPassword"], resources=["*"])
+        https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets-required-permissions-function.html
+        """
+        grants.allow_rotating(function, secret)
+        grants.allow(function, ["secretsmanager:GetRandomPassword"], ["*"])  # takes no resource
+        function.add_permission(
+            "secrets-manager",
+            principal=ServicePrincipal("secretsmanager.amazonaws.com"),
+            source_account=self._settings.account_id,
+        )
+        schedule = CfnRotationSchedule(
+            self,
+            f"{name}-schedule",
+            secret_id=secret.secret_arn,
+            rotation_lambda_arn=function.function_arn,
+            rotation_rules=CfnRotationSchedule.RotationRulesProperty(
+                schedule_expression=f"rate({self._settings.secrets.rotation_days} days)"
+            ),
+            # Secrets Manager tries testSecret with a copy of the current value instead.
+            rotate_immediately_on_update=False,
+        )
+        schedule.node.add_dependency(function)
+        return schedule

@@ -16,13 +16,8 @@ The environment says:
 - KEY_TAGS: JSON, the tags of the keys; may be left out;
 - KEY_LENGTH: characters of a new key, all letters and digits; 40 if it is left out.
 
-Permissions, beside logs: on its secret secretsmanager:DescribeSecret, GetSecretValue, PutSecretValue,
-UpdateSecretVersionStage and ListSecretVersionIds, secretsmanager:GetRandomPassword on *, and kms:Decrypt and
-kms:GenerateDataKey on its key by way of Secrets Manager; apigateway:GET and apigateway:POST on
-arn:aws:apigateway:REGION::/apikeys and on /usageplans/USAGE_PLAN_ID/keys, apigateway:GET and apigateway:DELETE on
-/apikeys/*, and with KEY_TAGS apigateway:PUT on /tags/*.
+What it calls of AWS is in calls.toml; with KEY_TAGS also apigateway:PUT on /tags/*.
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagement.html
-API Gateway's own API is not among those that VPC endpoints reach: the function stands outside the network.
 """
 
 from __future__ import annotations

@@ -27,11 +27,9 @@ The environment may say:
   whoever may write a secret could otherwise take any user's place;
 - PASSWORD_LENGTH and EXCLUDED_CHARACTERS: of new passwords, in place of those below.
 
-Permissions, beside logs and network: on its secrets secretsmanager:DescribeSecret, GetSecretValue, PutSecretValue,
-UpdateSecretVersionStage and ListSecretVersionIds (of the master secret, where another function rotates it,
-GetSecretValue alone), secretsmanager:GetRandomPassword on *, and kms:Decrypt and kms:GenerateDataKey on their key by
-way of Secrets Manager; where they are replicated kms:Encrypt too, and all three on the replicas' key. The master user
-needs CREATEROLE; from PostgreSQL 16 on it must have made the first user.
+What it calls of AWS is in calls.toml; of a master secret that another function rotates GetSecretValue alone, and where
+secrets are replicated kms:Encrypt too, and all three on the replicas' key. The master user needs CREATEROLE; from
+PostgreSQL 16 on it must have made the first user.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import pytest
 
 from payment_api.endpoints import SERVICES
 from payment_api.settings import Settings
+from tests.payment_api.programs import OF_API, calls_of
 from tests.payment_api.support import Template, as_list, tags
 
 
@@ -118,6 +119,30 @@ def test_every_service_that_is_called_has_an_endpoint_with_a_policy(api: Templat
         assert not [
             s for s in others if s["Action"] not in {"s3:GetObject", "s3:PutObject"} or "*" in as_list(s["Resource"])
         ]
+
+
+# What AWS itself calls by the network in the name of a task (images, logs), a function (traces) or a NAT instance
+# (management). https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html
+BY_AWS = {"ecr-api", "ecr-dkr", "logs", "xray", "ssm", "ssmmessages", "ec2messages"}
+# A login to the database is a token that is signed without a call.
+WITHOUT_A_CALL = {"rds-db"}
+
+
+@pytest.mark.requirement("P1.2")
+def test_each_service_that_a_program_calls_has_an_endpoint_and_no_other_has() -> None:
+    called = {
+        action.partition(":")[0] for program in OF_API for actions in calls_of(program).values() for action in actions
+    }
+    assert called
+    assert set(SERVICES) == (called - WITHOUT_A_CALL) | BY_AWS
+
+
+@pytest.mark.requirement("P1.2")
+def test_every_function_of_ours_is_in_the_private_tier(api: Template) -> None:
+    own = {id_: one for id_, one in api.of("AWS::Lambda::Function").items() if not id_.startswith("Custom")}
+    assert len(own) == len(OF_API) - 1
+    for id_, one in own.items():
+        assert all("private" in subnet["Ref"] for subnet in one["VpcConfig"]["SubnetIds"]), id_
 
 
 @pytest.mark.requirement("P1.3")

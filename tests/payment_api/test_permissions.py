@@ -5,29 +5,18 @@ What a call implies is there too: a secret or a queue under a key of ours is of 
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 import pytest
 
 from payment_api.settings import Settings
 from tests.payment_api.policies import ACCOUNT, PLACE, REGION, Roles
+from tests.payment_api.programs import OF_API, SERVICE, calls_of
 from tests.payment_api.support import Template
 
 pytestmark = pytest.mark.requirement("P3.3")
 
-PROJECT = Path(__file__).parents[2]
-SERVICE = "payments service"
-PROGRAMS = {
-    **{path.name: path for path in (PROJECT / "lambda").iterdir()},
-    SERVICE: PROJECT / "services" / "payments",
-}
-OF_API = (
-    *("prepare_database", "process_payment", "reconcile_payments", "rotate_api_key", "rotate_database_secret"),
-    SERVICE,
-)
 # What a call of a service means for the key under which the thing is.
 # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
@@ -53,12 +42,6 @@ class Call:
     action: str
     resource: str
     context: dict[str, str] = field(default_factory=dict, hash=False)
-
-
-def calls_of(program: str) -> dict[str, list[str]]:
-    """What a program calls, by thing."""
-    read: dict[str, list[str]] = tomllib.loads((PROGRAMS[program] / "calls.toml").read_text())
-    return read
 
 
 def things(program: str, api: Template, settings: Settings) -> dict[str, tuple[str, str]]:
