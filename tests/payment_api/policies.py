@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from policy.evaluation import Decision, Request, evaluate
+from iam.evaluation import Decision, Request, evaluate
 from tests.payment_api.support import Template, as_list
 
 ACCOUNT, REGION = "123456789012", "ap-southeast-1"
