@@ -43,6 +43,7 @@ from payment_api.endpoints import Endpoints
 from payment_api.load_balancer import TASK_PORT, ServiceLoadBalancer
 from payment_api.network import Network
 from payment_api.settings.runtime import ServiceSettings
+from payment_api.settings.sizing import MAX_HEALTHY_PERCENT
 from settings.naming import Names
 
 CPU_PERCENT, MEMORY_PERCENT = 70, 80  # P3.1
@@ -92,6 +93,7 @@ class ApiService(Construct):
         database.admit(self.group, "Tasks of the payment API to the database")
         self.task = self._task(database, queue, log_group)
         grants.allow_sending(self.task.task_role, queue)
+        grants.allow(self.task.task_role, ["sqs:GetQueueAttributes"], [queue.queue_arn])  # whether it is reached
         database.grant_login(self.task.task_role, database.settings.service_user)
         self.service = FargateService(
             self,
@@ -104,7 +106,7 @@ class ApiService(Construct):
             security_groups=[self.group, endpoints.clients],
             assign_public_ip=False,
             min_healthy_percent=100,
-            max_healthy_percent=200,
+            max_healthy_percent=MAX_HEALTHY_PERCENT,
             circuit_breaker=DeploymentCircuitBreaker(enable=True, rollback=True),
             health_check_grace_period=Duration.seconds(60),
             availability_zone_rebalancing=AvailabilityZoneRebalancing.ENABLED,

@@ -17,14 +17,19 @@ from constructs import Construct
 from payment_api.logs import AuditLog
 from settings.naming import Names
 
-SQL_INJECTION, CROSS_SITE_SCRIPTING, SIZES, RATE = "sql-injection", "cross-site-scripting", "sizes", "rate"
+SQL_INJECTION, CROSS_SITE_SCRIPTING, SIZES = "sql-injection", "cross-site-scripting", "sizes"
+RATE, TOTAL_RATE = "rate", "total-rate"
 # Rule groups state the most capacity that they may use, for good: with room for a rule more. Costs of statements:
 # https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-list.html
 CAPACITIES = {SQL_INJECTION: 500, CROSS_SITE_SCRIPTING: 600, SIZES: 50}
 LARGEST_BODY_BYTES = 8 * 1024  # a payment is far smaller; WAF looks at 8 KiB of a body behind a load balancer
 LARGEST_QUERY_BYTES = 2048
 LARGEST_PATH_BYTES = 512
-REQUESTS_IN_5_MINUTES = 100_000  # of one address: a large client may be a third of the throttle of 1,000 a second
+RATE_WINDOW_SECONDS = (
+    60  # https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based.html
+)
+SHARE_OF_ONE_ADDRESS = 3  # a large client may send a third of what all may
+TOO_MANY_REQUESTS = 429
 # What is decoded before it is looked at, in this order; an attack is written so as not to look like one.
 TRANSFORMATIONS = ("URL_DECODE_UNI", "HTML_ENTITY_DECODE", "LOWERCASE")
 # https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-list.html
@@ -67,9 +72,12 @@ class EdgeFirewall(Construct):
 
     requirements = ("P2.1",)
 
-    def __init__(self, scope: Construct, id_: str, *, names: Names, logs_key: IKey, protected: bool) -> None:
+    def __init__(
+        self, scope: Construct, id_: str, *, names: Names, requests_per_second: int, logs_key: IKey, protected: bool
+    ) -> None:
         super().__init__(scope, id_)
         self._names, self._key, self._protected = names, logs_key, protected
+        self._requests = requests_per_second * RATE_WINDOW_SECONDS
         self.groups = {
             SQL_INJECTION: self._group(SQL_INJECTION, _sql_injection),
             CROSS_SITE_SCRIPTING: self._group(CROSS_SITE_SCRIPTING, _cross_site_scripting),
@@ -139,7 +147,13 @@ class EdgeFirewall(Construct):
             scope="REGIONAL",
             default_action=CfnWebACL.DefaultActionProperty(allow={}),
             visibility_config=_visible(CfnWebACL, place),
-            rules=[_rate_limit(0), *self._own_rules(1), *_managed_rules(10)],
+            rules=[
+                _rate_limit(RATE, 0, self._requests // SHARE_OF_ONE_ADDRESS, of="IP"),
+                *self._own_rules(1),
+                *_managed_rules(10),
+                # Last: what others block does not count.
+                _rate_limit(TOTAL_RATE, 30, self._requests, of="CONSTANT"),
+            ],
         )
         # WAF writes only to log groups with names that begin so.
         name = f"aws-waf-logs-{self._names.of(place)}"
@@ -171,17 +185,31 @@ class EdgeFirewall(Construct):
         ]
 
 
-def _rate_limit(priority: int) -> CfnWebACL.RuleProperty:
+def _rate_limit(name: str, priority: int, requests: int, *, of: str) -> CfnWebACL.RuleProperty:
+    """At most so many requests in a window: ``of`` one address (IP), or all together (CONSTANT)."""
+    everything = CfnWebACL.StatementProperty(
+        size_constraint_statement=CfnWebACL.SizeConstraintStatementProperty(
+            comparison_operator="GE",
+            size=0,
+            field_to_match=CfnWebACL.FieldToMatchProperty(uri_path={}),
+            text_transformations=[CfnWebACL.TextTransformationProperty(priority=0, type="NONE")],
+        )
+    )
+    answer = CfnWebACL.CustomResponseProperty(response_code=TOO_MANY_REQUESTS)
     return CfnWebACL.RuleProperty(
-        name=RATE,
+        name=name,
         priority=priority,
-        action=CfnWebACL.RuleActionProperty(block={}),
+        action=CfnWebACL.RuleActionProperty(block=CfnWebACL.BlockActionProperty(custom_response=answer)),
         statement=CfnWebACL.StatementProperty(
             rate_based_statement=CfnWebACL.RateBasedStatementProperty(
-                aggregate_key_type="IP", limit=REQUESTS_IN_5_MINUTES
+                aggregate_key_type=of,
+                limit=requests,
+                evaluation_window_sec=RATE_WINDOW_SECONDS,
+                # AWS wants to be told what counts where nothing tells requests apart.
+                scope_down_statement=everything if of == "CONSTANT" else None,
             )
         ),
-        visibility_config=_visible(CfnWebACL, RATE),
+        visibility_config=_visible(CfnWebACL, name),
     )
 
 

@@ -99,7 +99,7 @@ class Gateway(Construct):
         )
         log_name = self._names.log_group("gateway-access")
         self.access_log = AuditLog(self, "access-log", name=log_name, key=logs_key, protected=settings.protected)
-        self.api = self._make_api(settings.gateway)
+        self.api = self._make_api(settings.gateway, owns_account=settings.owns_account)
         self.api.node.try_remove_child("Endpoint")  # CDK's output of the default endpoint, which is off
         deployment = self.api.latest_deployment
         assert deployment is not None  # noqa: S101  # what CDK says of an API with a stage
@@ -110,7 +110,8 @@ class Gateway(Construct):
         self.domain = self._make_domain(settings.gateway)
         self.usage_plan = self._make_usage_plan(settings.gateway, api_key)
 
-    def _make_api(self, settings: GatewaySettings) -> RestApi:
+    def _make_api(self, settings: GatewaySettings, *, owns_account: bool) -> RestApi:
+        makes_role = owns_account and settings.makes_account_logging_role
         return RestApi(
             self,
             "api",
@@ -118,9 +119,9 @@ class Gateway(Construct):
             description="Payments",
             endpoint_types=[EndpointType.REGIONAL],
             disable_execute_api_endpoint=True,
-            # The role by which API Gateway logs is a setting of the account, for one environment to make.
-            cloud_watch_role=settings.sets_account_logging_role,
-            cloud_watch_role_removal_policy=RemovalPolicy.DESTROY if settings.sets_account_logging_role else None,
+            # An account has one role by which API Gateway writes logs; without it no stage that logs can be made.
+            cloud_watch_role=makes_role,
+            cloud_watch_role_removal_policy=RemovalPolicy.DESTROY if makes_role else None,
             deploy_options=StageOptions(
                 stage_name=STAGE,
                 throttling_rate_limit=settings.requests_per_second,

@@ -22,7 +22,7 @@ ROTATE = (
     "secretsmanager:PutSecretValue",
     "secretsmanager:UpdateSecretVersionStage",
 )
-SEND = ("sqs:GetQueueAttributes", "sqs:SendMessage")
+SEND = ("sqs:SendMessage",)
 CONSUME = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
 # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html

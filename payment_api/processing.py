@@ -15,7 +15,6 @@ from aws_cdk import CustomResource, Duration, RemovalPolicy
 from aws_cdk.aws_ec2 import Peer, Port, SecurityGroup
 from aws_cdk.aws_events import Rule, Schedule
 from aws_cdk.aws_events_targets import LambdaFunction
-from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from aws_cdk.aws_secretsmanager import ISecret
 from constructs import Construct
 
@@ -138,13 +137,12 @@ class Processing(Construct):
             reserved_concurrency=processing.concurrency,
         )
         grants.allow_consuming(function, self._queues.payments)
-        function.add_event_source(
-            SqsEventSource(
-                self._queues.payments,
-                batch_size=processing.batch_size,
-                max_concurrency=processing.concurrency,
-                report_batch_item_failures=True,
-            )
+        function.add_event_source_mapping(
+            "payments",
+            event_source_arn=self._queues.payments.queue_arn,
+            batch_size=processing.batch_size,
+            max_concurrency=processing.concurrency,
+            report_batch_item_failures=True,
         )
         return function
 

@@ -140,7 +140,14 @@ class PaymentApi(Stack):
             secrets=self.secrets,
             gateway=self.gateway,
         )
-        self.firewall = EdgeFirewall(self, "firewall", names=names, logs_key=self.encryption.logs, protected=protected)
+        self.firewall = EdgeFirewall(
+            self,
+            "firewall",
+            names=names,
+            requests_per_second=settings.gateway.requests_per_second,
+            logs_key=self.encryption.logs,
+            protected=protected,
+        )
         self.firewall.protect_load_balancer(self.load_balancer.load_balancer.load_balancer_arn)
         self.firewall.protect_gateway(self.gateway.api.deployment_stage.stage_arn)
         self.audit = Audit(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -41,10 +41,16 @@ def load(environment: str) -> Settings:
     return load_as(Settings, environment, ENVIRONMENTS)
 
 
-def load_as(model: type[Model], environment: str, folder: Path) -> Model:
-    """As ``load``, of settings of another form, whose files are in ``folder``."""
+def load_as(model: type[Model], environment: str, folder: Path, identity: Sequence[str] = ()) -> Model:
+    """As ``load``, of settings of another form, whose files are in ``folder``.
+
+    ``identity`` names the settings, such as ``domain.api_name``, that are of one environment alone: a file that says
+    another environment_suffix than the file that it extends does not inherit them.
+    """
     path = _path_of(environment, folder)
     values = _read_with_base(path, folder)
+    if inherited := list(_inherited_identity(path, folder, identity)):
+        raise SettingsError(inherited)
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -96,6 +102,30 @@ def _read_with_base(path: Path, folder: Path, extended: tuple[Path, ...] = ()) -
     if not isinstance(base, str) or base not in bases:
         raise SettingsError([f"{path.name}: extends: {base!r} is not allowed; one of {', '.join(sorted(bases))} is"])
     return _merged(_read_with_base(bases[base], folder, (*extended, path)), values)
+
+
+def _inherited_identity(path: Path, folder: Path, identity: Sequence[str]) -> Iterator[str]:
+    """A line for each setting of another environment that a file has by extending its file."""
+    own = _read(path)
+    base = own.pop("extends", None)
+    if base is None or "environment_suffix" not in own:
+        return
+    inherited = _read_with_base(folder / f"{base}.toml", folder, (path,))
+    for name in identity:
+        value, stated = _at(inherited, name), _at(own, name)
+        if value is not None and stated is None and inherited.get("environment_suffix") != own["environment_suffix"]:
+            yield (
+                f"{path.name}: {name}: {value!r} is not allowed; it names the environment of {base}: say another, or "
+                f"leave it out of {base}.toml, so that each environment has one of its own"
+            )
+
+
+def _at(values: Mapping[str, Any], name: str) -> Any:
+    """The value at a path such as ``domain.api_name``; none, if there is none."""
+    found: Any = values
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from settings.errors import SettingsError
 from settings.loading import exit_with, known_environments, load_as
 
 ENVIRONMENTS = Path(__file__).parent / "environments"
+IDENTITY = ("domain.api_name", "domain.load_balancer_name", "secrets.database", "secrets.api_key", "secrets.acquirer")
+"""What one environment alone may have: a second one would take it over."""
 
 
 def load(environment: str) -> Settings:
@@ -15,7 +17,7 @@ def load(environment: str) -> Settings:
     Raises:
         SettingsError: with all problems, one line each.
     """
-    return load_as(Settings, environment, ENVIRONMENTS)
+    return load_as(Settings, environment, ENVIRONMENTS, IDENTITY)
 
 
 def load_or_exit(environment: str) -> Settings:

@@ -12,13 +12,23 @@ KeyArn = Annotated[
     str, matching(r"arn:aws:kms:[a-z0-9-]+:\d{12}:key/[0-9a-f-]{36}", "the ARN of a key of KMS is allowed")
 ]
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+# A name that ends with a hyphen and six characters is taken for a complete ARN's ending, and not found.
 SecretName = Annotated[
-    str, matching(r"[A-Za-z0-9/_+=.@-]{1,512}", "the name of a secret is allowed: letters, digits and any of /_+=.@-")
+    str,
+    matching(
+        r"(?!.*-[A-Za-z0-9]{6}$)[A-Za-z0-9/_+=.@-]{1,512}",
+        "the name of a secret is allowed: letters, digits and any of /_+=.@-, without a hyphen and six characters at "
+        "its end, which Secrets Manager would take for the end of an ARN",
+    ),
 ]
 
 
 class SecretSettings(SettingsModel):
-    """Entries of Secrets Manager that exist; the stack rotates them and never makes one (P4.5)."""
+    """Entries of Secrets Manager that exist; the stack rotates them and never makes one (P4.5).
+
+    Left out, they are named after the environment: `PREFIX/SUFFIX/database` and so on. No two environments may share
+    one.
+    """
 
     database: SecretName
     """The master user of the database: JSON with `username` and `password`."""

@@ -21,7 +21,10 @@ ObjectVersion = Annotated[
 
 
 class DomainSettings(SettingsModel):
-    """The names by which the API is reached, in a zone and with a certificate that exist."""
+    """The names by which the API is reached, in a zone and with a certificate that exist.
+
+    Left out, they are named after the environment: `api-SUFFIX.ZONE` and `direct-SUFFIX.ZONE`.
+    """
 
     zone_name: DomainName
     """The hosted zone, in Route 53, that takes both names."""
@@ -45,10 +48,13 @@ class GatewaySettings(SettingsModel):
     trust_store_version: ObjectVersion
     """The version of the object that is trusted; another one is trusted only by another deployment."""
     requests_per_second: Annotated[int, Field(ge=1, le=10_000)] = 1000
-    """Requests a second that the stage takes from all clients together."""
+    """Requests a second: from one API key by its usage plan, to one method by the stage, and from all clients to all
+    methods together by the web ACL, which counts a minute."""
     burst_requests: Annotated[int, Field(ge=1, le=5000)] = 2000
-    """Requests that it takes at once, from a full bucket of tokens that fills with requests_per_second."""
-    requests_per_day_and_client: Annotated[int, Field(ge=1, le=1_000_000_000)] = 10_000_000
-    """Requests a day that one API key is good for."""
-    sets_account_logging_role: bool = False
-    """Whether this environment makes the role by which API Gateway logs: a setting of the account, for one to make."""
+    """Requests that a plan and a method take at once, from a full bucket of tokens that fills with
+    requests_per_second."""
+    requests_per_day_and_client: Annotated[int, Field(ge=1, le=1_000_000_000)] = 86_400_000
+    """Requests a day that one API key is good for: not fewer than a day at requests_per_second has."""
+    makes_account_logging_role: bool = True
+    """Whether the environment that account_owner names makes the role by which API Gateway writes logs, of which an
+    account has one; switch it off where the account has one already."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -38,6 +38,9 @@ class Settings(SettingsModel):
     """The account that the environment is in; credentials of any other are refused."""
     protected: bool
     """Whether keys, buckets, database and audit logs outlive the stack; production's do."""
+    account_owner: EnvironmentSuffix | None = None
+    """The suffix of the environment that makes what its account has once; none is nobody. A suffix, so that an
+    environment that extends the owner's file is not an owner too."""
     region: RegionName = "ap-southeast-1"
     """The region that serves customers."""
     replica_region: RegionName
@@ -79,10 +82,36 @@ class Settings(SettingsModel):
         """The limits of 10,000 concurrent transactions."""
         return sizing.bounds(self.gateway, self.service, self.processing, self.database)
 
+    @property
+    def owns_account(self) -> bool:
+        """Whether this environment makes what its account has once."""
+        return self.account_owner == self.environment_suffix
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_after_the_environment(cls, values: Any) -> Any:
+        """Fill in the names that are left out."""
+        if not isinstance(values, Mapping) or not {"name_prefix", "environment_suffix"} <= values.keys():
+            return values
+        prefix, suffix = values["name_prefix"], values["environment_suffix"]
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", str(suffix)):
+            suffix = "wrong"  # which is said of itself, and not of each name that is made of it
+        domain = dict(values.get("domain") or {})
+        hosts = {"api_name": "api", "load_balancer_name": "direct"}
+        names = {"database": "database", "api_key": "api-key", "acquirer": "acquirer"}
+        zone = domain.get("zone_name")
+        named = {field: f"{host}-{suffix}.{zone}" for field, host in hosts.items() if zone}
+        secrets = {field: f"{prefix}/{suffix}/{purpose}" for field, purpose in names.items()}
+        return {
+            **values,
+            "domain": {**named, **domain},
+            "secrets": {**secrets, **(values.get("secrets") or {})},
+        }
+
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
         of_sizes = (bound.problem for bound in self.bounds if not bound.holds)
-        if problems := [*self._places(), *self._name_lengths(), *self._domain_names(), *of_sizes]:
+        if problems := [*self._places(), *self._name_lengths(), *self._domain_names(), *self._alarms(), *of_sizes]:
             raise ValueError("; ".join(problems))
         return self
 
@@ -116,3 +145,7 @@ class Settings(SettingsModel):
                 yield f"domain.{field}: {name!r} is not allowed; a name below zone_name ({self.domain.zone_name}) is"
         if self.domain.api_name == self.domain.load_balancer_name:
             yield f"domain.load_balancer_name: {self.domain.api_name!r} is not allowed; one other than api_name is"
+
+    def _alarms(self) -> Iterator[str]:
+        if self.protected and not self.alarm_email_addresses:
+            yield "alarm_email_addresses: () is not allowed; where protected is true, somebody must be told of alarms"

@@ -72,9 +72,9 @@ class ServiceSettings(SettingsModel):
     """Tasks that run when nothing happens: two in each zone."""
     max_tasks: Annotated[int, Field(ge=1, le=200)] = 48
     """Tasks that scaling may reach."""
-    connections_per_task: Annotated[int, Field(ge=1, le=100)] = 20
+    connections_per_task: Annotated[int, Field(ge=1, le=100)] = 12
     """Connections to the database that one task may hold: the size of its pool."""
-    requests_in_flight_per_task: Annotated[int, Field(ge=1, le=1000)] = 256
+    requests_in_flight_per_task: Annotated[int, Field(ge=1, le=1000)] = 384
     """Requests that a task works on at once; more are told to come back (503)."""
 
     @model_validator(mode="after")

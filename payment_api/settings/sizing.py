@@ -13,6 +13,9 @@ from payment_api.settings.runtime import DatabaseSettings, ProcessingSettings, S
 from settings.common import CONNECTION_SHARE
 
 CONCURRENT_TRANSACTIONS = 10_000
+SECONDS_PER_DAY = 86_400
+MAX_HEALTHY_PERCENT = 200
+"""Tasks that run while a new version is deployed, of those that are wanted: the old ones stay until the new ones do."""
 # Messages that consumers hold at once. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 QUEUE_IN_FLIGHT = 120_000
 
@@ -47,9 +50,9 @@ def bounds(
 ) -> list[Bound]:
     """Each limit on the way of a transaction, in the order in which it meets them."""
     rate = gateway.requests_per_second
-    held = (
-        service.max_tasks * service.connections_per_task + processing.concurrency * processing.connections_per_function
-    )
+    deploying = service.max_tasks * MAX_HEALTHY_PERCENT // 100
+    of_functions = processing.concurrency * processing.connections_per_function
+    held = deploying * service.connections_per_task + of_functions
     return [
         Bound(
             field="service.max_tasks",
@@ -66,8 +69,16 @@ def bounds(
             available=service.min_tasks * service.requests_in_flight_per_task,
             available_from=f"min_tasks {service.min_tasks} x requests_in_flight_per_task "
             f"{service.requests_in_flight_per_task}",
-            needed=gateway.requests_per_second,
-            needed_from=f"a second of requests_per_second {gateway.requests_per_second}",
+            needed=max(rate, gateway.burst_requests),
+            needed_from=f"a second of requests_per_second {rate}, or burst_requests {gateway.burst_requests}",
+        ),
+        Bound(
+            field="gateway.requests_per_day_and_client",
+            what="requests of a client that pays all day",
+            available=gateway.requests_per_day_and_client,
+            available_from=f"requests_per_day_and_client {gateway.requests_per_day_and_client}",
+            needed=rate * SECONDS_PER_DAY,
+            needed_from=f"requests_per_second {rate} x {SECONDS_PER_DAY} seconds",
         ),
         Bound(
             field="processing.concurrency",
@@ -92,7 +103,8 @@ def bounds(
             available=int(database.max_connections * CONNECTION_SHARE),
             available_from=f"{CONNECTION_SHARE:.0%} of max_connections {database.max_connections}",
             needed=held,
-            needed_from=f"max_tasks {service.max_tasks} x connections_per_task {service.connections_per_task} "
+            needed_from=f"max_tasks {service.max_tasks} x {MAX_HEALTHY_PERCENT} % in a deployment x "
+            f"connections_per_task {service.connections_per_task} "
             f"+ concurrency {processing.concurrency} x connections_per_function "
             f"{processing.connections_per_function}",
         ),

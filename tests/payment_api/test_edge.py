@@ -60,7 +60,8 @@ def test_rule_groups_fit_a_web_acl(api: Template) -> None:
         "LinuxRuleSet": 200,
     }
     assert {f"AWSManagedRules{name}" for name in managed} == set(MANAGED_GROUPS)
-    assert sum(CAPACITIES.values()) + sum(managed.values()) + 2 <= 5000
+    rates = 2 * (2 + 1)  # each, with what narrows it
+    assert sum(CAPACITIES.values()) + sum(managed.values()) + rates <= 5000
 
 
 @pytest.mark.requirement("P2.1", "P2.2")
@@ -69,7 +70,7 @@ def test_each_way_in_has_a_web_acl_with_all_rules_and_a_log_that_redacts_secrets
     assert len(acls) == 2
     for id_, acl in acls.items():
         kinds = [next(iter(rule["Statement"])) for rule in acl["Rules"]]
-        assert kinds.count("RateBasedStatement") == 1
+        assert kinds.count("RateBasedStatement") == 2
         assert kinds.count("RuleGroupReferenceStatement") == 3
         managed = [
             rule["Statement"]["ManagedRuleGroupStatement"]["Name"]
@@ -161,6 +162,24 @@ def test_the_internal_load_balancer_takes_the_vpc_link_alone(api: Template) -> N
     assert admitted(api, "internet-facing") == [("0.0.0.0/0", HTTPS_PORT)]
 
 
+@pytest.mark.requirement("P2.1", "P2.2", "P3.4")
+def test_both_entries_take_as_much_as_settings_say_from_all_and_a_share_of_it_from_one_address(
+    api: Template, settings: Settings
+) -> None:
+    acls = api.of("AWS::WAFv2::WebACL").values()
+    assert len(acls) == 2
+    for acl in acls:
+        rates = [rule for rule in acl["Rules"] if "RateBasedStatement" in rule["Statement"]]
+        found = {rule["Statement"]["RateBasedStatement"]["AggregateKeyType"]: rule for rule in rates}
+        limits = {key: rule["Statement"]["RateBasedStatement"]["Limit"] for key, rule in found.items()}
+        window = {rule["Statement"]["RateBasedStatement"]["EvaluationWindowSec"] for rule in rates}
+        assert window == {60}
+        assert limits["CONSTANT"] == settings.gateway.requests_per_second * 60
+        assert limits["IP"] == limits["CONSTANT"] // 3
+        assert found["CONSTANT"]["Priority"] == max(rule["Priority"] for rule in acl["Rules"])
+        assert all(rule["Action"]["Block"]["CustomResponse"] == {"ResponseCode": 429} for rule in rates)
+
+
 @pytest.mark.requirement("P2.1")
 def test_no_rate_limit_by_address_counts_what_comes_through_the_vpc_link(api: Template) -> None:
     """The link has an address or two a zone, for all clients of the gateway together."""
@@ -238,6 +257,19 @@ def test_what_changes_a_method_a_model_or_the_link_deploys_the_api_anew(
         network = settings.network.model_copy(update={"cidr": "10.30.0.0/16"})
         changed = settings.model_copy(update={"network": network})
     assert deployment_of(synthesize(changed)[settings.region]) != deployment_of(api)
+
+
+@pytest.mark.requirement("P2.2", "P6.6")
+def test_the_owner_of_the_account_makes_the_role_that_logs_and_no_other_environment_does(
+    api: Template, settings: Settings, synthesize: Synthesize
+) -> None:
+    """A second one would replace the first, and take it from all when it goes."""
+    assert settings.owns_account
+    stage = api.one("AWS::ApiGateway::Stage")
+    assert stage["MethodSettings"][0]["LoggingLevel"] != "OFF"
+    assert len(api.of("AWS::ApiGateway::Account")) == 1
+    other = settings.model_copy(update={"account_owner": "another"})
+    assert not synthesize(other)[settings.region].of("AWS::ApiGateway::Account")
 
 
 @pytest.mark.requirement("P2.2", "P4.5")

@@ -49,10 +49,7 @@ def names(template: Template) -> set[tuple[str, str, str]]:
 @pytest.fixture(scope="module")
 def other(synthesize: Synthesize, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     path = tmp_path_factory.mktemp("settings") / "pr.toml"
-    path.write_text(
-        'extends = "staging"\nenvironment_suffix = "pr-7"\n[domain]\n'
-        'api_name = "api-pr-7.pay.example.com"\nload_balancer_name = "direct-pr-7.pay.example.com"\n'
-    )
+    path.write_text('extends = "staging"\nenvironment_suffix = "pr-7"\n')
     return synthesize(load(str(path)))
 
 
@@ -64,6 +61,36 @@ def test_two_environments_of_one_account_share_no_name(
         own, others = names(template), names(other[region])
         assert len(own) == len(others) >= 3
         assert not own & others
+
+
+# What one resource alone may be told of: a second one takes it over, or is refused.
+EXCLUSIVE = {
+    "AWS::SecretsManager::SecretTargetAttachment": ("SecretId",),
+    "AWS::SecretsManager::RotationSchedule": ("SecretId",),
+    "AWS::ApiGateway::ApiKey": ("Value", "Name"),
+    "AWS::ApiGateway::DomainName": ("DomainName",),
+    "AWS::Route53::RecordSet": ("Name",),
+    "AWS::RDS::DBCluster": ("MasterUsername", "MasterUserPassword"),
+}
+
+
+def exclusive(template: Template) -> set[tuple[str, str, str]]:
+    return {
+        (type_, field, json.dumps(one[field], sort_keys=True))
+        for type_, fields in EXCLUSIVE.items()
+        for one in template.of(type_).values()
+        for field in fields
+        if field in one
+    }
+
+
+@pytest.mark.requirement("P6.4", "P4.5")
+def test_two_environments_of_one_account_share_nothing_that_one_alone_may_have(
+    api: Template, other: dict[str, Template], settings: Settings
+) -> None:
+    own = exclusive(api)
+    assert {type_ for type_, _, _ in own} >= set(EXCLUSIVE) - {"AWS::ApiGateway::ApiKey"}
+    assert not own & exclusive(other[settings.region])
 
 
 @pytest.mark.requirement("P6.4")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from payment_api.settings import Settings
 from tests.payment_api.support import Template, as_list
+
+RUNBOOK = Path(__file__).parents[2] / "docs" / "runbooks" / "payment-api.md"
 
 
 @pytest.mark.requirement("P3.1")
@@ -230,7 +233,9 @@ def test_the_dashboard_shows_processing_time_and_success_rate(api: Template) -> 
 def test_every_alarm_goes_to_the_encrypted_topic_and_names_what_to_do(api: Template) -> None:
     topic = api.id_of("AWS::SNS::Topic")
     alarms = {id_: one for id_, one in api.of("AWS::CloudWatch::Alarm").items() if id_.startswith("observability")}
-    assert len(alarms) == 9
+    headings = {line[3:] for line in RUNBOOK.read_text().splitlines() if line.startswith("## ")}
+    assert alarms
+    assert {one["AlarmDescription"].rpartition("#")[2] for one in alarms.values()} == headings
     for one in alarms.values():
         assert one["AlarmActions"] == [{"Ref": topic}]
         assert "docs/runbooks/payment-api.md#" in one["AlarmDescription"]

@@ -48,7 +48,10 @@ def test_only_production_is_protected() -> None:
             "one in ap-southeast-1",
         ),
         ('[domain]\napi_name = "api.other.example.com"', "a name below zone_name"),
-        ('[domain]\napi_name = "direct.pay.example.com"', "one other than api_name"),
+        ('[domain]\napi_name = "direct-staging.pay.example.com"', "one other than api_name"),
+        ('[secrets]\napi_key = "payapi/staging/first-client"', "without a hyphen and six characters at its end"),
+        ("protected = true", "alarm_email_addresses: () is not allowed; where protected is true"),
+        ("[service]\nmaximum_tasks = 48", "service.maximum_tasks: is now called max_tasks"),
         ('[service]\nimage = "123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/payments:latest"', "named by digest"),
         ('[service]\nmemory_mib = 16384', "Fargate takes 2048 to 8192"),
         ('[documents]\narchive_days = 91', "archive_days: 91 is not allowed"),
@@ -62,12 +65,41 @@ def test_a_wrong_value_is_one_line_that_says_what_is_allowed(tmp_path: Path, tex
     assert line in said
 
 
+@pytest.mark.requirement("P6.4", "P6.6")
+def test_hosts_and_secrets_are_named_after_the_environment(tmp_path: Path) -> None:
+    path = tmp_path / "pr.toml"
+    path.write_text('extends = "staging"\nenvironment_suffix = "pr-7"\n')
+    settings = load(str(path))
+    assert (settings.domain.api_name, settings.domain.load_balancer_name) == (
+        "api-pr-7.pay.example.com",
+        "direct-pr-7.pay.example.com",
+    )
+    assert settings.secrets.database == "payapi/pr-7/database"
+    assert not settings.owns_account
+
+
+@pytest.mark.requirement("P6.4", "P6.6")
+def test_what_names_an_environment_is_not_inherited_by_another(tmp_path: Path) -> None:
+    path = tmp_path / "pr.toml"
+    path.write_text('extends = "production"\nenvironment_suffix = "pr-7"\nprotected = false\n')
+    with pytest.raises(SettingsError) as refused:
+        load(str(path))
+    said = "\n".join(refused.value.lines)
+    assert "domain.api_name: 'api.pay.example.com' is not allowed; it names the environment of production" in said
+    assert "domain.load_balancer_name" in said
+    assert len(refused.value.lines) == 2
+    path.write_text('extends = "production"\n')
+    assert load(str(path)).domain.api_name == "api.pay.example.com"
+
+
 @pytest.mark.requirement("P3.4")
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[service]\nmax_tasks = 39", "service.max_tasks: requests that all tasks work on at once"),
+        ("[service]\nmax_tasks = 26", "service.max_tasks: requests that all tasks work on at once"),
         ("[service]\nmin_tasks = 3", "service.min_tasks: requests that the tasks of a quiet hour"),
+        ("[service]\nrequests_in_flight_per_task = 300", "or burst_requests 2000"),
+        ("[gateway]\nrequests_per_day_and_client = 10000000", "requests of a client that pays all day"),
         ("[processing]\nconcurrency = 49", "processing.concurrency: payments a second that the functions process"),
         (
             "[database]\nmax_connections = 1500",
