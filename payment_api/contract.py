@@ -70,7 +70,8 @@ def model(name: str) -> Schema:
     In draft 4 `1.0` is no integer, which it is to the service: an integer is a multiple of 1.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/models-mappings-models.html
     """
-    return _draft_4(document()["components"]["schemas"][name])
+    found: Schema = _draft_4(document()["components"]["schemas"][name])
+    return found
 
 
 def _described() -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -41,7 +41,7 @@ def service(postgresql: Postgresql, tmp_path_factory: pytest.TempPathFactory) ->
         database = stack.enter_context(database_of(postgresql))
         with postgresql.connect() as connection:
             if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (USER,)).fetchone():
-                connection.execute(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")  # type: ignore[arg-type]
+                connection.execute(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
         migrate(database.connect, application_role=USER)
         platform = platform_of(database, USER, stack.enter_context(local_aws()))
         yield stack.enter_context(support.running(tmp_path_factory.mktemp("service"), platform.environment))
@@ -219,7 +219,7 @@ def test_the_service_understands_the_variables_and_the_port_of_its_task(
     variables = {one["Name"]: one["Value"] for one in container["Environment"]}
     for name, value in variables.items():
         monkeypatch.setenv(name, value if isinstance(value, str) else "set-by-cloudformation")
-    service, database = ServiceSettings(), DatabaseSettings()  # type: ignore[call-arg]
+    service, database = ServiceSettings(), DatabaseSettings()
     read = {
         *ServiceSettings.model_fields,
         *(f"database_{field}" for field in DatabaseSettings.model_fields),
