@@ -23,7 +23,8 @@ def begin() -> None:
         if not _runs(left.name.removeprefix(PREFIX)):
             shutil.rmtree(left, ignore_errors=True)
     own = everybodys / f"{PREFIX}{os.getpid()}"
-    own.mkdir(mode=0o700, exist_ok=True)
+    # Others may pass through, and list nothing: PostgreSQL runs as a user of its own where tests are run by root.
+    own.mkdir(mode=0o711, exist_ok=True)
     os.environ.setdefault(PYTESTS_OWN, str(everybodys))
     os.environ["TMPDIR"] = tempfile.tempdir = str(own)
     atexit.register(_end, own, os.getpid())
