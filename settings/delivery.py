@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from settings.base import SettingsModel, matching
 from settings.naming import DELIVERY, Names
@@ -54,18 +54,8 @@ class DeliverySettings(SettingsModel):
     """The branch whose workflows may plan, beside those of pull requests."""
     github_environment: GitHubEnvironment | None = None
     """The GitHub environment whose jobs may deploy: environment_suffix where none is given. Protect it there."""
-    owns_identity_provider: bool = False
-    """Whether this environment makes the account's one OpenID Connect provider of GitHub; others use it."""
     session_minutes: Annotated[int, Field(ge=60, le=720)] = 120
     """Minutes that a deployment may take before its credentials end; IAM allows 60 to 720."""
-
-    @model_validator(mode="after")
-    def _provider_is_for_a_repository(self) -> DeliverySettings:
-        if self.owns_identity_provider and self.repository is None:
-            raise ValueError(
-                "owns_identity_provider: True is not allowed without a repository; false is, or set repository"
-            )
-        return self
 
 
 def role_name(names: Names, purpose: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_va
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from settings import rules
+from settings.account import AccountSettings
 from settings.audit import AuditSettings
 from settings.backups import BackupSettings
 from settings.base import EmailAddresses, SettingsModel, matching
@@ -133,13 +134,13 @@ class Settings(SettingsModel):
     """How a new version of a critical service reaches customers."""
     delivery: DeliverySettings = DeliverySettings()
     """Deployment from CI."""
-    owns_registry_settings: bool = False
-    """Whether this environment makes the account's one set of settings of the image registry (replication)."""
     account_owner: EnvironmentSuffix | None = None
-    """The suffix of the environment that makes what its account has once ([audit]); none is nobody.
+    """The suffix of the environment that makes what its account has once ([account], [audit]); none is nobody.
 
     A suffix, so that an environment that extends the owner's file, as for a pull request, is not an owner too.
     """
+    account: AccountSettings = AccountSettings()
+    """What an account has once, where this environment is its owner."""
     audit: AuditSettings = AuditSettings()
     """What watches the account, where this environment is its owner."""
     budget: BudgetSettings = BudgetSettings()

@@ -96,7 +96,7 @@ class PaymentPlatform(TerraformStack):
                 zone_id=zone_id,
                 origin_names=list(self._origin_names.values()),
             )
-        if settings.owns_registry_settings:
+        if settings.owns_account and settings.account.registry_replication:
             self.primary.services.repositories.replicate_to(self.recovery.name)
         self._create_edge(zone_id)
         self._create_alarms()
@@ -246,7 +246,13 @@ class PaymentPlatform(TerraformStack):
             return
         regions = tuple(region.name for region in (self.primary, self.recovery, self.edge))
         reach = Reach(names=self._names, state_bucket=settings.state.bucket, regions=regions)
-        delivery = Delivery(self.primary, "delivery", reach=reach, settings=settings.delivery)
+        delivery = Delivery(
+            self.primary,
+            "delivery",
+            reach=reach,
+            settings=settings.delivery,
+            owns_provider=settings.owns_account and settings.account.identity_provider,
+        )
         BoundsItsRoles.apply_to(self, delivery.role_boundary)
         self._output("plan_role_arn", delivery.plan_role.arn)
         self._output("deploy_role_arn", delivery.deploy_role.arn)

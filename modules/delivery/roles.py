@@ -77,11 +77,13 @@ class Delivery(Construct):
 
     requirements = ("W8.1",)
 
-    def __init__(self, scope: Construct, id_: str, *, reach: Reach, settings: DeliverySettings) -> None:
-        """``settings`` must name a repository."""
+    def __init__(
+        self, scope: Construct, id_: str, *, reach: Reach, settings: DeliverySettings, owns_provider: bool
+    ) -> None:
+        """``settings`` must name a repository; ``owns_provider``: make the account's identity provider."""
         super().__init__(scope, id_)
         self._reach, self._names = reach, reach.names
-        self._provider_arn = self._provider(owned=settings.owns_identity_provider)
+        self._provider_arn = self._provider(owned=owns_provider)
         self.role_boundary = PermissionsBoundary(
             self, "role-boundary", names=self._names, state_bucket=reach.state_bucket
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from modules.delivery.permissions.grants import (
     IMPLIED_BY_ANOTHER_CALL,
-    REGISTRY,
     RELEASE,
     TAGS,
     UPDATE_IN_PLACE,
@@ -110,7 +109,7 @@ CONTAINERS: tuple[Grant, ...] = (
     Grant(
         sid="Registry",
         service="ecr",
-        unrehearsed={REGISTRY: "DescribeRegistry PutReplicationConfiguration"},
+        rehearsed="DescribeRegistry PutReplicationConfiguration",
     ),
     Grant(
         sid="Scaling",

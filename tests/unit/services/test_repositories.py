@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from settings import Settings, load
-from tests.synthesized import Synthesized, path_of, region_of, synthesize
+from settings import Settings
+from tests.synthesized import Synthesized, path_of, region_of
 from tests.unit.services.support import REGIONS
 
 
@@ -29,10 +29,8 @@ def test_every_service_has_a_repository_whose_tags_stay_and_whose_images_are_sca
 
 
 @pytest.mark.requirement("W1.1")
-def test_only_the_environment_that_owns_them_makes_the_registrys_settings(platform: Synthesized) -> None:
-    assert not platform.resources("aws_ecr_replication_configuration")
-    owner = synthesize(load("local").model_copy(update={"owns_registry_settings": True}))
-    (replication,) = owner.resources("aws_ecr_replication_configuration").values()
+def test_images_of_the_platform_are_replicated_to_the_recovery_region(platform: Synthesized) -> None:
+    (replication,) = platform.resources("aws_ecr_replication_configuration").values()
     (rule,) = replication["replication_configuration"]["rule"]
     assert rule["destination"] == [{"region": "us-west-2", "registry_id": "123456789012"}]
     assert rule["repository_filter"] == [{"filter": "payments/", "filter_type": "PREFIX_MATCH"}]
