@@ -1,21 +1,16 @@
 """What a failover asks of AWS and changes there.
 
 Of a region that is lost nothing is expected: its calls have seconds to answer, and what they say or do not say ends
-nothing. What is global is asked where it survives: RDS tells of a global database in any of its regions. Route 53's API
-(us-east-1) only tells, it moves nothing: modules/ingress/takeover.py.
+nothing. What is global is asked where it survives: RDS tells of a global database in any of its regions.
 """
 
 from __future__ import annotations
 
-import contextlib
-import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from operations.failover.request import Request
@@ -25,26 +20,13 @@ from operations.failover.state import (
     RegionState,
     ServiceState,
     State,
-    TrafficState,
 )
+from operations.failover.traffic import Traffic
 from operations.outcome import Refused
 from operations.region import Region
 from operations.watching import RUNNING_DEPLOYMENT, is_silence
 from settings import Settings
-from settings.database import RecoveryMode
-from settings.edge import TAKEN_OVER, TAKEOVER_KEY, TAKEOVER_VALUE
-from settings.naming import DATABASE, RECOVERY_DATABASE
-from settings.platform import GLOBAL_REGION
 
-STANDARD = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})
-QUICK = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1})
-"""For a region that is said to be lost, and for what only tells."""
-HTTPS_PORT = 443
-HEALTHY_SHARE = 0.18
-"""Of the checkers that must get an answer.
-
-https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
-"""
 SERVICES_PER_CALL = 10  # DescribeServices
 LAG_WINDOW = timedelta(minutes=10)
 SUSPENDED = {
@@ -61,74 +43,13 @@ SUSPENDED = {
 https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-suspend-resume-scaling.html
 """
 
-T = TypeVar("T")
 
-
-@dataclass(frozen=True, kw_only=True)
-class Names:
-    """What things are called in one of the regions."""
-
-    region: str
-    cluster: str
-    database: str
-    load_balancer: str
-    bucket: str
-    origin: str
-
-    @staticmethod
-    def of(settings: Settings, place: Region) -> Names:
-        """By what the stack calls them."""
-        names = settings.names
-        region = (settings.primary if place is Region.PRIMARY else settings.recovery).name
-        purpose = DATABASE if place is Region.PRIMARY else RECOVERY_DATABASE
-        return Names(
-            region=region,
-            cluster=names.of("cluster"),
-            database=f"arn:aws:rds:{region}:{settings.account_id}:cluster:{names.of(purpose)}",
-            load_balancer=names.of("lb"),
-            bucket=names.bucket("backups", region),
-            origin=f"origin-{settings.environment_suffix}-{region}.{settings.domain.name}",
-        )
-
-
-class Aws:
+class Aws(Traffic):
     """The platform of one environment, in both regions."""
 
     def __init__(self, settings: Settings, request: Request, session: boto3.Session) -> None:
-        if settings.database.recovery is not RecoveryMode.GLOBAL:
-            raise Refused(
-                f"database.recovery: {str(settings.database.recovery)!r} is not allowed for failover; with global "
-                "there is a copy that can take over, with snapshots restore one first, as "
-                "docs/runbooks/database-recovery.md says"
-            )
-        self._settings = settings
-        self._request = request
-        self.names = {place: Names.of(settings, place) for place in Region}
-        self._configs = {place: QUICK if self._may_be_silent(place) else STANDARD for place in Region}
-        # Any: the types of these clients are not among the locked packages.
-        self._make: Any = session.client
-        self._clients: dict[tuple[str, str], Any] = {}
+        super().__init__(settings, request, session)
         self._group = settings.names.of("global-database")
-        self._zone_id: str | None = None
-
-    def client(self, service: str, place: Region) -> Any:
-        """A client of a service in one of the two regions."""
-        key = (service, place)
-        if key not in self._clients:
-            self._clients[key] = self._make(service, region_name=self.names[place].region, config=self._configs[place])
-        return self._clients[key]
-
-    @property
-    def buckets(self) -> dict[Region, tuple[Any, str]]:
-        """Where the lock and the record of a failover are: a bucket in each region that must answer."""
-        return {
-            place: (self.client("s3", place), self.names[place].bucket)
-            for place in Region
-            if not self._may_be_silent(place)
-        }
-
-    def _may_be_silent(self, place: Region) -> bool:
-        return self._request.lost_region and place is self._request.origin
 
     # --- what is so ---
 
@@ -159,7 +80,7 @@ class Aws:
                 releases=tuple(self._releases(place)),
             )
         except (ClientError, BotoCoreError) as error:
-            if self._may_be_silent(place) and is_silence(error):
+            if self.may_be_silent(place) and is_silence(error):
                 return RegionState(place=place, name=name, answers=False, services={}, silence=str(error))
             raise Refused(self._request.silence_of(place, name, error)) from error
 
@@ -290,89 +211,6 @@ class Aws:
         points = sorted(answer["Datapoints"], key=lambda one: one["Timestamp"])
         return float(points[-1]["Maximum"]) if points else None
 
-    def traffic(self) -> TrafficState:
-        """Where requests go, as far as that can be told without the region that is lost or Route 53's API."""
-        return TrafficState(
-            taken_over=self.taken_over(),
-            reached=self.reached(),
-            answered=self._answered(),
-        )
-
-    def taken_over(self) -> bool | None:
-        """What the recovery region's load balancer says; None if that region is lost and silent."""
-        try:
-            rule = self._rule()
-        except (ClientError, BotoCoreError) as error:
-            if self._may_be_silent(Region.RECOVERY) and is_silence(error):
-                return None
-            raise
-        return bool(rule["Actions"][0].get("FixedResponseConfig", {}).get("StatusCode") == TAKEN_OVER[True].status)
-
-    def _rule(self) -> dict[str, Any]:
-        elbv2 = self.client("elbv2", Region.RECOVERY)
-        name = self.names[Region.RECOVERY].load_balancer
-        (balancer,) = elbv2.describe_load_balancers(Names=[name])["LoadBalancers"]
-        listeners = elbv2.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
-        (listener,) = [one["ListenerArn"] for one in listeners if one["Port"] == HTTPS_PORT]
-        rules: list[dict[str, Any]] = elbv2.describe_rules(ListenerArn=listener)["Rules"]
-        query = {"Key": TAKEOVER_KEY, "Value": TAKEOVER_VALUE}
-        for rule in rules:
-            if any(query in one.get("QueryStringConfig", {}).get("Values", []) for one in rule["Conditions"]):
-                return rule
-        raise Refused(f"load balancer: {name} has no rule for {TAKEOVER_KEY}={TAKEOVER_VALUE}; run make deploy first")
-
-    def reached(self) -> dict[Region, bool | None]:
-        """Whether health checkers get an answer from a task of a region; None where that is not known."""
-        return _told(self._reached, dict.fromkeys(Region, None))
-
-    def _reached(self) -> dict[Region, bool | None]:
-        route53 = self._global("route53")
-        pages = route53.get_paginator("list_health_checks").paginate()
-        path = self._settings.edge.health_check.path
-        ids = {
-            config["FullyQualifiedDomainName"]: one["Id"]
-            for page in pages
-            for one in page["HealthChecks"]
-            for config in [one["HealthCheckConfig"]]
-            if config.get("ResourcePath") == path and "FullyQualifiedDomainName" in config
-        }
-        return {
-            place: _succeeds(route53.get_health_check_status(HealthCheckId=ids[names.origin]))
-            if names.origin in ids
-            else None
-            for place, names in self.names.items()
-        }
-
-    def _answered(self) -> Region | None:
-        """The region to whose load balancer the name leads by which CloudFront calls them."""
-        edge, suffix = self._settings.edge, self._settings.environment_suffix
-        shared = edge.origin_names(self._settings.domain.name, suffix)[edge.origin_routing]
-        if not (addresses := self._addresses(shared)):
-            return None
-        return next((place for place, one in self.names.items() if addresses <= self._addresses(one.origin)), None)
-
-    def _addresses(self, name: str) -> set[str]:
-        """By Route 53 itself, which caches nothing; by DNS where its API does not answer."""
-        return _told(lambda: self._asked_of_route53(name), None) or _resolved(name)
-
-    def _asked_of_route53(self, name: str) -> set[str]:
-        route53 = self._global("route53")
-        if self._zone_id is None:
-            domain = self._settings.domain.name
-            zones = route53.list_hosted_zones_by_name(DNSName=domain)["HostedZones"]
-            ids = [one["Id"] for one in zones if one["Name"] == f"{domain}." and not one["Config"]["PrivateZone"]]
-            if not ids:
-                return set()
-            self._zone_id = ids[0].rpartition("/")[2]
-        answer = route53.test_dns_answer(HostedZoneId=self._zone_id, RecordName=name, RecordType="A")
-        return set(answer["RecordData"])
-
-    def _global(self, service: str) -> Any:
-        key = (service, GLOBAL_REGION)
-        if key not in self._clients:
-            self._clients[key] = self._make(service, region_name=GLOBAL_REGION, config=QUICK)
-        return self._clients[key]
-
     # --- what is changed ---
 
     def run_at_least(self, place: Region, service: ServiceState, tasks: int) -> None:
@@ -424,42 +262,6 @@ class Aws:
             self.client("rds", self._request.to).failover_global_cluster(**asked, AllowDataLoss=True)
         else:
             self.client("rds", self._request.origin).switchover_global_cluster(**asked)
-
-    def take_over(self, taken_over: bool) -> None:
-        """Let the recovery region's load balancer say that it has taken over, or that it stands by."""
-        answer = TAKEN_OVER[taken_over]
-        self.client("elbv2", Region.RECOVERY).modify_rule(
-            RuleArn=self._rule()["RuleArn"],
-            Actions=[
-                {
-                    "Type": "fixed-response",
-                    "FixedResponseConfig": {
-                        "StatusCode": answer.status,
-                        "ContentType": "text/plain",
-                        "MessageBody": answer.text,
-                    },
-                }
-            ],
-        )
-
-
-def _told(ask: Callable[[], T], otherwise: T) -> T:
-    """What only tells is not needed: without an answer it is not known."""
-    with contextlib.suppress(ClientError, BotoCoreError):
-        return ask()
-    return otherwise
-
-
-def _succeeds(status: Mapping[str, Any]) -> bool:
-    seen = [one["StatusReport"]["Status"] for one in status["HealthCheckObservations"]]
-    return bool(seen) and sum(one.startswith("Success") for one in seen) > HEALTHY_SHARE * len(seen)
-
-
-def _resolved(name: str) -> set[str]:
-    try:
-        return {str(one[4][0]) for one in socket.getaddrinfo(name, HTTPS_PORT, socket.AF_INET, socket.SOCK_STREAM)}
-    except OSError:
-        return set()
 
 
 def _chunks(names: Sequence[str], size: int) -> Iterator[list[str]]:

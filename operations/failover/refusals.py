@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from operations.failover.aws import Names
+from operations.failover.clients import Names
 from operations.failover.request import Request
 from operations.failover.state import State
 from operations.region import Region

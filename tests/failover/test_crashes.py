@@ -15,7 +15,8 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 
 from operations.outcome import Failed, Refused
-from tests.failover.support import PRIMARY, RECOVERY, Killed, Outside, Region, World, changes, until
+from tests.failover.outside import Killed, Outside, changes
+from tests.failover.support import PRIMARY, RECOVERY, Region, World, until
 
 pytestmark = [pytest.mark.requirement("W7.2")]
 

@@ -13,10 +13,12 @@ from botocore.exceptions import EndpointConnectionError
 
 from emulator import process
 from emulator.runtime import stand_in
-from operations.failover import aws as failover_aws
+from operations.failover import clients
+from operations.failover.traffic import Traffic
 from operations.outcome import Refused
 from settings import load
-from tests.failover.support import PRIMARY, RECOVERY, Outside, World, changes, until
+from tests.failover.outside import Outside, changes
+from tests.failover.support import PRIMARY, RECOVERY, World, until
 
 pytestmark = [pytest.mark.requirement("W7.2")]
 
@@ -78,7 +80,7 @@ def test_what_was_done_is_recorded_where_it_was_done_and_the_lock_is_gone(world:
 def test_a_lost_region_is_left_with_data_loss_and_joins_again_when_it_is_back(
     world: World, monkeypatch: pytest.MonkeyPatch, silent: bool
 ) -> None:
-    monkeypatch.setattr(failover_aws, "QUICK", failover_aws.QUICK.merge(Config(read_timeout=1)))
+    monkeypatch.setattr(clients, "QUICK", clients.QUICK.merge(Config(read_timeout=1)))
     process.lose_region(world.server, world.regions[PRIMARY], silent=silent)
     ended = world.run(RECOVERY, lost_region=True)
     assert ended.code == 0, ended.text
@@ -194,8 +196,8 @@ def test_without_route_53s_api_it_goes_by_dns_itself(world: World, monkeypatch: 
         raise EndpointConnectionError(endpoint_url="https://route53.amazonaws.com")
 
     known, real = {*names, world.shared_name}, socket.getaddrinfo
-    monkeypatch.setattr(failover_aws.Aws, "_asked_of_route53", silent)
-    monkeypatch.setattr(failover_aws.Aws, "_reached", silent)
+    monkeypatch.setattr(Traffic, "_asked_of_route53", silent)
+    monkeypatch.setattr(Traffic, "_reached", silent)
     monkeypatch.setattr(
         socket, "getaddrinfo", lambda name, *more: resolve(name) if name in known else real(name, *more)
     )

@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 from emulator import process
 from emulator.runtime import stand_in
 from operations.outcome import Failed, Refused
-from tests.failover.support import PRIMARY, RECOVERY, Outside, World, changes
+from tests.failover.outside import Outside, changes
+from tests.failover.support import PRIMARY, RECOVERY, World
 from tests.operations.test_makefile import make
 
 pytestmark = [pytest.mark.requirement("W7.2")]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from emulator import process
+from settings import Settings
+from tests.operations.state_bucket import World
 from tests.operations.support import Commands
 
 
@@ -19,3 +22,18 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Serv
 @pytest.fixture
 def run(local_aws: process.Server) -> Commands:
     return Commands(local_aws)
+
+
+@pytest.fixture
+def world(local_aws: process.Server, local_settings: Settings) -> World:
+    return World(local_aws, local_settings)
+
+
+@pytest.fixture
+def intercepted() -> Callable[..., None]:
+    """Puts a function into a client's calls, to stand for what the local AWS cannot be brought to do."""
+
+    def at(client: Any, event: str, react: Callable[..., object]) -> None:
+        client.meta.events.register(event, react)
+
+    return at

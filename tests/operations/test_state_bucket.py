@@ -1,137 +1,23 @@
-"""The state bucket against a local AWS: made, verified, mended, refused, and never weakened (W0.3)."""
+"""The state bucket on a local AWS: made, verified, mended, and never weakened (W0.3)."""
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from emulator import process
-from emulator.record import read_calls
-from operations.outcome import Refused
-from operations.state.bucket import Finding, Outcome, StateBucket
+from operations.state.bucket import Outcome
 from settings import Settings
-from settings.platform import StateSettings
-
-if TYPE_CHECKING:
-    from mypy_boto3_kms import KMSClient
-    from mypy_boto3_s3 import S3Client
+from tests.operations.state_bucket import ACCOUNT, REGION, World, statement
 
 pytestmark = pytest.mark.requirement("W0.3")
-
-REGION, OTHER_REGION = "us-east-2", "us-west-2"
-ACCOUNT, OTHER_ACCOUNT = "123456789012", "444455556666"
-NUMBERS = itertools.count()
-
-
-class World:
-    """A state bucket of its own in the shared local AWS, and the clients that reach it."""
-
-    def __init__(self, server: process.Server, settings: Settings) -> None:
-        self.name = f"state-{next(NUMBERS)}"
-        self.settings = settings.model_copy(update={"state": StateSettings(bucket=self.name)})
-        self.server = server
-        self.s3: S3Client = self.client("s3")
-        self.kms: KMSClient = self.client("kms")
-
-    def client(self, service: Any, region: str = REGION) -> Any:
-        return boto3.client(
-            service,
-            region_name=region,
-            endpoint_url=self.server.url,
-            aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
-            aws_secret_access_key="local-aws",
-            config=Config(proxies={}),
-        )
-
-    def bootstrap(self) -> dict[str, Finding]:
-        return {one.item: one for one in StateBucket(self.settings, self.s3, self.kms).bootstrap()}
-
-    def create_bucket(self, region: str = REGION, **parameters: Any) -> None:
-        place: Any = {"LocationConstraint": region}
-        more: Any = {"ObjectOwnership": "BucketOwnerEnforced", **parameters}
-        self.client("s3", region).create_bucket(Bucket=self.name, CreateBucketConfiguration=place, **more)
-
-    def encrypt_with(self, key: str, algorithm: Any = "aws:kms") -> None:
-        default: Any = {"SSEAlgorithm": algorithm, "KMSMasterKeyID": key}
-        self.s3.put_bucket_encryption(
-            Bucket=self.name,
-            ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": default}]},
-        )
-
-    def set_policy(self, *statements: dict[str, Any]) -> None:
-        document = {"Version": "2012-10-17", "Statement": list(statements)}
-        self.s3.put_bucket_policy(Bucket=self.name, Policy=json.dumps(document))
-
-    def set_lifecycle(self, *rules: Any) -> None:
-        self.s3.put_bucket_lifecycle_configuration(Bucket=self.name, LifecycleConfiguration={"Rules": list(rules)})
-
-    def statements(self) -> dict[str, dict[str, Any]]:
-        document = json.loads(self.s3.get_bucket_policy(Bucket=self.name)["Policy"])
-        return {one["Sid"]: one for one in document["Statement"]}
-
-    def rules(self) -> dict[str, Any]:
-        found = self.s3.get_bucket_lifecycle_configuration(Bucket=self.name)["Rules"]
-        return {one["ID"]: one for one in found}
-
-    def encryption(self) -> Any:
-        found = self.s3.get_bucket_encryption(Bucket=self.name)
-        return found["ServerSideEncryptionConfiguration"]["Rules"][0]
-
-    def key_arn(self) -> str:
-        arn: str = self.encryption()["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
-        return arn
-
-    def suspend_versioning(self) -> None:
-        self.s3.put_bucket_versioning(Bucket=self.name, VersioningConfiguration={"Status": "Suspended"})
-
-    def writes(self) -> list[str]:
-        reads = ("Get", "Head", "Describe", "List")
-        calls = read_calls(self.server.directory)
-        return [call.operation for call in calls if not call.operation.startswith(reads)]
-
-    def refusal(self) -> str:
-        """The lines of a refusal, before which nothing was changed."""
-        before = self.writes()
-        with pytest.raises(Refused) as refused:
-            self.bootstrap()
-        assert self.writes() == before
-        return str(refused.value)
-
-
-@pytest.fixture
-def world(local_aws: process.Server, local_settings: Settings) -> World:
-    return World(local_aws, local_settings)
-
-
-@pytest.fixture
-def intercepted() -> Callable[..., None]:
-    """Puts a function into a client's calls, to stand for what the local AWS cannot be brought to do."""
-
-    def at(client: Any, event: str, react: Callable[..., object]) -> None:
-        client.meta.events.register(event, react)
-
-    return at
-
-
-def statement(sid: str, effect: str, principal: object, **more: object) -> dict[str, Any]:
-    return {
-        "Sid": sid,
-        "Effect": effect,
-        "Principal": principal,
-        "Action": "s3:GetObject",
-        "Resource": "arn:aws:s3:::placeholder/*",
-        **more,
-    }
 
 
 def test_creates_a_bucket_with_everything_it_should_have(world: World) -> None:
@@ -319,140 +205,6 @@ def test_keeps_tags_that_are_there(world: World) -> None:
     world.bootstrap()
 
     assert world.s3.get_bucket_tagging(Bucket=world.name)["TagSet"] == [{"Key": "owner", "Value": "somebody"}]
-
-
-@pytest.mark.parametrize(
-    "principal",
-    [
-        "*",
-        {"AWS": "*"},
-        {"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:root"},
-        {"AWS": [f"arn:aws:iam::{ACCOUNT}:root", OTHER_ACCOUNT]},
-        {"Service": "logging.s3.amazonaws.com"},
-        {"AWS": f"arn:aws:iam::{ACCOUNT}:root", "Service": "logging.s3.amazonaws.com"},
-    ],
-)
-def test_refuses_a_policy_that_grants_to_others(world: World, principal: object) -> None:
-    world.create_bucket()
-    world.set_policy(statement("Theirs", "Allow", principal, Resource=f"arn:aws:s3:::{world.name}/*"))
-
-    assert world.refusal() == f"{world.name}: its policy grants to others than {ACCOUNT}: Theirs"
-
-
-@pytest.mark.parametrize("expiration", [{"Days": 30}, {"Date": "2030-01-01T00:00:00Z"}])
-def test_refuses_a_lifecycle_that_removes_the_state_itself(world: World, expiration: dict[str, Any]) -> None:
-    world.create_bucket()
-    world.set_lifecycle({"ID": "tidy", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": expiration})
-
-    assert world.refusal() == f"{world.name}: its lifecycle would remove the state itself: tidy"
-
-
-def test_refuses_a_key_that_is_disabled_or_awaits_its_deletion(world: World) -> None:
-    world.bootstrap()
-    arn = world.key_arn()
-    key_id = arn.rpartition("/")[2]
-
-    world.kms.disable_key(KeyId=key_id)
-    assert world.refusal().startswith(f"{world.name}: {arn} is Disabled; an enabled key is needed")
-    world.kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
-    assert world.refusal().startswith(f"{world.name}: {arn} is PendingDeletion; an enabled key is needed")
-
-
-def test_refuses_a_disabled_key_of_an_earlier_run_before_it_creates_a_bucket(world: World) -> None:
-    key = world.kms.create_key()["KeyMetadata"]
-    world.kms.create_alias(AliasName=f"alias/{world.name}", TargetKeyId=key["KeyId"])
-    world.kms.disable_key(KeyId=key["KeyId"])
-
-    assert "is Disabled" in world.refusal()
-    assert world.name not in {one["Name"] for one in world.s3.list_buckets()["Buckets"]}
-
-
-def test_refuses_a_bucket_whose_key_does_not_exist(world: World) -> None:
-    world.create_bucket()
-    gone = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000"
-    world.encrypt_with(gone)
-
-    assert world.refusal() == f"{world.name}: its key {gone} does not exist; the state cannot be read"
-
-
-def test_refuses_a_key_of_another_account(world: World, intercepted: Callable[..., None]) -> None:
-    world.bootstrap()
-
-    def belongs_to_another(parsed: dict[str, Any], **_: object) -> None:
-        parsed["KeyMetadata"]["AWSAccountId"] = OTHER_ACCOUNT
-
-    intercepted(world.kms, "after-call.kms.DescribeKey", belongs_to_another)
-    assert f"belongs to another account; a key of {ACCOUNT} is needed" in world.refusal()
-
-
-def test_refuses_key_material_that_cannot_rotate(world: World, intercepted: Callable[..., None]) -> None:
-    world.bootstrap()
-    arn = world.key_arn()
-    world.kms.disable_key_rotation(KeyId=arn)
-
-    def imported(parsed: dict[str, Any], **_: object) -> None:
-        parsed["KeyMetadata"]["Origin"] = "EXTERNAL"
-
-    intercepted(world.kms, "after-call.kms.DescribeKey", imported)
-    assert "which cannot rotate by itself" in world.refusal()
-
-
-def test_refuses_a_bucket_in_another_region(world: World) -> None:
-    world.create_bucket(OTHER_REGION)
-
-    assert world.refusal() == f"{world.name}: it lies in {OTHER_REGION}; the primary region, {REGION}, is needed"
-
-
-def test_refuses_a_bucket_of_another_account(world: World, intercepted: Callable[..., None]) -> None:
-    world.create_bucket()
-
-    # What S3 answers where ExpectedBucketOwner is not the owner:
-    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
-    def forbidden(http_response: Any, parsed: dict[str, Any], **_: object) -> None:
-        http_response.status_code = 403
-        parsed["Error"] = {"Code": "403", "Message": "Forbidden"}
-        parsed["ResponseMetadata"]["HTTPStatusCode"] = 403
-
-    intercepted(world.s3, "after-call.s3.HeadBucket", forbidden)
-    assert world.refusal().startswith(f"{world.name}: it belongs to another account than {ACCOUNT}")
-
-
-def test_every_call_names_the_owner_that_it_expects(world: World, intercepted: Callable[..., None]) -> None:
-    asked: dict[str, Any] = {}
-
-    def remember(params: dict[str, Any], model: Any, **_: object) -> None:
-        asked.setdefault(model.name, params.get("ExpectedBucketOwner"))
-
-    intercepted(world.s3, "provide-client-params.s3", remember)
-    world.create_bucket(ObjectOwnership="ObjectWriter")
-    world.bootstrap()
-
-    assert len(asked) > 10
-    assert {name for name, owner in asked.items() if owner != ACCOUNT} <= {"CreateBucket"}
-
-
-def test_refuses_access_control_lists_that_grant_to_others(world: World) -> None:
-    world.create_bucket(ObjectOwnership="ObjectWriter", ACL="public-read")
-
-    assert "its access control list grants to others" in world.refusal()
-
-
-def test_refuses_mfa_delete(world: World, intercepted: Callable[..., None]) -> None:
-    world.bootstrap()
-
-    def mfa_delete(parsed: dict[str, Any], **_: object) -> None:
-        parsed["MFADelete"] = "Enabled"
-
-    intercepted(world.s3, "after-call.s3.GetBucketVersioning", mfa_delete)
-    assert "MFA delete is on" in world.refusal()
-
-
-def test_all_that_cannot_be_mended_is_said_at_once(world: World) -> None:
-    world.create_bucket()
-    world.set_policy(statement("Theirs", "Allow", "*", Resource=f"arn:aws:s3:::{world.name}/*"))
-    world.set_lifecycle({"ID": "tidy", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}})
-
-    assert len(world.refusal().splitlines()) == 2
 
 
 def test_a_key_that_gets_no_alias_is_not_left_behind(world: World, intercepted: Callable[..., None]) -> None:
