@@ -118,6 +118,7 @@ class DatabaseAlarms(Construct):
     ) -> Alarm:
         return Alarm(
             name=f"{self._purpose}-{name}",
+            kind=f"database-{name}",  # whichever cluster it is of, the same is to be done
             meaning=meaning,
             metrics={"value": metric},
             bound=bound,

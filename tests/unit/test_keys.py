@@ -122,7 +122,7 @@ def test_alarms_may_publish_under_the_logs_key(platform: Synthesized) -> None:
         use = conditions(platform.statements(key["policy"])["UseByCloudWatchAlarms"])
         region = REGION_NAMES[region_of(key)]
         assert use["aws:SourceArn"] == ("ArnLike", [f"arn:aws:cloudwatch:{region}:123456789012:alarm:payments/local/*"])
-        assert use["aws:SourceAccount"] == ("StringEqualsIfExists", ["123456789012"])
+        assert use["aws:SourceAccount"] == ("StringEquals", ["123456789012"])
     alarms = platform.resources("aws_cloudwatch_metric_alarm").values()
     assert alarms
     assert all(alarm["alarm_name"].startswith("payments/local/") for alarm in alarms)
