@@ -6,25 +6,26 @@ record. A refused request does not reach moto.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import re
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
 from moto.core.request import Request
 from moto.iam.models import get_account_id_from
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sts.models import sts_backends
 
-from emulator.clock import CLOCK
+from emulator import controls
 from emulator.contract import (
     Check,
     Constraint,
@@ -39,7 +40,6 @@ from emulator.contract import (
 from emulator.faults import FAULTS
 from emulator.record import Call, RecordedViolation, Recorder
 from emulator.regions import REGIONS
-from emulator.runtime import images
 from emulator.turns import turn
 
 if TYPE_CHECKING:
@@ -48,20 +48,8 @@ if TYPE_CHECKING:
 IDENTITY_PATH = "/_local-aws"
 """Answers with the process id and the directory of the server: no path of an AWS service."""
 
-IMAGES_PATH = "/_local-aws/images"
-"""Takes ``{"image": "...@sha256:...", "url": "https://127.0.0.1:8443"}`` by PUT: who stands for the image's tasks."""
-
-CLOCK_PATH = "/_local-aws/clock"
-"""Takes ``{"seconds_per_minute": 0.5}`` by PUT: how fast releases go from now on."""
-
-SNAPSHOTS_PATH = "/_local-aws/snapshots"
-"""Takes ``{"region": "us-east-2", "cluster": "name"}`` by PUT: RDS takes an automated snapshot, as every night."""
-
-REGIONS_PATH = "/_local-aws/regions"
-"""Takes ``{"region": "us-east-2", "lost": true, "silent": false}`` by PUT: nothing answers there until it is back."""
-
-FAULTS_PATH = "/_local-aws/faults"
-"""Takes ``{"operation": "StartExportTask", "code": "Throttling", "times": 2}`` by PUT: the next calls fail so."""
+FORK_PATH = "/_local-aws/fork"
+"""Takes ``{"directory": "..."}`` by PUT: another process with all that this one holds. See emulator/forking.py."""
 
 # moto's own interface, and the metadata of an instance: no calls of an AWS API.
 _NO_AWS_API = ("/moto-api", "/latest/", "/favicon.ico")
@@ -91,13 +79,51 @@ class LocalAws:
         self._contract = contract
         self._recorder = Recorder(directory)
         self._moto = DomainDispatcherApplication(create_backend_app)
+        self._requests, self._counting = 0, threading.Lock()
+
+    @property
+    def directory(self) -> Path:
+        """What takes the record."""
+        return self._directory
+
+    def move_to(self, directory: Path) -> None:
+        """Keep the record in another directory from now on."""
+        self._directory, self._recorder = directory, Recorder(directory)
+
+    @contextlib.contextmanager
+    def no_request_begins(self) -> Iterator[int]:
+        """Meanwhile; says how many are under way."""
+        with self._counting:
+            yield self._requests
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         path = environ.get("PATH_INFO", "")
         if path == IDENTITY_PATH:
             return _identity(self._directory, start_response)
-        if path in _CONTROLS:
+        if path == FORK_PATH:
+            return self._fork(environ, start_response)
+        self._count(1)
+        try:
+            return self._answered(path, environ, start_response)
+        finally:
+            self._count(-1)
+
+    def _count(self, begun: int) -> None:
+        with self._counting:
+            self._requests += begun
+
+    def _fork(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        from emulator import forking  # which needs this module's moto
+
+        try:
+            said = forking.fork(self, Path(json.loads(_read_body(environ))["directory"]))
+        except (ValueError, KeyError, TypeError, forking.CannotForkError) as flaw:
+            return _json("409 Conflict", {"error": str(flaw)}, start_response)
+        return _json("200 OK", said, start_response)
+
+    def _answered(self, path: str, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if path in controls.CONTROLS:
             return _control(path, environ, start_response)
         if path.startswith(_NO_AWS_API):
             return self._moto(environ, start_response)  # type: ignore[no-any-return]
@@ -336,51 +362,10 @@ def _identity(directory: Path, start_response: StartResponse) -> Iterable[bytes]
 
 def _control(path: str, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     try:
-        said = _CONTROLS[path](json.loads(_read_body(environ)))
+        said = controls.CONTROLS[path](json.loads(_read_body(environ)))
     except (ValueError, KeyError, TypeError) as flaw:
         return _json("400 Bad Request", {"error": repr(flaw)}, start_response)
     return _json("200 OK", said, start_response)
-
-
-def _set_clock(asked: dict[str, Any]) -> dict[str, object]:
-    CLOCK.set(asked["seconds_per_minute"])
-    return {"seconds_per_minute": CLOCK.seconds_per_minute}
-
-
-def _register_image(asked: dict[str, Any]) -> dict[str, object]:
-    images.register(asked["image"], asked["url"])
-    return {**asked}
-
-
-def _take_snapshot(asked: dict[str, Any]) -> dict[str, object]:
-    from moto.rds.exceptions import RDSClientError
-
-    from emulator.moto.rds_exports import take_automated_snapshot
-
-    with turn():
-        try:
-            return {"snapshot": take_automated_snapshot(ACCOUNT_ID, asked["region"], asked["cluster"])}
-        except RDSClientError as missing:
-            raise ValueError(str(missing)) from None
-
-
-def _lose_region(asked: dict[str, Any]) -> dict[str, object]:
-    REGIONS.set(asked["region"], lost=asked["lost"], silent=asked["silent"])
-    return {**asked}
-
-
-def _ask_for_faults(asked: dict[str, Any]) -> dict[str, object]:
-    FAULTS.ask(asked["operation"], asked["code"], asked["times"])
-    return {**asked}
-
-
-_CONTROLS: dict[str, Callable[[dict[str, Any]], dict[str, object]]] = {
-    CLOCK_PATH: _set_clock,
-    IMAGES_PATH: _register_image,
-    SNAPSHOTS_PATH: _take_snapshot,
-    FAULTS_PATH: _ask_for_faults,
-    REGIONS_PATH: _lose_region,
-}
 
 
 def _json(status: str, content: dict[str, object], start_response: StartResponse) -> Iterable[bytes]:

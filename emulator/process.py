@@ -32,6 +32,7 @@ ACCOUNT_ID = "123456789012"
 LOG_FILE = "server.log"
 SECONDS_TO_START = 60.0
 SECONDS_TO_STOP = 10.0
+SECONDS_TO_FORK = 30.0
 _SECONDS_BETWEEN_LOOKS = 0.05
 
 
@@ -232,8 +233,33 @@ def restore_region(server: Server, region: str) -> None:
     _control(server, "regions", {"region": region, "lost": False, "silent": False})
 
 
-def _control(server: Server, path: str, asked: dict[str, object]) -> dict[str, object]:
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=5.0)
+def fork(server: Server, directory: Path | str) -> Server:
+    """Another local AWS with all that this one holds, at once; it lives until :func:`stop`.
+
+    Args:
+        server: stays as it is; neither sees what the other does from now on.
+        directory: takes the fork's record; made if it does not exist.
+
+    Raises:
+        EmulatorError: something is under way in the server, which is named, or the directory belongs to another.
+    """
+    directory = Path(directory).resolve()
+    said = _control(server, "fork", {"directory": str(directory)}, seconds=SECONDS_TO_FORK)
+    return Server(directory, int(str(said["pid"])), f"http://{HOST}:{said['port']}")
+
+
+@contextlib.contextmanager
+def forked(server: Server, directory: Path | str) -> Iterator[Server]:
+    """A fork of a local AWS for the duration of a ``with`` block."""
+    copy = fork(server, directory)
+    try:
+        yield copy
+    finally:
+        stop(copy)
+
+
+def _control(server: Server, path: str, asked: dict[str, object], *, seconds: float = 5.0) -> dict[str, object]:
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=seconds)
     try:
         connection.request("PUT", f"/_local-aws/{path}", json.dumps(asked))
         answer = connection.getresponse()

@@ -5,6 +5,7 @@ What is in a lost region stays as it is, and is there again when the region is. 
 
 from __future__ import annotations
 
+import os
 import threading
 
 SECONDS_OF_SILENCE = 60.0
@@ -16,6 +17,10 @@ class Regions:
 
     def __init__(self) -> None:
         self._lost: dict[str, bool] = {}
+        self._changed = threading.Condition()
+        os.register_at_fork(after_in_child=self._begin_with_a_free_lock)
+
+    def _begin_with_a_free_lock(self) -> None:
         self._changed = threading.Condition()
 
     def set(self, region: str, *, lost: bool, silent: bool = False) -> None:

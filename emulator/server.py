@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from werkzeug.serving import BaseWSGIServer, make_server
 
@@ -78,6 +78,11 @@ def serve(
     if identity(url) != {"pid": os.getpid(), "directory": str(directory)}:
         raise CannotServeError(f"port {port} is answered by another program")
     ready(url)
+    end_at_a_signal(server)
+
+
+def end_at_a_signal(server: BaseWSGIServer) -> NoReturn:
+    """Wait for SIGTERM or SIGINT, which every thread blocks, and end the process with exit code 0."""
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     server.shutdown()
     server.server_close()

@@ -6,6 +6,7 @@ Who wants an image to answer says where: at the URL of a server on this machine,
 
 from __future__ import annotations
 
+import os
 import threading
 from urllib.parse import urlsplit
 
@@ -32,3 +33,11 @@ def url_of(image: str) -> str | None:
     """Where ``image`` answers, if anywhere."""
     with _lock:
         return _urls.get(image)
+
+
+def _begin_with_a_free_lock() -> None:
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_begin_with_a_free_lock)

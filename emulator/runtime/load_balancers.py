@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import os
 import random
 import re
 import ssl
@@ -72,6 +73,16 @@ class Answer:
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+
+
+def _forget_servers() -> None:
+    """In a fork: they are those of the process that was forked."""
+    global _servers_lock  # noqa: PLW0603
+    _servers_lock = threading.Lock()
+    _servers.clear()
+
+
+os.register_at_fork(after_in_child=_forget_servers)
 
 
 def port_of(account_id: str, region: str, listener: Any) -> int:

@@ -1,0 +1,73 @@
+"""What a rehearsal asks of the local AWS itself, and of no service: to hurry, to lose a region, to take a snapshot.
+
+Each path takes JSON by PUT; :mod:`emulator.process` has a function for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
+
+from emulator.clock import CLOCK
+from emulator.faults import FAULTS
+from emulator.regions import REGIONS
+from emulator.runtime import images
+from emulator.turns import turn
+
+IMAGES_PATH = "/_local-aws/images"
+"""Takes ``{"image": "...@sha256:...", "url": "https://127.0.0.1:8443"}`` by PUT: who stands for the image's tasks."""
+
+CLOCK_PATH = "/_local-aws/clock"
+"""Takes ``{"seconds_per_minute": 0.5}`` by PUT: how fast releases go from now on."""
+
+SNAPSHOTS_PATH = "/_local-aws/snapshots"
+"""Takes ``{"region": "us-east-2", "cluster": "name"}`` by PUT: RDS takes an automated snapshot, as every night."""
+
+REGIONS_PATH = "/_local-aws/regions"
+"""Takes ``{"region": "us-east-2", "lost": true, "silent": false}`` by PUT: nothing answers there until it is back."""
+
+FAULTS_PATH = "/_local-aws/faults"
+"""Takes ``{"operation": "StartExportTask", "code": "Throttling", "times": 2}`` by PUT: the next calls fail so."""
+
+
+def _set_clock(asked: dict[str, Any]) -> dict[str, object]:
+    CLOCK.set(asked["seconds_per_minute"])
+    return {"seconds_per_minute": CLOCK.seconds_per_minute}
+
+
+def _register_image(asked: dict[str, Any]) -> dict[str, object]:
+    images.register(asked["image"], asked["url"])
+    return {**asked}
+
+
+def _take_snapshot(asked: dict[str, Any]) -> dict[str, object]:
+    from moto.rds.exceptions import RDSClientError
+
+    from emulator.moto.rds_exports import take_automated_snapshot
+
+    with turn():
+        try:
+            return {"snapshot": take_automated_snapshot(ACCOUNT_ID, asked["region"], asked["cluster"])}
+        except RDSClientError as missing:
+            raise ValueError(str(missing)) from None
+
+
+def _lose_region(asked: dict[str, Any]) -> dict[str, object]:
+    REGIONS.set(asked["region"], lost=asked["lost"], silent=asked["silent"])
+    return {**asked}
+
+
+def _ask_for_faults(asked: dict[str, Any]) -> dict[str, object]:
+    FAULTS.ask(asked["operation"], asked["code"], asked["times"])
+    return {**asked}
+
+
+CONTROLS: dict[str, Callable[[dict[str, Any]], dict[str, object]]] = {
+    CLOCK_PATH: _set_clock,
+    IMAGES_PATH: _register_image,
+    SNAPSHOTS_PATH: _take_snapshot,
+    FAULTS_PATH: _ask_for_faults,
+    REGIONS_PATH: _lose_region,
+}
