@@ -19,6 +19,7 @@ import synthesis
 
 synthesis.prepare()  # before any test module imports cdktf
 
+from emulator import process  # noqa: E402
 from operations.deployment.synthesized import provider_installation  # noqa: E402
 from settings import Settings, load  # noqa: E402
 from tests import kept, temporary  # noqa: E402
@@ -27,6 +28,7 @@ from tests.postgresql import Postgresql, running  # noqa: E402
 from tests.recording import Recorder  # noqa: E402
 from tests.skips import StrictSkips  # noqa: E402
 from tests.synthesized import Synthesized, synthesize  # noqa: E402
+from tests.warm_aws import LocalAws, forks_of  # noqa: E402
 
 # How long an example takes says nothing about the code on a machine that does other things as well.
 hypothesis.settings.register_profile("project", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -60,6 +62,13 @@ def postgresql() -> Iterator[Postgresql]:
     """A PostgreSQL with TLS for the whole run. Whoever uses it makes databases and roles of its own."""
     with running() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def empty_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    """Makes empty local AWSs: ``with empty_aws(directory) as server``."""
+    with process.running(tmp_path_factory.mktemp("warm-aws")) as warm:
+        yield forks_of(warm)
 
 
 @pytest.fixture(autouse=True)

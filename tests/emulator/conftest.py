@@ -12,22 +12,23 @@ import pytest
 from emulator import process
 from operations.deployment.provider_mirror import Provider, find_installation
 from tests.emulator.support import Client, Terraform, client_for
+from tests.warm_aws import LocalAws
 
 FIXTURES = Path(__file__).parent / "terraform"
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Server]:
+def aws(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Server]:
     """A local AWS that the whole session shares."""
-    with process.running(tmp_path_factory.mktemp("local-aws")) as server:
+    with empty_aws(tmp_path_factory.mktemp("local-aws")) as server:
         yield server
 
 
 @pytest.fixture
-def own_aws(tmp_path: Path) -> Iterator[process.Server]:
+def own_aws(empty_aws: LocalAws, tmp_path: Path) -> Iterator[process.Server]:
     """A local AWS of the test's own."""
-    with process.running(tmp_path / "aws") as server:
+    with empty_aws(tmp_path / "aws") as server:
         yield server
 
 

@@ -19,6 +19,7 @@ from emulator.runtime import stand_in
 from emulator.runtime.stand_in import StandIn
 from tests.emulator.release_support import Make, make_function
 from tests.emulator.support import client_for
+from tests.warm_aws import LocalAws
 
 pytestmark = pytest.mark.requirement("W8.2")
 
@@ -174,8 +175,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with process.running(tmp_path_factory.mktemp("load-balancers")) as running:
+def server(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with empty_aws(tmp_path_factory.mktemp("load-balancers")) as running:
         yield running
 
 

@@ -10,14 +10,17 @@ from botocore.exceptions import ClientError
 from emulator import process
 from emulator.runtime import stand_in
 from tests.failover.support import IMAGE, PRIMARY, RECOVERY, World, until
+from tests.warm_aws import LocalAws
 
 pytestmark = [pytest.mark.requirement("W7.2")]
 
 
 @pytest.fixture(scope="module")
-def tasks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[process.Server, stand_in.StandIn]]:
+def tasks(
+    empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[process.Server, stand_in.StandIn]]:
     directory = tmp_path_factory.mktemp("lost")
-    with process.running(directory, seconds_per_minute=0.05) as server, stand_in.serving(server, IMAGE) as standing:
+    with empty_aws(directory, seconds_per_minute=0.05) as server, stand_in.serving(server, IMAGE) as standing:
         yield server, standing
 
 

@@ -17,6 +17,7 @@ from emulator import process
 from emulator.record import read_calls, read_violations
 from modules.backup.snapshot_export_workflow import ExportNames, definition
 from tests.emulator.support import Client, client_for
+from tests.warm_aws import LocalAws
 
 pytestmark = pytest.mark.requirement("W3.2")
 
@@ -139,9 +140,9 @@ def the_definition(
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Server]:
+def server(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Server]:
     """A local AWS with a fast clock, and what all tests here share: a key, a topic and who reads it."""
-    with process.running(tmp_path_factory.mktemp("aws")) as running:
+    with empty_aws(tmp_path_factory.mktemp("aws")) as running:
         client = client_for(running)
         key = client("kms").create_key()["KeyMetadata"]["Arn"]
         client("kms").create_alias(AliasName="alias/objects", TargetKeyId=key)

@@ -14,12 +14,13 @@ from emulator import process
 from emulator.address import environment
 from emulator.runtime import stand_in
 from tests.failover.support import IMAGE, World
+from tests.warm_aws import LocalAws
 
 
 @pytest.fixture(scope="session")
-def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Server]:
+def local_aws(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Server]:
     directory = tmp_path_factory.mktemp("failover-local-aws")
-    with process.running(directory, seconds_per_minute=0.05) as server:
+    with empty_aws(directory, seconds_per_minute=0.05) as server:
         yield server
 
 

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from emulator import process
 from tests.functions.log_forwarding import (
     ACCESS,
     BUCKET,
@@ -22,13 +21,14 @@ from tests.functions.log_forwarding import (
     connection_lines,
     world_with,
 )
+from tests.warm_aws import LocalAws
 
 pytestmark = [pytest.mark.requirement("W5.3"), pytest.mark.requirement("Q2")]
 
 
 @pytest.fixture(scope="module")
-def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with process.running(tmp_path_factory.mktemp("local-aws")) as server:
+def s3_url(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with empty_aws(tmp_path_factory.mktemp("local-aws")) as server:
         yield server.url
 
 

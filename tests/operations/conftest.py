@@ -11,11 +11,12 @@ from emulator import process
 from settings import Settings
 from tests.operations.state_bucket import World
 from tests.operations.support import Commands
+from tests.warm_aws import LocalAws
 
 
 @pytest.fixture(scope="session")
-def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Server]:
-    with process.running(tmp_path_factory.mktemp("operations-local-aws")) as server:
+def local_aws(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Server]:
+    with empty_aws(tmp_path_factory.mktemp("operations-local-aws")) as server:
         yield server
 
 

@@ -17,6 +17,7 @@ from settings import load
 from tests.emulator.support import client_for
 from tests.operations.support import REPOSITORY, Commands, environment_file
 from tests.postgresql import Postgresql
+from tests.warm_aws import LocalAws
 
 pytestmark = pytest.mark.requirement("Q1", "W7.1")
 
@@ -69,10 +70,10 @@ class Function:
 
 
 @pytest.fixture
-def function(postgresql: Postgresql, tmp_path: Path) -> Iterator[tuple[Function, Commands]]:
+def function(empty_aws: LocalAws, postgresql: Postgresql, tmp_path: Path) -> Iterator[tuple[Function, Commands]]:
     database = f"migrated_{secrets.token_hex(4)}"
     postgresql.execute(f"CREATE DATABASE {database}")
-    with process.running(tmp_path / "aws") as aws:
+    with empty_aws(tmp_path / "aws") as aws:
         yield Function(aws, postgresql, database), Commands(aws)
     postgresql.execute(f"DROP DATABASE {database} WITH (FORCE)")
     postgresql.execute(f"DROP ROLE IF EXISTS {ROLE}, {MASTER}")

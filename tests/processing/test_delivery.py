@@ -25,6 +25,7 @@ from tests.operations.support import Commands
 from tests.payments.conftest import Database
 from tests.processing.support import accepted
 from tests.processing.test_functions import acquirer
+from tests.warm_aws import LocalAws
 
 __all__ = ["acquirer"]  # a fixture
 
@@ -101,13 +102,14 @@ def state(connection: psycopg.Connection[Any], message: ProcessOperation) -> str
 
 
 def test_a_message_becomes_a_payment_and_one_about_nothing_a_dead_letter(
+    empty_aws: LocalAws,
     acquirer: tuple[Simulator, str],
     database: Database,
     tmp_path: Path,
 ) -> None:
     simulator, url = acquirer
     archive = package(FUNCTIONS / "process_payment", tmp_path / "process_payment.zip")
-    with process.running(tmp_path / "aws") as aws, database.connect() as connection:
+    with empty_aws(tmp_path / "aws") as aws, database.connect() as connection:
         processing = Processing(aws, database, url, archive)
         payments = [accepted(connection) for _ in range(3)]
         lost = ProcessOperation(uuid4(), uuid4(), "c-lost")

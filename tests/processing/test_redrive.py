@@ -29,6 +29,7 @@ from payments.messages import ProcessOperation
 from payments.states import Progress
 from tests.payments.conftest import Database
 from tests.processing.support import accepted
+from tests.warm_aws import LocalAws
 
 pytestmark = [pytest.mark.requirement("P3.2")]
 
@@ -37,8 +38,8 @@ REGION = "us-east-2"
 
 
 @pytest.fixture(scope="module")
-def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Server]:
-    with process.running(tmp_path_factory.mktemp("redrive-local-aws")) as server:
+def local_aws(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Server]:
+    with empty_aws(tmp_path_factory.mktemp("redrive-local-aws")) as server:
         yield server
 
 

@@ -11,11 +11,12 @@ import pytest
 from emulator import process
 from emulator.address import environment
 from tests.release.support import World
+from tests.warm_aws import LocalAws
 
 
 @pytest.fixture(scope="session")
-def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Server]:
-    with process.running(tmp_path_factory.mktemp("release-local-aws")) as server:
+def local_aws(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Server]:
+    with empty_aws(tmp_path_factory.mktemp("release-local-aws")) as server:
         yield server
 
 

@@ -14,14 +14,15 @@ from emulator.process import Server
 from emulator.record import read_violations
 from tests.emulator.release_support import Make
 from tests.emulator.support import client_for
+from tests.warm_aws import LocalAws
 
 STANDING, RUNNING = 0.05, 0.00005
 """Seconds a minute: the longest wait takes 144 seconds, or a seventh of one."""
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with process.running(tmp_path_factory.mktemp("releases"), seconds_per_minute=STANDING) as running:
+def server(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with empty_aws(tmp_path_factory.mktemp("releases"), seconds_per_minute=STANDING) as running:
         yield running
         assert read_violations(running.directory) == []
 
