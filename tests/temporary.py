@@ -24,7 +24,8 @@ def begin() -> None:
             shutil.rmtree(left, ignore_errors=True)
     own = everybodys / f"{PREFIX}{os.getpid()}"
     # Others may pass through, and list nothing: PostgreSQL runs as a user of its own where tests are run by root.
-    own.mkdir(mode=0o711, exist_ok=True)
+    own.mkdir(exist_ok=True)
+    own.chmod(0o711)  # whatever the umask
     os.environ.setdefault(PYTESTS_OWN, str(everybodys))
     os.environ["TMPDIR"] = tempfile.tempdir = str(own)
     atexit.register(_end, own, os.getpid())

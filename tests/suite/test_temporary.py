@@ -1,0 +1,53 @@
+"""The temporary folder of a run: its own, which ends with it, and which other users' programs come through."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests import temporary
+
+PROJECT = Path(__file__).parents[2]
+RUN = """
+import os, pathlib, tempfile
+from tests import temporary
+temporary.begin()
+print(tempfile.mkdtemp(), os.environ["TMPDIR"])
+"""
+
+
+def run_in(folder: Path) -> list[str]:
+    """Where a process that begins a run in this temporary folder makes folders; it has ended then."""
+    variables = {name: value for name, value in os.environ.items() if name != temporary.PYTESTS_OWN}
+    command = [sys.executable, "-c", RUN]
+    ended = subprocess.run(
+        command, cwd=PROJECT, env={**variables, "TMPDIR": str(folder)}, capture_output=True, text=True, check=True
+    )
+    return ended.stdout.split()
+
+
+def test_what_a_run_leaves_in_the_temporary_folder_ends_with_it(tmp_path: Path) -> None:
+    made, folder = run_in(tmp_path)
+    assert Path(made).parent == Path(folder)
+    assert Path(folder).parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_run_that_was_killed_has_left_ends_with_the_next(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / f"{temporary.PREFIX}{ended.pid}" / "left").mkdir(parents=True)
+    (tmp_path / f"{temporary.PREFIX}{os.getpid()}").mkdir()  # of one that runs
+    run_in(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{temporary.PREFIX}{os.getpid()}"]
+
+
+def test_other_users_come_through_and_see_no_names() -> None:
+    """PostgreSQL, which does not run as root."""
+    own = Path(tempfile.gettempdir())
+    assert own.name.startswith(temporary.PREFIX)
+    assert stat.S_IMODE(own.stat().st_mode) == 0o711
