@@ -38,6 +38,7 @@ INSIGHTS = ("enable_performance_insights", "performance_insights_kms_key_id", "p
 DEFAULT_AUTHORITY = "rds-ca-rsa2048-g1"
 """Of new instances. https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.SSL.html"""
 DEFAULT_INSIGHTS_DAYS = 7
+MONITORING = ("monitoring_interval", "monitoring_role_arn")
 """RDS's own default (CreateDBInstance, API reference)."""
 
 
@@ -114,12 +115,30 @@ def iam_database_authentication_enabled(self: Any) -> bool:
 
 
 @override(RDSBackend)
+def create_db_cluster(original: Method, self: Any, kwargs: dict[str, Any]) -> Any:
+    """Keep what is said of monitoring and insights, which the instances of a cluster then have in common."""
+    cluster = original(self, kwargs)
+    _keep_insights(cluster, kwargs)
+    for name in (*MONITORING, "database_insights_mode"):
+        if kwargs.get(name) is not None:
+            setattr(cluster, name, kwargs[name])
+    return cluster
+
+
+@override(RDSBackend)
 def modify_db_cluster(original: Method, self: Any, kwargs: dict[str, Any]) -> Any:
-    """Change the exported logs as they are asked for; refuse to upgrade a primary before its secondaries."""
+    """Change the exported logs as they are asked for; refuse to upgrade a primary before its secondaries.
+
+    Enhanced monitoring is taken of a new cluster of Aurora and in no change of one (MonitoringInterval in the API
+    reference of ModifyDBCluster).
+    """
     name = kwargs["db_cluster_identifier"]
     if name not in self.clusters:
         raise DBClusterNotFoundError(name)
     cluster = self.clusters[name]
+    if cluster.engine.startswith("aurora") and any(kwargs.get(one) is not None for one in MONITORING):
+        raise InvalidParameterCombination("MonitoringInterval is for Multi-AZ DB clusters only")
+    _keep_insights(cluster, kwargs)
     version = kwargs.get("engine_version")
     if version and any(_number(other.engine_version) < _number(version) for other in _secondaries(cluster)):
         raise ReplicasFirstError(name, version)
@@ -161,7 +180,7 @@ def update(original: Method, self: Any, **sent: Any) -> None:
 
 
 def _keep_insights(instance: Any, sent: dict[str, Any]) -> None:
-    if "enable_performance_insights" in sent:
+    if sent.get("enable_performance_insights") is not None:
         instance.performance_insights_enabled = sent["enable_performance_insights"]
     if not getattr(instance, "performance_insights_enabled", False):
         return

@@ -54,6 +54,36 @@ def members(rds: Client, name: str) -> dict[str, bool]:
     return {one["DBClusterArn"]: one["IsWriter"] for one in group["GlobalClusterMembers"]}
 
 
+def test_a_cluster_keeps_what_its_instances_have_in_common_and_takes_monitoring_at_its_creation_only(
+    client: Make,
+) -> None:
+    rds = client("rds")
+    key, role = "arn:aws:kms:us-east-2:123456789012:key/insights", "arn:aws:iam::123456789012:role/monitoring"
+    cluster(
+        rds,
+        "watched",
+        MonitoringInterval=15,
+        MonitoringRoleArn=role,
+        DatabaseInsightsMode="standard",
+        EnablePerformanceInsights=True,
+        PerformanceInsightsKMSKeyId=key,
+        PerformanceInsightsRetentionPeriod=93,
+    )
+    rds.modify_db_cluster(DBClusterIdentifier="watched", BackupRetentionPeriod=7)
+    rds.modify_db_cluster(
+        DBClusterIdentifier="watched",
+        DatabaseInsightsMode="advanced",
+        EnablePerformanceInsights=True,
+        PerformanceInsightsRetentionPeriod=465,
+    )
+    (found,) = rds.describe_db_clusters(DBClusterIdentifier="watched")["DBClusters"]
+    assert (found["MonitoringInterval"], found["MonitoringRoleArn"]) == (15, role)
+    assert (found["PerformanceInsightsEnabled"], found["PerformanceInsightsKMSKeyId"]) == (True, key)
+    assert (found["DatabaseInsightsMode"], found["PerformanceInsightsRetentionPeriod"]) == ("advanced", 465)
+    with pytest.raises(rds.exceptions.ClientError, match="Multi-AZ DB clusters only"):
+        rds.modify_db_cluster(DBClusterIdentifier="watched", MonitoringInterval=30)
+
+
 def test_an_instance_keeps_what_is_said_of_performance_insights(client: Make) -> None:
     rds = client("rds")
     cluster(rds, "insights")
