@@ -112,7 +112,8 @@ bench-contract: .venv/.synced ## measure what holding every request of the local
 
 .PHONY: openapi
 openapi: .venv/.synced ## write services/payments/openapi.json anew
-	@cd services/payments && ../../$(RUN) -m payments openapi > openapi.json.new && mv openapi.json.new openapi.json
+	@cd services/payments && PYTHONPATH=../.. ../../$(RUN) -m payments openapi > openapi.json.new && \
+		mv openapi.json.new openapi.json
 
 .PHONY: check
 check: .venv/.synced ## formatting, lint, imports and types, and the workflows
@@ -121,7 +122,7 @@ check: .venv/.synced ## formatting, lint, imports and types, and the workflows
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
 	@.venv/bin/zizmor --offline --quiet .github
-	@PYTHONPATH=services/payments:shared .venv/bin/lint-imports --no-logo --cache-dir .cache/imports
+	@PYTHONPATH=services/payments .venv/bin/lint-imports --no-logo --cache-dir .cache/imports
 	@$(RUN) -m mypy
 
 .PHONY: scan

@@ -30,7 +30,7 @@ from emulator.process import free_port
 from payments.migrate import migrate
 from tests import postgresql
 from tests.payments import conftest
-from tests.payments.support import SERVICE, running, wait_for_port
+from tests.payments.support import running, wait_for_port
 
 BODY = {"amount": 1000, "currency": "USD", "token": "tok_bench_1"}
 CLIENTS = 16
@@ -130,7 +130,7 @@ def main(
         aws = stack.enter_context(conftest.local_aws())
         platform = conftest.platform_of(database, conftest.USER, aws)
         environment = {**platform.environment, "DATABASE_CONNECTIONS": CONNECTIONS, "PUBLISHES": "false"}
-        services = [stack.enter_context(running(directory, environment, python_path=SERVICE)) for _ in range(2)]
+        services = [stack.enter_context(running(directory, environment)) for _ in range(2)]
         urls, processes = [one.url for one in services], [one.process.pid for one in services]
         conninfo = (
             f"host={server.host} port={server.port} dbname={database.name} user=postgres password={server.password} "

@@ -279,14 +279,14 @@ def redrive(
     payment: Annotated[str | None, typer.Option(metavar="ID", help="Of one payment.")] = None,
     database: Annotated[
         bool,
-        typer.Option("--database", help="Ask the database that DATABASE_HOST ... name; the options below need it."),
+        typer.Option("--database", help="Read the database of DATABASE_HOST ...; the options below need it."),
     ] = False,
-    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="A part of why there is no answer.")] = None,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Text in the reason or last error.")] = None,
     currency: Annotated[str | None, typer.Option(metavar="CODE", help="Such as EUR.")] = None,
-    least_amount: Annotated[int | None, typer.Option(min=1, help="In minor units.")] = None,
-    most_amount: Annotated[int | None, typer.Option(min=1, help="In minor units.")] = None,
-    answered: Annotated[
-        bool, typer.Option("--answered", help="Only of operations that have an answer by now.")
+    min_amount: Annotated[int | None, typer.Option(min=1, help="In minor units.")] = None,
+    max_amount: Annotated[int | None, typer.Option(min=1, help="In minor units.")] = None,
+    completed: Annotated[
+        bool, typer.Option("--completed", help="Only of operations that are completed by now.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="The most messages that are looked at.")] = 1000,
     region: Annotated[str | None, typer.Option(help="Where; AWS_REGION when not given.")] = None,
@@ -301,9 +301,9 @@ def redrive(
         payment=payment,
         reason=reason,
         currency=currency,
-        least_amount=least_amount,
-        most_amount=most_amount,
-        answered=answered,
+        min_amount=min_amount,
+        max_amount=max_amount,
+        completed=completed,
     )
     run(
         Request(

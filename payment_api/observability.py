@@ -38,7 +38,7 @@ from constructs import Construct
 from payment_api.settings.observability import ObservabilitySettings
 from settings.common import CONNECTION_SHARE
 from settings.naming import Names
-from settings.payment_metrics import metrics
+from shared import payment_metrics as metrics
 
 PERIOD = Duration.minutes(1)
 RUNBOOK = "docs/runbooks/payment-api.md"

@@ -6,8 +6,10 @@ A folder holds handler.py and what else the function reads. Two files name what 
   needs itself. Wheels are unpacked for the function's own platform, never built. What was vendored once is kept in
   .cache/functions by its lock's hash, and needs no network again.
 - packages.txt, what the function shares with other programs of this repository: a line for each folder or file, by its
-  path from the root, which goes into the zip under its last name. With the line `services/payments/money` the handler
-  says `import money`. Empty lines and what follows a `#` are not read.
+  path from the root. It goes into the zip under its last name: with the line `services/payments/money` the handler says
+  `import money`. Python of shared/ keeps its path, as all programs import it by the same name: with the line
+  `shared/metric_names.py` the handler says `from shared import metric_names`. Empty lines and what follows a `#` are
+  not read.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ FUNCTIONS = REPOSITORY / "lambda"
 CACHE = REPOSITORY / ".cache" / "functions"
 REQUIREMENTS = "requirements.txt"
 PACKAGES = "packages.txt"
+SHARED = "shared"
 PYTHON_VERSION = "3.13"
 # The runtime has glibc 2.34 (Amazon Linux 2023); a wheel is named after the oldest that it runs with. pip takes the
 # names literally, and no single one is used by all packages.
@@ -116,8 +119,14 @@ def _of_the_repository(packages: Path, repository: Path) -> dict[str, Path]:
         path = (repository / name).resolve()
         if not path.exists() or repository.resolve() not in path.parents:
             raise PackagingFailed(f"{function.name}: {PACKAGES}: {name!r} is no folder or file of this repository")
-        named = {f"{path.name}/{file}": at for file, at in _files(path)} if path.is_dir() else {path.name: path}
+        is_python = path.is_dir() or path.suffix == ".py"
+        within = f"{SHARED}/" if is_python and path.parent == repository.resolve() / SHARED else ""
+        inner = {f"{path.name}/{file}": at for file, at in _files(path)} if path.is_dir() else {path.name: path}
+        named = {f"{within}{file}": at for file, at in inner.items()}
         found = _together(function, found, named, f"of another line of {PACKAGES}")
+    package = f"{SHARED}/__init__.py"
+    if any(name.startswith(f"{SHARED}/") for name in found) and (repository / package).is_file():
+        found.setdefault(package, repository / package)
     return found
 
 

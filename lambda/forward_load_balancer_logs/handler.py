@@ -1,17 +1,17 @@
-"""Forwards the load balancer's logs, which AWS delivers to S3 alone, to CloudWatch Logs (W5.3).
+"""Forwards the load balancer's logs to CloudWatch Logs (W5.3), as AWS delivers them to S3 alone.
 
-Called with messages of the queue that S3 tells of new files. A file that was forwarded whole is done; one that was not,
-for whatever reason, is reported as failed, comes again, and ends in the dead-letter queue, from where it can be sent
-again. So each line arrives at least once, and some twice where a file was forwarded in part before.
+SQS invokes it with messages, each a notification of S3 that a log file was written. A file that was forwarded whole is
+done. Any other is reported as failed: its message is redelivered, and goes to the dead-letter queue in the end, from
+where it can be sent again. So every line arrives at least once; lines of a file that failed half-way arrive twice.
 
-Files are read as a stream, whatever their size: what is held at once is a batch of PutLogEvents. Its limits are in
+Files are streamed, whatever their size: what is in memory is one batch of PutLogEvents. Its limits are in
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 
-Lines keep the time that stands in them. One without a time has that of the line before it. CloudWatch Logs refuses
-times that are too old or too new: such a line is sent with the time of its forwarding, as its own stands in it.
+Each line keeps its own timestamp; one without a timestamp gets that of the line before. CloudWatch Logs rejects events
+that are too old or too new: such a line gets the time of its forwarding, as its own is in its text.
 
-The environment says where to: ACCESS_LOG_GROUP and CONNECTION_LOG_GROUP, the names of log groups. Each file becomes a
-stream that is named after it.
+Environment variables: ACCESS_LOG_GROUP and CONNECTION_LOG_GROUP, the names of log groups. Each file becomes a log
+stream of its name.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-LARGEST_BATCH_BYTES = 1_048_576
-MOST_EVENTS = 10_000
-BYTES_BESIDE_A_MESSAGE = 26
-LONGEST_SPAN_MILLISECONDS = 24 * 3600 * 1000
-# A longer line is sent in parts. CloudWatch Logs takes up to 1 MB today, and took a quarter of it before.
-LONGEST_LINE_BYTES = 256 * 1024 - BYTES_BESIDE_A_MESSAGE
-OLDEST_MILLISECONDS = 13 * 24 * 3600 * 1000  # 14 days are allowed; a day is kept for retries
-NEWEST_MILLISECONDS = 3600 * 1000  # 2 hours are allowed
+MAX_BATCH_BYTES = 1_048_576
+MAX_BATCH_EVENTS = 10_000
+OVERHEAD_BYTES = 26
+MAX_BATCH_SPAN_MILLISECONDS = 24 * 3600 * 1000
+# A longer line is split. CloudWatch Logs accepts events of up to 1 MB today, and of a quarter of that before.
+MAX_LINE_BYTES = 256 * 1024 - OVERHEAD_BYTES
+MAX_AGE_MILLISECONDS = 13 * 24 * 3600 * 1000  # 14 days are allowed; a day is kept for retries
+MAX_AHEAD_MILLISECONDS = 3600 * 1000  # 2 hours are allowed
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-access-logs.html#access-log-file-format
 CONNECTION_LOG = "conn_log"
 TEST_FILES = ("ELBAccessLogTestFile", "ELBConnectionLogTestFile")
-LONGEST_STREAM_NAME = 512
-# Throttled calls are repeated, more slowly each time; the queue repeats what that does not mend.
+MAX_STREAM_NAME = 512
+# Throttled calls are retried with backoff; what still fails is retried by the queue.
 CONFIG = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, connect_timeout=5, read_timeout=30)
 
 
 class Unreadable(Exception):
-    """A file that is not what a load balancer writes. The message names it."""
+    """A file or notification that cannot be read. The message names it."""
 
 
 @dataclass(frozen=True)
 class File:
-    """A file that a load balancer wrote."""
+    """A log file of a load balancer."""
 
     bucket: str
     key: str
@@ -61,88 +61,88 @@ class File:
 
     @property
     def name(self) -> str:
-        """The last part of the key."""
+        """The file's name: the last part of its key."""
         return self.key.rpartition("/")[2]
 
     @property
     def is_test(self) -> bool:
-        """Whether it is what AWS writes when logs are switched on, to see whether it may."""
+        """Whether it is the file by which AWS tests its permissions when logging is enabled."""
         return self.name in TEST_FILES
 
     @property
     def log_group(self) -> str:
-        """Where its lines go."""
+        """The log group of its lines."""
         kind = "CONNECTION_LOG_GROUP" if self.name.startswith(CONNECTION_LOG) else "ACCESS_LOG_GROUP"
         return os.environ[kind]
 
     @property
     def stream(self) -> str:
-        """The name of its stream: the same at each attempt."""
+        """The name of its log stream: the same at each attempt."""
         name = self.name.removesuffix(".gz").removesuffix(".log")
-        return name.replace(":", "-").replace("*", "-")[:LONGEST_STREAM_NAME]
+        return name.replace(":", "-").replace("*", "-")[:MAX_STREAM_NAME]
 
 
 @dataclass(frozen=True)
 class Event:
-    """A line, as CloudWatch Logs takes it."""
+    """A log event. Its size is as PutLogEvents counts it, in bytes."""
 
     milliseconds: int
     message: str
     size: int
 
     @property
-    def as_sent(self) -> dict[str, Any]:
-        """In the form of PutLogEvents."""
+    def parameters(self) -> dict[str, Any]:
+        """The event as PutLogEvents takes it."""
         return {"timestamp": self.milliseconds, "message": self.message}
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Forward the files that the messages tell of; returns those that failed, which the queue then keeps.
+    """Forward the files of a batch of messages; returns the messages that failed, as batchItemFailures.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
     """
-    failed = [record["messageId"] for record in event["Records"] if not _done(record)]
+    failed = [record["messageId"] for record in event["Records"] if not _forwarded(record)]
     return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in failed]}
 
 
-def _done(record: dict[str, Any]) -> bool:
+def _forwarded(record: dict[str, Any]) -> bool:
     try:
         for file in files(record["body"]):
             if not file.is_test:
-                _say("forwarded", file=file.key, lines=forward(file))
+                _log("forwarded", file=file.key, lines=forward(file))
     except (BotoCoreError, ClientError, Unreadable, OSError) as error:
-        _say("failed", message_id=record["messageId"], error=f"{type(error).__name__}: {error}")
+        _log("failed", message_id=record["messageId"], error=f"{type(error).__name__}: {error}")
         return False
     return True
 
 
 def files(body: str) -> Iterator[File]:
-    """The files that a notification of S3 tells of; none if S3 only tries whether it can notify.
+    """The files of a notification of S3; none for the one by which S3 tests its permissions.
 
     Raises:
-        Unreadable: it is no notification of S3.
+        Unreadable: the body is no notification of S3.
     """
     try:
         notification = json.loads(body)
         if notification.get("Event") == "s3:TestEvent":
             return
         for record in notification["Records"]:
-            of = record["s3"]
-            yield File(of["bucket"]["name"], unquote_plus(of["object"]["key"]), of["object"].get("versionId"))
+            bucket, object_ = record["s3"]["bucket"], record["s3"]["object"]
+            yield File(bucket["name"], unquote_plus(object_["key"]), object_.get("versionId"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Unreadable(f"no notification of S3: {body[:200]!r}") from error
 
 
 def forward(file: File) -> int:
-    """Send all lines of a file; returns how many.
+    """Send all lines of a file; returns how many events they became.
 
     Raises:
-        Unreadable: the file is no whole gzip file.
-        ClientError, BotoCoreError: AWS refused, or could not be reached.
+        Unreadable: the file is no complete gzip file.
+        ClientError, BotoCoreError: AWS rejected a call, or could not be reached.
     """
     logs = boto3.client("logs", config=CONFIG)
-    body = _opened(file)
-    _make_stream(logs, file)
+    body = _open(file)
+    _create_stream(logs, file)
     count = 0
     try:
         with gzip.GzipFile(fileobj=body) as lines:
@@ -150,11 +150,11 @@ def forward(file: File) -> int:
                 _send(logs, file, batch)
                 count += len(batch)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise Unreadable(f"{file.key}: no whole gzip file after {count} lines: {error}") from error
+        raise Unreadable(f"{file.key}: no complete gzip file after {count} lines: {error}") from error
     return count
 
 
-def _opened(file: File) -> Any:
+def _open(file: File) -> Any:
     s3 = boto3.client("s3", config=CONFIG)
     if file.version:
         return s3.get_object(Bucket=file.bucket, Key=file.key, VersionId=file.version)["Body"]
@@ -162,31 +162,31 @@ def _opened(file: File) -> Any:
 
 
 def events(lines: gzip.GzipFile, *, now: int) -> Iterator[Event]:
-    """The lines of a file with their times, in milliseconds; empty ones, which CloudWatch refuses, are left out."""
+    """The lines of a file as events, without empty ones, which CloudWatch rejects. ``now`` is in milliseconds."""
     before = now
-    while line := lines.readline(LONGEST_LINE_BYTES):
+    while line := lines.readline(MAX_LINE_BYTES):
         message = line.rstrip(b"\r\n").decode("utf-8", errors="backslashreplace")
         if not message.strip():
             continue
         before = _time_in(message, otherwise=before)
-        timestamp = before if now - OLDEST_MILLISECONDS < before < now + NEWEST_MILLISECONDS else now
+        timestamp = before if now - MAX_AGE_MILLISECONDS < before < now + MAX_AHEAD_MILLISECONDS else now
         yield from _parts(timestamp, message)
 
 
 def _parts(timestamp: int, message: str) -> Iterator[Event]:
-    """One event, or several where undecodable bytes have made the line longer than is allowed."""
+    """One event, or several where undecodable bytes have made the line longer than the limit."""
     encoded = message.encode()
-    if len(encoded) <= LONGEST_LINE_BYTES:
-        yield Event(timestamp, message, len(encoded) + BYTES_BESIDE_A_MESSAGE)
+    if len(encoded) <= MAX_LINE_BYTES:
+        yield Event(timestamp, message, len(encoded) + OVERHEAD_BYTES)
         return
-    characters = LONGEST_LINE_BYTES // 4  # of which none is longer than four bytes
+    characters = MAX_LINE_BYTES // 4  # a character has at most four bytes
     for start in range(0, len(message), characters):
         part = message[start : start + characters]
-        yield Event(timestamp, part, len(part.encode()) + BYTES_BESIDE_A_MESSAGE)
+        yield Event(timestamp, part, len(part.encode()) + OVERHEAD_BYTES)
 
 
 def _time_in(line: str, *, otherwise: int) -> int:
-    """The time of a line: the first field of a connection log, the second of an access log."""
+    """The timestamp of a line: the first field in a connection log, the second in an access log."""
     for field in line.split(" ", 2)[:2]:
         if field[4:5] == "-" and "T" in field:
             try:
@@ -197,15 +197,15 @@ def _time_in(line: str, *, otherwise: int) -> int:
     return otherwise
 
 
-def batches(of: Iterable[Event]) -> Iterator[list[Event]]:
-    """What PutLogEvents takes at once: in the order of time, and within its limits of number, size and span."""
+def batches(stream: Iterable[Event]) -> Iterator[list[Event]]:
+    """Batches for PutLogEvents: in order of time, and within its limits of number, size and time span."""
     batch: list[Event] = []
     size = first = last = 0
-    for event in of:
+    for event in stream:
         earliest = min(first, event.milliseconds) if batch else event.milliseconds
         latest = max(last, event.milliseconds) if batch else event.milliseconds
-        full = len(batch) == MOST_EVENTS or size + event.size > LARGEST_BATCH_BYTES
-        if batch and (full or latest - earliest >= LONGEST_SPAN_MILLISECONDS):
+        full = len(batch) == MAX_BATCH_EVENTS or size + event.size > MAX_BATCH_BYTES
+        if batch and (full or latest - earliest >= MAX_BATCH_SPAN_MILLISECONDS):
             yield sorted(batch, key=lambda one: one.milliseconds)
             batch, size, earliest, latest = [], 0, event.milliseconds, event.milliseconds
         batch.append(event)
@@ -214,30 +214,30 @@ def batches(of: Iterable[Event]) -> Iterator[list[Event]]:
         yield sorted(batch, key=lambda one: one.milliseconds)
 
 
-def _make_stream(logs: Any, file: File) -> None:
+def _create_stream(logs: Any, file: File) -> None:
     try:
         logs.create_log_stream(logGroupName=file.log_group, logStreamName=file.stream)
     except logs.exceptions.ResourceAlreadyExistsException:
-        return  # an earlier attempt made it
+        return  # created by an earlier attempt
 
 
 def _send(logs: Any, file: File, batch: list[Event]) -> None:
-    """Send a batch; what CloudWatch Logs refuses for its time is sent again with the time of now."""
+    """Send a batch; events that CloudWatch Logs rejects for their time are sent again with the current time."""
     for _ in range(2):
-        answer = logs.put_log_events(
-            logGroupName=file.log_group, logStreamName=file.stream, logEvents=[event.as_sent for event in batch]
+        response = logs.put_log_events(
+            logGroupName=file.log_group, logStreamName=file.stream, logEvents=[event.parameters for event in batch]
         )
-        now = _now()
-        batch = [Event(now, one.message, one.size) for one in _refused(batch, answer.get("rejectedLogEventsInfo", {}))]
+        now, rejected = _now(), _rejected(batch, response.get("rejectedLogEventsInfo", {}))
+        batch = [Event(now, one.message, one.size) for one in rejected]
         if not batch:
             return
-    raise Unreadable(f"{file.key}: CloudWatch Logs refuses {len(batch)} lines with the time of now")
+    raise Unreadable(f"{file.key}: CloudWatch Logs rejects {len(batch)} events with the current time")
 
 
-def _refused(batch: list[Event], refusals: dict[str, int]) -> list[Event]:
-    """The events that were not taken: those before an index for their age, and those from an index on as too new."""
-    old = max(refusals.get("tooOldLogEventEndIndex", 0), refusals.get("expiredLogEventEndIndex", 0))
-    new = refusals.get("tooNewLogEventStartIndex", len(batch))
+def _rejected(batch: list[Event], info: dict[str, int]) -> list[Event]:
+    """The rejected events: those before an index as too old, and those from an index on as too new."""
+    old = max(info.get("tooOldLogEventEndIndex", 0), info.get("expiredLogEventEndIndex", 0))
+    new = info.get("tooNewLogEventStartIndex", len(batch))
     return [*batch[:old], *batch[max(old, new) :]]
 
 
@@ -245,5 +245,6 @@ def _now() -> int:
     return int(time.time() * 1000)
 
 
-def _say(what: str, **about: object) -> None:
-    print(json.dumps({"what": what, **about}))  # to the function's own log group
+def _log(message: str, **values: object) -> None:
+    """Write a JSON line for CloudWatch Logs."""
+    print(json.dumps({"message": message, **values}))

@@ -1,25 +1,25 @@
-"""Makes a database ready for the payments service, before anything starts that needs it. Called in one of two ways.
+"""Prepares a database for the payments service: users and schema, before anything starts that needs them.
 
-As a custom resource of CloudFormation, where users log in by IAM (P4.2), when the stack is made and whenever this code
-or the schema's steps change:
+As a custom resource of CloudFormation, where users log in by IAM (P4.2): when the stack is created, and whenever this
+code or a migration changes.
 
-1. the users of the event are made, with a role in common that owns nothing; each may log in by a token of IAM
-   (`GRANT rds_iam`) and has no password;
-2. the schema is brought up to date (payments.migrate), and the role may use it.
+1. It creates the users of the event, and a role that they share and that owns nothing. Each may log in by IAM
+   (`GRANT rds_iam`) and has no password.
+2. It brings the schema up to date (payments.migrate), and grants the role the application's rights.
 
 The event's ResourceProperties hold Users (names) and Role.
 
-As a function (by Terraform whenever this code changes, or `make migrate`), where users log in by password (W3.3): the
-schema is brought up to date, and APPLICATION_ROLE may use it, the first of the two users that the rotation of the
-application's secret alternates; the second is its member. The role is made here if the rotation has not been yet,
-without a password; one that is there is left as it is. The answer is the step that the schema is at. Where Terraform
-destroys what calls it, nothing is done.
+As a plain function, where users log in by password (W3.3): called by Terraform whenever this code changes, or by `make
+migrate`. It brings the schema up to date and grants APPLICATION_ROLE the application's rights: the first of the two
+users that the rotation of the application's secret alternates, of which the second is a member. If the rotation has not
+created that role yet, it is created here, without a password; an existing one is left as it is. The response is the
+schema's version. When Terraform destroys the invocation, nothing is done.
 
-Each part may be repeated. Users that are there stay, and nothing is ever dropped: when the stack goes, so does the
-database, or it outlives it as a whole.
+Each part is idempotent. Existing users stay, and nothing is ever dropped: a database is deleted whole with its stack,
+or outlives it.
 
-The environment says where the database is, and which secret the master user's is: DATABASE_... of payments.settings,
-and AWS_REGION. Connections are by TLS that is verified.
+Environment variables: those of payments.settings for the database (DATABASE_..., with the secret of the master user),
+and AWS_REGION. Connections are by verified TLS.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ from payments.migrate import migrate
 from payments.settings import DatabaseSettings, MigrationSettings, read
 
 APPLICATION = "prepare_database"
-IAM_ROLE = "rds_iam"  # RDS makes it; a member logs in with a token
-ANSWER_SECONDS = 10
+IAM_ROLE = "rds_iam"  # RDS creates it; its members log in with a token
+RESPONSE_TIMEOUT_SECONDS = 10
 
 logs.configure()
 
 
 class PreparationFailed(Exception):
-    """The database is not ready. The message is the kind of what went wrong: its own words may hold what was sent."""
+    """The database is not ready. The message is the type of the error, whose own message may quote values."""
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
-    """Do what CloudFormation, Terraform or a person asks.
+    """Handle an event of CloudFormation, or a call of Terraform or of a person.
 
     Raises:
-        PreparationFailed: it could not be done; it may be repeated.
+        PreparationFailed: the database could not be prepared; the call may be repeated.
     """
     if "ResponseURL" in event:
         _for_cloudformation(event, context)
@@ -61,42 +61,42 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
         return {}
     try:
         return {"version": bring_up_to_date()}
-    except Exception as error:  # noqa: BLE001 - whatever it is, its words are not for Terraform to show
+    except Exception as error:  # noqa: BLE001 - whatever it is, Terraform would show its message
         logs.error("not prepared", error)
         raise PreparationFailed(type(error).__name__) from None
 
 
 def _for_cloudformation(event: dict[str, Any], context: Any) -> None:
-    """Do what CloudFormation asks, and tell it how that ended: without an answer it would wait for an hour."""
+    """Handle an event of CloudFormation, and respond: without a response it would wait for an hour."""
     try:
         if event["RequestType"] != "Delete":
             properties = event["ResourceProperties"]
             prepare(properties["Users"], properties["Role"])
-        answer(event, context.log_stream_name)
-    except Exception as error:  # whatever it is, CloudFormation must be told
-        # The kind alone: the message of a database's error may hold what was sent.
-        answer(event, context.log_stream_name, failed=type(error).__name__)
+        respond(event, context.log_stream_name)
+    except Exception as error:  # whatever it is, CloudFormation needs a response
+        # The type alone: the message of a database's error may quote values.
+        respond(event, context.log_stream_name, failed=type(error).__name__)
         raise
 
 
 def bring_up_to_date() -> str:
-    """Bring the schema up to date, and let APPLICATION_ROLE use it.
+    """Bring the schema up to date, and grant APPLICATION_ROLE the application's rights.
 
     Returns:
-        The step that the schema is at.
+        The schema's version.
     """
     settings = read(MigrationSettings)
     database = read(DatabaseSettings).database(settings.aws_region, application=APPLICATION)
     if settings.application_role:
         with closing(database.connect()) as connection:
-            _make_if_missing(connection, settings.application_role)
+            _create_if_missing(connection, settings.application_role)
     version = migrate(database.connect, application_role=settings.application_role)
     logs.info("prepared", version=version)
     return version
 
 
-def _make_if_missing(connection: psycopg.Connection[Any], role: str) -> None:
-    """The rotation may make it at the same moment."""
+def _create_if_missing(connection: psycopg.Connection[Any], role: str) -> None:
+    """Create a role. The rotation may create it at the same moment."""
     if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
         return
     with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
@@ -104,44 +104,44 @@ def _make_if_missing(connection: psycopg.Connection[Any], role: str) -> None:
 
 
 def prepare(users: Sequence[str], role: str) -> str:
-    """Make the users and bring the schema up to date.
+    """Create the users and bring the schema up to date.
 
     Returns:
-        The step that the schema is at.
+        The schema's version.
     """
     region = read(MigrationSettings).aws_region
     database = read(DatabaseSettings).database(region, application=APPLICATION)
     with closing(database.connect()) as connection:
         connection.autocommit = True
-        make_users(connection, users, role)
+        create_users(connection, users, role)
     version = migrate(database.connect, application_role=role)
     logs.info("prepared", version=version, users=list(users))
     return version
 
 
-def make_users(connection: psycopg.Connection[Any], users: Sequence[str], role: str) -> None:
-    """Make the role that users have in common, and each user that is not there yet.
+def create_users(connection: psycopg.Connection[Any], users: Sequence[str], role: str) -> None:
+    """Create the role that the users share, and the users.
 
-    ``connection`` is the master user's, and commits by itself.
+    ``connection`` is the master user's, in autocommit mode.
     """
-    _make(connection, role, "NOLOGIN")
+    _create_or_alter(connection, role, "NOLOGIN")
     connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     for user in users:
-        _make(connection, user, "LOGIN")
+        _create_or_alter(connection, user, "LOGIN")
         for granted in (IAM_ROLE, role):
             connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(granted), sql.Identifier(user)))
 
 
-def _make(connection: psycopg.Connection[Any], name: str, attribute: str) -> None:
-    """A role, with nothing that a role may have but what is said. One that is there is brought in line."""
+def _create_or_alter(connection: psycopg.Connection[Any], name: str, attribute: str) -> None:
+    """Create a role with this attribute alone, or bring an existing one in line."""
     found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone()
     attributes = sql.SQL(f"{attribute} NOCREATEDB NOCREATEROLE")
     verb = sql.SQL("ALTER ROLE" if found else "CREATE ROLE")
     connection.execute(sql.SQL("{} {} {} PASSWORD NULL").format(verb, sql.Identifier(name), attributes))
 
 
-def answer(event: Mapping[str, Any], log_stream: str, *, failed: str = "") -> None:
-    """Tell CloudFormation how it ended.
+def respond(event: Mapping[str, Any], log_stream: str, *, failed: str = "") -> None:
+    """Send CloudFormation the result.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
     """
@@ -151,8 +151,8 @@ def answer(event: Mapping[str, Any], log_stream: str, *, failed: str = "") -> No
         "PhysicalResourceId": event.get("PhysicalResourceId") or APPLICATION,
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
     }
-    request = urllib.request.Request(  # noqa: S310  # CloudFormation's own address, by HTTPS
+    request = urllib.request.Request(  # noqa: S310  # a presigned URL of CloudFormation's, by HTTPS
         event["ResponseURL"], data=json.dumps(body).encode(), method="PUT", headers={"Content-Type": ""}
     )
-    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS):  # noqa: S310
+    with urllib.request.urlopen(request, timeout=RESPONSE_TIMEOUT_SECONDS):  # noqa: S310
         pass

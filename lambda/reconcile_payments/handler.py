@@ -1,10 +1,10 @@
-"""Looks after payments that nobody has answered, on a schedule.
+"""Reconciles payments that have been pending for too long, on a schedule.
 
-Sends what the outbox holds and no publisher has sent, finds at the acquirer the answers that were lost, sends messages
-again that were lost, and ends what the acquirer does not know of after the settled time: see
-:mod:`payments.processing.reconciler`. It may run beside itself, and beside everything else.
+It sends what the outbox holds, looks up decisions whose response was lost, sends lost messages again, and fails what
+the acquirer has no record of after a settled time: see :mod:`payments.processing.reconciler`. Runs may overlap, with
+each other and with everything else.
 
-The environment is that of process_payment, and RECONCILIATION_... .
+Environment variables: those of process_payment, and RECONCILIATION_... .
 """
 
 from __future__ import annotations
@@ -13,39 +13,40 @@ import asyncio
 from functools import cache
 from typing import Any, Protocol
 
-from payments import logs, metrics
+from payments import logs
 from payments.processing.composition import Composition, compose
-from payments.processing.reconciliation import reconcile
+from payments.processing.reconciler import reconcile
+from shared.payment_metrics import RECONCILIATION
 
-SECONDS_KEPT = 5.0
-"""At the end, for what was begun."""
+RESERVED_SECONDS = 5.0
+"""Kept at the end of an invocation: for what has been begun."""
 
 logs.configure()
 
 
 class Context(Protocol):
-    """What is used of Lambda's context."""
+    """The part of Lambda's context that is used."""
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda ends the function."""
+        """Milliseconds until the invocation times out."""
 
 
 def handler(_event: dict[str, Any], context: Context) -> dict[str, int]:
-    """Look after what is due, and say what came of it."""
+    """Make a run; returns the number of operations by result."""
 
-    def seconds() -> float:
-        return context.get_remaining_time_in_millis() / 1000 - SECONDS_KEPT
+    def seconds_left() -> float:
+        return context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS
 
-    return loop().run_until_complete(reconcile(composition(), seconds))
+    return loop().run_until_complete(reconcile(composition(), seconds_left))
 
 
 @cache
 def composition() -> Composition:
-    """What all invocations of this process share, connections among it."""
-    return compose(metrics.RECONCILIATION)
+    """The parts that all invocations of this execution environment share, with their connections."""
+    return compose(RECONCILIATION)
 
 
 @cache
 def loop() -> asyncio.AbstractEventLoop:
-    """One for all invocations: connections belong to it."""
+    """One event loop for all invocations, as connections belong to it."""
     return asyncio.new_event_loop()

@@ -1,22 +1,22 @@
-"""Rotates an API key of API Gateway that a secret holds (P4.5): the new key opens the API before anybody uses it.
+"""Rotates an API key of API Gateway that a secret holds (P4.5).
 
-Each version of the secret has a key of its own, named KEY_NAME-VERSION. A new key stands in the usage plan beside the
-one before, is looked at, and becomes the current one; the one before works until the next rotation, so that whoever has
-read it goes on. What is older is deleted. Keys of other names are never touched, but for the one that the secret was
-filled with at first, if the secret or the environment says its id.
+Each version of the secret has a key of its own, named KEY_NAME-VERSION. A rotation creates the new key, adds it to the
+usage plan in addition to the current one, checks it, and makes it current. The previous key works until the next
+rotation, for clients that have not read the new one yet; older keys are deleted. Keys of other names are never touched,
+except the one that the secret was first filled with, if the secret or the environment names its id.
 
-The secret is JSON with `api_key`, the key's value, and at first it may have `api_key_id`, where a key with that value
-exists.
+The secret is JSON with `api_key`, the key's value; at first it may also have `api_key_id`, the id of an existing key
+with that value.
 
-The environment says:
+Environment variables:
 
-- KEY_NAME: what the keys are called; with the environment's suffix, as no other may begin so;
-- USAGE_PLAN_ID: the plan in which the keys stand, which says what they open and how often;
-- FIRST_KEY_ID: the id of the key that the secret was filled with at first, where that is known; may be left out;
-- KEY_TAGS: JSON, the tags of the keys; may be left out;
-- KEY_LENGTH: characters of a new key, all letters and digits; 40 if it is left out.
+- KEY_NAME: the prefix of the keys' names, with the environment's suffix: no other key's name may begin with it;
+- USAGE_PLAN_ID: the usage plan that the keys are added to;
+- FIRST_KEY_ID: optional; the id of the key that the secret was first filled with;
+- KEY_TAGS: optional; JSON, the tags of the keys;
+- KEY_LENGTH: optional; the length of a new key, of letters and digits; 40 by default.
 
-What it calls of AWS is in calls.toml; with KEY_TAGS also apigateway:PUT on /tags/*.
+Its calls to AWS are in calls.toml; with KEY_TAGS also apigateway:PUT on /tags/*.
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagement.html
 """
 
@@ -31,34 +31,46 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from secret_rotation import CURRENT, PENDING, PREVIOUS, Refused, Secret, Steps, log, run
-from secret_rotation.steps import CONFIG
+
+from shared.secret_rotation import (
+    CURRENT,
+    PENDING,
+    PREVIOUS,
+    RotationRefused,
+    Secret,
+    Steps,
+    json_object,
+    log,
+    required,
+    run,
+)
+from shared.secret_rotation.steps import CONFIG
 
 KEY_LENGTH = 40
-SHORTEST_KEY, LONGEST_KEY = 20, 128  # https://docs.aws.amazon.com/apigateway/latest/api/API_CreateApiKey.html
-VERSION = re.compile(r"[A-Za-z0-9-]{32,64}")  # what Secrets Manager takes as a version's id
+MIN_KEY_LENGTH, MAX_KEY_LENGTH = 20, 128  # https://docs.aws.amazon.com/apigateway/latest/api/API_CreateApiKey.html
+VERSION = re.compile(r"[A-Za-z0-9-]{32,64}")  # ids of versions of a secret
 
 
 def handler(event: Mapping[str, str], _context: object) -> None:
-    """Make one step of a rotation. Whatever fails is said without a word of what is secret."""
+    """Run one step of a rotation. An error is raised and logged without anything secret."""
     run(event, Steps(create=_create, set=_set, test=_test, finish=_finish))
 
 
 def _create(secret: Secret) -> None:
-    """Keep the value of a new key under AWSPENDING."""
-    if secret.pending_if_made() is not None:
+    """Store the value of a new key as AWSPENDING."""
+    if secret.pending_or_none() is not None:
         return
     values = _values(secret.current())
-    values.pop("api_key_id", None)  # it was the first key's; the others are found by their names
+    values.pop("api_key_id", None)  # of the first key alone; the others are found by their names
     length = int(os.environ.get("KEY_LENGTH", KEY_LENGTH))
-    if not SHORTEST_KEY <= length <= LONGEST_KEY:
-        raise Refused(f"KEY_LENGTH {length} is not allowed; {SHORTEST_KEY} to {LONGEST_KEY} are")
+    if not MIN_KEY_LENGTH <= length <= MAX_KEY_LENGTH:
+        raise RotationRefused(f"KEY_LENGTH {length} is not allowed; {MIN_KEY_LENGTH} to {MAX_KEY_LENGTH} are")
     made = secret.random_password(length, punctuation=False)
     secret.put_pending(json.dumps({**values, "api_key": made}))
 
 
 def _set(secret: Secret) -> None:
-    """Put the new key beside the one before, into the usage plan."""
+    """Create the new key and add it to the usage plan."""
     value = _values(secret.pending())["api_key"]
     key = _keys().get(secret.token)
     if key is None:
@@ -76,37 +88,37 @@ def _set(secret: Secret) -> None:
 
 
 def _test(secret: Secret) -> None:
-    """See that the key has the value that the secret holds, is switched on and stands in the usage plan."""
+    """Check that the key has the secret's value, is enabled and is in the usage plan."""
     value = _values(secret.pending())["api_key"]
     key = _keys().get(secret.token)
     if key is None:
         if PENDING in secret.stages.get(secret.token, []) and value == _values(secret.current())["api_key"]:
-            return  # a trial of the configuration, with a copy of the current value
-        raise Refused("there is no key for this version")
+            return  # Secrets Manager tests the configuration, with a copy of the current value
+        raise RotationRefused("there is no key for this version")
     found = _client().get_api_key(apiKey=key, includeValue=True)
     if found.get("value") != value:
-        raise Refused("the key has another value than the secret")
+        raise RotationRefused("the key has another value than the secret")
     if not found.get("enabled"):
-        raise Refused("the key is switched off")
+        raise RotationRefused("the key is switched off")
     if key not in _keys_of_plan():
-        raise Refused("the key is not in the usage plan")
+        raise RotationRefused("the key is not in the usage plan")
 
 
 def _finish(secret: Secret) -> None:
-    """Make the new key the current one, and retire those before the previous one."""
+    """Make the new key the current one, and delete those before the previous one."""
     secret.promote()
-    _retire(secret.reread())
+    _delete_old_keys(secret.refreshed())
 
 
-def _retire(secret: Secret) -> None:
+def _delete_old_keys(secret: Secret) -> None:
     kept = {version for version, stages in secret.stages.items() if {CURRENT, PENDING, PREVIOUS} & set(stages)}
     made = _keys()
     old = {key for version, key in made.items() if version not in kept}
-    # The key that the secret was filled with at first: no stage has it any more two rotations later.
-    firsts = (_object(value).get("api_key_id") for value in secret.staged_no_more())
+    # The key that the secret was first filled with: two rotations later its version has no staging label.
+    firsts = ((json_object(value) or {}).get("api_key_id") for value in secret.unstaged_values())
     old |= {first for first in firsts if isinstance(first, str)}
     known = os.environ.get("FIRST_KEY_ID")
-    if known and _was_made(secret, CURRENT, made) and _was_made(secret, PREVIOUS, made):
+    if known and _is_rotated(secret, CURRENT, made) and _is_rotated(secret, PREVIOUS, made):
         old.add(known)
     for key in sorted(old):
         try:
@@ -115,31 +127,23 @@ def _retire(secret: Secret) -> None:
             if error.response["Error"].get("Code") != "NotFoundException":
                 raise
         else:
-            log("a key is retired", key=key)
+            log("key deleted", key=key)
 
 
-def _was_made(secret: Secret, stage: str, made: Mapping[str, str]) -> bool:
-    """Whether what has this stage is of a rotation, as there is a key of its name."""
+def _is_rotated(secret: Secret, stage: str, made: Mapping[str, str]) -> bool:
+    """Whether the version with this staging label is of a rotation: there is a key of its name."""
     return any(stage in stages and version in made for version, stages in secret.stages.items())
 
 
 def _values(text: str) -> dict[str, Any]:
-    values = _object(text)
+    values = json_object(text) or {}
     if not (isinstance(values.get("api_key"), str) and values["api_key"]):
-        raise Refused("the secret is no JSON object with an api_key")
+        raise RotationRefused("the secret is no JSON object with an api_key")
     return values
 
 
-def _object(text: str) -> dict[str, Any]:
-    try:
-        values = json.loads(text)
-    except ValueError:
-        return {}
-    return values if isinstance(values, dict) else {}
-
-
 def _keys() -> dict[str, str]:
-    """The ids of the keys that rotations have made, by the version of the secret that each is of."""
+    """The ids of the keys that rotations have created, by the version of the secret."""
     prefix = f"{_key_name()}-"
     pages = _client().get_paginator("get_api_keys").paginate(nameQuery=prefix)
     named = ((key.get("name", "").removeprefix(prefix), key) for page in pages for key in page["items"])
@@ -156,18 +160,11 @@ def _keys_of_plan() -> set[str]:
 
 
 def _key_name() -> str:
-    return _required("KEY_NAME")
+    return required("KEY_NAME")
 
 
 def _usage_plan() -> str:
-    return _required("USAGE_PLAN_ID")
-
-
-def _required(variable: str) -> str:
-    value = os.environ.get(variable)
-    if not value:
-        raise Refused(f"the environment has no {variable}")
-    return value
+    return required("USAGE_PLAN_ID")
 
 
 @functools.cache

@@ -39,10 +39,10 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from postgresql_rotation.connection import cause, connected, first_that_opens, opens
-from postgresql_rotation.login import Login
-from postgresql_rotation.users import bring_up, new_password
-from secret_rotation import CURRENT, PENDING, PREVIOUS, Refused, Secret, Steps, run
+from shared.postgresql_rotation.connection import cause, connected, first_that_opens, opens
+from shared.postgresql_rotation.login import Login
+from shared.postgresql_rotation.users import bring_up, new_password
+from shared.secret_rotation import CURRENT, PENDING, PREVIOUS, RotationRefused, Secret, Steps, run
 
 PASSWORD_LENGTH = 40
 # Beside letters and digits only - . _ and ~ are left, which mean nothing in URLs, connection strings and shells.
@@ -57,7 +57,7 @@ def handler(event: Mapping[str, str], _context: object) -> None:
 
 def _create(secret: Secret) -> None:
     """Keep a new password, of the same user or of the other one, under AWSPENDING."""
-    if secret.pending_if_made() is not None:
+    if secret.pending_or_none() is not None:
         return
     current = Login.of(secret.current())
     username = current.other_user if current.master_arn else current.username
@@ -72,10 +72,10 @@ def _random_password(secret: Secret) -> str:
 def _set(secret: Secret) -> None:
     current, pending = Login.of(secret.current()), Login.of(secret.pending())
     if pending.place != current.place:
-        raise Refused("the pending secret is of another database than the current one")
+        raise RotationRefused("the pending secret is of another database than the current one")
     expected = current.other_user if current.master_arn else current.username
     if pending.username != expected:
-        raise Refused("the pending secret is of a user whom this rotation has nothing to do with")
+        raise RotationRefused("the pending secret is of a user whom this rotation has nothing to do with")
     if current.master_arn:
         _set_other_user(secret, current, pending)
     else:
@@ -88,7 +88,7 @@ def _test(secret: Secret) -> None:
     with connected(pending) as connection:
         user = pending.first_user if pending.master_arn else pending.username
         if connection.run("SELECT current_user = :user", user=user) != [[True]]:
-            raise Refused("the new user does not work as the first one")
+            raise RotationRefused("the new user does not work as the first one")
 
 
 def _set_own_password(secret: Secret, current: Login, pending: Login) -> None:
@@ -104,7 +104,7 @@ def _set_own_password(secret: Secret, current: Login, pending: Login) -> None:
             connection.run(new_password(pending))
             secret.promote()
         except Exception:
-            if not secret.reread().is_current:  # otherwise it is done, and only the answer was lost
+            if not secret.refreshed().is_current:  # otherwise it is done, and only the answer was lost
                 _take_back(current, pending)
                 raise
 
@@ -122,7 +122,7 @@ def _set_other_user(secret: Secret, current: Login, pending: Login) -> None:
     master = _master(secret, current)
     repair = not opens(current)
     if repair and current.first_user != os.environ.get("APPLICATION_USER"):
-        raise Refused("the current secret does not open the database, and its user is not APPLICATION_USER")
+        raise RotationRefused("the current secret does not open the database, and its user is not APPLICATION_USER")
     with connected(master) as connection:
         # In one transaction: a user that can log in has all that it should have.
         connection.run("BEGIN")
@@ -134,11 +134,11 @@ def _set_other_user(secret: Secret, current: Login, pending: Login) -> None:
 def _master(secret: Secret, current: Login) -> Login:
     """The login of the master, also while its own password is about to change."""
     arn = _in_the_region_of(secret.arn, current.master_arn)
-    values = (secret.of_another(arn, stage) for stage in (CURRENT, PENDING, PREVIOUS))
+    values = (secret.value_of(arn, stage) for stage in (CURRENT, PENDING, PREVIOUS))
     masters = (Login.of(value) for value in values if value is not None)
     master = first_that_opens(login for login in masters if login.place == current.place)
     if master.username in {current.first_user, current.username, current.other_user}:
-        raise Refused("the master is one of the users that alternate")
+        raise RotationRefused("the master is one of the users that alternate")
     return master
 
 
@@ -154,6 +154,6 @@ def _in_the_region_of(arn: str, another: str) -> str:
 def _readable(secret: Secret) -> Iterator[Login]:
     """The logins among the secret's former values; what was once in it need not have been one."""
     previous = secret.previous()
-    for value in itertools.chain([] if previous is None else [previous], secret.staged_no_more()):
-        with suppress(Refused):
+    for value in itertools.chain([] if previous is None else [previous], secret.unstaged_values()):
+        with suppress(RotationRefused):
             yield Login.of(value)

@@ -40,7 +40,8 @@ from http import HTTPStatus
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from origin_secret import aws, rule_groups, viewer_function
+
+from shared.origin_secret import aws, rule_groups, viewer_function
 
 RANDOM_BYTES = 48
 # How long AWS WAF and CloudFront may take to propagate a change; until then some hosts act on the state before it.

@@ -1,20 +1,21 @@
 """The smoke test of a release: CodeDeploy's AfterAllowTestTraffic hook.
 
-Calls green through the load balancer's test listener, before any customer does, and tells CodeDeploy whether the
-answers were right. CodeDeploy waits for that word, so it is always given, and in time: the checks run beside the thread
-that gives it, and whatever they do, a part of the time that Lambda grants is kept for it.
+It calls the green target group through the load balancer's test listener, before any customer does, and reports to
+CodeDeploy whether the responses were right. CodeDeploy waits for the report, so it is always made, and in time: the
+checks run in a thread of their own, and part of the function's timeout is reserved for the report.
 
-The environment says what to check (CHECKS and TEST_LISTENER_URL are required):
+Environment variables (CHECKS and TEST_LISTENER_URL are required):
 
-- CHECKS: JSON, by CodeDeploy application the list of its checks: {"payments-web-prod": [{"path": "/", "status": 200,
-  "contains": "text", "attempts": 5}]}; "contains" may be left out, "attempts" is 1 then;
+- CHECKS: JSON, the checks by CodeDeploy application: {"payments-web-prod": [{"path": "/", "status": 200, "contains":
+  "text", "attempts": 5}]}; "contains" is optional, and so is "attempts", which is 1 by default;
 - TEST_LISTENER_URL: such as https://payments-123.us-east-2.elb.amazonaws.com:8443;
-- HOST_NAME: the name in the Host header, for which the certificate must be good; else that of TEST_LISTENER_URL is;
-- LOAD_BALANCER_ARN: where given, the load balancer's private addresses are called. The name of one that faces the
-  internet stands for public addresses inside the VPC too: a request to those leaves through the NAT gateway, and is
-  not known again by a rule that admits this function's security group;
-- ORIGIN_VERIFY_HEADER and ORIGIN_VERIFY_SECRET_ARN: where given, a header without which the load balancer answers 403,
-  and the secret whose string is its value.
+- HOST_NAME: the host name of requests, for which the certificate must be valid; by default that of TEST_LISTENER_URL;
+- LOAD_BALANCER_ARN: if given, the load balancer's private addresses are called. The name of an internet-facing one
+  resolves to public addresses inside the VPC too: a request to those leaves through the NAT gateway, and no longer
+  comes from this function's security group;
+- ORIGIN_VERIFY_HEADER and ORIGIN_VERIFY_SECRET_ARN: if given, a header without which the load balancer responds 403,
+and
+  the secret whose string is its value.
 """
 
 from __future__ import annotations
@@ -35,29 +36,29 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-SECONDS_KEPT_FOR_THE_REPORT = 15.0
-SECONDS_KEPT_AT_THE_END = 1.0
-SECONDS_PER_CALL = 5.0
+SECONDS_RESERVED_FOR_THE_REPORT = 15.0
+SECONDS_RESERVED_AT_THE_END = 1.0
+CALL_TIMEOUT_SECONDS = 5.0
 SECONDS_BETWEEN_ATTEMPTS = 1.0
-LARGEST_BODY = 2**20  # bytes that are looked through
-# boto3 would otherwise wait for minutes; what repeats the report is below.
+MAX_BODY_BYTES = 2**20
+# By default boto3 would wait for minutes. The report has retries of its own, below.
 CONFIG = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1})
 
 
 class Context(Protocol):
-    """What is used of Lambda's context."""
+    """The part of Lambda's context that is used."""
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda ends the function."""
+        """Milliseconds until the invocation times out."""
 
 
 class CheckFailed(Exception):
-    """Green does not answer as it should. The message holds nothing that is secret."""
+    """A check failed. The message holds no secret."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One request, and what its answer must be."""
+    """A request and the response that it must get."""
 
     path: str
     status: int
@@ -66,8 +67,8 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Green:
-    """Where green is, and how it is called."""
+class Target:
+    """The green target group's test listener, and the headers of requests to it."""
 
     addresses: tuple[str, ...]
     port: int
@@ -76,7 +77,7 @@ class Green:
 
 
 def handler(event: Mapping[str, str], context: Context) -> dict[str, str]:
-    """Run the checks of the service that the deployment is of, and report to CodeDeploy. Never raises."""
+    """Run the checks of the deployment's service, and report to CodeDeploy. Never raises."""
     began = time.monotonic()
     granted = context.get_remaining_time_in_millis() / 1000
 
@@ -84,26 +85,26 @@ def handler(event: Mapping[str, str], context: Context) -> dict[str, str]:
         return granted - (time.monotonic() - began)
 
     deployment = str(event.get("DeploymentId", ""))
-    cause = _in_time(lambda: _check(deployment), seconds_left() - SECONDS_KEPT_FOR_THE_REPORT)
+    cause = _cause_of_failure(lambda: _check(deployment), seconds_left() - SECONDS_RESERVED_FOR_THE_REPORT)
     status = "Failed" if cause else "Succeeded"
     _log("smoke test ended", deployment=deployment, status=status, cause=cause)
     _report(deployment, str(event.get("LifecycleEventHookExecutionId", "")), status, seconds_left)
     return {"status": status}
 
 
-def _in_time(work: Callable[[], None], seconds: float) -> str:
-    """Why ``work`` did not succeed within ``seconds``, or nothing."""
+def _cause_of_failure(work: Callable[[], None], seconds: float) -> str:
+    """Why ``work`` did not succeed within ``seconds``; empty where it did."""
     causes: list[str] = []
 
     def run() -> None:
         try:
             work()
-        except Exception as error:  # noqa: BLE001 - whatever it is, CodeDeploy must be told
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must be reported
             causes.append(_cause(error))
         else:
             causes.append("")
 
-    # A thread, as a socket's timeout knows nothing of names that do not resolve and answers that come byte by byte.
+    # A thread, as a socket's timeout covers neither name resolution nor a response that comes byte by byte.
     thread = threading.Thread(target=run, daemon=True)
     if seconds > 0:
         thread.start()
@@ -113,13 +114,13 @@ def _in_time(work: Callable[[], None], seconds: float) -> str:
 
 def _check(deployment: str) -> None:
     checks = _checks(deployment)
-    green = _green()
+    target = _target()
     for check in checks:
-        _attempt(check, green)
+        _run(check, target)
 
 
 def _checks(deployment: str) -> list[Check]:
-    """The checks of the service that is deployed. Having none is no success: nothing would have been tested."""
+    """The checks of the service that is deployed. To have none is a failure, as nothing would be tested."""
     found = _client("codedeploy").get_deployment(deploymentId=deployment)["deploymentInfo"]
     application = found["applicationName"]
     checks = [Check(**values) for values in json.loads(os.environ["CHECKS"]).get(application, [])]
@@ -128,11 +129,11 @@ def _checks(deployment: str) -> list[Check]:
     return checks
 
 
-def _green() -> Green:
+def _target() -> Target:
     url = urlsplit(os.environ["TEST_LISTENER_URL"])
     if url.scheme != "https" or not url.hostname:
         raise CheckFailed("TEST_LISTENER_URL is not the address of an https listener")
-    return Green(
+    return Target(
         addresses=_private_addresses() or (url.hostname,),
         port=url.port or http.client.HTTPS_PORT,
         host_name=os.environ.get("HOST_NAME") or url.hostname,
@@ -154,22 +155,22 @@ def _private_addresses() -> tuple[str, ...]:
     arn = os.environ.get("LOAD_BALANCER_ARN")
     if not arn:
         return ()
-    # A load balancer's network interfaces are described as "ELB app/NAME/ID", the end of its ARN.
-    described = "ELB " + arn.partition(":loadbalancer/")[2]
-    answer = _client("ec2").describe_network_interfaces(Filters=[{"Name": "description", "Values": [described]}])
-    found = tuple(one["PrivateIpAddress"] for one in answer["NetworkInterfaces"])
+    # The description of a load balancer's network interface is "ELB app/NAME/ID", with the end of its ARN.
+    description = "ELB " + arn.partition(":loadbalancer/")[2]
+    response = _client("ec2").describe_network_interfaces(Filters=[{"Name": "description", "Values": [description]}])
+    found = tuple(one["PrivateIpAddress"] for one in response["NetworkInterfaces"])
     if not found:
         raise CheckFailed("the load balancer has no network interface")
     return found
 
 
-def _attempt(check: Check, green: Green) -> None:
-    """Make a check until it succeeds, at most as often as it says."""
+def _run(check: Check, target: Target) -> None:
+    """Run a check until it succeeds, at most as often as its attempts."""
     for number in range(1, check.attempts + 1):
-        # A tour of the zones: each has an address of its own.
-        address = green.addresses[(number - 1) % len(green.addresses)]
+        # Each attempt calls the next zone: each has an address of its own.
+        address = target.addresses[(number - 1) % len(target.addresses)]
         try:
-            _call(check, green, address)
+            _call(check, target, address)
         except Exception as error:
             _log("check failed", path=check.path, attempt=number, of=check.attempts, cause=_cause(error))
             if number == check.attempts:
@@ -180,37 +181,37 @@ def _attempt(check: Check, green: Green) -> None:
             return
 
 
-def _call(check: Check, green: Green, address: str) -> None:
+def _call(check: Check, target: Target, address: str) -> None:
     with (
-        socket.create_connection((address, green.port), SECONDS_PER_CALL) as plain,
-        ssl.create_default_context().wrap_socket(plain, server_hostname=green.host_name) as encrypted,
+        socket.create_connection((address, target.port), CALL_TIMEOUT_SECONDS) as plain,
+        ssl.create_default_context().wrap_socket(plain, server_hostname=target.host_name) as encrypted,
     ):
-        connection = http.client.HTTPConnection(green.host_name, green.port)
+        connection = http.client.HTTPConnection(target.host_name, target.port)
         connection.sock = encrypted
-        connection.request("GET", check.path, headers={**green.headers, "Connection": "close"})
+        connection.request("GET", check.path, headers={**target.headers, "Connection": "close"})
         response = connection.getresponse()
-        body = response.read(LARGEST_BODY).decode(errors="replace")
+        body = response.read(MAX_BODY_BYTES).decode(errors="replace")
     if response.status != check.status:
         raise CheckFailed(f"{check.path}: status {response.status}; {check.status} is expected")
     if check.contains not in body:
-        raise CheckFailed(f"{check.path}: {check.contains!r} is not in the answer")
+        raise CheckFailed(f"{check.path}: {check.contains!r} is not in the response")
 
 
 def _report(deployment: str, execution: str, status: str, seconds_left: Callable[[], float]) -> None:
-    """Tell CodeDeploy, again and again while there is time: without this word it waits for an hour."""
+    """Report to CodeDeploy, with retries while there is time: without a report it waits for an hour."""
     for pause in _pauses():
         try:
             _client("codedeploy").put_lifecycle_event_hook_execution_status(
                 deploymentId=deployment, lifecycleEventHookExecutionId=execution, status=status
             )
-        except Exception as error:  # noqa: BLE001 - nobody but CodeDeploy could be told of it
+        except Exception as error:  # noqa: BLE001 - there is nobody else to report it to
             cause = _cause(error)
             if cause == "LifecycleEventAlreadyCompletedException":
-                return  # an earlier attempt has arrived, and its answer was lost
+                return  # an earlier attempt arrived, and its response was lost
             _log("report failed", deployment=deployment, status=status, cause=cause)
         else:
             return
-        if seconds_left() - pause < SECONDS_KEPT_AT_THE_END:
+        if seconds_left() - pause < SECONDS_RESERVED_AT_THE_END:
             _log("report given up", deployment=deployment, status=status)
             return
         time.sleep(pause)
@@ -229,7 +230,7 @@ def _client(service: str) -> Any:
 
 
 def _cause(error: Exception) -> str:
-    """What went wrong, without the words of an error that could quote a header or an answer."""
+    """The cause of a failure, without an error's message where that could quote a header or a response."""
     if isinstance(error, CheckFailed):
         return str(error)
     if isinstance(error, ClientError):
@@ -244,5 +245,5 @@ def _cause(error: Exception) -> str:
 
 
 def _log(message: str, **values: object) -> None:
-    """A line of JSON, for CloudWatch Logs."""
+    """Write a JSON line for CloudWatch Logs."""
     print(json.dumps({"message": message, **values}), flush=True)

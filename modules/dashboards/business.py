@@ -1,7 +1,7 @@
 """The dashboard of payments (W5.2): started, succeeded and failed, processing time, and the amount at risk.
 
 Creates one dashboard of the environment, with the same rows for each region. Its metrics are those that the payments
-service publishes (services/payments/payments/metrics.py), and those of the queues that carry payments.
+service publishes (shared/payment_metrics.py), and those of the queues that carry payments.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from modules.monitoring.metrics import FIVE_MINUTES, Metric, of_payments
 from modules.region import Region
 from settings.naming import Names
 from settings.observability import ObservabilitySettings
-from settings.payment_metrics import metrics
+from shared import payment_metrics as metrics
 
 SUCCESS = "100 * FILL(succeeded, 0) / (FILL(succeeded, 0) + FILL(failed, 0))"
 
@@ -78,7 +78,7 @@ class BusinessDashboard(Construct):
                 [Text(markdown=f"## {region_id[0].upper()}{region_id[1:]} region, {region}")],
                 [self._counts(), self._rate(), self._times()],
                 [self._started(), self._success_rate(), self._processing_time()],
-                [Text(markdown="### Money at risk: accepted, and not answered yet")],
+                [Text(markdown="### Pending: accepted, and not decided by the acquirer yet")],
                 [self._at_risk(), self._unsettled(), *self._queues(topic)],
                 [Text(markdown="### On the way to the acquirer")],
                 [self._outbox(), self._acquirer(), self._reconciled()],
@@ -135,7 +135,7 @@ class BusinessDashboard(Construct):
 
     def _processing_time(self) -> Graph:
         return Graph(
-            title="Processing time, from acceptance to the acquirer's answer",
+            title="Processing time, from acceptance to the acquirer's decision",
             unit="seconds",
             series=self._percentiles(),
             bound=self._settings.max_processing_p99_seconds,
@@ -143,25 +143,25 @@ class BusinessDashboard(Construct):
 
     def _at_risk(self) -> Graph:
         """A line for each currency, by a search expression: the currencies are not known here."""
-        names = (metrics.NAMESPACE, *metrics.DIMENSIONS_OF_AMOUNTS)
+        names = (metrics.NAMESPACE, *metrics.AMOUNT_DIMENSIONS)
         found = (
-            f'{{{",".join(names)}}} MetricName="{metrics.AMOUNT_AT_RISK.name}" '
+            f'{{{",".join(names)}}} MetricName="{metrics.PENDING_AMOUNT.name}" '
             f'{metrics.ENVIRONMENT_DIMENSION}="{self._names.suffix}"'
         )
         # CDKTF's jsonencode writes quotation marks as they are, but for those of a raw string.
         search = Fn.raw_string(f"SEARCH('{found}', 'Maximum', {FIVE_MINUTES})")
-        return Graph(title="Amount without an answer", unit="minor units", series=[Series("", {}, search)])
+        return Graph(title="Pending amount", unit="minor units", series=[Series("", {}, search)])
 
     def _unsettled(self) -> Graph:
         return Graph(
-            title="Operations without an answer, and how long the oldest overdue one waits",
+            title="Pending operations, and the age of the oldest overdue one",
             unit="operations",
             right_unit="minutes",
             series=[
-                line("operations", self._of(metrics.UNSETTLED, "Maximum"), BLUE),
+                line("operations", self._of(metrics.PENDING, "Maximum"), BLUE),
                 Series(
                     "oldest (right)",
-                    {"oldest": self._of(metrics.OLDEST_UNSETTLED, "Maximum")},
+                    {"oldest": self._of(metrics.OLDEST_PENDING, "Maximum")},
                     "oldest / 60",
                     ORANGE,
                     right=True,
@@ -194,17 +194,17 @@ class BusinessDashboard(Construct):
 
     def _acquirer(self) -> Graph:
         return Graph(
-            title="Calls of the acquirer without an answer, answers that contradict",
+            title="Calls to the acquirer without a decision, decisions that contradict",
             unit="a minute",
             series=[
-                line("without an answer", self._of(metrics.ATTEMPTS_FAILED), ORANGE),
+                line("without a decision", self._of(metrics.ATTEMPTS_FAILED), ORANGE),
                 line("contradictions", self._of(metrics.CONTRADICTED), RED),
             ],
         )
 
     def _reconciled(self) -> Graph:
         return Graph(
-            title="Answers that were found later, messages given up, requests shed",
+            title="Decisions found by the reconciler, messages given up, requests shed",
             unit="a minute",
             series=[
                 line("found", self._of(metrics.RECONCILED), GREEN),

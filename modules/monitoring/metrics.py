@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from settings.naming import Names
-from settings.payment_metrics import metrics as payment_metrics
+from shared import payment_metrics
 
 MINUTE, FIVE_MINUTES, DAY = 60, 300, 86_400  # seconds
 

@@ -1,6 +1,6 @@
 """Alarms on the payments themselves (W5.2), by the metrics that the payments service publishes in a region.
 
-Creates the alarms. services/payments/payments/metrics.py says which metrics the service publishes, and when.
+Creates the alarms. shared/payment_metrics.py says which metrics the service publishes, and when.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from modules.monitoring.alarm_topic import AlarmTopic
 from modules.monitoring.alarms import Alarm, Incident, Missing
 from modules.monitoring.metrics import FIVE_MINUTES, Metric, of_payments
 from settings.naming import Names
-from settings.payment_metrics import metrics
+from shared import payment_metrics as metrics
 
 # Below this many payments in five minutes a share says nothing: one refused card of five would be 20 %.
 FEWEST_ENDED = 20
@@ -68,7 +68,7 @@ class PaymentAlarms(Construct):
         return Alarm(
             name="payments-unsettled",
             meaning=f"A payment has waited for its answer for more than {oldest_seconds // 60} minutes",
-            metrics={"age": self._metric(metrics.OLDEST_UNSETTLED, "Maximum")},
+            metrics={"age": self._metric(metrics.OLDEST_PENDING, "Maximum")},
             bound=oldest_seconds,
             periods=2,
             missing=Missing.SAYS_NOTHING,  # the reconciler writes it at each run: without one nothing is known

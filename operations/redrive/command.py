@@ -20,11 +20,10 @@ from operations.account import aws_errors_in_words
 from operations.interruption import deferred
 from operations.outcome import Failed
 from operations.redrive.dead_letters import AT_ONCE, DeadLetters, Letter
-from operations.redrive.facts import Facts, facts_of
+from operations.redrive.facts import PENDING, Facts, facts_of
 from operations.redrive.request import Filter, Request, Task
 
 MOST_ROWS = 200
-ASKED = "asked"  # what the database calls an operation without an answer
 
 
 def run(request: Request, console: Console) -> None:
@@ -83,9 +82,9 @@ def _facts_fit(wanted: Filter, facts: Facts) -> bool:
     return (
         (wanted.reason is None or wanted.reason in facts.reason)
         and (wanted.currency is None or wanted.currency == facts.currency)
-        and (wanted.least_amount is None or facts.amount >= wanted.least_amount)
-        and (wanted.most_amount is None or facts.amount <= wanted.most_amount)
-        and (not wanted.answered or facts.state != ASKED)
+        and (wanted.min_amount is None or facts.amount >= wanted.min_amount)
+        and (wanted.max_amount is None or facts.amount <= wanted.max_amount)
+        and (not wanted.completed or facts.status != PENDING)
     )
 
 
@@ -139,14 +138,14 @@ def _table(chosen: Sequence[Letter], facts: dict[str, Facts]) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("age", "receives", "payment", "operation"):
         table.add_column(heading, justify="right" if heading in {"age", "receives"} else "left", no_wrap=True)
-    for heading in ("kind", "amount", "state", "attempts", "reason") if facts else ():
+    for heading in ("kind", "amount", "status", "attempts", "reason") if facts else ():
         table.add_column(heading, justify="right" if heading in {"amount", "attempts"} else "left", no_wrap=True)
     now = datetime.now(UTC)
     for one in chosen[:MOST_ROWS]:
         row = [age(now - one.sent_at), str(one.receives), one.payment or "(not understood)", one.operation]
         known = facts.get(one.operation)
         if known:
-            row += [known.kind, f"{known.amount} {known.currency}", known.state, str(known.attempts), known.reason]
+            row += [known.kind, f"{known.amount} {known.currency}", known.status, str(known.attempts), known.reason]
         table.add_row(*row)
     return table
 

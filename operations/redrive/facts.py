@@ -1,75 +1,74 @@
-"""What the payments service's database knows of the operations that dead letters ask for.
+"""The details of the operations of dead letters, from the payments service's database.
 
-The database is found by the service's own variables (DATABASE_HOST ..., AWS_REGION), through whatever leads to it: it
-stands in a network that nobody reaches from outside.
+The service's own command `python -m payments operations` reads them, in a process of its own: the service is a program
+with its own root for imports. It finds the database by its own variables (DATABASE_HOST ...), through a tunnel or the
+like, as the database's network cannot be reached from outside.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import UUID
 
 import boto3
 
 from operations.outcome import Failed, Refused
+from operations.project_root import PROJECT
 
-# The service is a program of its own, with its own root for imports.
-SERVICE = str(Path(__file__).parents[2] / "services" / "payments")
+PENDING = "pending"
+"""The status of an operation without a decision of the acquirer."""
+EXIT_MISCONFIGURED = 2
 
 
 @dataclass(frozen=True)
 class Facts:
-    """An operation as the database has it. The amount is in minor units of the currency."""
+    """An operation in the database. The amount is in minor units of the currency."""
 
     kind: str
     amount: int
     currency: str
-    state: str
+    status: str
     reason: str
-    """Why it has no answer, or why the acquirer said no."""
+    """Why it was declined or failed; of a pending one the last error."""
     attempts: int
 
 
 def facts_of(operations: Iterable[str], session: boto3.Session) -> dict[str, Facts]:
-    """What is known of these operations, by id.
+    """The facts of those of the operations that exist, by id.
 
     Raises:
-        Refused: the variables do not say where the database is.
-        Failed: it cannot be asked.
+        Refused: the variables do not name a database.
+        Failed: the database could not be read.
     """
-    if SERVICE not in sys.path:
-        sys.path.append(SERVICE)
-    import psycopg
+    ended = subprocess.run(
+        [sys.executable, "-m", "payments", "operations"],
+        input="\n".join(filter(_is_id, operations)),
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join((str(PROJECT / "services" / "payments"), str(PROJECT))),
+            "AWS_REGION": session.region_name or "",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode == EXIT_MISCONFIGURED:
+        raise Refused(f"--database: {ended.stderr.strip()}")
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    if ended.returncode:
+        cause = lines[-1].get("error", "") if lines else ""
+        raise Failed(f"the database could not be read: {cause}")
+    return {one.pop("id"): Facts(**one) for one in lines}
 
-    from payments.settings import DatabaseSettings, Misconfigured, read
 
+def _is_id(text: str) -> bool:
     try:
-        database = read(DatabaseSettings).database(session.region_name, application="redrive")
-    except Misconfigured as problem:
-        raise Refused(f"--database: {problem}") from None
-    ids = [one for one in map(_id, operations) if one]
-    try:
-        with closing(database.connect()) as connection:
-            rows = connection.execute(
-                """
-                SELECT operation.id, kind, operation.amount, currency, operation.state,
-                    coalesce(reason, last_error, ''), attempts
-                FROM payments.operations AS operation JOIN payments.payments AS payment ON payment.id = payment_id
-                WHERE operation.id = ANY(%s)
-                """,
-                (ids,),
-            ).fetchall()
-    except psycopg.Error as error:
-        raise Failed(f"the database cannot be asked: {type(error).__name__}") from None
-    return {str(id_): Facts(*values) for id_, *values in rows}
-
-
-def _id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
+        UUID(text)
     except ValueError:
-        return None
+        return False
+    return True

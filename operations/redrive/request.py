@@ -30,13 +30,13 @@ class Filter:
     newer_than: timedelta | None = None
     payment: str | None = None
     reason: str | None = None
-    """A part of why the operation has no answer; not of why somebody discards it."""
+    """A part of the operation's reason or last error; not the reason of a discard."""
     currency: str | None = None
-    least_amount: int | None = None
+    min_amount: int | None = None
     """In minor units of the currency."""
-    most_amount: int | None = None
-    answered: bool = False
-    """Only of operations that have an answer by now: their messages ask for nothing any more."""
+    max_amount: int | None = None
+    completed: bool = False
+    """Only messages whose operation is completed by now: they have nothing left to request."""
 
     @property
     def needs_database(self) -> list[str]:
@@ -44,9 +44,9 @@ class Filter:
         given = {
             "--reason": self.reason,
             "--currency": self.currency,
-            "--least-amount": self.least_amount,
-            "--most-amount": self.most_amount,
-            "--answered": self.answered or None,
+            "--min-amount": self.min_amount,
+            "--max-amount": self.max_amount,
+            "--completed": self.completed or None,
         }
         return [option for option, value in given.items() if value is not None]
 

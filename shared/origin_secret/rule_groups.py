@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from origin_secret import aws
+from shared.origin_secret import aws
 
 SCOPE = "REGIONAL"
 REFUSAL_HEADER = "x-refused-by"

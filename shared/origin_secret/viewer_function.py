@@ -8,7 +8,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from origin_secret import aws
+from shared.origin_secret import aws
 
 RUNTIME = "cloudfront-js-2.0"
 DEVELOPMENT, LIVE = "DEVELOPMENT", "LIVE"

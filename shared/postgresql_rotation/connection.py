@@ -16,9 +16,9 @@ from typing import Any
 
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection
-from secret_rotation import Refused
 
-from postgresql_rotation.login import Login
+from shared.postgresql_rotation.login import Login
+from shared.secret_rotation import RotationRefused
 
 BUNDLE = Path(__file__).parents[1] / "rds-ca-bundle.pem"
 SECONDS_PER_CALL = 10.0
@@ -33,12 +33,12 @@ def first_that_opens(logins: Iterable[Login]) -> Login:
     """The first of these logins that the database takes.
 
     Raises:
-        Refused: it takes none of them.
+        RotationRefused: it takes none of them.
     """
     for login in logins:
         if opens(login):
             return login
-    raise Refused("no version of the secret opens the database")
+    raise RotationRefused("no version of the secret opens the database")
 
 
 def opens(login: Login) -> bool:
@@ -59,7 +59,7 @@ def connected(login: Login) -> Iterator[Connection]:
     Raises:
         DatabaseError: the database refused the login, or a statement.
         InterfaceError, OSError: it cannot be reached, or its certificate is not accepted.
-        Refused: none of several hosts has the writer.
+        RotationRefused: none of several hosts has the writer.
     """
     connection = _to_the_writer(login)
     try:
@@ -90,7 +90,7 @@ def _to_the_writer(login: Login) -> Connection:
             return connection
         _close(connection)
     if not problems:
-        raise Refused("none of the database's hosts has the writer")
+        raise RotationRefused("none of the database's hosts has the writer")
     raise next((error for error in problems if _is_refusal(error)), problems[0])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from secret_rotation import Refused
+from shared.secret_rotation import RotationRefused
 
 SUFFIX = "_clone"  # as AWS's own rotation functions have it
 LONGEST_NAME = 63  # bytes that PostgreSQL keeps of a name
@@ -34,16 +34,16 @@ class Login:
         """Read a secret's JSON.
 
         Raises:
-            Refused: it lacks something, or asks for what is not done.
+            RotationRefused: it lacks something, or asks for what is not done.
         """
         values = _object(text)
         for name in ("engine", "host", "username", "password"):
             if not (isinstance(values.get(name), str) and values[name]):
-                raise Refused(f"the secret has no {name}")
+                raise RotationRefused(f"the secret has no {name}")
         if values["engine"] not in ENGINES:
-            raise Refused(f"the secret's engine is none of {', '.join(sorted(ENGINES))}")
+            raise RotationRefused(f"the secret's engine is none of {', '.join(sorted(ENGINES))}")
         if str(values.get("ssl", True)).lower() != "true":
-            raise Refused("the secret asks for a connection without TLS; none is made")
+            raise RotationRefused("the secret asks for a connection without TLS; none is made")
         return Login(
             host=values["host"],
             port=_port(values.get("port") or 5432),
@@ -66,7 +66,9 @@ class Login:
             return self.first_user
         other = self.username + SUFFIX
         if len(other.encode()) > LONGEST_NAME:
-            raise Refused(f"the user's name is too long: with {SUFFIX} it would have more than {LONGEST_NAME} bytes")
+            raise RotationRefused(
+                f"the user's name is too long: with {SUFFIX} it would have more than {LONGEST_NAME} bytes"
+            )
         return other
 
     @property
@@ -89,12 +91,12 @@ def _object(text: str) -> dict[str, Any]:
     except ValueError:
         values = None
     if not isinstance(values, dict):
-        raise Refused("the secret is no JSON object")
+        raise RotationRefused("the secret is no JSON object")
     return values
 
 
 def _port(value: object) -> int:
     text = str(value)
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**16):
-        raise Refused("the secret's port is no port")
+        raise RotationRefused("the secret's port is no port")
     return int(text)

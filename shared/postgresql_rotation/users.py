@@ -9,10 +9,10 @@ import re
 from pg8000.exceptions import DatabaseError
 from pg8000.native import Connection, identifier, literal
 from scramp import ScramMechanism
-from secret_rotation import Refused, log
 
-from postgresql_rotation.connection import code, rows
-from postgresql_rotation.login import Login
+from shared.postgresql_rotation.connection import code, rows
+from shared.postgresql_rotation.login import Login
+from shared.secret_rotation import RotationRefused, log
 
 SCRAM_ITERATIONS = 4096  # PostgreSQL's own: each login pays for them
 EXISTING_USERS = "SELECT rolname FROM pg_roles WHERE rolname IN (:first, :second)"
@@ -27,7 +27,7 @@ def bring_up(connection: Connection, login: Login) -> None:
     there = {name for (name,) in rows(connection, EXISTING_USERS, first=first, second=login.username)}
     if first not in there:
         if first != os.environ.get("APPLICATION_USER"):
-            raise Refused("the first user is not there, and it is not APPLICATION_USER")
+            raise RotationRefused("the first user is not there, and it is not APPLICATION_USER")
         connection.run(f"CREATE ROLE {identifier(first)} LOGIN")
         connection.run(f"GRANT ALL ON DATABASE {identifier(login.database)} TO {identifier(first)}")
     if login.username != first:
@@ -46,7 +46,7 @@ def _let_be_like(connection: Connection, first: str, second: str) -> None:
         if code(error) != INSUFFICIENT_PRIVILEGE:
             raise
         # From PostgreSQL 16 on: as after the restore of a dump, whose roles somebody else has made.
-        raise Refused(
+        raise RotationRefused(
             "the master did not make the first user, and may not administer it: let who made it GRANT it to the "
             "master WITH ADMIN OPTION"
         ) from None

@@ -1,10 +1,24 @@
-"""The rotation of a secret by a Lambda function: what all such functions do alike, whatever the secret opens.
+"""Secret rotation by a Lambda function: what all such functions share, whatever the secret gives access to.
 
-Secrets Manager calls a function four times, with the steps createSecret, setSecret, testSecret and finishSecret, and
-all over again if one of them fails. https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
+Secrets Manager invokes a function four times, for the steps createSecret, setSecret, testSecret and finishSecret, and
+starts over if one of them fails. It needs boto3.
+https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
 """
 
-from secret_rotation.secret import CURRENT, PENDING, PREVIOUS, Refused, Secret
-from secret_rotation.steps import Steps, log, run
+from shared.secret_rotation.environment import json_object, required
+from shared.secret_rotation.secret import CURRENT, PENDING, PREVIOUS, RotationRefused, Secret
+from shared.secret_rotation.steps import RotationFailed, Steps, log, run
 
-__all__ = ["CURRENT", "PENDING", "PREVIOUS", "Refused", "Secret", "Steps", "log", "run"]
+__all__ = [
+    "CURRENT",
+    "PENDING",
+    "PREVIOUS",
+    "RotationFailed",
+    "RotationRefused",
+    "Secret",
+    "Steps",
+    "json_object",
+    "log",
+    "required",
+    "run",
+]

@@ -1,4 +1,4 @@
-"""One call by Secrets Manager: which step it asks for, whether it may be made, and what is said of it."""
+"""One invocation by Secrets Manager: its step, whether it may run, and what is logged of it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from secret_rotation.secret import Refused, Secret
+from shared.secret_rotation.secret import RotationRefused, Secret
 
-# boto3 would otherwise wait for minutes, and the function would be ended in the midst of a step.
+# By default boto3 would wait for minutes, and Lambda would end the function in the middle of a step.
 CONFIG = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 
 
 class RotationFailed(Exception):
-    """What Lambda logs and Secrets Manager sees of any failure: its cause, without what other errors may quote."""
+    """The failure of a step, as Lambda logs it: its cause, without the messages of other errors, which may quote."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """What a function does in each step. Each can be repeated at any time, and does then what is left to do.
+    """A function's implementation of the steps. Each is idempotent: it does what is left to do.
 
-    ``cause`` names errors that only the function knows; for those that it does not know it returns None.
+    ``cause`` describes errors that only the function knows; it returns None for others.
     """
 
     create: Callable[[Secret], None]
@@ -37,48 +37,48 @@ class Steps:
 
 
 def run(event: Mapping[str, str], steps: Steps, client: Any = None) -> None:
-    """Make the step that Secrets Manager asks for. A version that is current already is neither made nor set again.
+    """Run the step of an event. createSecret and setSecret are skipped where the version is current already.
 
     Args:
-        event: with SecretId, ClientRequestToken and Step.
-        steps: what the function does.
-        client: of Secrets Manager; its own by default.
+        event: has SecretId, ClientRequestToken and Step.
+        steps: the function's implementation.
+        client: of Secrets Manager; one is created if none is given.
 
     Raises:
-        RotationFailed: whatever went wrong. Secrets Manager calls again, from the first step.
+        RotationFailed: the step failed. Secrets Manager starts over from the first step.
     """
     arn, token, step = (str(event.get(name, "")) for name in ("SecretId", "ClientRequestToken", "Step"))
-    said = {"secret": arn, "version": token, "step": step}
+    about = {"secret": arn, "version": token, "step": step}
     try:
         secret = Secret(client or _client(), arn, token)
         secret.check()
-        make = _step(step, steps)
-        if secret.is_current and make in {steps.create, steps.set}:
-            log("nothing to do: the version is current", **said)
+        implementation = _step(step, steps)
+        if secret.is_current and implementation in {steps.create, steps.set}:
+            log("step skipped: the version is current", **about)
             return
-        _make(make, secret, steps)
-    except Exception as error:  # noqa: BLE001 - an error's own words and its traceback may quote a secret
+        _perform(implementation, secret, steps)
+    except Exception as error:  # noqa: BLE001 - the error's own message and its traceback may quote a secret
         cause = steps.cause(error) or _cause(error)
-        log("step failed", **said, cause=cause)
+        log("step failed", **about, cause=cause)
     else:
-        log("step done", **said)
+        log("step done", **about)
         return
     raise RotationFailed(f"{step}: {cause}")
 
 
-def _make(make: Callable[[Secret], None], secret: Secret, steps: Steps) -> None:
-    """Make a step. Nothing is set, tested or finished whose value has not reached the replicas."""
-    if make is steps.create:
-        make(secret)
+def _perform(implementation: Callable[[Secret], None], secret: Secret, steps: Steps) -> None:
+    """Run a step. A value is set, tested and finished only after it has reached the secret's replicas."""
+    if implementation is steps.create:
+        implementation(secret)
         return
     secret.check_replicas()
-    make(secret)
-    if make is steps.finish and not secret.is_current:
-        secret.reread().check_replicas()
+    implementation(secret)
+    if implementation is steps.finish and not secret.is_current:
+        secret.refreshed().check_replicas()
 
 
 def log(message: str, **values: object) -> None:
-    """A line of JSON, for CloudWatch Logs."""
+    """Write a JSON line for CloudWatch Logs."""
     print(json.dumps({"message": message, **values}), flush=True)
 
 
@@ -90,12 +90,12 @@ def _step(name: str, steps: Steps) -> Callable[[Secret], None]:
         "finishSecret": steps.finish,
     }
     if name not in by_name:
-        raise Refused(f"{name!r} is no step of a rotation")
+        raise RotationRefused(f"{name!r} is no step of a rotation")
     return by_name[name]
 
 
 def _cause(error: Exception) -> str:
-    if isinstance(error, Refused):
+    if isinstance(error, RotationRefused):
         return str(error)
     if isinstance(error, ClientError):
         return f"AWS: {error.operation_name}: {error.response['Error'].get('Code', 'ClientError')}"

@@ -14,7 +14,8 @@ from typing import Any
 import botocore.session
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.secretsmanager.models import secretsmanager_backends
-from origin_secret import rule_groups
+
+from shared.origin_secret import rule_groups
 
 HOME = "us-east-2"
 REGIONS = {"primary": "us-east-2", "recovery": "us-west-2"}

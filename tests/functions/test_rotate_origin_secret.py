@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
-from origin_secret import aws, rule_groups, viewer_function
 
 from emulator.moto import install
+from shared.origin_secret import aws, rule_groups, viewer_function
 from synthesis.packaging import FUNCTIONS
 from tests.functions.origin_secret_support import HOME, NAME, REGIONS, STEPS, Crash, Platform, client, serving
 

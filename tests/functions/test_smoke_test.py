@@ -161,7 +161,7 @@ def test_right_answers_are_success(world: World, log: Callable[[], list[dict[str
         ({"status": 503}, {}, "/health: status 503; 200 is expected"),
         ({"status": 302}, {}, "/health: status 302; 200 is expected"),
         ({}, {"status": 204}, "/health: status 200; 204 is expected"),
-        ({}, {"contains": "version 2"}, "/health: 'version 2' is not in the answer"),
+        ({}, {"contains": "version 2"}, "/health: 'version 2' is not in the response"),
     ],
 )
 def test_a_wrong_answer_is_failure(
@@ -261,7 +261,7 @@ def test_an_unencrypted_listener_gets_no_secret(world: World, log: Callable[[], 
 def test_an_answer_that_never_ends_is_a_failure_in_time(
     world: World, log: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
-    monkeypatch.setattr(world.function, "SECONDS_KEPT_FOR_THE_REPORT", 1.0)
+    monkeypatch.setattr(world.function, "SECONDS_RESERVED_FOR_THE_REPORT", 1.0)
     # Each byte comes before a socket's timeout: only the whole takes too long.
     world.green.body, world.green.seconds_between_bytes = b"." * 10_000, 0.05
     began = time.monotonic()
@@ -279,7 +279,7 @@ def test_no_check_begins_in_the_time_that_is_kept_for_the_report(
     begun: list[str] = []
     monkeypatch.setattr(world.function, "_check", begun.append)
 
-    world.run(seconds=world.function.SECONDS_KEPT_FOR_THE_REPORT - 1)
+    world.run(seconds=world.function.SECONDS_RESERVED_FOR_THE_REPORT - 1)
 
     assert world.reported == ["Failed"]
     assert begun == []
@@ -371,7 +371,7 @@ def test_a_report_that_has_arrived_already_is_not_repeated(world: World) -> None
 def test_a_codedeploy_that_never_answers_ends_in_time_and_without_an_error(
     world: World, log: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(world.function, "SECONDS_KEPT_FOR_THE_REPORT", 2.0)
+    monkeypatch.setattr(world.function, "SECONDS_RESERVED_FOR_THE_REPORT", 2.0)
     world.codedeploy.status = 500
     began = time.monotonic()
 

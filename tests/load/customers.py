@@ -40,7 +40,7 @@ class Customers:
     ports: list[int]
     seed: int
     open: int = 0
-    most_open: int = 0
+    max_open: int = 0
     accepted: list[Purchase] = field(default_factory=list)
     shed: int = 0
     """Requests that were answered 429 or 503."""
@@ -83,7 +83,7 @@ class Customers:
         pause = 0.1
         purchase.first_sent_at = time.monotonic()
         self.open += 1
-        self.most_open = max(self.most_open, self.open)
+        self.max_open = max(self.max_open, self.open)
         try:
             while not purchase.payment:
                 purchase.requests += 1

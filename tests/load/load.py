@@ -21,12 +21,12 @@ from tests.load.world import World
 
 SECONDS_BETWEEN_SAMPLES = 0.5
 # The payments by which bare costs are measured are in another currency than those of the load.
-STATES = "SELECT state, count(*) FROM payments.payments WHERE currency <> 'GBP' GROUP BY state"
+STATUSES = "SELECT status, count(*) FROM payments.payments WHERE currency <> 'GBP' GROUP BY status"
 SUMS = "SELECT currency, sum(captured_amount)::bigint FROM payments.payments WHERE currency <> 'GBP' GROUP BY currency"
-UNSETTLED = "SELECT id FROM payments.payments WHERE state = 'accepted' AND currency <> 'GBP'"
+PENDING = "SELECT id FROM payments.payments WHERE status = 'accepted' AND currency <> 'GBP'"
 AGES = """
-SELECT extract(epoch FROM settled_at - created_at)::float FROM payments.operations
-WHERE settled_at IS NOT NULL AND correlation_id <> 'bare'
+SELECT extract(epoch FROM completed_at - created_at)::float FROM payments.operations
+WHERE completed_at IS NOT NULL AND correlation_id <> 'bare'
 """
 
 
@@ -38,7 +38,7 @@ class Sample:
     open: int
     accepted: int
     settled: int
-    """Captured or refused, as the database has it."""
+    """Payments captured or declined, in the database."""
     service_bytes: int
     worker_bytes: int
 
@@ -73,7 +73,7 @@ class Result:
     kills: Counter[str]
     seconds: float
     """From the first request until everything accepted was settled, or in the dead letters."""
-    states: Counter[str]
+    statuses_of_payments: Counter[str]
     dead: set[str]
     """Payments that are in the dead letters, and have no answer."""
     reconciled: dict[str, int]
@@ -102,7 +102,7 @@ async def run(world: World, say: Callable[[str], None]) -> Result:
     size = world.size
     bare = await _bare(world)
     say(f"bare: insert {bare.insert:.2f} ms, send {bare.send:.2f} ms; accepting a payment {bare.accept:.2f} ms")
-    world.behave(out_of_order=size.outage)
+    world.behave(down=size.outage)
     if size.outage:
         say("the acquirer is out of order until the wanted number is in flight")
     customers = Customers([one.port for one in world.services], size.seed)
@@ -112,7 +112,7 @@ async def run(world: World, say: Callable[[str], None]) -> Result:
     try:
         await customers.run(size.payments, size.clients, state.may_begin)
         say(f"all {len(customers.accepted)} are accepted after {time.monotonic() - began:.0f} s")
-        await state.until_settled()
+        await state.until_completed()
     finally:
         state.over = True
         await asyncio.gather(*watching)
@@ -164,7 +164,7 @@ class _State:
 
     def _count(self) -> int:
         row = self._connection.execute(
-            "SELECT count(*) FROM payments.operations WHERE state <> 'asked' AND correlation_id <> 'bare'"
+            "SELECT count(*) FROM payments.operations WHERE status <> 'pending' AND correlation_id <> 'bare'"
         ).fetchone()
         return int(row[0]) if row else 0
 
@@ -178,7 +178,7 @@ class _State:
                 next_at = time.monotonic() + mean * chance.uniform(0.5, 1.5)
             await asyncio.sleep(0.1)
 
-    async def until_settled(self) -> None:
+    async def until_completed(self) -> None:
         """Wait until each operation has an answer, or its message is in the dead letters."""
         deadline = self._began + self.world.size.seconds
         while time.monotonic() < deadline:
@@ -190,7 +190,7 @@ class _State:
 
 
 def _unsettled(connection: Any) -> int:
-    return int(connection.execute("SELECT count(*) FROM payments.operations WHERE state = 'asked'").fetchone()[0])
+    return int(connection.execute("SELECT count(*) FROM payments.operations WHERE status = 'pending'").fetchone()[0])
 
 
 def _dead(world: World) -> int:
@@ -230,10 +230,10 @@ async def _bare(world: World) -> Bare:
 
 def _reconcile(world: World) -> dict[str, int]:
     """One run of the reconciler, once no claim holds any more: an answer that was lost for good is found."""
-    environment = {**world.environment, "RECONCILIATION_ASKED_BEFORE_SECONDS": "0"}
+    environment = {**world.environment, "RECONCILIATION_MIN_AGE_SECONDS": "0"}
     time.sleep(1)
     done = subprocess.run(
-        [sys.executable, "-m", "payments.reconcile"], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "payments", "reconcile"], env=environment, capture_output=True, text=True, check=True
     )
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
@@ -247,9 +247,9 @@ def _reckon(world: World, bare: Bare, state: _State, seconds: float, reconciled:
     }
     statuses = [one.stop() for one in world.workers + world.services]
     connection = world.connect()
-    states = Counter(dict(connection.execute(STATES).fetchall()))
+    statuses_of_payments = Counter(dict(connection.execute(STATUSES).fetchall()))
     captured = dict(connection.execute(SUMS).fetchall())
-    unsettled = {str(one[0]) for one in connection.execute(UNSETTLED)}
+    unsettled = {str(one[0]) for one in connection.execute(PENDING)}
     processing = [row[0] for row in connection.execute(AGES)]
     dead = {letter["payment_id"] for letter in world.dead_letters()}
     result = Result(
@@ -259,7 +259,7 @@ def _reckon(world: World, bare: Bare, state: _State, seconds: float, reconciled:
         samples=state.samples,
         kills=state.kills,
         seconds=seconds,
-        states=states,
+        statuses_of_payments=statuses_of_payments,
         dead=dead & unsettled,
         reconciled=reconciled,
         book=world.book(),
@@ -274,7 +274,7 @@ def _reckon(world: World, bare: Bare, state: _State, seconds: float, reconciled:
 
 def _problems(result: Result, connection: Any, unsettled: set[str]) -> Iterator[str]:
     """Whatever is not as it must be."""
-    settled = result.states["captured"] + result.states["refused"]
+    settled = result.statuses_of_payments["captured"] + result.statuses_of_payments["declined"]
     if result.accepted != result.size.payments:
         yield f"{result.size.payments} were to be taken, {result.accepted} were"
     if result.accepted != settled + len(result.dead):

@@ -45,22 +45,22 @@ def charts(result: Result) -> list[tuple[str, list[float], str]]:
 def _reckoning(result: Result) -> Table:
     table = Table("reckoning", "", box=None, pad_edge=False)
     table.columns[1].justify = "right"
-    captured, refused = result.states["captured"], result.states["refused"]
+    captured, declined = result.statuses_of_payments["captured"], result.statuses_of_payments["declined"]
     rows = [
         ("accepted", f"{result.accepted:,}"),
-        ("= settled", f"{captured:,}"),
-        ("+ refused", f"{refused:,}"),
+        ("= captured", f"{captured:,}"),
+        ("+ declined", f"{declined:,}"),
         ("+ in the dead letters", f"{len(result.dead):,}"),
         ("charged twice", f"{len(result.book['charged_twice']):,}"),
         *((f"sum {currency}, minor units", f"{sum_:,}") for currency, sum_ in sorted(result.captured.items())),
         ("the acquirer's book says", "the same" if not any("book" in one for one in result.problems) else "OTHERWISE"),
         ("most in flight at once", f"{result.peak:,}"),
-        ("most requests open at once", f"{result.customers.most_open:,}"),
-        ("requests to the acquirer", f"{result.book['asked']:,}"),
+        ("most requests open at once", f"{result.customers.max_open:,}"),
+        ("requests to the acquirer", f"{result.book['requests']:,}"),
         ("killed", f"{sum(result.kills.values())}: {', '.join(f'{k} {v}' for k, v in sorted(result.kills.items()))}"),
         ("customers' requests that broke", f"{result.customers.broken:,}"),
         ("customers' requests that were shed", f"{result.customers.shed:,}"),
-        ("found by the reconciler at the end", f"{result.reconciled.get('answered', 0):,}"),
+        ("completed by the reconciler at the end", f"{result.reconciled.get('completed', 0):,}"),
     ]
     for row in rows:
         table.add_row(*row)

@@ -24,9 +24,9 @@ from payments.migrate import migrate
 from rehearsal.acquirer import Behaviour
 from tests import postgresql
 from tests.load.size import Size
+from tests.payments.support import PYTHON_PATH
 
 REGION = "us-east-2"
-SERVICE = Path(__file__).parents[2] / "services" / "payments"
 USER, PASSWORD = "payments_app", "a-password-of-a-load-test"
 SECONDS_TO_START = 60.0
 TRIES = 5
@@ -187,7 +187,7 @@ def _python(*arguments: str) -> list[str]:
 
 def _environment(**variables: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DATABASE_", "OTEL_"))}
-    return {**kept, "PYTHONPATH": str(SERVICE), **variables}
+    return {**kept, "PYTHONPATH": PYTHON_PATH, **variables}
 
 
 def _acquirer(size: Size, folder: Path) -> Process:
@@ -268,12 +268,12 @@ def _made(size: Size, database: postgresql.Postgresql, others: list[Process], fo
         PROCESSING_CLAIM_MARGIN_SECONDS="3",
         PROCESSING_TRIES=str(TRIES),
         PROCESSING_FIRST_DELAY_SECONDS="1",
-        PROCESSING_LONGEST_DELAY_SECONDS="8",
-        BREAKER_LONGEST_OPEN_SECONDS="5",
+        PROCESSING_MAX_DELAY_SECONDS="8",
+        BREAKER_MAX_OPEN_SECONDS="5",
         BREAKER_OPEN_SECONDS="2",
-        WORKER_AT_ONCE=str(size.at_once),
+        WORKER_CONCURRENCY=str(size.at_once),
         WORKER_WAIT_SECONDS="2",
-        WORKER_MARGIN_SECONDS="2",
+        WORKER_VISIBILITY_MARGIN_SECONDS="2",
     )
     made = World(
         size, database, f"http://127.0.0.1:{acquirer.port}", queue, dead_letters, environment, sqs, others=others
@@ -285,7 +285,7 @@ def _made(size: Size, database: postgresql.Postgresql, others: list[Process], fo
         made.services.append(Process(name, _python("-m", "payments", "serve"), own, folder / f"{name}.log", port))
     for number in range(size.workers):
         name = f"worker-{number + 1}"
-        command = _python("-m", "payments.worker")
+        command = _python("-m", "payments", "work")
         made.workers.append(Process(name, command, environment, folder / f"{name}.log"))
     return made
 

@@ -27,11 +27,13 @@ MASTER, ROLE = "migrating_master", "migrated_application"
 def code() -> bytes:
     """The function's own code, without its packages: those of this machine stand for them."""
     archive = io.BytesIO()
-    service = REPOSITORY / "services" / "payments"
+    service, shared = REPOSITORY / "services" / "payments", REPOSITORY / "shared"
     with zipfile.ZipFile(archive, "w") as zipped:
         zipped.write(REPOSITORY / "lambda" / "prepare_database" / "handler.py", "handler.py")
         for path in sorted((service / "payments").rglob("*.py")):
             zipped.write(path, str(path.relative_to(service)))
+        for path in sorted(shared.glob("*.py")):
+            zipped.write(path, str(path.relative_to(REPOSITORY)))
     return archive.getvalue()
 
 

@@ -219,7 +219,7 @@ def test_the_trail_covers_all_regions_validated_with_the_data_events_of_document
 
 @pytest.mark.requirement("P5.1")
 def test_the_dashboard_shows_processing_time_and_success_rate(api: Template) -> None:
-    from payments import metrics
+    from shared import payment_metrics as metrics
 
     body = json.dumps(api.one("AWS::CloudWatch::Dashboard")["DashboardBody"])
     for text in ("transaction processing time", "success rate", metrics.NAMESPACE, *(

@@ -1,4 +1,4 @@
-"""What the tests of the payments service share: one PostgreSQL server a run, and databases with the schema."""
+"""Fixtures of the payments service's tests: one PostgreSQL server per run, and databases with the schema."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from emulator.process import free_port
 from payments.migrate import migrate
 from tests import postgresql
 from tests.payments import support
-from tests.payments.support import REGION, SERVICE, Running
+from tests.payments.support import PYTHON_PATH, REGION, Running
 from tests.postgresql import Postgresql
 
 PASSWORD = "Correct-Horse-4711"
@@ -37,7 +37,7 @@ class Database:
     name: str
 
     def connect(self) -> psycopg.Connection[Any]:
-        """A connection of the superuser that commits by itself."""
+        """A superuser's connection in autocommit mode."""
         return self.server.connect(database=self.name)
 
 
@@ -62,7 +62,7 @@ def server() -> Iterator[Postgresql]:
 
 @pytest.fixture
 def empty_database(server: Postgresql) -> Iterator[Database]:
-    """A database of its own, without anything in it."""
+    """An empty database of its own."""
     with database_of(server) as database:
         yield database
 
@@ -76,7 +76,7 @@ def database(empty_database: Database) -> Database:
 
 @pytest.fixture(scope="session")
 def shared_database(server: Postgresql) -> Iterator[Database]:
-    """A database with the schema that tests use together, each with payments of its own."""
+    """A database with the schema, shared by tests, each with payments of its own."""
     with database_of(server) as database:
         migrate(database.connect)
         yield database
@@ -91,16 +91,16 @@ def connection(shared_database: Database) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[dict[str, str]]:
-    """AWS as far as the service calls it."""
+    """The environment variables of a local AWS, as far as the service calls AWS."""
     with local_aws() as variables:
         yield variables
 
 
 @contextmanager
 def local_aws() -> Iterator[dict[str, str]]:
-    """AWS as far as the service calls it: SQS and Secrets Manager. The variables that point a process at it."""
+    """A local AWS with SQS and Secrets Manager; the environment variables that point a process at it."""
     port = free_port()
-    # A process of its own: it would share this one's interpreter with the clients of the tests.
+    # A process of its own, as its threads would compete with those of the tests for this interpreter.
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL,
@@ -115,8 +115,8 @@ def local_aws() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(autouse=True)
-def aws_is_found_by_the_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test of the local AWS calls in this process finds it as a task would; tests of others do not."""
+def local_aws_in_the_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the environment variables of the local AWS for tests that use it, and for no others."""
     if "aws" in request.fixturenames:
         for name, value in request.getfixturevalue("aws").items():
             monkeypatch.setenv(name, value)
@@ -149,7 +149,7 @@ def queue_url(sqs: SQSClient) -> str:
 
 @dataclass(frozen=True)
 class Platform:
-    """Where the service finds what it needs: a database with the schema and a role for it, and a queue."""
+    """What the service runs on: a database with the schema and a user of its own, a queue and a secret."""
 
     database: Database
     queue_url: str
@@ -159,14 +159,14 @@ class Platform:
 
 @pytest.fixture(scope="session")
 def application_user(server: Postgresql) -> str:
-    """Who the service is to the database: it owns nothing there."""
+    """The service's database user, which owns nothing."""
     with server.connect() as connection:
         connection.execute(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
     return USER
 
 
 def platform_of(database: Database, user: str, aws: dict[str, str]) -> Platform:
-    """A queue and a secret beside a database."""
+    """A platform with a database, and a queue and a secret of its own."""
     name = f"payments-{secrets.token_hex(6)}"
     queue_url = client("sqs", aws).create_queue(QueueName=name)["QueueUrl"]
     secret = client("secretsmanager", aws).create_secret(
@@ -191,14 +191,14 @@ def platform_of(database: Database, user: str, aws: dict[str, str]) -> Platform:
 
 @pytest.fixture
 def service_platform(database: Database, application_user: str, aws: dict[str, str]) -> Platform:
-    """What a service of a test's own needs."""
+    """A platform of the test's own."""
     migrate(database.connect, application_role=application_user)
     return platform_of(database, application_user, aws)
 
 
 @pytest.fixture(scope="session")
 def shared_platform(server: Postgresql, application_user: str, aws: dict[str, str]) -> Iterator[Platform]:
-    """What the service that tests use together needs."""
+    """The platform of the shared service."""
     with database_of(server) as database:
         migrate(database.connect, application_role=application_user)
         yield platform_of(database, application_user, aws)
@@ -206,14 +206,14 @@ def shared_platform(server: Postgresql, application_user: str, aws: dict[str, st
 
 @pytest.fixture(scope="session")
 def service(shared_platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A service that tests use together, each with payments of its own."""
+    """A running service, shared by tests, each with payments of its own."""
     with support.running(tmp_path_factory.mktemp("service"), shared_platform.environment) as running:
         yield running
 
 
 @pytest.fixture
 def service_database(shared_platform: Platform) -> Iterator[psycopg.Connection[Any]]:
-    """A superuser's connection to the database of the service that tests use together."""
+    """A superuser's connection to the database of the shared service."""
     with shared_platform.database.connect() as connection:
         yield connection
 
@@ -223,10 +223,10 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts services that end with the test: ``start(platform, REQUEST_SECONDS="1")``."""
+    """Starts services that are stopped with the test: ``start(platform, REQUEST_SECONDS="1")``."""
     with ExitStack() as stack:
 
-        def start(platform: Platform, *, tls: bool = False, python_path: Path = SERVICE, **settings: str) -> Running:
+        def start(platform: Platform, *, tls: bool = False, python_path: str = PYTHON_PATH, **settings: str) -> Running:
             environment = {**platform.environment, **settings}
             return stack.enter_context(support.running(tmp_path, environment, tls=tls, python_path=python_path))
 

@@ -1,7 +1,7 @@
-"""What schemathesis cannot know from the OpenAPI document of the payments service.
+"""What schemathesis cannot learn from the OpenAPI document of the payments service.
 
-A key names one request, so each valid request gets one of its own; and the only valid cursors are those that were
-answered.
+An idempotency key is for one request, so each valid request gets a key of its own. Valid cursors come only from
+responses.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from schemathesis import Case, GenerationMode, HookContext
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
-    """Make what is valid by the document valid by what the document says in words, too."""
+    """Make a request that is valid by the document's schemas valid by its descriptions, too."""
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
         return
     if "idempotency-key" in {name.lower() for name in case.headers or {}}:

@@ -1,4 +1,4 @@
-"""The payments service as a process of its own, for tests: started, asked, stopped."""
+"""The payments service as a process of its own, for tests: started, called, stopped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ import httpx
 
 from emulator.process import free_port
 
-SERVICE = Path(__file__).parents[2] / "services" / "payments"
+REPOSITORY = Path(__file__).parents[2]
+SERVICE = REPOSITORY / "services" / "payments"
+PYTHON_PATH = f"{SERVICE}{os.pathsep}{REPOSITORY}"
+"""The roots of imports of a process of the service."""
 REGION = "us-east-2"
 SECONDS_TO_START = 30
 SECONDS_TO_STOP = 30
@@ -35,28 +38,28 @@ class Running:
     client: httpx.Client = field(repr=False)
 
     def create(self, key: str | None = None, **values: Any) -> httpx.Response:
-        """Ask for a payment; what is not said is well."""
+        """Request a payment; members that are not given are valid."""
         body = {"amount": 1000, "currency": "USD", "token": "tok_visa_1", **values}
         return self.client.post("/api/v1/payments", json=body, headers=keyed(key))
 
-    def ask(self, payment: str, what: str, key: str | None = None, **values: Any) -> httpx.Response:
-        """Ask for a capture, a refund or a void."""
-        return self.client.post(f"/api/v1/payments/{payment}/{what}", json=values, headers=keyed(key))
+    def operate(self, payment: str, operations: str, key: str | None = None, **values: Any) -> httpx.Response:
+        """Request an operation of a payment, by the path of captures, refunds or voids."""
+        return self.client.post(f"/api/v1/payments/{payment}/{operations}", json=values, headers=keyed(key))
 
     def read(self, payment: str) -> dict[str, Any]:
-        """A payment."""
-        answer = self.client.get(f"/api/v1/payments/{payment}")
-        assert answer.status_code == 200
-        return dict(answer.json())
+        """Read a payment."""
+        response = self.client.get(f"/api/v1/payments/{payment}")
+        assert response.status_code == 200
+        return dict(response.json())
 
     def stop(self, seconds: float = SECONDS_TO_STOP) -> int:
-        """End it as ECS does, and wait until it has."""
+        """Stop it as ECS does, and wait until it has ended."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(seconds)
 
 
 def keyed(key: str | None = None) -> dict[str, str]:
-    """The header with this key, or a new one."""
+    """The Idempotency-Key header with this key, or with a new one."""
     return {"Idempotency-Key": key or str(uuid4())}
 
 
@@ -66,20 +69,20 @@ def running(
     environment: Mapping[str, str],
     *,
     tls: bool = False,
-    python_path: Path = SERVICE,
+    python_path: str = PYTHON_PATH,
     command: tuple[str, ...] = (sys.executable,),
 ) -> Iterator[Running]:
-    """The service until the end of the block, on a port of its own; what it writes is in its log."""
+    """The service until the end of the block, on a port of its own, with its output in a log file."""
     port = str(free_port())
     where = {"HTTPS_PORT": port} if tls else {"HTTP_PORT": port}
     url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     log = directory / f"service-{port}.log"
-    # Nothing of the developer's own settings.
+    # Without the developer's own settings.
     given = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DATABASE_", "OTEL_"))}
     with log.open("w") as output, httpx.Client(base_url=url, verify=False, timeout=10, trust_env=False) as client:
         process = subprocess.Popen(
             [*command, "-m", "payments", "serve"],
-            env={**given, "PYTHONPATH": str(python_path), "LISTEN": "127.0.0.1", **environment, **where},
+            env={**given, "PYTHONPATH": python_path, "LISTEN": "127.0.0.1", **environment, **where},
             cwd=directory,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -105,7 +108,7 @@ def _wait(process: subprocess.Popen[str], client: httpx.Client, log: Path) -> No
 
 
 def wait_for_port(port: int) -> None:
-    """Until somebody listens there."""
+    """Wait until a server listens on the port."""
     deadline = time.monotonic() + SECONDS_TO_START
     while True:
         try:

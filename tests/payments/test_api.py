@@ -1,4 +1,4 @@
-"""What the API answers."""
+"""The API's responses."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import psycopg
 import pytest
 
 from payments import repository
-from payments.api import document
-from payments.states import Progress
+from payments.application import document
+from payments.states import OperationStatus
 from tests.payments.conftest import Platform, Start
 from tests.payments.support import SERVICE, Running, keyed
 
@@ -28,119 +28,122 @@ CARD = "4111111111111111"
 VALID = {"amount": 1000, "currency": "USD", "token": "tok_visa_1"}
 
 
-def settle(database: psycopg.Connection[Any], payment_id: str, progress: Any = Progress.SUCCEEDED) -> None:
-    """As the function that processes payments does: answer all that is asked."""
-    asked = "SELECT id FROM payments.operations WHERE payment_id = %s AND state = 'asked'"
-    for (operation_id,) in database.execute(asked, (payment_id,)).fetchall():
-        assert repository.settle(database, operation_id, progress, acquirer_reference="acq")
+def complete(database: psycopg.Connection[Any], payment_id: str) -> None:
+    """Complete the pending operations of a payment, as the function that processes them does."""
+    pending = "SELECT id FROM payments.operations WHERE payment_id = %s AND status = 'pending'"
+    for (operation_id,) in database.execute(pending, (payment_id,)).fetchall():
+        assert repository.complete(database, operation_id, OperationStatus.SUCCEEDED, acquirer_reference="acq")
 
 
 @pytest.fixture
 def captured(service: Running, service_database: psycopg.Connection[Any]) -> str:
-    """A payment of 1000 that was taken."""
+    """A captured payment of 1000."""
     payment = str(service.create().json()["id"])
-    settle(service_database, payment)
+    complete(service_database, payment)
     return payment
 
 
-def problem(answer: httpx.Response, status: int, kind: str) -> dict[str, Any]:
-    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json"), answer.text
-    content = dict(answer.json())
+def problem(response: httpx.Response, status: int, kind: str) -> dict[str, Any]:
+    assert (response.status_code, response.headers["Content-Type"]) == (
+        status,
+        "application/problem+json",
+    ), response.text
+    content = dict(response.json())
     assert (content["type"], content["status"]) == (f"urn:payments:problem:{kind}", status)
-    assert content["correlation_id"] == answer.headers["X-Correlation-Id"]
+    assert content["correlation_id"] == response.headers["X-Correlation-Id"]
     return content
 
 
-def test_a_payment_is_accepted_and_read(service: Running) -> None:
+def test_created_payment_is_accepted_and_can_be_read(service: Running) -> None:
     created = service.create(amount=1234, currency="EUR", reference="order-7")
 
     assert created.status_code == 202, created.text
     shown = created.json()
     assert created.headers["Location"] == f"/api/v1/payments/{shown['id']}"
-    assert (shown["state"], shown["amount"], shown["currency"]) == ("accepted", 1234, "EUR")
+    assert (shown["status"], shown["amount"], shown["currency"]) == ("accepted", 1234, "EUR")
     read = service.read(shown["id"])
     (operation,) = read.pop("operations")
     assert read == shown
-    assert (operation["kind"], operation["state"], operation["amount"]) == ("sale", "asked", 1234)
+    assert (operation["kind"], operation["status"], operation["amount"]) == ("sale", "pending", 1234)
 
 
-def test_the_same_request_gets_the_same_answer(service: Running) -> None:
+def test_repeated_request_gets_the_same_response(service: Running) -> None:
     first = service.create("same-1", amount=7)
-    # What is not said is what is said by default: the same body.
-    again = service.create("same-1", amount=7, capture="automatic", reference=None)
+    # Members that are left out have their defaults: the body is the same.
+    repeated = service.create("same-1", amount=7, capture="automatic", reference=None)
 
-    assert (again.status_code, again.content) == (first.status_code, first.content)
-    assert again.headers["Location"] == first.headers["Location"]
+    assert (repeated.status_code, repeated.content) == (first.status_code, first.content)
+    assert repeated.headers["Location"] == first.headers["Location"]
 
 
-def test_a_key_is_good_for_one_request(service: Running, captured: str) -> None:
+def test_idempotency_key_of_another_request_is_rejected(service: Running, captured: str) -> None:
     service.create("other-1", amount=7)
 
     problem(service.create("other-1", amount=8), 422, "idempotency-key-reused")
-    problem(service.ask(captured, "refunds", "other-1", amount=7), 422, "idempotency-key-reused")
+    problem(service.operate(captured, "refunds", "other-1", amount=7), 422, "idempotency-key-reused")
 
 
-def test_one_of_many_same_requests_is_done(service: Running, service_database: psycopg.Connection[Any]) -> None:
+def test_concurrent_repeated_requests_create_one_payment(
+    service: Running, service_database: psycopg.Connection[Any]
+) -> None:
     with ThreadPoolExecutor(16) as clients:
-        answers = list(clients.map(lambda _: service.create("parallel-1", reference="parallel-1"), range(48)))
+        responses = list(clients.map(lambda _: service.create("parallel-1", reference="parallel-1"), range(48)))
 
-    assert {(answer.status_code, answer.content) for answer in answers} == {(202, answers[0].content)}
+    assert {(one.status_code, one.content) for one in responses} == {(202, responses[0].content)}
     count = "SELECT count(*) FROM payments.payments WHERE reference = 'parallel-1'"
     assert service_database.execute(count).fetchone() == (1,)
 
 
-def test_refunds_in_parallel_are_never_more_than_what_was_captured(
+def test_concurrent_refunds_never_exceed_the_captured_amount(
     service: Running, service_database: psycopg.Connection[Any], captured: str
 ) -> None:
     with ThreadPoolExecutor(16) as clients:
-        answers = list(clients.map(lambda _: service.ask(captured, "refunds", amount=150), range(32)))
+        responses = list(clients.map(lambda _: service.operate(captured, "refunds", amount=150), range(32)))
 
-    statuses = [answer.status_code for answer in answers]
-    assert (statuses.count(202), statuses.count(409)) == (6, 26), "six times 150 are 900 of 1000"
+    statuses = [one.status_code for one in responses]
+    assert (statuses.count(202), statuses.count(409)) == (6, 26), "six of 150 are 900 of the 1000"
     assert service.read(captured)["refunding_amount"] == 900
-    settle(service_database, captured)
-    assert service.ask(captured, "refunds", amount=100).status_code == 202
-    settle(service_database, captured)
+    complete(service_database, captured)
+    assert service.operate(captured, "refunds", amount=100).status_code == 202
+    complete(service_database, captured)
     done = service.read(captured)
-    assert (done["state"], done["refunded_amount"], done["refunding_amount"]) == ("refunded", 1000, 0)
+    assert (done["status"], done["refunded_amount"], done["refunding_amount"]) == ("refunded", 1000, 0)
 
 
-def test_a_refund_says_what_is_left(service: Running, captured: str) -> None:
-    answer = problem(service.ask(captured, "refunds", amount=1001), 409, "amount-too-large")
-    assert answer["errors"] == [{"pointer": "/amount", "detail": "at most 1000 is left"}]
+def test_refund_that_is_too_large_names_the_largest_amount(service: Running, captured: str) -> None:
+    content = problem(service.operate(captured, "refunds", amount=1001), 409, "amount-too-large")
+    assert content["errors"] == [{"pointer": "/amount", "detail": "must be at most 1000"}]
 
 
-def test_what_was_authorized_is_captured_or_released(
-    service: Running, service_database: psycopg.Connection[Any]
-) -> None:
+def test_authorized_payment_is_captured_or_voided(service: Running, service_database: psycopg.Connection[Any]) -> None:
     first, second = (str(service.create(capture="manual").json()["id"]) for _ in range(2))
-    problem(service.ask(first, "captures"), 409, "state-conflict")
-    settle(service_database, first)
-    settle(service_database, second)
+    problem(service.operate(first, "captures"), 409, "status-conflict")
+    complete(service_database, first)
+    complete(service_database, second)
 
-    assert service.ask(first, "captures", amount=400).json()["state"] == "asked"
-    problem(service.ask(first, "voids"), 409, "state-conflict")
-    assert service.ask(second, "voids").json()["amount"] == 1000
+    assert service.operate(first, "captures", amount=400).json()["status"] == "pending"
+    problem(service.operate(first, "voids"), 409, "status-conflict")
+    assert service.operate(second, "voids").json()["amount"] == 1000
 
-    settle(service_database, first)
-    settle(service_database, second)
-    assert (service.read(first)["state"], service.read(first)["captured_amount"]) == ("captured", 400)
-    assert (service.read(second)["state"], service.read(second)["captured_amount"]) == ("voided", 0)
+    complete(service_database, first)
+    complete(service_database, second)
+    assert (service.read(first)["status"], service.read(first)["captured_amount"]) == ("captured", 400)
+    assert (service.read(second)["status"], service.read(second)["captured_amount"]) == ("voided", 0)
 
 
-def test_an_operation_gets_the_same_answer_again_also_when_its_time_is_over(
+def test_repeated_operation_gets_the_same_response_after_the_status_has_changed(
     service: Running, service_database: psycopg.Connection[Any]
 ) -> None:
     payment = str(service.create(capture="manual").json()["id"])
-    settle(service_database, payment)
-    first = service.ask(payment, "captures", "capture-1")
-    settle(service_database, payment)
+    complete(service_database, payment)
+    first = service.operate(payment, "captures", "capture-1")
+    complete(service_database, payment)
 
-    assert service.ask(payment, "captures", "capture-1").content == first.content
-    problem(service.ask(payment, "captures"), 409, "state-conflict")
+    assert service.operate(payment, "captures", "capture-1").content == first.content
+    problem(service.operate(payment, "captures"), 409, "status-conflict")
 
 
-def test_pages_are_not_moved_by_new_payments(service: Running) -> None:
+def test_new_payments_do_not_move_the_next_page(service: Running) -> None:
     known = [service.create().json()["id"] for _ in range(5)][::-1]
 
     first = service.client.get("/api/v1/payments", params={"limit": 2}).json()
@@ -150,24 +153,24 @@ def test_pages_are_not_moved_by_new_payments(service: Running) -> None:
     assert [payment["id"] for payment in first["payments"] + second["payments"]] == known
 
 
-def test_payments_are_listed_by_state_up_to_the_last_page(service: Running, captured: str) -> None:
+def test_list_by_status_reaches_the_last_page(service: Running, captured: str) -> None:
     found: list[dict[str, Any]] = []
     cursor = None
     while True:
         page = service.client.get(
             "/api/v1/payments",
-            params={"state": "captured", "limit": 100, **({"cursor": cursor} if cursor else {})},
+            params={"status": "captured", "limit": 100, **({"cursor": cursor} if cursor else {})},
         ).json()
         found += page["payments"]
         cursor = page["next_cursor"]
         if cursor is None:
             break
-    assert {payment["state"] for payment in found} == {"captured"}
+    assert {payment["status"] for payment in found} == {"captured"}
     assert captured in {payment["id"] for payment in found}
 
 
 @pytest.mark.parametrize("cursor", ["x", "AAAA", base64.urlsafe_b64encode(b"\x02" + bytes(16)).rstrip(b"=").decode()])
-def test_a_cursor_of_somebody_else_is_refused(service: Running, cursor: str) -> None:
+def test_invalid_cursor_is_rejected(service: Running, cursor: str) -> None:
     problem(service.client.get("/api/v1/payments", params={"cursor": cursor}), 422, "invalid-request")
 
 
@@ -196,25 +199,25 @@ def test_a_cursor_of_somebody_else_is_refused(service: Running, cursor: str) -> 
         ({"card_number": "1"}, "/card_number"),
     ],
 )
-def test_a_wrong_value_is_named(service: Running, change: dict[str, Any], pointer: str) -> None:
-    answer = service.client.post("/api/v1/payments", json={**VALID, **change}, headers=keyed())
+def test_invalid_value_is_named(service: Running, change: dict[str, Any], pointer: str) -> None:
+    response = service.client.post("/api/v1/payments", json={**VALID, **change}, headers=keyed())
 
-    content = problem(answer, 422, "invalid-request")
+    content = problem(response, 422, "invalid-request")
     assert [error["pointer"] for error in content["errors"]] == [pointer]
-    assert CARD not in answer.text
+    assert CARD not in response.text
 
 
 @pytest.mark.parametrize("token", ["4111111111111112", "tok_1234567890123", "a4111111111111111b"])
-def test_a_number_that_is_no_card_number_is_taken(service: Running, token: str) -> None:
+def test_number_that_is_no_card_number_is_accepted(service: Running, token: str) -> None:
     assert service.create(token=token).status_code == 202
 
 
-def test_a_whole_number_is_one_however_it_is_written(service: Running) -> None:
+def test_amount_with_a_zero_fraction_is_an_integer(service: Running) -> None:
     assert service.create(amount=10.0).json()["amount"] == 10
 
 
 @pytest.mark.parametrize("member", ["amount", "currency", "token"])
-def test_a_missing_member_is_named(service: Running, member: str) -> None:
+def test_missing_member_is_named(service: Running, member: str) -> None:
     body = {name: value for name, value in VALID.items() if name != member}
     content = problem(service.client.post("/api/v1/payments", json=body, headers=keyed()), 422, "invalid-request")
     assert content["errors"] == [{"pointer": f"/{member}", "detail": "Field required"}]
@@ -233,42 +236,42 @@ def test_a_missing_member_is_named(service: Running, member: str) -> None:
         ({}, json.dumps(VALID).encode(), 415, "unsupported-media-type"),
     ],
 )
-def test_a_body_that_is_not_to_be_understood_is_refused(
+def test_body_that_cannot_be_parsed_is_rejected(
     service: Running, headers: dict[str, str], body: bytes, status: int, kind: str
 ) -> None:
-    answer = service.client.post("/api/v1/payments", content=body, headers={**headers, **keyed()})
-    problem(answer, status, kind)
+    response = service.client.post("/api/v1/payments", content=body, headers={**headers, **keyed()})
+    problem(response, status, kind)
 
 
-def test_a_body_in_chunks_is_bounded_too(service: Running) -> None:
+def test_chunked_body_that_is_too_large_is_rejected(service: Running) -> None:
     chunks = (b" " * 1000 for _ in range(20))
-    answer = service.client.post(
+    response = service.client.post(
         "/api/v1/payments", content=chunks, headers={"Content-Type": "application/json", **keyed()}
     )
-    problem(answer, 413, "body-too-large")
+    problem(response, 413, "body-too-large")
 
 
 @pytest.mark.parametrize("key", [None, "", "x" * 129, "with space", CARD])
-def test_a_write_needs_an_idempotency_key(service: Running, key: str | None) -> None:
+def test_write_without_a_valid_idempotency_key_is_rejected(service: Running, key: str | None) -> None:
     headers = {} if key is None else {"Idempotency-Key": key}
     content = problem(service.client.post("/api/v1/payments", json=VALID, headers=headers), 422, "invalid-request")
-    assert content["errors"][0]["pointer"] == "idempotency-key"
+    assert content["errors"][0]["pointer"] == "Idempotency-Key"
 
 
-@pytest.mark.parametrize("what", ["captures", "refunds", "voids"])
-def test_what_is_not_there_is_not_found(service: Running, what: str) -> None:
-    nobody = str(uuid4())
-    values: dict[str, Any] = {"amount": 1} if what == "refunds" else {}
-    problem(service.client.get(f"/api/v1/payments/{nobody}"), 404, "not-found")
-    problem(service.ask(nobody, what, **values), 404, "not-found")
+@pytest.mark.parametrize("operations", ["captures", "refunds", "voids"])
+def test_unknown_payment_or_path_is_not_found(service: Running, operations: str) -> None:
+    unknown = str(uuid4())
+    values: dict[str, Any] = {"amount": 1} if operations == "refunds" else {}
+    problem(service.client.get(f"/api/v1/payments/{unknown}"), 404, "not-found")
+    problem(service.operate(unknown, operations, **values), 404, "not-found")
     problem(service.client.get("/api/v1/nothing"), 404, "not-found")
     problem(service.client.get("/api/v1/payments/17"), 422, "invalid-request")
 
 
-def test_a_method_that_is_not_there_is_refused(service: Running) -> None:
-    answer = service.client.delete("/api/v1/payments")
-    problem(answer, 405, "method-not-allowed")
-    assert answer.headers["Allow"] == "GET, POST"
+def test_unknown_method_is_rejected_with_the_allowed_ones(service: Running) -> None:
+    response = service.client.delete("/api/v1/payments")
+    problem(response, 405, "method-not-allowed")
+    assert response.headers["Allow"] == "GET, POST"
 
 
 @pytest.mark.parametrize(
@@ -283,13 +286,13 @@ def test_a_method_that_is_not_there_is_refused(service: Running) -> None:
         ({}, None),
     ],
 )
-def test_an_answer_carries_the_correlation_id(service: Running, sent: dict[str, str], kept: str | None) -> None:
-    answer = service.client.get("/api/health", headers=sent)
-    found = answer.headers["X-Correlation-Id"]
+def test_response_carries_the_correlation_id(service: Running, sent: dict[str, str], kept: str | None) -> None:
+    response = service.client.get("/api/health", headers=sent)
+    found = response.headers["X-Correlation-Id"]
     assert found == kept if kept else len(found) == 36 and found not in sent.values()
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(service_platform: Platform, start: Start) -> None:
+def test_body_that_is_not_sent_times_out(service_platform: Platform, start: Start) -> None:
     running = start(service_platform, REQUEST_SECONDS="0.2")
     address = urlsplit(running.url)
     with closing(socket.create_connection((address.hostname, address.port), 10)) as slow:
@@ -297,14 +300,14 @@ def test_a_body_that_does_not_come_is_not_waited_for(service_platform: Platform,
             b"POST /api/v1/payments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             b"Idempotency-Key: slow\r\nContent-Length: 100\r\n\r\n{"
         )
-        answer = b""
+        response = b""
         while part := slow.recv(4096):
-            answer += part
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"urn:payments:problem:body-timeout" in answer
+            response += part
+    assert response.startswith(b"HTTP/1.1 408 ")
+    assert b"urn:payments:problem:body-timeout" in response
 
 
-def test_the_openapi_document_is_the_one_that_is_kept(service: Running) -> None:
-    kept = json.loads((SERVICE / "openapi.json").read_text())
-    assert document() == kept, "make openapi writes it anew"
-    assert service.client.get("/openapi.json").json() == kept
+def test_openapi_document_is_the_committed_one(service: Running) -> None:
+    committed = json.loads((SERVICE / "openapi.json").read_text())
+    assert document() == committed, "make openapi updates it"
+    assert service.client.get("/openapi.json").json() == committed

@@ -1,4 +1,4 @@
-"""The service keeps the contract that its OpenAPI document states, whatever it is sent."""
+"""The service keeps the contract of its OpenAPI document, whatever it is sent."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ import psycopg
 import pytest
 
 from payments import repository
-from payments.states import Progress
+from payments.states import OperationStatus
 from tests.payments.support import SERVICE, Running
 
 pytestmark = [pytest.mark.requirement("Q1")]
 
 HOOKS = Path(__file__).with_name("contract_hooks.py")
-EXAMPLES = os.environ.get("CONTRACT_EXAMPLES", "15")  # `make test-payments` asks for more
+EXAMPLES = os.environ.get("CONTRACT_EXAMPLES", "15")  # `make test-payments` sets more
 SECONDS = 600
 
 
-def test_whatever_is_sent_gets_an_answer_that_the_document_states(
+def test_every_response_to_generated_requests_is_in_the_document(
     service: Running, service_database: psycopg.Connection[tuple[object, ...]], tmp_path: Path
 ) -> None:
-    # Some that can be captured, refunded and voided: what lists answer is used in other requests.
+    # Payments that can be captured, refunded and voided: ids from responses are used in other requests.
     for capture in ("automatic", "manual") * 3:
         payment = service.create(capture=capture).json()["id"]
-        (operation,) = repository.operations(service_database, payment)
-        repository.settle(service_database, operation.id, Progress.SUCCEEDED, acquirer_reference="acq")
-    # The variables that point AWS clients at the local AWS make it a proxy, too.
+        (operation,) = repository.list_operations(service_database, payment)
+        repository.complete(service_database, operation.id, OperationStatus.SUCCEEDED, acquirer_reference="acq")
+    # The environment of the local AWS makes it the proxy, too.
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     done = subprocess.run(
         [

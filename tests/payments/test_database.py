@@ -1,4 +1,4 @@
-"""Logins: TLS is verified, tokens are made for each connection, secrets are read again when they are refused."""
+"""Database logins: verified TLS, a token for each connection, and secrets read again when they are rejected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
-from payments.database import READY_CONNECTIONS, Credentials, Database, IamLogin, Pool
+from payments.database import MIN_CONNECTIONS, Credentials, Database, IamLogin, Pool
 from payments.settings import DatabaseSettings, Misconfigured, read
 from tests.payments.conftest import PASSWORD
 from tests.payments.support import REGION
@@ -34,16 +34,16 @@ class Given:
     def credentials(self) -> Credentials:
         return self.held
 
-    def renewed(self, refused: Credentials) -> Credentials:
-        self.renewals.append(refused)
-        return self.other or refused
+    def renewed(self, rejected: Credentials) -> Credentials:
+        self.renewals.append(rejected)
+        return self.other or rejected
 
 
 def database(server: Postgresql, login: Given) -> Database:
     return Database(host=server.host, port=server.port, name="postgres", login=login, certificates=server.ca)
 
 
-def test_a_token_of_iam_is_the_password_of_a_connection(
+def test_iam_token_is_the_password_of_the_connection(
     server: Postgresql, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     login = IamLogin(host="database.example.com", port=5432, user=IAM_USER, region=REGION)
@@ -59,7 +59,7 @@ def test_a_token_of_iam_is_the_password_of_a_connection(
     assert row == (IAM_USER, True)
 
 
-def test_a_token_is_signed_anew_for_the_host_and_the_user(aws: dict[str, str]) -> None:
+def test_iam_token_is_signed_for_host_and_user_and_renewed(aws: dict[str, str]) -> None:
     login = IamLogin(host="database.example.com", port=5433, user=IAM_USER, region=REGION)
     token = login.credentials()
 
@@ -71,7 +71,7 @@ def test_a_token_is_signed_anew_for_the_host_and_the_user(aws: dict[str, str]) -
     assert login.renewed(token) is not token
 
 
-def test_a_refused_login_is_tried_again_with_what_is_new(server: Postgresql, application_user: str) -> None:
+def test_rejected_login_is_retried_with_renewed_credentials(server: Postgresql, application_user: str) -> None:
     old, new = Credentials(application_user, "old"), Credentials(application_user, PASSWORD)
     login = Given(old, new)
 
@@ -80,14 +80,14 @@ def test_a_refused_login_is_tried_again_with_what_is_new(server: Postgresql, app
     assert login.renewals == [old]
 
 
-def test_a_login_that_stays_refused_fails(server: Postgresql, application_user: str) -> None:
+def test_login_that_stays_rejected_fails_without_the_password(server: Postgresql, application_user: str) -> None:
     with pytest.raises(psycopg.OperationalError, match="authentication failed") as refused:
         database(server, Given(Credentials(application_user, "wrong-4711"))).connect()
     assert "wrong-4711" not in str(refused.value)
     assert "wrong-4711" not in repr(Credentials("user", "wrong-4711"))
 
 
-def test_a_server_without_tls_gets_no_password(server: Postgresql, application_user: str) -> None:
+def test_server_without_tls_gets_no_password(server: Postgresql, application_user: str) -> None:
     given = Given(Credentials(application_user, PASSWORD))
     server.configure(ssl="off")
     try:
@@ -98,7 +98,7 @@ def test_a_server_without_tls_gets_no_password(server: Postgresql, application_u
     assert given.renewals == []
 
 
-def test_a_server_that_another_authority_vouches_for_is_refused(
+def test_server_certificate_of_another_ca_is_rejected(
     server: Postgresql, application_user: str, tmp_path: Path
 ) -> None:
     given = Given(Credentials(application_user, PASSWORD))
@@ -108,7 +108,7 @@ def test_a_server_that_another_authority_vouches_for_is_refused(
         replace(database(server, given), certificates=other).connect()
 
 
-def test_a_server_of_another_name_is_refused(server: Postgresql, application_user: str) -> None:
+def test_server_certificate_of_another_name_is_rejected(server: Postgresql, application_user: str) -> None:
     given = Given(Credentials(application_user, PASSWORD))
 
     def connect_to_the_same_address(**parameters: Any) -> psycopg.Connection[Any]:
@@ -130,7 +130,7 @@ def test_a_server_of_another_name_is_refused(server: Postgresql, application_use
         ),
     ],
 )
-def test_a_wrong_setting_is_a_line(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], line: str) -> None:
+def test_invalid_setting_is_one_line(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], line: str) -> None:
     for name in ("DATABASE_HOST", "DATABASE_USER", "DATABASE_LOGIN", "DATABASE_SECRET_ARN"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
@@ -141,7 +141,7 @@ def test_a_wrong_setting_is_a_line(monkeypatch: pytest.MonkeyPatch, variables: d
 
 
 @pytest.mark.requirement("W1.3")
-def test_a_pool_holds_as_many_connections_as_are_used(server: Postgresql, application_user: str) -> None:
+def test_pool_holds_as_many_connections_as_are_used(server: Postgresql, application_user: str) -> None:
     """The platform adds tasks by how many there are: a pool must not look full while it is idle."""
     application = f"pool-{application_user}"
     reached = replace(database(server, Given(Credentials(application_user, PASSWORD))), application=application)
@@ -160,7 +160,7 @@ def test_a_pool_holds_as_many_connections_as_are_used(server: Postgresql, applic
     try:
         for _ in range(20):
             pool.run(lambda connection: connection.execute("SELECT 1"), 30)
-        assert held() <= READY_CONNECTIONS + 1  # another, if the first request came before they were there
+        assert held() <= MIN_CONNECTIONS + 1  # another, if the first request came before they were there
         with ThreadPoolExecutor(6) as threads:
             for one in [threads.submit(pool.run, use, 30) for _ in range(6)]:
                 one.result()

@@ -1,4 +1,4 @@
-"""What the image is made of starts and serves, without anything else that is installed here."""
+"""The contents of the image start and serve without anything else that is installed here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.payments.conftest import Platform
-from tests.payments.support import SERVICE, running
+from tests.payments.support import REPOSITORY, SERVICE, running
 
 pytestmark = [pytest.mark.requirement("Q1")]
 
@@ -32,17 +32,33 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
         check=True,
     )  # fmt: skip
-    shutil.copytree(SERVICE / "payments", folder / "payments", ignore=shutil.ignore_patterns("__pycache__"))
+    for sources, target in copies():
+        place = folder / target.removeprefix("/install/")
+        for source in sources:
+            if (REPOSITORY / source).is_dir():
+                shutil.copytree(REPOSITORY / source, place, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                place.mkdir(parents=True, exist_ok=True)
+                shutil.copy(REPOSITORY / source, place)
     return folder
 
 
-def test_the_installed_set_serves(installed: Path, service_platform: Platform, tmp_path: Path) -> None:
+def copies() -> list[tuple[list[str], str]]:
+    """What the Dockerfile copies into the packages: the paths in the repository, and where they go."""
+    found = re.findall(r"^COPY (?!--)(.+) (/install/\S+)$", DOCKERFILE.read_text(), re.MULTILINE)
+    assert len(found) == 2
+    return [(sources.split(), target) for sources, target in found]
+
+
+def test_contents_of_the_image_serve_on_a_read_only_root(
+    installed: Path, service_platform: Platform, tmp_path: Path
+) -> None:
     # The interpreter without the packages of this environment or of the machine.
     python = (str(getattr(sys, "_base_executable", sys.executable)), "-S")
     before = sorted(installed.rglob("*"))
     environment = {**service_platform.environment, "PYTHONDONTWRITEBYTECODE": "1"}
 
-    with running(tmp_path, environment, tls=True, python_path=installed, command=python) as service:
+    with running(tmp_path, environment, tls=True, python_path=str(installed), command=python) as service:
         assert service.create().status_code == 202
         variables = {**os.environ, "PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"}
         port = service.url.rpartition(":")[2]
@@ -67,7 +83,7 @@ def locked() -> list[tuple[str, str, str]]:
     return [(match[1], match[2], match[3]) for match in found if match]
 
 
-def test_every_package_is_locked_by_hash_at_the_version_that_is_tested() -> None:
+def test_every_package_is_locked_by_hash_at_the_tested_version() -> None:
     lines = [line for line in (SERVICE / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
     assert len(locked()) == len(lines) > 20
     lock = json.loads((SERVICE.parents[1] / "Pipfile.lock").read_text())
@@ -78,7 +94,7 @@ def test_every_package_is_locked_by_hash_at_the_version_that_is_tested() -> None
     assert different == {}, "make lock writes requirements.txt anew"
 
 
-def test_every_base_is_named_by_digest() -> None:
+def test_every_base_image_is_pinned_by_digest() -> None:
     stages: set[str] = {"scratch"}
     for base, stage in re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE.read_text(), re.MULTILINE):
         assert base in stages or re.fullmatch(r"[\w./:-]+@sha256:[0-9a-f]{64}", base), base
@@ -86,13 +102,26 @@ def test_every_base_is_named_by_digest() -> None:
     assert len(re.findall(r"^FROM ", DOCKERFILE.read_text(), re.MULTILINE)) == len(stages) - 1
 
 
-def test_the_dockerfile_passes_the_lint() -> None:
+def test_dockerfile_passes_hadolint() -> None:
     hadolint = Path(sys.executable).with_name("hadolint")
     done = subprocess.run([hadolint, DOCKERFILE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
-def test_the_image_runs_as_a_user_of_its_own() -> None:
+def test_image_runs_as_its_own_user_with_a_health_check() -> None:
     last = DOCKERFILE.read_text().rpartition("\nFROM ")[2]
     assert "\nUSER 1000:1000\n" in last
     assert "\nHEALTHCHECK " in last
+
+
+def test_build_context_has_every_file_that_the_dockerfile_copies() -> None:
+    ignore = DOCKERFILE.with_name("Dockerfile.dockerignore").read_text().splitlines()
+    assert ignore[0] == "*", "nothing else of the repository goes to the builder"
+    kept = {line.removeprefix("!") for line in ignore if line.startswith("!")}
+    copied = {
+        source
+        for line in re.findall(r"^COPY (?!--)(.+) \S+$", DOCKERFILE.read_text(), re.MULTILINE)
+        for source in line.split()
+    }
+    assert kept == copied
+    assert all((REPOSITORY / path).exists() for path in kept)

@@ -19,8 +19,8 @@ from payments import repository
 from payments.identifiers import new_id
 from payments.messages import ProcessOperation
 from payments.migrate import migrate
-from payments.repository import Answer, Key, NewOperation, NewPayment
-from payments.states import Kind
+from payments.repository import IdempotencyKey, NewOperation, NewPayment, StoredResponse
+from payments.states import OperationKind
 from tests.payments.conftest import PASSWORD, Database, Platform, Start
 from tests.payments.load import Load, load, until
 from tests.payments.support import REGION, SERVICE
@@ -36,9 +36,9 @@ def stored(platform: Platform) -> set[str]:
 
 
 def waiting(platform: Platform) -> set[str]:
-    """The payments that the outbox has letters for."""
+    """The payments that the outbox has messages for."""
     with platform.database.connect() as connection, connection.transaction():
-        return {str(letter.payment_id) for letter in repository.letters(connection, 100_000)}
+        return {str(message.payment_id) for message in repository.lock_outbox_messages(connection, 100_000)}
 
 
 def sent(sqs: SQSClient, platform: Platform) -> set[str]:
@@ -62,7 +62,9 @@ def assert_nothing_lost(load: Load, platform: Platform) -> None:
     assert stored(platform) == set(load.accepted)
 
 
-def test_stopping_under_load_loses_nothing(service_platform: Platform, start: Start, sqs: SQSClient) -> None:
+def test_stop_under_load_loses_no_request_and_no_message(
+    service_platform: Platform, start: Start, sqs: SQSClient
+) -> None:
     # Until the load balancer knows: a second signal, not a time, says here that it does.
     first, second = start(service_platform, DRAIN_SECONDS="60"), start(service_platform)
 
@@ -79,7 +81,7 @@ def test_stopping_under_load_loses_nothing(service_platform: Platform, start: St
     assert queued(sqs, service_platform) + len(waiting(service_platform)) >= len(clients.accepted)
 
 
-def test_a_request_that_is_under_way_is_answered_before_the_end(service_platform: Platform, start: Start) -> None:
+def test_running_request_completes_before_the_process_ends(service_platform: Platform, start: Start) -> None:
     running = start(service_platform, DRAIN_SECONDS="0")
     with ThreadPoolExecutor(1) as client, service_platform.database.connect() as blocker:
         with blocker.transaction():
@@ -87,7 +89,7 @@ def test_a_request_that_is_under_way_is_answered_before_the_end(service_platform
             answer = client.submit(running.create)
             until(lambda: held(service_platform) == 1, "request that the database holds")
             running.process.terminate()
-            until(lambda: '"stopping"' in running.log.read_text(), "word that it stops")
+            until(lambda: '"draining"' in running.log.read_text(), "word that it stops")
         assert answer.result().status_code == 202
         assert running.process.wait(30) == 0
     assert stored(service_platform) == {answer.result().json()["id"]}
@@ -102,14 +104,12 @@ def held(platform: Platform) -> int:
     return int(row[0])
 
 
-def test_what_is_left_in_the_outbox_is_sent_before_the_end(
-    service_platform: Platform, start: Start, sqs: SQSClient
-) -> None:
+def test_outbox_is_sent_before_the_process_ends(service_platform: Platform, start: Start, sqs: SQSClient) -> None:
     with service_platform.database.connect() as connection:
         for _ in range(300):
             accept(connection)
         with connection.transaction():
-            ids = {str(letter.payment_id) for letter in repository.letters(connection, 1000)}
+            ids = {str(message.payment_id) for message in repository.lock_outbox_messages(connection, 1000)}
             running = start(service_platform, DRAIN_SECONDS="0", STOP_SECONDS="60")  # what is locked is passed over
         assert running.stop(60) == 0
 
@@ -121,12 +121,12 @@ def test_what_is_left_in_the_outbox_is_sent_before_the_end(
 def accept(connection: psycopg.Connection[Any]) -> None:
     now = datetime.now(UTC)
     id_ = new_id(now)
-    first = NewOperation(id_, id_, Kind.SALE, 100, "correlation", now)
-    key = Key(str(id_), b"")
-    repository.accept(connection, NewPayment("USD", "tok_visa_1", None, first), key, Answer(202, "{}"))
+    first = NewOperation(id_, id_, OperationKind.SALE, 100, "correlation", now)
+    key = IdempotencyKey(str(id_), b"")
+    repository.create_payment(connection, NewPayment("USD", "tok_visa_1", None, first), key, StoredResponse(202, "{}"))
 
 
-def test_what_a_killed_process_has_accepted_is_sent_by_another(
+def test_outbox_of_a_killed_process_is_sent_by_another(
     service_platform: Platform, start: Start, sqs: SQSClient
 ) -> None:
     first = start(service_platform, PUBLISHES="false")
@@ -151,7 +151,7 @@ def rotate(platform: Platform, user: str, password: str) -> None:
     )
 
 
-def test_a_rotation_under_load_is_not_noticed(service_platform: Platform, start: Start) -> None:
+def test_secret_rotation_under_load_fails_no_request(service_platform: Platform, start: Start) -> None:
     before, after = (f"payments_{secrets.token_hex(4)}" for _ in range(2))
     rotate(service_platform, before, "Password-1")
     running = start(service_platform)
@@ -179,7 +179,7 @@ def test_a_rotation_under_load_is_not_noticed(service_platform: Platform, start:
     assert "Password-" not in running.log.read_text()
 
 
-def test_a_database_that_starts_anew_is_not_noticed(service_platform: Platform, start: Start) -> None:
+def test_database_restart_under_load_fails_no_request(service_platform: Platform, start: Start) -> None:
     running = start(service_platform)
 
     with load(running.url) as clients:
@@ -195,7 +195,7 @@ def test_a_database_that_starts_anew_is_not_noticed(service_platform: Platform, 
 
 
 EXPANDING = '''
-"""A column for what comes next, an index, and a state that may follow."""
+"""A column, an index and a transition."""
 
 from alembic import op
 
@@ -205,7 +205,7 @@ down_revision = "{head}"
 
 def upgrade() -> None:
     op.execute("ALTER TABLE payments.payments ADD COLUMN note text")
-    op.execute("INSERT INTO payments.transitions VALUES ('void', 'asked', 'accepted', 'voiding')")
+    op.execute("INSERT INTO payments.transitions VALUES ('void', 'pending', 'accepted', 'voiding')")
     with op.get_context().autocommit_block():
         op.execute("CREATE INDEX CONCURRENTLY payments_of_reference ON payments.payments (reference)")
 '''
@@ -221,7 +221,7 @@ def migrations_of_the_next_version(tmp_path: Path) -> Path:
     return copied
 
 
-def test_a_migration_while_the_version_before_serves_is_not_noticed(
+def test_next_migration_under_load_fails_no_request(
     service_platform: Platform, start: Start, migrations_of_the_next_version: Path
 ) -> None:
     running = start(service_platform)
@@ -235,7 +235,9 @@ def test_a_migration_while_the_version_before_serves_is_not_noticed(
     assert_nothing_lost(clients, service_platform)
 
 
-def test_a_migration_gives_way_to_who_holds_a_lock(database: Database, migrations_of_the_next_version: Path) -> None:
+def test_migration_that_waits_for_a_lock_gives_up_and_is_retried(
+    database: Database, migrations_of_the_next_version: Path
+) -> None:
     directory = migrations_of_the_next_version / "migrations"
     with database.connect() as reader, database.connect() as other, reader.transaction():
         reader.execute("SELECT count(*) FROM payments.payments")
@@ -247,7 +249,7 @@ def test_a_migration_gives_way_to_who_holds_a_lock(database: Database, migration
     assert migrate(database.connect, directory=directory) == "9999"
 
 
-def test_the_service_changes_no_payment_by_itself(service_platform: Platform, start: Start) -> None:
+def test_application_user_cannot_update_payments(service_platform: Platform, start: Start) -> None:
     payment = start(service_platform).create().json()["id"]
     database = service_platform.database
     values: dict[str, Any] = {"user": "payments_app", "password": PASSWORD, "database": database.name}

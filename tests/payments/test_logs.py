@@ -1,4 +1,4 @@
-"""What a client sends is in no line that the service writes; what is needed to find and count it is."""
+"""Log lines have nothing that a client sent, and what is needed to find and count its requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from payments import metrics
+from shared import payment_metrics as metrics
 from tests.payments.conftest import Platform, Start
 from tests.payments.load import until
 from tests.payments.support import Running, keyed
@@ -63,7 +63,7 @@ def send_marked_values_everywhere(running: Running) -> list[str]:
         ),
         post(f"{path}/{payment}/voids", json={MARKED: MARKED}, headers=keyed()),
         post(f"{path}/{payment}/refunds", json={"amount": 1}, headers=keyed(f"{MARKED}-2")),
-        *(get(path, params={name: MARKED}) for name in ("limit", "cursor", "state")),
+        *(get(path, params={name: MARKED}) for name in ("limit", "cursor", "status")),
         get(f"{path}/{MARKED}"),
         get(f"/{MARKED}"),
         running.client.request(LETTERS, path),
@@ -74,7 +74,7 @@ def send_marked_values_everywhere(running: Running) -> list[str]:
 
 
 @pytest.mark.requirement("W5.2", "P5.1")
-def test_nothing_that_a_client_sends_is_logged(service_platform: Platform, start: Start) -> None:
+def test_no_value_of_a_client_is_logged(service_platform: Platform, start: Start) -> None:
     running = start(service_platform)
     errors = send_marked_values_everywhere(running)
     with service_platform.database.connect() as connection:
@@ -99,7 +99,7 @@ def test_nothing_that_a_client_sends_is_logged(service_platform: Platform, start
 
 
 @pytest.mark.requirement("W5.2", "P5.1")
-def test_a_line_says_what_is_needed_to_find_a_request(service: Running) -> None:
+def test_request_line_has_correlation_id_route_and_status(service: Running) -> None:
     correlation_id = str(uuid4())
     payment = service.client.post(
         "/api/v1/payments", json=VALID, headers={**keyed(), "X-Correlation-Id": correlation_id}
@@ -118,7 +118,7 @@ def test_a_line_says_what_is_needed_to_find_a_request(service: Running) -> None:
 
 
 @pytest.mark.requirement("W5.2", "P5.1")
-def test_a_payment_is_counted_once_in_embedded_metric_format(service_platform: Platform, start: Start) -> None:
+def test_repeated_request_is_counted_once_in_embedded_metric_format(service_platform: Platform, start: Start) -> None:
     running = start(service_platform)
     for _ in range(2):
         running.create("counted-1")
@@ -138,9 +138,9 @@ def test_a_payment_is_counted_once_in_embedded_metric_format(service_platform: P
     assert len(sent[metrics.OUTBOX_AGE.name]) == 1
 
 
-def test_probes_fill_no_log(service_platform: Platform, start: Start) -> None:
+def test_successful_probes_are_not_logged(service_platform: Platform, start: Start) -> None:
     running = start(service_platform)
     for path in ("/api/health", "/api/ready") * 3:
         assert running.client.get(path).status_code == 200
     running.stop()
-    assert not [line for line in lines(running.log) if line["message"] == "request answered"]
+    assert not [line for line in lines(running.log) if line["message"] == "request handled"]

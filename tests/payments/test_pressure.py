@@ -1,4 +1,4 @@
-"""Too much is refused early and politely, what is away is noticed, and TLS is spoken to whoever comes."""
+"""Overload, unreachable dependencies, shutdown and TLS."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def overloaded(answer: httpx.Response) -> bool:
     )
 
 
-def test_what_finds_no_room_is_refused_at_once_and_the_rest_is_done(service_platform: Platform, start: Start) -> None:
+def test_requests_above_the_wait_queue_get_503_at_once_and_the_others_succeed(
+    service_platform: Platform, start: Start
+) -> None:
     running = start(service_platform, DATABASE_CONNECTIONS="3", WAITING_REQUESTS="4", WAITING_SECONDS="20")
     answers: list[httpx.Response] = []
     with ThreadPoolExecutor(30) as clients, service_platform.database.connect() as blocker, blocker.transaction():
@@ -43,7 +45,7 @@ def test_what_finds_no_room_is_refused_at_once_and_the_rest_is_done(service_plat
     assert sorted(answer.status_code for answer in answers) == [202] * 6 + [503] * 24
 
 
-def test_what_waits_too_long_is_refused_without_having_been_begun(service_platform: Platform, start: Start) -> None:
+def test_request_that_waits_too_long_gets_503_and_is_never_started(service_platform: Platform, start: Start) -> None:
     running = start(service_platform, DATABASE_CONNECTIONS="3", WAITING_SECONDS="0.2")
     with ThreadPoolExecutor(2) as clients, service_platform.database.connect() as blocker:
         with blocker.transaction():
@@ -65,9 +67,7 @@ def waiting_for_locks(platform: Platform) -> int:
     return int(row[0])
 
 
-def test_a_database_that_does_not_answer_in_time_is_no_answer_without_end(
-    service_platform: Platform, start: Start
-) -> None:
+def test_slow_database_is_503_within_its_timeout(service_platform: Platform, start: Start) -> None:
     running = start(service_platform)
     with service_platform.database.connect() as blocker, blocker.transaction():
         blocker.execute(LOCK)
@@ -75,24 +75,24 @@ def test_a_database_that_does_not_answer_in_time_is_no_answer_without_end(
     assert running.create().status_code == 202
 
 
-def test_readiness_tells_whether_payments_can_be_taken(service_platform: Platform, start: Start) -> None:
+def test_readiness_follows_the_database(service_platform: Platform, start: Start) -> None:
     with service_platform.database.connect() as connection:
         running = start(service_platform)
         connection.execute("ALTER TABLE payments.transitions RENAME TO elsewhere")
-        until(lambda: running.client.get("/api/ready").status_code == 503, "word that it is not ready")
+        until(lambda: running.client.get("/api/ready").status_code == 503, "sign that it is not ready")
         assert running.client.get("/api/health").status_code == 200
         connection.execute("ALTER TABLE payments.elsewhere RENAME TO transitions")
-        until(lambda: running.client.get("/api/ready").status_code == 200, "word that it is ready")
+        until(lambda: running.client.get("/api/ready").status_code == 200, "sign that it is ready")
 
 
-def test_a_service_that_is_about_to_stop_says_so_and_still_answers(service_platform: Platform, start: Start) -> None:
+def test_draining_service_is_not_ready_and_still_accepts_requests(service_platform: Platform, start: Start) -> None:
     running = start(service_platform, DRAIN_SECONDS="3")
     running.process.terminate()
 
     def draining() -> bool:
         return running.client.get("/api/ready").status_code == 503
 
-    until(draining, "word that it stops")
+    until(draining, "sign that it stops")
     answer = running.create()
     assert (answer.status_code, answer.headers["Connection"]) == (202, "close")
     assert running.process.wait(30) == 0
@@ -100,7 +100,7 @@ def test_a_service_that_is_about_to_stop_says_so_and_still_answers(service_platf
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
 @pytest.mark.requirement("W5.5")
-def test_tls_is_spoken_with_a_key_of_its_own(service_platform: Platform, start: Start) -> None:
+def test_each_process_has_its_own_tls_key_and_rejects_old_tls(service_platform: Platform, start: Start) -> None:
     first, second = start(service_platform, tls=True), start(service_platform, tls=True)
 
     assert first.create().status_code == 202

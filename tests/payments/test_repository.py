@@ -1,4 +1,4 @@
-"""What is stored of payments, and what the database refuses."""
+"""The repository: what it stores, and what the database rejects."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import pytest
 
 from payments import repository
 from payments.identifiers import new_id
-from payments.repository import Answer, Key, NewOperation, NewPayment
-from payments.states import TRANSITIONS, Kind, Progress, State
+from payments.repository import IdempotencyKey, NewOperation, NewPayment, StoredResponse
+from payments.states import TRANSITIONS, OperationKind, OperationStatus, PaymentStatus
 
 Connection = psycopg.Connection[Any]
 
 MINUTE = timedelta(minutes=1)
-ANSWER = Answer(202, '{"a": 1}')
+RESPONSE = StoredResponse(202, '{"a": 1}')
 
 
-def key() -> Key:
-    return Key(secrets.token_hex(8), secrets.token_bytes(32))
+def key() -> IdempotencyKey:
+    return IdempotencyKey(secrets.token_hex(8), secrets.token_bytes(32))
 
 
-def operation(kind: Kind, amount: int, payment_id: UUID | None = None) -> NewOperation:
+def operation(kind: OperationKind, amount: int, payment_id: UUID | None = None) -> NewOperation:
     now = datetime.now(UTC)
     return NewOperation(
         id=new_id(now),
@@ -38,200 +38,214 @@ def operation(kind: Kind, amount: int, payment_id: UUID | None = None) -> NewOpe
     )
 
 
-def accepted(connection: Connection, kind: Kind = Kind.SALE, amount: int = 1000) -> NewOperation:
+def accepted(connection: Connection, kind: OperationKind = OperationKind.SALE, amount: int = 1000) -> NewOperation:
     first = operation(kind, amount)
-    repository.accept(connection, NewPayment("USD", "tok_1", "order-1", first), key(), ANSWER)
+    repository.create_payment(connection, NewPayment("USD", "tok_1", "order-1", first), key(), RESPONSE)
     return first
 
 
 def captured(connection: Connection, amount: int = 1000) -> UUID:
     first = accepted(connection, amount=amount)
-    assert repository.settle(connection, first.id, Progress.SUCCEEDED, acquirer_reference="acq-1")
+    assert repository.complete(connection, first.id, OperationStatus.SUCCEEDED, acquirer_reference="acq-1")
     return first.payment_id
 
 
-def ask(connection: Connection, kind: Kind, payment_id: UUID, amount: int) -> NewOperation:
-    asked = operation(kind, amount, payment_id)
-    repository.ask(connection, asked, key(), ANSWER)
-    return asked
+def requested(connection: Connection, kind: OperationKind, payment_id: UUID, amount: int) -> NewOperation:
+    new = operation(kind, amount, payment_id)
+    repository.create_operation(connection, new, key(), RESPONSE)
+    return new
 
 
 def stored(connection: Connection, payment_id: UUID) -> repository.Payment:
-    found = repository.payment(connection, payment_id)
+    found = repository.get_payment(connection, payment_id)
     assert found
     return found
 
 
-def test_a_payment_is_stored_with_its_operation_and_its_letter(connection: Connection) -> None:
-    first = accepted(connection, Kind.AUTHORIZATION, 1234)
+def test_created_payment_has_its_operation_and_outbox_message(connection: Connection) -> None:
+    first = accepted(connection, OperationKind.AUTHORIZATION, 1234)
 
     payment = stored(connection, first.payment_id)
-    assert (payment.state, payment.amount, payment.currency) == (State.ACCEPTED, 1234, "USD")
-    assert isinstance(payment.state, State)
-    (found,) = repository.operations(connection, first.payment_id)
-    assert (found.id, found.kind, found.state, found.attempts) == (first.id, Kind.AUTHORIZATION, Progress.ASKED, 0)
+    assert (payment.status, payment.amount, payment.currency) == (PaymentStatus.ACCEPTED, 1234, "USD")
+    assert isinstance(payment.status, PaymentStatus)
+    (found,) = repository.list_operations(connection, first.payment_id)
+    assert (found.id, found.kind, found.status, found.attempts) == (
+        first.id,
+        OperationKind.AUTHORIZATION,
+        OperationStatus.PENDING,
+        0,
+    )
     with connection.transaction():
-        assert first.id in {letter.operation_id for letter in repository.letters(connection, 1000)}
+        assert first.id in {message.operation_id for message in repository.lock_outbox_messages(connection, 1000)}
 
 
-def test_the_same_request_is_answered_the_same_and_stored_once(connection: Connection) -> None:
+def test_repeated_request_gets_the_stored_response_and_stores_nothing(connection: Connection) -> None:
     same = key()
-    first, again = operation(Kind.SALE, 5), operation(Kind.SALE, 5)
+    first, repeated = operation(OperationKind.SALE, 5), operation(OperationKind.SALE, 5)
 
-    repository.accept(connection, NewPayment("USD", "tok", None, first), same, ANSWER)
-    answer = repository.accept(connection, NewPayment("USD", "tok", None, again), same, Answer(202, "other"))
+    repository.create_payment(connection, NewPayment("USD", "tok", None, first), same, RESPONSE)
+    response = repository.create_payment(
+        connection, NewPayment("USD", "tok", None, repeated), same, StoredResponse(202, "other")
+    )
 
-    assert answer == ANSWER
-    assert repository.payment(connection, again.payment_id) is None
+    assert response == RESPONSE
+    assert repository.get_payment(connection, repeated.payment_id) is None
 
 
-def test_a_key_that_comes_with_another_request_is_refused(connection: Connection) -> None:
+def test_idempotency_key_of_another_request_is_rejected(connection: Connection) -> None:
     used = key()
-    repository.accept(connection, NewPayment("USD", "tok", None, operation(Kind.SALE, 5)), used, ANSWER)
+    repository.create_payment(
+        connection, NewPayment("USD", "tok", None, operation(OperationKind.SALE, 5)), used, RESPONSE
+    )
 
-    other = Key(used.key, b"other")
-    with pytest.raises(repository.KeyReused):
-        repository.accept(connection, NewPayment("USD", "tok", None, operation(Kind.SALE, 5)), other, ANSWER)
+    other = IdempotencyKey(used.key, b"other")
+    with pytest.raises(repository.IdempotencyKeyReused):
+        repository.create_payment(
+            connection, NewPayment("USD", "tok", None, operation(OperationKind.SALE, 5)), other, RESPONSE
+        )
 
 
-def test_a_refused_operation_leaves_nothing_behind(connection: Connection) -> None:
+def test_rejected_operation_stores_nothing(connection: Connection) -> None:
     payment_id, used = captured(connection), key()
 
-    with pytest.raises(repository.StateConflict):
-        repository.ask(connection, operation(Kind.VOID, 1000, payment_id), used, ANSWER)
+    with pytest.raises(repository.StatusConflict):
+        repository.create_operation(connection, operation(OperationKind.VOID, 1000, payment_id), used, RESPONSE)
 
-    assert repository.ask(connection, operation(Kind.REFUND, 1000, payment_id), used, ANSWER) == ANSWER
-    assert len(repository.operations(connection, payment_id)) == 2
+    assert (
+        repository.create_operation(connection, operation(OperationKind.REFUND, 1000, payment_id), used, RESPONSE)
+        == RESPONSE
+    )
+    assert len(repository.list_operations(connection, payment_id)) == 2
 
 
-def test_refunds_are_never_more_than_what_was_captured(connection: Connection) -> None:
+def test_refunds_cannot_exceed_the_captured_amount(connection: Connection) -> None:
     payment_id = captured(connection, 1000)
-    first = ask(connection, Kind.REFUND, payment_id, 700)
+    first = requested(connection, OperationKind.REFUND, payment_id, 700)
 
-    with pytest.raises(repository.AmountTooLarge) as refused:
-        ask(connection, Kind.REFUND, payment_id, 301)
-    assert refused.value.most == 300
+    with pytest.raises(repository.AmountTooLarge) as rejected:
+        requested(connection, OperationKind.REFUND, payment_id, 301)
+    assert rejected.value.max_amount == 300
 
-    repository.settle(connection, first.id, Progress.REFUSED, reason="closed_account")
-    second = ask(connection, Kind.REFUND, payment_id, 1000)
+    repository.complete(connection, first.id, OperationStatus.DECLINED, reason="closed_account")
+    second = requested(connection, OperationKind.REFUND, payment_id, 1000)
     assert stored(connection, payment_id).refunding_amount == 1000
-    repository.settle(connection, second.id, Progress.SUCCEEDED, acquirer_reference="acq-2")
+    repository.complete(connection, second.id, OperationStatus.SUCCEEDED, acquirer_reference="acq-2")
     payment = stored(connection, payment_id)
-    assert (payment.state, payment.refunded_amount, payment.refunding_amount) == (State.REFUNDED, 1000, 0)
+    assert (payment.status, payment.refunded_amount, payment.refunding_amount) == (PaymentStatus.REFUNDED, 1000, 0)
 
 
-def test_less_than_the_authorized_amount_can_be_captured(connection: Connection) -> None:
-    first = accepted(connection, Kind.AUTHORIZATION, 1000)
-    repository.settle(connection, first.id, Progress.SUCCEEDED, acquirer_reference="acq")
+def test_capture_can_be_partial_and_cannot_exceed_the_authorized_amount(connection: Connection) -> None:
+    first = accepted(connection, OperationKind.AUTHORIZATION, 1000)
+    repository.complete(connection, first.id, OperationStatus.SUCCEEDED, acquirer_reference="acq")
 
     with pytest.raises(repository.AmountTooLarge):
-        ask(connection, Kind.CAPTURE, first.payment_id, 1001)
-    capture = ask(connection, Kind.CAPTURE, first.payment_id, 400)
-    assert stored(connection, first.payment_id).state is State.CAPTURING
-    repository.settle(connection, capture.id, Progress.SUCCEEDED, acquirer_reference="acq")
+        requested(connection, OperationKind.CAPTURE, first.payment_id, 1001)
+    capture = requested(connection, OperationKind.CAPTURE, first.payment_id, 400)
+    assert stored(connection, first.payment_id).status is PaymentStatus.CAPTURING
+    repository.complete(connection, capture.id, OperationStatus.SUCCEEDED, acquirer_reference="acq")
 
     payment = stored(connection, first.payment_id)
-    assert (payment.state, payment.captured_amount) == (State.CAPTURED, 400)
+    assert (payment.status, payment.captured_amount) == (PaymentStatus.CAPTURED, 400)
 
 
-def test_an_answer_counts_once(connection: Connection) -> None:
+def test_second_final_status_is_not_stored(connection: Connection) -> None:
     first = accepted(connection)
-    assert repository.settle(connection, first.id, Progress.SUCCEEDED, acquirer_reference="acq")
+    assert repository.complete(connection, first.id, OperationStatus.SUCCEEDED, acquirer_reference="acq")
 
-    assert not repository.settle(connection, first.id, Progress.REFUSED, reason="late")
-    assert stored(connection, first.payment_id).state is State.CAPTURED
+    assert not repository.complete(connection, first.id, OperationStatus.DECLINED, reason="late")
+    assert stored(connection, first.payment_id).status is PaymentStatus.CAPTURED
 
 
-def test_the_token_is_kept_until_the_acquirer_has_answered(connection: Connection) -> None:
+def test_token_is_deleted_when_the_first_operation_completes(connection: Connection) -> None:
     first = accepted(connection)
     held = repository.claim(connection, first.id, MINUTE)
     assert held
     assert held.token == "tok_1"
 
-    repository.settle(connection, first.id, Progress.REFUSED, reason="insufficient_funds")
+    repository.complete(connection, first.id, OperationStatus.DECLINED, reason="insufficient_funds")
 
     query = "SELECT token FROM payments.payments WHERE id = %s"
     assert connection.execute(query, (first.payment_id,)).fetchone() == (None,)
 
 
-def test_an_operation_is_claimed_by_one_at_a_time(connection: Connection) -> None:
+def test_operation_is_claimed_by_one_process_at_a_time(connection: Connection) -> None:
     first = accepted(connection)
     held = repository.claim(connection, first.id, MINUTE)
     assert held
     assert held.operation.attempts == 1
     assert repository.claim(connection, first.id, MINUTE) is None
 
-    assert repository.postpone(connection, held, "timeout", timedelta(0))
+    assert repository.schedule_retry(connection, held, "timeout", timedelta(0))
 
     second = repository.claim(connection, first.id, timedelta(0))
     assert second
     assert second.operation.attempts == 2
-    assert not repository.postpone(connection, held, "timeout", timedelta(0)), "the claim has passed on"
+    assert not repository.schedule_retry(connection, held, "timeout", timedelta(0)), (
+        "another process has taken over the claim"
+    )
 
 
-def test_what_has_no_answer_is_found_when_it_is_due(connection: Connection) -> None:
+def test_pending_operation_is_listed_when_it_is_overdue(connection: Connection) -> None:
     first = accepted(connection)
 
     def found() -> bool:
-        return first.id in {one.id for one in repository.unsettled(connection, timedelta(0), 1000)}
+        return first.id in {one.id for one in repository.list_overdue(connection, timedelta(0), 1000)}
 
-    assert not found(), "its letter has not been sent"
+    assert not found(), "its message is still in the outbox"
     with connection.transaction():
-        letters = repository.letters(connection, 1000)
-        repository.sent(connection, [letter.id for letter in letters])
+        messages = repository.lock_outbox_messages(connection, 1000)
+        repository.delete_outbox_messages(connection, [message.id for message in messages])
     assert found()
     held = repository.claim(connection, first.id, MINUTE)
     assert held
-    assert not found(), "it is being called for"
-    repository.postpone(connection, held, "timeout", MINUTE)
-    assert not found(), "it is not due"
+    assert not found(), "it is claimed"
+    repository.schedule_retry(connection, held, "timeout", MINUTE)
+    assert not found(), "its next attempt is not due"
     connection.execute("UPDATE payments.operations SET next_attempt_at = now() WHERE id = %s", (first.id,))
-    repository.send_again(connection, first.id, MINUTE)
+    repository.resend(connection, first.id, MINUTE)
     with connection.transaction():
-        letters = repository.letters(connection, 1000)
-        assert first.id in {letter.operation_id for letter in letters}
-        repository.sent(connection, [letter.id for letter in letters])
-    assert not found(), "it was sent again"
+        messages = repository.lock_outbox_messages(connection, 1000)
+        assert first.id in {message.operation_id for message in messages}
+        repository.delete_outbox_messages(connection, [message.id for message in messages])
+    assert not found(), "its message was sent again"
 
 
-def test_what_is_answered_is_not_sent_again(connection: Connection) -> None:
+def test_completed_operation_is_not_sent_again(connection: Connection) -> None:
     first = accepted(connection)
     with connection.transaction():
-        repository.sent(connection, [letter.id for letter in repository.letters(connection, 1000)])
-    repository.settle(connection, first.id, Progress.REFUSED, reason="insufficient_funds")
+        repository.delete_outbox_messages(
+            connection, [message.id for message in repository.lock_outbox_messages(connection, 1000)]
+        )
+    repository.complete(connection, first.id, OperationStatus.DECLINED, reason="insufficient_funds")
 
-    repository.send_again(connection, first.id, MINUTE)
+    repository.resend(connection, first.id, MINUTE)
 
     with connection.transaction():
-        assert first.id not in {letter.operation_id for letter in repository.letters(connection, 1000)}
+        assert first.id not in {message.operation_id for message in repository.lock_outbox_messages(connection, 1000)}
 
 
-def test_how_an_operation_stands(connection: Connection) -> None:
-    assert repository.standing(connection, uuid4()) is None
+def test_claim_status_has_the_status_and_the_remaining_claim(connection: Connection) -> None:
+    assert repository.get_claim_status(connection, uuid4()) is None
     first = accepted(connection)
-    assert repository.standing(connection, first.id) == repository.Standing(Progress.ASKED, 0.0)
+    assert repository.get_claim_status(connection, first.id) == repository.ClaimStatus(OperationStatus.PENDING, 0.0)
 
     repository.claim(connection, first.id, MINUTE)
-    held = repository.standing(connection, first.id)
+    held = repository.get_claim_status(connection, first.id)
     assert held
     assert 50 < held.claimed_seconds <= 60
 
-    repository.settle(connection, first.id, Progress.SUCCEEDED, acquirer_reference="acq-1")
-    assert repository.standing(connection, first.id) == repository.Standing(Progress.SUCCEEDED, 0.0)
+    repository.complete(connection, first.id, OperationStatus.SUCCEEDED, acquirer_reference="acq-1")
+    assert repository.get_claim_status(connection, first.id) == repository.ClaimStatus(OperationStatus.SUCCEEDED, 0.0)
 
 
-def test_the_database_has_the_table_of_transitions(connection: Connection) -> None:
+def test_database_has_the_transition_table(connection: Connection) -> None:
     found = connection.execute("SELECT kind, event, origin, target FROM payments.transitions").fetchall()
     assert set(found) == {tuple(map(str, transition)) for transition in TRANSITIONS}
 
 
-def set_state(payment_id: UUID, operation_id: UUID) -> tuple[str, UUID]:
-    return "UPDATE payments.payments SET state = 'authorized', token = NULL WHERE id = %s", payment_id
-
-
 BY_HAND: dict[str, Callable[[UUID, UUID], tuple[str, UUID]]] = {
     "payment_follows_transitions": lambda payment, _: (
-        "UPDATE payments.payments SET state = 'voided' WHERE id = %s",
+        "UPDATE payments.payments SET status = 'voided' WHERE id = %s",
         payment,
     ),
     "payment_is_lasting": lambda payment, _: ("UPDATE payments.payments SET amount = 5 WHERE id = %s", payment),
@@ -243,8 +257,8 @@ BY_HAND: dict[str, Callable[[UUID, UUID], tuple[str, UUID]]] = {
         "UPDATE payments.payments SET captured_amount = 1001 WHERE id = %s",
         payment,
     ),
-    "operation_is_answered_once": lambda _, operation: (
-        "UPDATE payments.operations SET state = 'refused' WHERE id = %s",
+    "operation_is_completed_once": lambda _, operation: (
+        "UPDATE payments.operations SET status = 'declined' WHERE id = %s",
         operation,
     ),
     "operation_is_lasting": lambda _, operation: (
@@ -255,28 +269,32 @@ BY_HAND: dict[str, Callable[[UUID, UUID], tuple[str, UUID]]] = {
 
 
 @pytest.mark.parametrize("constraint", BY_HAND)
-def test_the_database_refuses_what_no_function_would_do(connection: Connection, constraint: str) -> None:
+def test_database_rejects_invalid_writes_by_hand(connection: Connection, constraint: str) -> None:
     first = accepted(connection)
-    repository.settle(connection, first.id, Progress.SUCCEEDED, acquirer_reference="acq")
+    repository.complete(connection, first.id, OperationStatus.SUCCEEDED, acquirer_reference="acq")
 
     statement, target = BY_HAND[constraint](first.payment_id, first.id)
-    with pytest.raises(psycopg.errors.CheckViolation) as refused:
+    with pytest.raises(psycopg.errors.CheckViolation) as rejected:
         connection.execute(statement, (target,))
-    assert refused.value.diag.constraint_name == constraint
+    assert rejected.value.diag.constraint_name == constraint
 
 
-def test_payments_are_listed_from_the_newest(connection: Connection) -> None:
+def test_payments_are_listed_newest_first(connection: Connection) -> None:
     ids = [accepted(connection).payment_id for _ in range(5)]
 
-    page = repository.payments(connection, limit=3)
-    rest = repository.payments(connection, before=page[-1].id, limit=2)
+    page = repository.list_payments(connection, limit=3)
+    rest = repository.list_payments(connection, before=page[-1].id, limit=2)
     assert [payment.id for payment in [*page, *rest]] == sorted(ids, reverse=True)
-    assert ids[0] not in {payment.id for payment in repository.payments(connection, state=State.VOIDED, limit=100)}
+    assert ids[0] not in {
+        payment.id for payment in repository.list_payments(connection, status=PaymentStatus.VOIDED, limit=100)
+    }
 
 
-def test_keys_are_forgotten_when_they_are_old(connection: Connection) -> None:
+def test_old_idempotency_keys_are_purged(connection: Connection) -> None:
     old = key()
-    repository.accept(connection, NewPayment("USD", "tok", None, operation(Kind.SALE, 5)), old, ANSWER)
-    assert repository.purge_keys(connection, timedelta(days=1), 1000) == 0
-    assert repository.purge_keys(connection, timedelta(0), 1000) > 0
+    repository.create_payment(
+        connection, NewPayment("USD", "tok", None, operation(OperationKind.SALE, 5)), old, RESPONSE
+    )
+    assert repository.purge_idempotency_keys(connection, timedelta(days=1), 1000) == 0
+    assert repository.purge_idempotency_keys(connection, timedelta(0), 1000) > 0
     assert repository.claim(connection, uuid4(), MINUTE) is None

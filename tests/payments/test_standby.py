@@ -1,6 +1,6 @@
-"""A database that only reads, as in a region that stands by and for moments after a failover: nothing is lost.
+"""A read-only database, as in a standby region and for moments after a failover: nothing is lost.
 
-Nobody is called in vain for it, either: what cannot be written waits, and goes on by itself once the database writes.
+What cannot be written waits, and resumes once the database is writable.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from payments.database import Credentials, Pool
 from payments.database import Database as Reached
 from payments.identifiers import new_id
 from payments.migrate import GRANTS
-from payments.publisher import Publisher, Queue
-from payments.repository import Answer, Key, NewOperation, NewPayment
-from payments.states import Kind
+from payments.publisher import Publisher
+from payments.queue import Queue
+from payments.repository import IdempotencyKey, NewOperation, NewPayment, StoredResponse
+from payments.states import OperationKind
 from tests.payments.conftest import Database
 from tests.payments.support import REGION
 
@@ -42,8 +43,8 @@ class Known:
     def credentials(self) -> Credentials:
         return self._held
 
-    def renewed(self, refused: Credentials) -> Credentials:
-        return refused
+    def renewed(self, rejected: Credentials) -> Credentials:
+        return rejected
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Standby:
             certificates=server.ca,
         )
 
-    def letters(self) -> int:
+    def outbox_size(self) -> int:
         with self.database.connect() as connection:
             ((count,),) = connection.execute("SELECT count(*) FROM payments.outbox").fetchall()
         return int(count)
@@ -92,13 +93,18 @@ def standby(database: Database) -> Iterator[Standby]:
 
 
 def accept(connection: psycopg.Connection[Any]) -> None:
-    """Store a payment and the letter that asks for it."""
+    """Store a payment and its outbox message."""
     now = datetime.now(UTC)
     first = NewOperation(
-        id=new_id(now), payment_id=new_id(now), kind=Kind.SALE, amount=1250, correlation_id="c-1", created_at=now
+        id=new_id(now),
+        payment_id=new_id(now),
+        kind=OperationKind.SALE,
+        amount=1250,
+        correlation_id="c-1",
+        created_at=now,
     )
-    key = Key(secrets.token_hex(8), secrets.token_bytes(32))
-    repository.accept(connection, NewPayment("EUR", "tok_1", None, first), key, Answer(202, "{}"))
+    key = IdempotencyKey(secrets.token_hex(8), secrets.token_bytes(32))
+    repository.create_payment(connection, NewPayment("EUR", "tok_1", None, first), key, StoredResponse(202, "{}"))
 
 
 def received(sqs: SQSClient, queue_url: str, seconds: int) -> int:
@@ -106,7 +112,7 @@ def received(sqs: SQSClient, queue_url: str, seconds: int) -> int:
     return len(answer.get("Messages", []))
 
 
-def test_no_connection_is_made_to_an_instance_that_only_reads(standby: Standby) -> None:
+def test_connection_to_a_read_only_instance_is_rejected(standby: Standby) -> None:
     standby.writes(allowed=False)
     with pytest.raises(psycopg.OperationalError, match="read-only"):
         standby.reached.connect()
@@ -114,30 +120,32 @@ def test_no_connection_is_made_to_an_instance_that_only_reads(standby: Standby) 
     standby.reached.connect().close()
 
 
-def test_the_publisher_waits_for_a_database_that_writes_and_loses_nothing(
+def test_publisher_backs_off_from_a_read_only_database_and_resumes(
     standby: Standby, sqs: SQSClient, queue_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with standby.database.connect() as connection:
         accept(connection)
     standby.writes(allowed=False)
-    publisher = Publisher(standby.reached, Queue(queue_url, REGION), environment="test", keep_keys=timedelta(days=3))
+    publisher = Publisher(
+        standby.reached, Queue(queue_url, region=REGION), environment="test", key_lifetime=timedelta(days=3)
+    )
     publisher.start()
     try:
         assert received(sqs, queue_url, seconds=3) == 0
-        assert standby.letters() == 1
+        assert standby.outbox_size() == 1
         # Each try waits twice as long as the one before: in three seconds, at 0, 0.5, 1.5 and perhaps 3.5.
         assert 1 <= caplog.messages.count("outbox not sent") <= 5
         standby.writes(allowed=True)
         assert received(sqs, queue_url, seconds=15) == 1
         deadline = time.monotonic() + 10
-        while standby.letters():
+        while standby.outbox_size():
             assert time.monotonic() < deadline
             time.sleep(0.05)
     finally:
         publisher.stop(5)
 
 
-def test_a_pool_leaves_an_instance_that_has_become_one_that_reads(standby: Standby) -> None:
+def test_pool_leaves_an_instance_that_has_become_read_only(standby: Standby) -> None:
     pool = Pool(standby.reached, 2)
     pool.open()
     try:
@@ -153,7 +161,7 @@ def test_a_pool_leaves_an_instance_that_has_become_one_that_reads(standby: Stand
         pool.run(accept, 30)
     finally:
         pool.close()
-    assert standby.letters() == 3
+    assert standby.outbox_size() == 3
 
 
 def _turn_and_accept(connection: psycopg.Connection[Any]) -> None:

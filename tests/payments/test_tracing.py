@@ -1,4 +1,4 @@
-"""Spans go to where the environment says, with the route and not the path, and to X-Ray signed."""
+"""Spans are exported to the endpoint of the environment, named by route template, and signed for X-Ray alone."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def collector() -> Iterator[tuple[str, list[ExportTraceServiceRequest]]]:
     server.server_close()
 
 
-def test_a_request_and_its_message_are_of_the_callers_trace(
+def test_request_and_queue_message_continue_the_callers_trace(
     service_platform: Platform,
     start: Start,
     sqs: SQSClient,
@@ -83,7 +83,7 @@ def test_a_request_and_its_message_are_of_the_callers_trace(
         ("https://xray.us-east-2.amazonaws.com.example.com/v1/traces", False),
     ],
 )
-def test_only_what_goes_to_xray_is_signed(aws: dict[str, str], url: str, signed: bool) -> None:
+def test_only_requests_to_xray_are_signed(aws: dict[str, str], url: str, signed: bool) -> None:
     session = tracing.signing_session()
     prepared = session.prepare_request(requests.Request("POST", url, data=b"spans"))
     assert ("/us-east-2/xray/aws4_request" in prepared.headers.get("Authorization", "")) is signed

@@ -1,4 +1,4 @@
-"""What the tests of processing share: a database with the schema, and a queue of SQS."""
+"""Fixtures of the processing tests: databases with the schema."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def server() -> Iterator[Postgresql]:
 
 @pytest.fixture(scope="session")
 def template(server: Postgresql) -> Iterator[str]:
-    """A database with the schema, which others are copied from: that is quicker than to migrate each."""
+    """A database with the schema, copied for each test: that is faster than a migration."""
     with database_of(server) as database:
         migrate(database.connect)
         yield database.name

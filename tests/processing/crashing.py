@@ -19,11 +19,11 @@ from typing import Any
 
 import boto3
 
-from payments.acquirer.over_http import HttpAcquirer
+from payments.acquirer.http_client import HttpAcquirer
 from payments.database import Pool
 from payments.processing.composition import compose
-from payments.processing.queue import Queue
 from payments.processing.worker import Worker, WorkerSettings
+from payments.queue import Queue
 
 CRASHED = 9
 SECONDS = 60
@@ -95,7 +95,7 @@ async def work(calls: Calls) -> None:
 
     queue.delete = stopping(calls.around(queue.delete))  # type: ignore[method-assign]
     queue.receive = calls.around_receive(queue.receive)  # type: ignore[method-assign]
-    queue.give_out_again = calls.around(queue.give_out_again)  # type: ignore[method-assign]
+    queue.redeliver = calls.around(queue.redeliver)  # type: ignore[method-assign]
     await worker.run()
     await composition.close()
 

@@ -1,4 +1,4 @@
-"""An acquirer in this process, and an adapter that is in no hurry only where a test says so."""
+"""A simulated acquirer in this process, and its HTTP client with short timeouts."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from uuid import UUID
 import psycopg
 
 from payments import repository
-from payments.acquirer.breaker import Breaker, BreakerSettings
-from payments.acquirer.over_http import AcquirerSettings, HttpAcquirer
-from payments.acquirer.port import Demand
+from payments.acquirer.breaker import BreakerSettings, CircuitBreaker
+from payments.acquirer.http_client import AcquirerSettings, HttpAcquirer
+from payments.acquirer.port import AcquirerRequest
 from payments.identifiers import new_id
 from payments.messages import ProcessOperation
-from payments.metrics import Metric
-from payments.processing.measures import Measures
-from payments.processing.processor import Database, Processor
+from payments.metrics import MetricRecorder
+from payments.processing.executor import DatabaseExecutor
+from payments.processing.processor import Processor
 from payments.processing.settings import ProcessingSettings
-from payments.repository import Answer as Stored
-from payments.repository import Key, NewOperation, NewPayment
-from payments.states import Kind
+from payments.repository import IdempotencyKey, NewOperation, NewPayment, StoredResponse
+from payments.states import OperationKind
 from rehearsal.acquirer import Behaviour, Simulator, start
-from tests.payments.conftest import Database as TestDatabase
+from shared.payment_metrics import Metric
+from tests.payments.conftest import Database
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,8 +34,10 @@ R = TypeVar("R")
 KEY = UUID("0193a8f0-0000-7000-8000-000000000001")
 
 
-def demand(**values: Any) -> Demand:
-    return Demand(**{"key": KEY, "kind": Kind.SALE, "amount": 1250, "currency": "EUR", "token": "tok_1", **values})
+def request(**values: Any) -> AcquirerRequest:
+    return AcquirerRequest(
+        **{"key": KEY, "kind": OperationKind.SALE, "amount": 1250, "currency": "EUR", "token": "tok_1", **values}
+    )
 
 
 def settings(url: str, **values: Any) -> AcquirerSettings:
@@ -50,7 +52,7 @@ def settings(url: str, **values: Any) -> AcquirerSettings:
 
 @asynccontextmanager
 async def simulated(**behaviour: Any) -> AsyncIterator[tuple[Simulator, str]]:
-    """A simulated acquirer and where it is."""
+    """A simulated acquirer and its URL."""
     simulator = Simulator(Behaviour(**behaviour))
     server = await start(simulator)
     try:
@@ -61,8 +63,8 @@ async def simulated(**behaviour: Any) -> AsyncIterator[tuple[Simulator, str]]:
 
 @asynccontextmanager
 async def reached(url: str, breaker: dict[str, Any] | None = None, **values: Any) -> AsyncIterator[HttpAcquirer]:
-    """The adapter for an acquirer at ``url``."""
-    adapter = HttpAcquirer(settings(url, **values), breaker=Breaker(BreakerSettings(**(breaker or {}))))
+    """The HTTP client of the acquirer at ``url``."""
+    adapter = HttpAcquirer(settings(url, **values), breaker=CircuitBreaker(BreakerSettings(**(breaker or {}))))
     try:
         yield adapter
     finally:
@@ -89,41 +91,48 @@ class OneConnection:
 
 def accepted(
     connection: psycopg.Connection[Any],
-    kind: Kind = Kind.SALE,
+    kind: OperationKind = OperationKind.SALE,
     amount: int = 1250,
     age_seconds: float = 0.0,
     currency: str = "EUR",
 ) -> ProcessOperation:
-    """Store a payment, and return the message that asks for its first operation; the outbox is left empty."""
+    """Store a payment; returns the message of its first operation. The outbox is left empty."""
     at = datetime.now(UTC) - timedelta(seconds=age_seconds)
     identity = new_id(datetime.now(UTC))
     first = NewOperation(
         id=new_id(datetime.now(UTC)), payment_id=identity, kind=kind, amount=amount, correlation_id="c-1", created_at=at
     )
     payment = NewPayment(currency, f"tok_{identity}", None, first)
-    repository.accept(connection, payment, Key(secrets.token_hex(8), secrets.token_bytes(32)), Stored(202, "{}"))
+    repository.create_payment(
+        connection, payment, IdempotencyKey(secrets.token_hex(8), secrets.token_bytes(32)), StoredResponse(202, "{}")
+    )
     return _message(connection, first)
 
 
-def asked(connection: psycopg.Connection[Any], payment_id: UUID, kind: Kind, amount: int) -> ProcessOperation:
-    """Store a later operation, and return the message that asks for it."""
+def requested(
+    connection: psycopg.Connection[Any], payment_id: UUID, kind: OperationKind, amount: int
+) -> ProcessOperation:
+    """Store a later operation of a payment; returns its message."""
     now = datetime.now(UTC)
     operation = NewOperation(
         id=new_id(now), payment_id=payment_id, kind=kind, amount=amount, correlation_id="c-2", created_at=now
     )
-    repository.ask(connection, operation, Key(secrets.token_hex(8), secrets.token_bytes(32)), Stored(202, "{}"))
+    repository.create_operation(
+        connection, operation, IdempotencyKey(secrets.token_hex(8), secrets.token_bytes(32)), StoredResponse(202, "{}")
+    )
     return _message(connection, operation)
 
 
 def _message(connection: psycopg.Connection[Any], operation: NewOperation) -> ProcessOperation:
     with connection.transaction():
-        repository.sent(connection, [letter.id for letter in repository.letters(connection, 1000)])
+        messages = repository.lock_outbox_messages(connection, 1000)
+        repository.delete_outbox_messages(connection, [message.id for message in messages])
     return ProcessOperation(operation.id, operation.payment_id, operation.correlation_id)
 
 
 @dataclass
 class World:
-    """A processor, the acquirer that it asks, and the database that it writes to."""
+    """A processor, its acquirer and its database."""
 
     processor: Processor
     simulator: Simulator
@@ -132,41 +141,44 @@ class World:
     async def process(self, message: ProcessOperation, seconds: float = 30.0) -> None:
         await self.processor.process(message, seconds)
 
-    def state(self, message: ProcessOperation) -> str:
-        found = repository.payment(self.connection, message.payment_id)
+    def status(self, message: ProcessOperation) -> str:
+        found = repository.get_payment(self.connection, message.payment_id)
         assert found
-        return found.state.value
+        return found.status.value
 
     def attempts(self, message: ProcessOperation) -> int:
         (found,) = [
-            one for one in repository.operations(self.connection, message.payment_id) if one.id == message.operation_id
+            one
+            for one in repository.list_operations(self.connection, message.payment_id)
+            if one.id == message.operation_id
         ]
         return found.attempts
 
-    def asked(self, message: ProcessOperation) -> int:
-        """How often the acquirer was asked for the operation."""
-        return self.simulator.book.asked[str(message.operation_id)]
+    def requests(self, message: ProcessOperation) -> int:
+        """How often the acquirer was requested to perform the operation."""
+        return self.simulator.book.requests[str(message.operation_id)]
 
     def behave(self, **behaviour: Any) -> None:
         self.simulator.behaviour = Behaviour(**behaviour)
 
     def measured(self, metric: Metric) -> list[float]:
-        return self.processor.measures._values[metric]
+        return self.processor.metrics.buffered(metric)
 
 
 @asynccontextmanager
 async def world(
-    database: TestDatabase,
+    database: Database,
     adapter: dict[str, Any] | None = None,
     processing: dict[str, Any] | None = None,
     **behaviour: Any,
 ) -> AsyncIterator[World]:
-    """Everything, in this process but for PostgreSQL."""
+    """A world whose parts are all in this process, but for PostgreSQL."""
     quick: dict[str, Any] = {"call_seconds": 5.0, "claim_margin_seconds": 5.0, "first_delay_seconds": 4.0}
     async with simulated(**behaviour) as (simulator, url), reached(url, **(adapter or {})) as acquirer:
-        runs = Database(OneConnection(database.connect), 8)
+        executor = DatabaseExecutor(OneConnection(database.connect), 8)
         with database.connect() as connection:
             settings = ProcessingSettings(**{**quick, **(processing or {})})
-            measures = Measures("test", "tests")
-            yield World(Processor(runs, acquirer, measures, settings, chance=lambda: 1.0), simulator, connection)
-        runs.close()
+            recorder = MetricRecorder("test", "tests")
+            processor = Processor(executor, acquirer, recorder, settings, jitter=lambda: 1.0)
+            yield World(processor, simulator, connection)
+        executor.close()

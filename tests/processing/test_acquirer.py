@@ -1,4 +1,4 @@
-"""The adapter against a real server: what was done is told from what was not, and nothing is asked twice in vain."""
+"""The acquirer's HTTP client against a real server: performed, not performed and unknown are told apart."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from uuid import uuid4
 import pytest
 
 from payments.acquirer.breaker import CircuitState
-from payments.acquirer.over_http import HttpAcquirer
-from payments.acquirer.port import Approved, Declined, NotDone, Unknown
-from payments.states import Kind
+from payments.acquirer.http_client import HttpAcquirer
+from payments.acquirer.port import Approved, Declined, NotPerformed, Unknown
+from payments.states import OperationKind
 from rehearsal.acquirer import Simulator
-from tests.processing.support import KEY, demand, reached, settings, simulated
+from tests.processing.support import KEY, reached, request, settings, simulated
 
 pytestmark = [pytest.mark.requirement("P3.2")]
 
@@ -70,86 +70,86 @@ def perform(*answers: bytes | float, **adapter: Any) -> tuple[Any, list[bytes]]:
 
     async def main() -> tuple[Any, list[bytes]]:
         async with answering(*answers) as (url, heard), reached(url, **adapter) as acquirer:
-            return await acquirer.perform(demand(), 5.0), heard
+            return await acquirer.perform(request(), 5.0), heard
 
     return asyncio.run(main())
 
 
-def test_approval_carries_the_acquirers_reference() -> None:
+def test_approval_has_the_acquirers_reference() -> None:
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
-        assert await acquirer.perform(demand(), 5.0) == Approved(f"ref-{KEY}")
-        assert simulator.book.accounts[f"ref-{KEY}"].taken == 1250
+        assert await acquirer.perform(request(), 5.0) == Approved(f"ref-{KEY}")
+        assert simulator.book.accounts[f"ref-{KEY}"].captured == 1250
 
     run(scenario)
 
 
-def test_a_decline_is_an_answer_and_not_asked_again() -> None:
+def test_decline_is_final_and_not_retried() -> None:
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
-        outcome = await acquirer.perform(demand(), 5.0)
+        outcome = await acquirer.perform(request(), 5.0)
         assert isinstance(outcome, Declined)
         assert outcome.reason in {"insufficient_funds", "do_not_honor", "expired_card"}
-        assert simulator.book.asked[str(KEY)] == 1
-        assert await acquirer.look_up(demand(), 5.0) == outcome
+        assert simulator.book.requests[str(KEY)] == 1
+        assert await acquirer.look_up(request(), 5.0) == outcome
 
     run(scenario, declined_percent=100)
 
 
-def test_the_life_of_a_payment_at_the_acquirer() -> None:
+def test_authorization_capture_and_refunds_succeed_in_turn() -> None:
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
         reference = f"ref-{KEY}"
-        assert await acquirer.perform(demand(kind=Kind.AUTHORIZATION), 5.0) == Approved(reference)
+        assert await acquirer.perform(request(kind=OperationKind.AUTHORIZATION), 5.0) == Approved(reference)
         later = {"token": None, "reference": reference}
-        for kind, amount in ((Kind.CAPTURE, 1000), (Kind.REFUND, 400), (Kind.REFUND, 600)):
-            outcome = await acquirer.perform(demand(key=uuid4(), kind=kind, amount=amount, **later), 5.0)
+        for kind, amount in ((OperationKind.CAPTURE, 1000), (OperationKind.REFUND, 400), (OperationKind.REFUND, 600)):
+            outcome = await acquirer.perform(request(key=uuid4(), kind=kind, amount=amount, **later), 5.0)
             assert outcome == Approved(reference)
-        too_much = await acquirer.perform(demand(key=uuid4(), kind=Kind.REFUND, amount=1, **later), 5.0)
+        too_much = await acquirer.perform(request(key=uuid4(), kind=OperationKind.REFUND, amount=1, **later), 5.0)
         assert too_much == Declined("not_possible")
         account = simulator.book.accounts[reference]
-        assert (account.reserved, account.taken, account.given_back) == (0, 1000, 1000)
+        assert (account.authorized, account.captured, account.refunded) == (0, 1000, 1000)
 
     run(scenario)
 
 
-def test_what_was_done_although_the_answer_broke_off_is_found() -> None:
+def test_broken_connection_after_success_is_looked_up() -> None:
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
-        assert await acquirer.perform(demand(), 5.0) == Approved(f"ref-{KEY}")
-        assert simulator.book.asked[str(KEY)] == 1  # looked up, not asked again
+        assert await acquirer.perform(request(), 5.0) == Approved(f"ref-{KEY}")
+        assert simulator.book.requests[str(KEY)] == 1  # looked up, not asked again
 
     run(scenario, lost_percent=100)
 
 
-def test_what_was_done_although_no_answer_came_is_found() -> None:
+def test_timeout_after_success_is_looked_up() -> None:
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
-        assert await acquirer.perform(demand(), 5.0) == Approved(f"ref-{KEY}")
-        assert simulator.book.asked[str(KEY)] == 1
+        assert await acquirer.perform(request(), 5.0) == Approved(f"ref-{KEY}")
+        assert simulator.book.requests[str(KEY)] == 1
 
     run(scenario, silent_percent=100)
 
 
-def test_a_failing_acquirer_is_asked_again_a_few_times() -> None:
+def test_failing_acquirer_gets_a_few_attempts() -> None:
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
-        outcome = await acquirer.perform(demand(), 5.0)
-        assert isinstance(outcome, NotDone)
+        outcome = await acquirer.perform(request(), 5.0)
+        assert isinstance(outcome, NotPerformed)
         assert outcome.cause.startswith("status 50")
-        assert simulator.book.asked[str(KEY)] == 3
+        assert simulator.book.requests[str(KEY)] == 3
         assert not simulator.book.entries
 
     run(scenario, failing_percent=100)
 
 
-def test_a_second_answer_on_the_connection_is_not_taken_for_the_next() -> None:
+def test_duplicate_response_is_not_taken_for_the_next_request() -> None:
     async def scenario(_: Simulator, acquirer: HttpAcquirer) -> None:
         for _number in range(20):
-            one = demand(key=uuid4())
+            one = request(key=uuid4())
             assert await acquirer.perform(one, 5.0) == Approved(f"ref-{one.key}")
 
     run(scenario, twice_percent=100)
 
 
-def test_an_answer_about_something_else_is_none() -> None:
+def test_response_for_another_operation_is_looked_up() -> None:
     other = APPROVED.replace(str(KEY), str(uuid4()))
     outcome, heard = perform(answer(200, other), answer(404))
-    assert outcome == Unknown("answer about something else")
+    assert outcome == Unknown("response for another operation")
     assert [one.split()[0] for one in heard] == [b"POST", b"GET"]
 
 
@@ -167,7 +167,7 @@ def test_an_answer_about_something_else_is_none() -> None:
         "<html>",
     ],
 )
-def test_an_answer_that_is_not_right_leaves_the_outcome_unknown(wrong: str) -> None:
+def test_invalid_response_is_an_unknown_outcome(wrong: str) -> None:
     outcome, _ = perform(answer(200, wrong), answer(404))
     assert isinstance(outcome, Unknown)
 
@@ -181,61 +181,61 @@ def test_retry_after_is_honoured(status: int) -> None:
     assert len(heard) == 2
 
 
-def test_a_longer_retry_after_than_there_is_time_is_passed_on() -> None:
+def test_retry_after_beyond_the_deadline_is_passed_to_the_caller() -> None:
     outcome, heard = perform(answer(503, headers="Retry-After: 600\r\n"))
-    assert outcome == NotDone("status 503", 600.0)
+    assert outcome == NotPerformed("status 503", 600.0)
     assert len(heard) == 1
 
 
 def test_retry_after_may_be_a_date() -> None:
     outcome, _ = perform(answer(503, headers="Retry-After: Fri, 31 Dec 2999 23:59:59 GMT\r\n"))
-    assert outcome == NotDone("status 503", 3600.0)
+    assert outcome == NotPerformed("status 503", 3600.0)
 
 
 @pytest.mark.parametrize("headers", ["", "Retry-After: soon\r\n", "Retry-After: -5\r\n"])
-def test_without_a_right_retry_after_our_own_pause_holds(headers: str) -> None:
+def test_invalid_retry_after_is_ignored(headers: str) -> None:
     outcome, _ = perform(answer(503, headers=headers), answer(200, APPROVED))
     assert outcome == Approved("r")
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-def test_a_refused_request_was_not_done_and_is_not_worth_a_look_up(status: int) -> None:
+def test_rejected_request_is_not_performed_and_not_looked_up(status: int) -> None:
     outcome, heard = perform(answer(status), tries=1)
-    assert outcome == NotDone(f"status {status}")
+    assert outcome == NotPerformed(f"status {status}")
     assert len(heard) == 1
 
 
 @pytest.mark.parametrize("status", [408, 409, 302, 204])
-def test_an_answer_that_decides_nothing_leaves_the_outcome_unknown(status: int) -> None:
+def test_undecided_status_is_an_unknown_outcome(status: int) -> None:
     headers = "Location: http://127.0.0.1:9/\r\n" if status == 302 else ""
     outcome, _ = perform(answer(status, "", headers), answer(404))
     assert outcome == Unknown(f"status {status}")
 
 
-def test_no_answer_and_nothing_in_the_book_may_still_come() -> None:
+def test_timeout_without_a_record_is_an_unknown_outcome() -> None:
     outcome, heard = perform(5.0, answer(404))
     assert outcome == Unknown("TimeoutError")
     assert [one.split()[0] for one in heard] == [b"POST", b"GET"]
 
 
-def test_when_the_book_cannot_be_read_either_the_outcome_is_unknown() -> None:
+def test_failed_look_up_is_an_unknown_outcome() -> None:
     outcome, heard = perform(answer(500), answer(500))
     assert outcome == Unknown("status 500")
     assert [one.split()[0] for one in heard] == [b"POST", b"GET", b"GET", b"GET"]
 
 
-def test_nobody_listens() -> None:
+def test_connection_refused_is_not_performed_and_unknown_to_a_look_up() -> None:
     async def main() -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             async with reached(f"http://127.0.0.1:{taken.getsockname()[1]}") as acquirer:
-                assert await acquirer.perform(demand(), 5.0) == NotDone("ConnectError")
-                assert await acquirer.look_up(demand(), 5.0) == Unknown("look-up: ConnectError")
+                assert await acquirer.perform(request(), 5.0) == NotPerformed("ConnectError")
+                assert await acquirer.look_up(request(), 5.0) == Unknown("look-up: ConnectError")
 
     asyncio.run(main())
 
 
-def test_an_answer_that_trickles_ends_with_the_time_for_it() -> None:
+def test_trickling_response_times_out() -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         with contextlib.suppress(OSError):
@@ -249,57 +249,57 @@ def test_an_answer_that_trickles_ends_with_the_time_for_it() -> None:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             async with reached(url, total_seconds=0.6) as acquirer:
                 began = time.monotonic()
-                assert await acquirer.perform(demand(), 5.0) == Unknown("TimeoutError")
+                assert await acquirer.perform(request(), 5.0) == Unknown("TimeoutError")
                 assert time.monotonic() - began < 2.0  # the whole answer takes eight
 
     asyncio.run(main())
 
 
-def test_an_endless_answer_is_not_kept() -> None:
+def test_response_that_is_too_large_is_an_unknown_outcome() -> None:
     outcome, _ = perform(answer(200, "x" * 100_000), answer(404))
-    assert outcome == Unknown("_TooLarge")
+    assert outcome == Unknown("ResponseTooLarge")
 
 
-def test_never_longer_than_the_caller_has() -> None:
+def test_call_ends_within_the_callers_time() -> None:
     async def scenario(_: Simulator, acquirer: HttpAcquirer) -> None:
         began = time.monotonic()
-        outcome = await acquirer.perform(demand(), 0.2)
+        outcome = await acquirer.perform(request(), 0.2)
         assert isinstance(outcome, Unknown)
         assert time.monotonic() - began < 1.0
 
     run(scenario, adapter={"read_seconds": 30.0, "total_seconds": 60.0}, silent_percent=100)
 
 
-def test_without_time_nothing_is_asked() -> None:
+def test_call_without_time_sends_nothing() -> None:
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
-        assert await acquirer.perform(demand(), 0.0) == NotDone("no time left")
-        assert not simulator.book.asked
+        assert await acquirer.perform(request(), 0.0) == NotPerformed("no time left")
+        assert not simulator.book.requests
 
     run(scenario)
 
 
-def test_who_does_not_answer_is_left_alone() -> None:
-    breaker = {"window_calls": 4, "least_calls": 4, "open_seconds": 30}
+def test_failing_acquirer_opens_the_circuit() -> None:
+    breaker = {"window_calls": 4, "min_calls": 4, "open_seconds": 30}
 
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
         for _ in range(2):
-            await acquirer.perform(demand(key=uuid4()), 5.0)
-        assert acquirer.closed_for_seconds() > 15
-        asked = sum(simulator.book.asked.values())
-        outcome = await acquirer.perform(demand(key=uuid4()), 5.0)
-        assert isinstance(outcome, NotDone)
+            await acquirer.perform(request(key=uuid4()), 5.0)
+        assert acquirer.open_for_seconds() > 15
+        requests = sum(simulator.book.requests.values())
+        outcome = await acquirer.perform(request(key=uuid4()), 5.0)
+        assert isinstance(outcome, NotPerformed)
         assert outcome.cause == "circuit open"
         assert outcome.retry_after_seconds > 15
-        assert sum(simulator.book.asked.values()) == asked
+        assert sum(simulator.book.requests.values()) == requests
 
     run(scenario, adapter={"breaker": breaker, "tries": 2}, silent_percent=0, failing_percent=100)
 
 
-def test_a_call_that_is_cancelled_says_nothing_of_the_acquirer() -> None:
-    breaker = {"window_calls": 1, "least_calls": 1}
+def test_cancelled_call_is_not_counted_by_the_circuit_breaker() -> None:
+    breaker = {"window_calls": 1, "min_calls": 1}
 
     async def scenario(_: Simulator, acquirer: HttpAcquirer) -> None:
-        task = asyncio.create_task(acquirer.perform(demand(), 5.0))
+        task = asyncio.create_task(acquirer.perform(request(), 5.0))
         await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -318,16 +318,16 @@ class Keys:
     async def header(self) -> str:
         return f"Bearer secret-{self.number}"
 
-    def refused(self, header: str) -> None:
+    def rejected(self, header: str) -> None:
         assert header == f"Bearer secret-{self.number}"
         self.number += 1
 
 
-def test_the_request_carries_key_and_credential_and_a_rotated_one_is_taken() -> None:
+def test_request_has_key_and_credential_and_retries_with_a_rotated_one() -> None:
     async def main() -> None:
         async with answering(answer(401), answer(200, APPROVED)) as (url, heard):
             acquirer = HttpAcquirer(settings(url), credential=Keys())
-            assert await acquirer.perform(demand(), 5.0) == Approved("r")
+            assert await acquirer.perform(request(), 5.0) == Approved("r")
             await acquirer.close()
         for number, one in enumerate(heard, 1):
             assert b"\r\nidempotency-key: " + str(KEY).encode() in one.lower()
@@ -337,8 +337,8 @@ def test_the_request_carries_key_and_credential_and_a_rotated_one_is_taken() -> 
     asyncio.run(main())
 
 
-def test_no_representation_shows_the_token() -> None:
-    assert "tok_1" not in repr(demand())
+def test_representation_of_a_request_hides_the_token() -> None:
+    assert "tok_1" not in repr(request())
 
 
 @pytest.mark.parametrize(
@@ -351,6 +351,6 @@ def test_no_representation_shows_the_token() -> None:
         ("read_seconds", 0),
     ],
 )
-def test_wrong_settings_are_refused(name: str, value: object) -> None:
+def test_invalid_settings_are_rejected(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
         settings(**{"url": "http://a", name: value} if name != "base_url" else {"url": value})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The circuit breaker, on a clock that only a test moves."""
+"""The circuit breaker, on a clock that the tests set."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from payments.acquirer.breaker import Breaker, BreakerSettings, CircuitOpen, CircuitState
+from payments.acquirer.breaker import BreakerSettings, CircuitBreaker, CircuitOpen, CircuitState
 
 
 class Clock:
@@ -23,25 +23,25 @@ def clock() -> Clock:
     return Clock()
 
 
-def breaker(clock: Clock, **values: Any) -> Breaker:
-    settings = {"window_calls": 10, "least_calls": 4, "open_seconds": 10, "longest_open_seconds": 30, "trial_calls": 2}
-    return Breaker(BreakerSettings(**{**settings, **values}), clock=clock, chance=lambda: 1.0)
+def breaker(clock: Clock, **values: Any) -> CircuitBreaker:
+    settings = {"window_calls": 10, "min_calls": 4, "open_seconds": 10, "max_open_seconds": 30, "trial_calls": 2}
+    return CircuitBreaker(BreakerSettings(**{**settings, **values}), clock=clock, jitter=lambda: 1.0)
 
 
-def make(breaker: Breaker, *answered: bool | None) -> None:
-    for one in answered:
+def make(breaker: CircuitBreaker, *succeeded: bool | None) -> None:
+    for one in succeeded:
         with breaker.call() as call:
-            call.answered = one
+            call.succeeded = one
 
 
-def opened(clock: Clock, **values: Any) -> Breaker:
+def opened(clock: Clock, **values: Any) -> CircuitBreaker:
     made = breaker(clock, **values)
     make(made, False, False, False, False)
     assert made.state is CircuitState.OPEN
     return made
 
 
-def test_opens_when_too_many_of_the_last_calls_have_failed(clock: Clock) -> None:
+def test_circuit_opens_when_too_many_recent_calls_have_failed(clock: Clock) -> None:
     made = breaker(clock)
 
     make(made, True, True, False, False)
@@ -53,7 +53,7 @@ def test_opens_when_too_many_of_the_last_calls_have_failed(clock: Clock) -> None
 
 
 @pytest.mark.parametrize(
-    "answers",
+    "results",
     [
         (False, False, False),  # too few to judge
         (True, True, True, False, False),  # too few of them
@@ -61,16 +61,16 @@ def test_opens_when_too_many_of_the_last_calls_have_failed(clock: Clock) -> None
         (None, None, None, None, None, None),  # given up by us
     ],
 )
-def test_stays_closed(clock: Clock, answers: tuple[bool | None, ...]) -> None:
+def test_circuit_stays_closed_below_its_limits(clock: Clock, results: tuple[bool | None, ...]) -> None:
     made = breaker(clock)
 
-    make(made, *answers)
+    make(made, *results)
 
     assert made.state is CircuitState.CLOSED
-    assert made.closed_for_seconds() == 0
+    assert made.open_for_seconds() == 0
 
 
-def test_tries_with_a_few_calls_and_closes(clock: Clock) -> None:
+def test_half_open_circuit_closes_after_its_trial_calls(clock: Clock) -> None:
     made = opened(clock)
 
     clock.now += 9.9
@@ -80,26 +80,26 @@ def test_tries_with_a_few_calls_and_closes(clock: Clock) -> None:
     with made.call() as first, made.call() as second:
         with pytest.raises(CircuitOpen), made.call():
             pytest.fail("a third call passed")
-        first.answered = second.answered = True
+        first.succeeded = second.succeeded = True
 
     assert made.state is CircuitState.CLOSED
     make(made, False, False, False)  # what failed before it opened is forgotten
     assert made.state is CircuitState.CLOSED
 
 
-def test_a_failed_trial_opens_it_again_for_longer_up_to_a_bound(clock: Clock) -> None:
+def test_failed_trial_opens_the_circuit_for_longer_up_to_a_maximum(clock: Clock) -> None:
     made = opened(clock)
 
     waits = []
     for _ in range(3):
-        clock.now += made.closed_for_seconds()
+        clock.now += made.open_for_seconds()
         make(made, False)
-        waits.append(made.closed_for_seconds())
+        waits.append(made.open_for_seconds())
 
     assert waits == [20, 30, 30]
 
 
-def test_closing_makes_the_next_opening_short_again(clock: Clock) -> None:
+def test_closed_circuit_opens_for_the_first_duration_again(clock: Clock) -> None:
     made = opened(clock)
     clock.now += 10
     make(made, False)
@@ -108,10 +108,10 @@ def test_closing_makes_the_next_opening_short_again(clock: Clock) -> None:
 
     make(made, False, False, False, False)
 
-    assert made.closed_for_seconds() == 10
+    assert made.open_for_seconds() == 10
 
 
-def test_a_trial_that_was_given_up_makes_room_for_another(clock: Clock) -> None:
+def test_cancelled_trial_makes_room_for_another(clock: Clock) -> None:
     made = opened(clock)
     clock.now += 10
 
@@ -120,7 +120,7 @@ def test_a_trial_that_was_given_up_makes_room_for_another(clock: Clock) -> None:
     assert made.state is CircuitState.CLOSED
 
 
-def test_a_trial_that_raises_makes_room_too(clock: Clock) -> None:
+def test_trial_that_raises_makes_room_for_another(clock: Clock) -> None:
     made = opened(clock)
     clock.now += 10
 
@@ -132,21 +132,21 @@ def test_a_trial_that_raises_makes_room_too(clock: Clock) -> None:
     assert made.state is CircuitState.CLOSED
 
 
-def test_calls_from_before_it_opened_are_no_news(clock: Clock) -> None:
+def test_call_from_before_the_opening_is_not_counted(clock: Clock) -> None:
     made = breaker(clock)
     with made.call() as late:
         make(made, False, False, False, False)
-        late.answered = True
+        late.succeeded = True
 
     assert made.state is CircuitState.OPEN
 
 
-def test_processes_do_not_try_at_the_same_moment(clock: Clock) -> None:
-    settings = BreakerSettings(window_calls=1, least_calls=1, open_seconds=10)
+def test_jitter_spreads_the_ends_of_open_circuits(clock: Clock) -> None:
+    settings = BreakerSettings(window_calls=1, min_calls=1, open_seconds=10)
     waits = set()
-    for chance in (0.0, 0.5, 1.0):
-        made = Breaker(settings, clock=clock, chance=lambda chance=chance: chance)  # type: ignore[misc]
+    for fraction in (0.0, 0.5, 1.0):
+        made = CircuitBreaker(settings, clock=clock, jitter=lambda fraction=fraction: fraction)  # type: ignore[misc]
         make(made, False)
-        waits.add(made.closed_for_seconds())
+        waits.add(made.open_for_seconds())
 
     assert waits == {7.5, 8.75, 10.0}

@@ -69,7 +69,7 @@ def run_all(cases: list[dict[str, Any]], environment: dict[str, str]) -> list[in
     return list(json.loads(done.stdout.splitlines()[-1]))
 
 
-def test_wherever_a_worker_crashes_the_next_one_goes_on(
+def test_worker_that_crashes_at_any_call_is_continued_by_the_next(
     outside: tuple[dict[str, str], str], database: Database
 ) -> None:
     acquirers, aws = outside
@@ -94,22 +94,22 @@ def test_wherever_a_worker_crashes_the_next_one_goes_on(
         PROCESSING_CALL_SECONDS="4",
         PROCESSING_CLAIM_MARGIN_SECONDS="1",
         PROCESSING_FIRST_DELAY_SECONDS="1",
-        WORKER_MARGIN_SECONDS="1",
+        WORKER_VISIBILITY_MARGIN_SECONDS="1",
         WORKER_WAIT_SECONDS="1",
         WORKER_POLLERS="1",
     )
     connection = database.connect()
     cases: list[dict[str, Any]] = []
     messages: list[tuple[str, ProcessOperation]] = []
-    for befalls, calls in CALLS.items():
+    for fault, calls in CALLS.items():
         for call in range(1, calls + 1):
             for when in ("before", "after"):
                 queue = sqs.create_queue(QueueName=f"{database.name}-{len(cases)}")["QueueUrl"]
                 message = accepted(connection)
                 sqs.send_message(QueueUrl=queue, MessageBody=message.to_json())
-                where = {"QUEUE_URL": queue, "ACQUIRER_BASE_URL": acquirers[befalls]}
+                where = {"QUEUE_URL": queue, "ACQUIRER_BASE_URL": acquirers[fault]}
                 cases.append({"environment": where, "call": call, "of": calls, "when": when})
-                messages.append((befalls, message))
+                messages.append((fault, message))
 
     ended = run_all(cases, environment)
 
@@ -120,13 +120,13 @@ def test_wherever_a_worker_crashes_the_next_one_goes_on(
     ended = run_all([{**case, "call": 0} for case in left], environment)
 
     assert ended == [0] * len(left)
-    for befalls, message in messages:
-        row = connection.execute("SELECT state FROM payments.payments WHERE id = %s", (message.payment_id,)).fetchone()
-        assert row == ("captured",), befalls
-    for befalls, url in acquirers.items():
+    for fault, message in messages:
+        row = connection.execute("SELECT status FROM payments.payments WHERE id = %s", (message.payment_id,)).fetchone()
+        assert row == ("captured",), fault
+    for fault, url in acquirers.items():
         with urlopen(f"{url}/_book") as answer:
             book = json.loads(answer.read())
-        number = CALLS[befalls] * 2
+        number = CALLS[fault] * 2
         assert book["charged_twice"] == []
         assert book["counts"] == {"sale EUR": number}
         assert book["sums"] == {"sale EUR": 1250 * number}
@@ -137,7 +137,7 @@ def test_wherever_a_worker_crashes_the_next_one_goes_on(
     connection.close()
 
 
-def test_a_worker_that_is_told_to_stop_ends_what_it_has_begun(
+def test_stopped_worker_completes_its_messages(
     outside: tuple[dict[str, str], str], database: Database, tmp_path: Path
 ) -> None:
     """SIGTERM while the acquirer takes its time: the answer is stored, the message deleted, the exit code 0."""
@@ -170,19 +170,19 @@ def test_a_worker_that_is_told_to_stop_ends_what_it_has_begun(
         DATABASE_CA_FILE=str(database.server.ca),
         WORKER_WAIT_SECONDS="1",
     )
-    worker = Process("worker", _python("-m", "payments.worker"), environment, folder / "worker.log")
+    worker = Process("worker", _python("-m", "payments", "work"), environment, folder / "worker.log")
     worker.start()
     deadline = time.monotonic() + 120
     while True:
         assert time.monotonic() < deadline, (folder / "worker.log").read_text()
         with urlopen(f"http://127.0.0.1:{acquirer.port}/_book") as answer:
-            if json.loads(answer.read())["asked"]:
+            if json.loads(answer.read())["requests"]:
                 break
         time.sleep(0.02)
 
     assert worker.stop() == 0
 
-    row = connection.execute("SELECT state FROM payments.payments WHERE id = %s", (message.payment_id,)).fetchone()
+    row = connection.execute("SELECT status FROM payments.payments WHERE id = %s", (message.payment_id,)).fetchone()
     assert row == ("captured",)
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     assert attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
@@ -190,10 +190,10 @@ def test_a_worker_that_is_told_to_stop_ends_what_it_has_begun(
     connection.close()
 
 
-def test_a_worker_without_settings_says_what_is_missing() -> None:
+def test_worker_without_settings_names_what_is_missing() -> None:
     environment = _environment()
     done = subprocess.run(
-        [sys.executable, "-m", "payments.worker"], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "payments", "work"], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
     assert "QUEUE_URL: is missing" in done.stderr

@@ -71,7 +71,7 @@ class Processing:
                     "ACQUIRER_BASE_URL": acquirer_url,
                     "PROCESSING_TRIES": str(TRIES),
                     "PROCESSING_FIRST_DELAY_SECONDS": "0.2",
-                    "PROCESSING_LONGEST_DELAY_SECONDS": "0.2",
+                    "PROCESSING_MAX_DELAY_SECONDS": "0.2",
                 }
             },
         )
@@ -95,13 +95,13 @@ class Processing:
         return int(found["Attributes"]["ApproximateNumberOfMessages"])
 
 
-def state(connection: psycopg.Connection[Any], message: ProcessOperation) -> str:
-    found = repository.payment(connection, message.payment_id)
+def status(connection: psycopg.Connection[Any], message: ProcessOperation) -> str:
+    found = repository.get_payment(connection, message.payment_id)
     assert found
-    return found.state.value
+    return found.status.value
 
 
-def test_a_message_becomes_a_payment_and_one_about_nothing_a_dead_letter(
+def test_messages_become_payments_and_an_unknown_operation_a_dead_letter(
     empty_aws: LocalAws,
     acquirer: tuple[Simulator, str],
     database: Database,
@@ -115,7 +115,7 @@ def test_a_message_becomes_a_payment_and_one_about_nothing_a_dead_letter(
         lost = ProcessOperation(uuid4(), uuid4(), "c-lost")
         processing.send(*payments, lost)
         eventually(lambda: processing.dead_letters() == 1)
-        assert [state(connection, one) for one in payments] == ["captured"] * 3
+        assert [status(connection, one) for one in payments] == ["captured"] * 3
         assert len(simulator.book.entries) == 3
         shown = Commands(aws)("redrive", processing.name, "--region", "us-east-2")
         assert shown.returncode == 0, shown.stderr

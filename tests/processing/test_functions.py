@@ -1,4 +1,4 @@
-"""The Lambda functions as Lambda calls them: what has no answer is reported by its id, and no time is overrun."""
+"""The Lambda functions as Lambda invokes them: partial batch responses, delays, shared connections, timeouts."""
 
 from __future__ import annotations
 
@@ -94,10 +94,10 @@ class World:
         ]
         return {"Records": records}
 
-    def state(self, message: ProcessOperation) -> str:
-        found = repository.payment(self.connection, message.payment_id)
+    def status(self, message: ProcessOperation) -> str:
+        found = repository.get_payment(self.connection, message.payment_id)
         assert found
-        return found.state.value
+        return found.status.value
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def failures(answer: dict[str, Any]) -> set[str]:
     return {one["itemIdentifier"] for one in answer["batchItemFailures"]}
 
 
-def test_what_has_no_answer_is_reported_by_its_id(world: World) -> None:
+def test_pending_messages_are_batch_item_failures(world: World) -> None:
     function = world.function("process_payment")
     good, again, broken = (accepted(world.connection) for _ in range(3))
     assert function.handler(world.send(again.to_json()), Lambda(60)) == {"batchItemFailures": []}
@@ -179,8 +179,8 @@ def test_what_has_no_answer_is_reported_by_its_id(world: World) -> None:
 
     ids = {record["body"]: record["messageId"] for record in event["Records"]}
     assert failures(answer) == {ids[broken.to_json()], ids["no message of ours"]}
-    assert [world.state(one) for one in (good, again, broken)] == ["captured", "captured", "accepted"]
-    assert world.simulator.book.asked[str(again.operation_id)] == 1
+    assert [world.status(one) for one in (good, again, broken)] == ["captured", "captured", "accepted"]
+    assert world.simulator.book.requests[str(again.operation_id)] == 1
     close(function)
 
 
@@ -189,15 +189,15 @@ def _seed(broken: str, good: str) -> int:
     return next(
         seed
         for seed in range(1000)
-        if Behaviour(broken_percent=50, seed=seed).of(broken, 1)
-        and not Behaviour(broken_percent=50, seed=seed).of(good, 1)
+        if Behaviour(broken_percent=50, seed=seed).fault(broken, 1)
+        and not Behaviour(broken_percent=50, seed=seed).fault(good, 1)
     )
 
 
-def test_a_message_comes_again_after_its_own_delay_and_not_after_the_queues(world: World) -> None:
+def test_message_is_redelivered_after_its_own_delay(world: World) -> None:
     function = world.function("process_payment")
     message = accepted(world.connection)
-    world.simulator.behaviour = Behaviour(out_of_order=True)
+    world.simulator.behaviour = Behaviour(down=True)
     event = world.send(message.to_json())
     assert failures(function.handler(event, Lambda(60))) == {event["Records"][0]["messageId"]}
 
@@ -206,11 +206,11 @@ def test_a_message_comes_again_after_its_own_delay_and_not_after_the_queues(worl
 
     assert event["Records"][0]["attributes"]["ApproximateReceiveCount"] == "2"
     assert function.handler(event, Lambda(60)) == {"batchItemFailures": []}
-    assert world.state(message) == "captured"
+    assert world.status(message) == "captured"
     close(function)
 
 
-def test_invocations_share_their_connections(world: World) -> None:
+def test_invocations_share_database_connections(world: World) -> None:
     function = world.function("process_payment")
     for _ in range(3):
         event = world.send(*(accepted(world.connection).to_json() for _ in range(3)))
@@ -221,7 +221,7 @@ def test_invocations_share_their_connections(world: World) -> None:
     close(function)
 
 
-def test_without_time_all_is_reported_and_nothing_begun(world: World) -> None:
+def test_invocation_without_time_reports_all_and_begins_nothing(world: World) -> None:
     function = world.function("process_payment")
     messages = [accepted(world.connection) for _ in range(3)]
     event = world.send(*(one.to_json() for one in messages))
@@ -229,13 +229,13 @@ def test_without_time_all_is_reported_and_nothing_begun(world: World) -> None:
     answer = function.handler(event, Lambda(12))
 
     assert failures(answer) == {record["messageId"] for record in event["Records"]}
-    assert not world.simulator.book.asked
-    (operation,) = repository.operations(world.connection, messages[0].payment_id)
+    assert not world.simulator.book.requests
+    (operation,) = repository.list_operations(world.connection, messages[0].payment_id)
     assert operation.attempts == 0
     close(function)
 
 
-def test_the_reconciler_finds_answers_and_sends_what_was_never_sent(world: World) -> None:
+def test_reconciler_completes_lost_responses_and_publishes_the_outbox(world: World) -> None:
     function = world.function("reconcile_payments")
     lost = accepted(world.connection, age_seconds=3600)
     waiting = accepted(world.connection, age_seconds=7200)
@@ -252,8 +252,8 @@ def test_the_reconciler_finds_answers_and_sends_what_was_never_sent(world: World
 
     said = function.handler({}, Lambda(60))
 
-    assert said == {"letters": 1, "found": 2, "answered": 1, "sent_again": 1}
-    assert world.state(lost) == "captured"
+    assert said == {"published": 1, "found": 2, "completed": 1, "resent": 1}
+    assert world.status(lost) == "captured"
     (record,) = world.receive(1)["Records"]
     assert json.loads(record["body"])["operation_id"] == str(waiting.operation_id)
     close(function)
@@ -267,7 +267,7 @@ def close(function: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_function_has_the_packages_of_the_lock(name: str) -> None:
+def test_function_requirements_are_those_of_the_lock(name: str) -> None:
     locked = {
         package: values["version"]
         for section in json.loads((REPOSITORY / "Pipfile.lock").read_text(encoding="utf-8")).values()

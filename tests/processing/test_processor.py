@@ -1,4 +1,4 @@
-"""Processing against a real database and a real server: one answer each, whatever is lost on the way."""
+"""The processor with a real database and HTTP server: each operation completes once, whatever is lost."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from uuid import uuid4
 
 import pytest
 
-from payments import metrics, repository
+from payments import repository
 from payments.acquirer.port import Approved
 from payments.messages import ProcessOperation
-from payments.processing.consumer import Later, consume
-from payments.processing.processor import Again, NoSuchOperation
-from payments.states import Kind, Progress
+from payments.processing.consumer import Redelivery, consume
+from payments.processing.processor import OperationNotFound, RetryLater
+from payments.states import OperationKind, OperationStatus
+from shared import payment_metrics as metrics
 from tests.payments.conftest import Database
-from tests.processing.support import World, accepted, asked, world
+from tests.processing.support import World, accepted, requested, world
 
 pytestmark = [pytest.mark.requirement("P3.2")]
 
@@ -38,11 +39,11 @@ def run(database: Database) -> Run:
     return run
 
 
-def test_an_approval_is_stored_and_measured(run: Run) -> None:
+def test_approval_is_stored_and_measured(run: Run) -> None:
     async def scenario(world: World) -> None:
         message = accepted(world.connection)
         await world.process(message)
-        assert world.state(message) == "captured"
+        assert world.status(message) == "captured"
         assert world.simulator.book.summary()["sums"] == {"sale EUR": 1250}
         assert world.measured(metrics.SUCCEEDED) == [1]
         (milliseconds,) = world.measured(metrics.PROCESSING_TIME)
@@ -51,180 +52,180 @@ def test_an_approval_is_stored_and_measured(run: Run) -> None:
     run(scenario)
 
 
-def test_a_decline_is_stored(run: Run) -> None:
+def test_decline_is_stored_and_measured(run: Run) -> None:
     async def scenario(world: World) -> None:
         message = accepted(world.connection)
         await world.process(message)
-        assert world.state(message) == "refused"
-        (operation,) = repository.operations(world.connection, message.payment_id)
+        assert world.status(message) == "declined"
+        (operation,) = repository.list_operations(world.connection, message.payment_id)
         assert operation.reason in {"insufficient_funds", "do_not_honor", "expired_card"}
         assert world.measured(metrics.FAILED) == [1]
 
     run(scenario, declined_percent=100)
 
 
-def test_the_whole_life_of_a_payment(run: Run) -> None:
+def test_authorization_capture_and_refunds_complete_in_turn(run: Run) -> None:
     async def scenario(world: World) -> None:
-        message = accepted(world.connection, Kind.AUTHORIZATION, 1000)
+        message = accepted(world.connection, OperationKind.AUTHORIZATION, 1000)
         await world.process(message)
-        for kind, amount, state in (
-            (Kind.CAPTURE, 900, "captured"),
-            (Kind.REFUND, 400, "captured"),
-            (Kind.REFUND, 500, "refunded"),
+        for kind, amount, status in (
+            (OperationKind.CAPTURE, 900, "captured"),
+            (OperationKind.REFUND, 400, "captured"),
+            (OperationKind.REFUND, 500, "refunded"),
         ):
-            await world.process(asked(world.connection, message.payment_id, kind, amount))
-            assert world.state(message) == state
+            await world.process(requested(world.connection, message.payment_id, kind, amount))
+            assert world.status(message) == status
         (account,) = world.simulator.book.accounts.values()
-        assert (account.reserved, account.taken, account.given_back) == (0, 900, 900)
+        assert (account.authorized, account.captured, account.refunded) == (0, 900, 900)
         assert world.measured(metrics.SUCCEEDED) == [1], "one payment, whatever came after"
 
     run(scenario)
 
 
-def test_a_second_message_asks_nobody(run: Run) -> None:
+def test_repeated_message_sends_no_request(run: Run) -> None:
     async def scenario(world: World) -> None:
         message = accepted(world.connection)
         for _ in range(3):
             await world.process(message)
-        assert world.asked(message) == 1
+        assert world.requests(message) == 1
         assert world.attempts(message) == 1
         assert world.measured(metrics.SUCCEEDED) == [1]
 
     run(scenario)
 
 
-def test_of_many_at_once_one_asks(run: Run) -> None:
+def test_concurrent_messages_send_one_request(run: Run) -> None:
     async def scenario(world: World) -> None:
         message = accepted(world.connection)
         ended = await asyncio.gather(*(world.process(message) for _ in range(20)), return_exceptions=True)
         assert None in ended
         others = [one for one in ended if one is not None]
         assert others
-        assert all(isinstance(one, Again) and one.cause == "claimed by another" for one in others)
-        assert all(5 < one.seconds <= 11 for one in others if isinstance(one, Again)), "as long as the claim"
-        assert world.asked(message) == 1
-        assert world.state(message) == "captured"
+        assert all(isinstance(one, RetryLater) and one.cause == "claimed by another" for one in others)
+        assert all(5 < one.seconds <= 11 for one in others if isinstance(one, RetryLater)), "as long as the claim"
+        assert world.requests(message) == 1
+        assert world.status(message) == "captured"
 
     run(scenario, seconds=0.2)
 
 
-def test_a_lost_answer_is_looked_up_by_the_next_try(run: Run) -> None:
+def test_lost_response_is_looked_up_by_the_next_attempt(run: Run) -> None:
     async def scenario(world: World) -> None:
         message = accepted(world.connection)
-        with pytest.raises(Again) as again:
+        with pytest.raises(RetryLater) as retry:
             await world.process(message, 6.0)  # time for the request, and for no look-up
-        assert again.value.cause == "TimeoutError"
-        assert again.value.seconds == 4
-        assert world.state(message) == "accepted"
+        assert retry.value.cause == "TimeoutError"
+        assert retry.value.seconds == 4
+        assert world.status(message) == "accepted"
         assert world.measured(metrics.ATTEMPTS_FAILED) == [1]
 
         await world.process(message)
 
-        assert world.state(message) == "captured"
-        assert world.asked(message) == 1, "the second try asked what had become of the first, and not again"
+        assert world.status(message) == "captured"
+        assert world.requests(message) == 1, "the second attempt looked up the first one's decision"
 
     run(scenario, adapter={"read_seconds": 5.0}, silent_percent=100)
 
 
-def test_what_never_reached_the_acquirer_is_asked_again(run: Run) -> None:
+def test_operation_that_was_not_performed_is_retried(run: Run) -> None:
     async def scenario(world: World) -> None:
         message = accepted(world.connection)
-        with pytest.raises(Again):
+        with pytest.raises(RetryLater):
             await world.process(message)
-        assert world.state(message) == "accepted"
+        assert world.status(message) == "accepted"
         world.behave()
         await world.process(message)
-        assert world.state(message) == "captured"
+        assert world.status(message) == "captured"
         assert world.simulator.book.summary()["charged_twice"] == []
 
     run(scenario, failing_percent=100)
 
 
-def test_each_delay_is_twice_as_long_up_to_a_bound(run: Run) -> None:
+def test_delay_doubles_up_to_the_maximum(run: Run) -> None:
     async def scenario(world: World) -> None:
         message = accepted(world.connection)
         delays = []
         for _ in range(5):
-            with pytest.raises(Again) as again:
+            with pytest.raises(RetryLater) as retry:
                 await world.process(message)
-            delays.append(again.value.seconds)
+            delays.append(retry.value.seconds)
         assert delays == [4, 8, 16, 20, 20]
 
-    run(scenario, failing_percent=100, adapter={"tries": 1}, processing={"longest_delay_seconds": 20})
+    run(scenario, failing_percent=100, adapter={"tries": 1}, processing={"max_delay_seconds": 20})
 
 
-def test_an_open_circuit_costs_no_claim(run: Run) -> None:
+def test_open_circuit_costs_no_attempt(run: Run) -> None:
     async def scenario(world: World) -> None:
         failing, waiting = accepted(world.connection), accepted(world.connection)
-        with pytest.raises(Again):
+        with pytest.raises(RetryLater):
             await world.process(failing)
-        with pytest.raises(Again) as again:
+        with pytest.raises(RetryLater) as retry:
             await world.process(waiting)
-        assert again.value.cause == "circuit open"
-        assert again.value.seconds > 10
+        assert retry.value.cause == "circuit open"
+        assert retry.value.seconds > 10
         assert world.attempts(waiting) == 0
 
-    breaker = {"window_calls": 1, "least_calls": 1, "open_seconds": 30}
+    breaker = {"window_calls": 1, "min_calls": 1, "open_seconds": 30}
     run(scenario, failing_percent=100, adapter={"tries": 1, "breaker": breaker})
 
 
 def test_without_time_nothing_is_claimed(run: Run) -> None:
     async def scenario(world: World) -> None:
         message = accepted(world.connection)
-        with pytest.raises(Again) as again:
+        with pytest.raises(RetryLater) as retry:
             await world.process(message, 5.9)
-        assert again.value.cause == "no time left"
+        assert retry.value.cause == "no time left"
         assert world.attempts(message) == 0
 
     run(scenario)
 
 
-def test_a_claim_that_has_ended_passes_on(run: Run) -> None:
+def test_expired_claim_is_taken_over(run: Run) -> None:
     async def scenario(world: World) -> None:
         message = accepted(world.connection)
         repository.claim(world.connection, message.operation_id, timedelta(seconds=-1))
         await world.process(message)
-        assert world.state(message) == "captured"
+        assert world.status(message) == "captured"
         assert world.attempts(message) == 2
 
     run(scenario)
 
 
-def test_an_answer_that_contradicts_what_is_stored_is_reported(run: Run) -> None:
+def test_decision_that_contradicts_the_stored_one_is_reported(run: Run) -> None:
     async def scenario(world: World) -> None:
         message = accepted(world.connection)
         claim = await world.processor.claim(message.operation_id, 1.0)
         assert claim
-        repository.settle(world.connection, message.operation_id, Progress.FAILED, reason="given up")
-        await world.processor.settle(claim, Approved("late"))
+        repository.complete(world.connection, message.operation_id, OperationStatus.FAILED, reason="given up")
+        await world.processor.store_decision(claim, Approved("late"))
         assert world.measured(metrics.CONTRADICTED) == [1]
-        assert world.state(message) == "failed"
+        assert world.status(message) == "failed"
 
     run(scenario)
 
 
-def test_a_second_same_answer_is_no_contradiction(run: Run) -> None:
+def test_repeated_decision_is_no_contradiction(run: Run) -> None:
     async def scenario(world: World) -> None:
         message = accepted(world.connection)
         claim = await world.processor.claim(message.operation_id, 1.0)
         assert claim
-        await world.processor.settle(claim, Approved("once"))
-        await world.processor.settle(claim, Approved("once"))
+        await world.processor.store_decision(claim, Approved("once"))
+        await world.processor.store_decision(claim, Approved("once"))
         assert world.measured(metrics.CONTRADICTED) == []
         assert world.measured(metrics.SUCCEEDED) == [1]
 
     run(scenario)
 
 
-def test_a_message_about_nothing(run: Run) -> None:
+def test_message_of_an_unknown_operation_is_rejected(run: Run) -> None:
     async def scenario(world: World) -> None:
-        with pytest.raises(NoSuchOperation):
+        with pytest.raises(OperationNotFound):
             await world.process(ProcessOperation(uuid4(), uuid4(), "c"))
 
     run(scenario)
 
 
-def test_no_connection_is_held_while_the_acquirer_is_asked(run: Run, database: Database) -> None:
+def test_no_database_connection_is_held_during_a_call_to_the_acquirer(run: Run, database: Database) -> None:
     """Twenty calls that are not answered: the eight threads of the pool would not do, if each held one."""
 
     async def scenario(world: World) -> None:
@@ -245,9 +246,9 @@ def test_no_connection_is_held_while_the_acquirer_is_asked(run: Run, database: D
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[]", '{"version": 99}'])
-def test_what_is_no_message_stays_for_the_dead_letters(run: Run, body: str) -> None:
+def test_invalid_message_stays_for_the_dead_letter_queue(run: Run, body: str) -> None:
     async def scenario(world: World) -> None:
-        assert await consume(world.processor, "m", body, 1, 30.0) == Later(4.0, "NotUnderstood")
+        assert await consume(world.processor, "m", body, 1, 30.0) == Redelivery(4.0, "InvalidMessage")
         assert world.measured(metrics.DEAD_LETTERS) == []
         await consume(world.processor, "m", body, 5, 30.0)
         assert world.measured(metrics.DEAD_LETTERS) == [1]
@@ -255,29 +256,29 @@ def test_what_is_no_message_stays_for_the_dead_letters(run: Run, body: str) -> N
     run(scenario)
 
 
-def test_an_answer_that_the_database_does_not_take_is_found_again(run: Run) -> None:
+def test_decision_that_could_not_be_stored_is_looked_up_again(run: Run) -> None:
     async def scenario(world: World) -> None:
         message = accepted(world.connection)
         world.connection.execute(
             """
             CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE disk_full; END $$;
             CREATE TRIGGER fail BEFORE UPDATE ON payments.operations
-                FOR EACH ROW WHEN (NEW.state <> OLD.state) EXECUTE FUNCTION fail();
+                FOR EACH ROW WHEN (NEW.status <> OLD.status) EXECUTE FUNCTION fail();
             """
         )
-        later = await consume(world.processor, "m", message.to_json(), 1, 30.0)
-        assert later == Later(4.0, "database: DiskFull")
+        redelivery = await consume(world.processor, "m", message.to_json(), 1, 30.0)
+        assert redelivery == Redelivery(4.0, "database: DiskFull")
 
         world.connection.execute("DROP TRIGGER fail ON payments.operations")
         world.connection.execute("UPDATE payments.operations SET claimed_until = now() - interval '1 second'")
         assert await consume(world.processor, "m", message.to_json(), 2, 30.0) is None
-        assert world.state(message) == "captured"
-        assert world.asked(message) == 1
+        assert world.status(message) == "captured"
+        assert world.requests(message) == 1
 
     run(scenario)
 
 
-def test_nothing_that_is_secret_is_logged(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+def test_token_is_not_logged(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
     from payments import logs
 
     logs.configure()
@@ -287,7 +288,7 @@ def test_nothing_that_is_secret_is_logged(run: Run, capfd: pytest.CaptureFixture
         await consume(world.processor, "m", message.to_json(), 1, 30.0)
         world.behave()
         await consume(world.processor, "m", message.to_json(), 5, 30.0)
-        world.processor.measures.flush()
+        world.processor.metrics.flush()
         said = capfd.readouterr().out
         assert str(message.operation_id) in said
         assert "PaymentsSucceeded" in said

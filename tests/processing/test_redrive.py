@@ -26,7 +26,7 @@ from operations.redrive.command import age, run
 from operations.redrive.request import Filter, Request, duration
 from payments import repository
 from payments.messages import ProcessOperation
-from payments.states import Progress
+from payments.states import OperationStatus
 from tests.payments.conftest import Database
 from tests.processing.support import accepted
 from tests.warm_aws import LocalAws
@@ -102,7 +102,7 @@ def bodies(messages: list[ProcessOperation]) -> list[str]:
     return sorted(one.to_json() for one in messages)
 
 
-def test_it_shows_and_changes_nothing(queues: Queues) -> None:
+def test_redrive_without_a_task_changes_nothing(queues: Queues) -> None:
     messages = queues.bury(12)
     queues.put("no message of ours")
 
@@ -118,7 +118,7 @@ def test_it_shows_and_changes_nothing(queues: Queues) -> None:
     assert queues.waiting(queues.source) == []
 
 
-def test_it_returns_all_as_they_were(queues: Queues) -> None:
+def test_return_moves_all_messages_unchanged(queues: Queues) -> None:
     messages = queues.bury(23)
 
     said = queues.run(return_=True)
@@ -128,7 +128,7 @@ def test_it_returns_all_as_they_were(queues: Queues) -> None:
     assert queues.waiting(queues.dead) == []
 
 
-def test_it_returns_what_fits_and_leaves_the_rest(queues: Queues) -> None:
+def test_return_with_a_filter_leaves_the_rest(queues: Queues) -> None:
     first, second, third = queues.bury(3)
 
     queues.run(return_=True, filter=Filter(payment=str(second.payment_id)))
@@ -146,18 +146,18 @@ def test_it_returns_what_fits_and_leaves_the_rest(queues: Queues) -> None:
         (Filter(newer_than=timedelta(hours=1), payment=str(uuid4())), 0),
     ],
 )
-def test_age_and_payment_are_filters(queues: Queues, wanted: Filter, fits: int) -> None:
+def test_filters_by_age_and_payment(queues: Queues, wanted: Filter, fits: int) -> None:
     queues.bury(2)
     assert f"2 looked at, {fits} of them fit" in queues.run(filter=wanted)
 
 
-def test_no_more_than_the_limit_is_looked_at(queues: Queues) -> None:
+def test_limit_bounds_the_messages_received(queues: Queues) -> None:
     queues.bury(5)
     assert "2 of 2 returned" in queues.run(return_=True, limit=2)
     assert len(queues.waiting(queues.dead)) == 3
 
 
-def test_what_is_discarded_is_kept_with_the_reason(queues: Queues) -> None:
+def test_discarded_messages_are_recorded_with_the_reason(queues: Queues) -> None:
     messages = queues.bury(2)
 
     said = queues.run(discard="the customer was refunded by hand")
@@ -169,7 +169,7 @@ def test_what_is_discarded_is_kept_with_the_reason(queues: Queues) -> None:
     assert queues.waiting(queues.dead) == queues.waiting(queues.source) == []
 
 
-def test_a_record_that_cannot_be_written_discards_nothing(queues: Queues) -> None:
+def test_discard_without_a_writable_record_deletes_nothing(queues: Queues) -> None:
     messages = queues.bury(2)
     queues.record.mkdir()
     with pytest.raises(IsADirectoryError):
@@ -177,7 +177,7 @@ def test_a_record_that_cannot_be_written_discards_nothing(queues: Queues) -> Non
     assert queues.waiting(queues.dead) == bodies(messages)
 
 
-def test_interrupted_after_it_was_sent_a_message_is_in_both(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_return_leaves_messages_in_both_queues(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
     messages = queues.bury(12)
 
     def interrupted(*_: object) -> Any:
@@ -194,7 +194,7 @@ def test_interrupted_after_it_was_sent_a_message_is_in_both(queues: Queues, monk
     assert set(queues.waiting(queues.source)) == set(bodies(messages))
 
 
-def test_what_the_queue_does_not_take_stays(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_that_the_queue_rejects_stays_a_dead_letter(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
     messages = queues.bury(3)
     send = dead_letters.DeadLetters.send_to_source
     monkeypatch.setattr(dead_letters.DeadLetters, "send_to_source", lambda self, letters: send(self, letters[:2]))
@@ -207,7 +207,7 @@ def test_what_the_queue_does_not_take_stays(queues: Queues, monkeypatch: pytest.
     assert sorted(queues.waiting(queues.source) + queues.waiting(queues.dead)) == bodies(messages)
 
 
-def test_the_database_tells_why_and_how_much(
+def test_filters_by_database_details(
     queues: Queues, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     connection = database.connect()
@@ -215,8 +215,8 @@ def test_the_database_tells_why_and_how_much(
     for message, cause in ((cheap, "TimeoutError"), (dear, "status 500")):
         claim = repository.claim(connection, message.operation_id, timedelta(minutes=1))
         assert claim
-        repository.postpone(connection, claim, cause, timedelta(0))
-    repository.settle(connection, answered.operation_id, Progress.REFUSED, reason="expired_card")
+        repository.schedule_retry(connection, claim, cause, timedelta(0))
+    repository.complete(connection, answered.operation_id, OperationStatus.DECLINED, reason="expired_card")
     for message in (cheap, dear, answered):
         queues.put(message.to_json())
     queues.put("no message of ours")
@@ -239,9 +239,9 @@ def test_the_database_tells_why_and_how_much(
 
     for wanted, expected in (
         (Filter(reason="status 5"), dear),
-        (Filter(least_amount=1000), dear),
-        (Filter(most_amount=499, currency="EUR"), cheap),
-        (Filter(answered=True), answered),
+        (Filter(min_amount=1000), dear),
+        (Filter(max_amount=499, currency="EUR"), cheap),
+        (Filter(completed=True), answered),
     ):
         said = queues.run(database=True, filter=wanted)
         assert "1 of them fit" in said
@@ -258,14 +258,14 @@ def test_the_database_tells_why_and_how_much(
         ({"filter": Filter(currency="EUR")}, "--currency: only the database knows it; --database is needed"),
     ],
 )
-def test_what_is_not_clear_is_refused(queues: Queues, asked: dict[str, Any], said: str) -> None:
+def test_contradictory_options_are_refused(queues: Queues, asked: dict[str, Any], said: str) -> None:
     messages = queues.bury(1)
     with pytest.raises(Refused, match=said):
         queues.run(**asked)
     assert queues.waiting(queues.dead) == bodies(messages)
 
 
-def test_a_database_that_is_not_named_is_refused(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_option_without_a_database_is_refused(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATABASE_HOST", raising=False)
     messages = queues.bury(1)
     with pytest.raises(Refused, match="DATABASE_HOST: is missing"):
@@ -274,7 +274,7 @@ def test_a_database_that_is_not_named_is_refused(queues: Queues, monkeypatch: py
 
 
 @pytest.mark.parametrize("text", ["", "1", "h", "1w", "-1h", "1.5h"])
-def test_an_age_is_a_number_and_a_unit(text: str) -> None:
+def test_invalid_age_is_refused(text: str) -> None:
     with pytest.raises(Refused, match=r"--older-than: .* is not allowed"):
         duration("--older-than", text)
 
@@ -300,7 +300,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_command_returns_messages(queues: Queues) -> None:
+def test_command_returns_messages(queues: Queues) -> None:
     messages = queues.bury(2)
     done = command(queues.name, "--return", "--newer-than", "1h")
     assert (done.returncode, done.stderr) == (0, "")
@@ -308,7 +308,7 @@ def test_the_command_returns_messages(queues: Queues) -> None:
     assert queues.waiting(queues.source) == bodies(messages)
 
 
-def test_the_command_names_a_queue_that_is_not_there(queues: Queues) -> None:
+def test_command_names_a_queue_that_does_not_exist(queues: Queues) -> None:
     done = command("no-such-queue")
     assert done.returncode == 2
     assert done.stderr == "QUEUE: 'no-such-queue' is not allowed; there is no such queue\n"

@@ -1,4 +1,4 @@
-"""The simulated acquirer does to each request what the seed says, keeps its book right, and bears many at once."""
+"""The simulated acquirer: reproducible faults, a correct book, and many requests at the same time."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from uuid import UUID, uuid4
 import pytest
 
 from rehearsal.acquirer import Behaviour
-from rehearsal.book import Book, Refused
+from rehearsal.book import Book, InvalidRequest
 from tests.processing.support import simulated
 
 SALE = {"kind": "sale", "amount": 100, "currency": "EUR", "token": "tok_1"}
 SHARES = {"failing": 5.0, "slow": 5.0, "lost": 2.0, "silent": 1.0, "twice": 1.0}
 
 
-def test_shares_come_true_and_again_with_the_same_seed() -> None:
+def test_faults_have_their_shares_and_are_reproduced_by_the_seed() -> None:
     behaviour = Behaviour(seed=7, **{f"{name}_percent": share for name, share in SHARES.items()})
     keys = [str(UUID(int=number)) for number in range(20_000)]
 
-    befallen = Counter(behaviour.of(key, 1) for key in keys)
+    faults = Counter(behaviour.fault(key, 1) for key in keys)
 
     for name, share in SHARES.items():
-        assert befallen[name] == pytest.approx(share * 200, rel=0.2)
-    assert befallen == Counter(behaviour.model_copy().of(key, 1) for key in reversed(keys))
-    assert befallen != Counter(behaviour.model_copy(update={"seed": 8}).of(key, 1) for key in keys)
+        assert faults[name] == pytest.approx(share * 200, rel=0.2)
+    assert faults == Counter(behaviour.model_copy().fault(key, 1) for key in reversed(keys))
+    assert faults != Counter(behaviour.model_copy(update={"seed": 8}).fault(key, 1) for key in keys)
 
 
-def test_a_key_is_entered_once_and_not_with_another_request() -> None:
+def test_key_is_performed_once_and_rejected_for_another_request() -> None:
     book = Book()
     first = book.enter("k", SALE, "")
 
     assert book.enter("k", SALE, "do_not_honor") is first
     for changed in ({"amount": 101}, {"currency": "USD"}, {"token": "tok_2"}):
-        with pytest.raises(Refused):
+        with pytest.raises(InvalidRequest):
             book.enter("k", {**SALE, **changed}, "")
     assert book.summary()["sums"] == {"sale EUR": 100}
-    assert book.summary()["asked_again"] == 1
+    assert book.summary()["repeated"] == 1
 
 
-def test_the_book_tells_who_was_charged_twice() -> None:
+def test_summary_names_tokens_that_were_charged_twice() -> None:
     book = Book()
     book.enter("a", SALE, "")
     book.enter("b", SALE, "insufficient_funds")
@@ -54,14 +54,14 @@ def test_the_book_tells_who_was_charged_twice() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"amount": 0}, {"amount": True}, {"amount": "1"}, {"kind": "gift"}, {"token": ""}])
-def test_a_wrong_request_is_not_entered(wrong: dict[str, Any]) -> None:
+def test_invalid_request_is_rejected_without_an_entry(wrong: dict[str, Any]) -> None:
     book = Book()
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidRequest):
         book.enter("k", {**SALE, **wrong}, "")
     assert not book.entries
 
 
-def test_many_at_once() -> None:
+def test_two_thousand_requests_can_wait_at_the_same_time() -> None:
     """Requests that nobody answers stay with it; each is a timer, and each was entered."""
     at_once = 2000
 
@@ -82,6 +82,6 @@ def test_many_at_once() -> None:
                 writer.close()
             while simulator.in_flight:
                 await asyncio.sleep(0.01)
-            assert simulator.most_in_flight == at_once
+            assert simulator.max_in_flight == at_once
 
     asyncio.run(asyncio.wait_for(main(), 120))

@@ -12,10 +12,10 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from postgresql_rotation import connection
 from rich.console import Console
 from rich.table import Table
 
+from shared.postgresql_rotation import connection
 from tests.postgresql import Postgresql
 from tests.rotation.support import REGION, Database, Outside, Vault, database, load_handler
 

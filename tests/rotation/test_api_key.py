@@ -11,8 +11,8 @@ from typing import Any
 
 import boto3
 import pytest
-from secret_rotation.steps import RotationFailed
 
+from shared.secret_rotation.steps import RotationFailed
 from tests.rotation.conftest import ROTATIONS, Figures
 from tests.rotation.support import STEPS, Killed, Lost, Outside, Vault, load_handler
 

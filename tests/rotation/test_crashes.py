@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from types import ModuleType
 
 import pytest
-from postgresql_rotation import connection
 
+from shared.postgresql_rotation import connection
 from tests.rotation.conftest import MASTER_PASSWORD, ROTATIONS, USER_PASSWORD, Figures
 from tests.rotation.support import Database, Killed, Lost, Outside, Vault
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from botocore.client import BaseClient
-from postgresql_rotation import connection
 
+from shared.postgresql_rotation import connection
 from tests.rotation.conftest import ROTATIONS, Figures
 from tests.rotation.support import Database, Outside, Vault
 

@@ -7,8 +7,8 @@ import traceback
 from typing import Any
 
 import pytest
-from secret_rotation.steps import RotationFailed
 
+from shared.secret_rotation.steps import RotationFailed
 from tests.rotation.conftest import MASTER_PASSWORD, USER_PASSWORD
 from tests.rotation.support import STEPS, Database, Outside, Vault
 

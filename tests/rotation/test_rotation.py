@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from secret_rotation.steps import RotationFailed
 
+from shared.secret_rotation.steps import RotationFailed
 from tests.rotation.conftest import USER_PASSWORD
 from tests.rotation.support import STEPS, Database, Killed, Outside, Vault
 

@@ -9,9 +9,9 @@ import traceback
 from collections.abc import Iterator
 
 import pytest
-from postgresql_rotation import connection
-from secret_rotation.steps import RotationFailed
 
+from shared.postgresql_rotation import connection
+from shared.secret_rotation.steps import RotationFailed
 from tests.rotation.conftest import MASTER_PASSWORD, USER_PASSWORD
 from tests.rotation.support import Database, Outside, Vault
 

@@ -1,5 +1,6 @@
-"""Takes payments: the API, the domain and the database that the API and the functions behind it share.
+"""The payments service: the API, the processing of operations, and the domain and database that both share.
 
-What a payment goes through is :mod:`payments.states`; what is stored, and how, :mod:`payments.repository`. Functions
-of AWS Lambda take this package as it is, without the modules of the API (:mod:`payments.api` and what it needs).
+The life of a payment is :mod:`payments.states`; what is stored, :mod:`payments.repository`; how operations are
+performed, :mod:`payments.processing`. Lambda functions include this package whole, without the packages that only the
+API needs (:mod:`payments.api` and what it imports).
 """

@@ -1,17 +1,21 @@
-"""`python -m payments serve | publish | migrate | openapi | healthy`; settings come from the environment.
+"""`python -m payments COMMAND`; settings come from environment variables.
 
-- serve: the API;
-- publish: only what sends the outbox to the queue, beside those of the API's processes;
-- migrate: brings the database's schema up to date, with a login of the schema's owner;
-- openapi: prints the OpenAPI document;
-- healthy: asks the process that serves in this container whether it is well, as the container's health check.
+- serve: the API, and the outbox publisher
+- publish: the outbox publisher alone
+- work: a worker that consumes the queue, as the function process_payment does
+- reconcile: one run of the reconciler
+- migrate: brings the database's schema up to date, with a login of the schema's owner
+- operations: the details of operations, a line of JSON each, for the ids on standard input
+- openapi: prints the OpenAPI document
+- healthy: the container's health check: requests /api/health of the process that serves
 
-Exit codes: 0 done, 1 it failed, 2 the settings are wrong.
+Exit codes: 0 done, 1 failed, 2 invalid settings.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import http.client
 import json
 import os
@@ -19,12 +23,15 @@ import signal
 import ssl
 import sys
 import threading
+from contextlib import closing
+from dataclasses import asdict
 from http import HTTPStatus
+from uuid import UUID
 
 from payments import logs
-from payments.settings import DatabaseSettings, MigrationSettings, Misconfigured, ServiceSettings, read
+from payments.settings import DatabaseSettings, MigrationSettings, Misconfigured, RegionSettings, ServiceSettings, read
 
-SECONDS_TO_ANSWER = 3
+HEALTH_TIMEOUT_SECONDS = 3
 
 
 def serve() -> int:
@@ -37,14 +44,15 @@ def serve() -> int:
 
 def publish() -> int:
     """Send the outbox until SIGTERM."""
-    from payments.publisher import Publisher, Queue
+    from payments.publisher import Publisher
+    from payments.queue import Queue
 
     settings = read(ServiceSettings)
     publisher = Publisher(
         read(DatabaseSettings).database(settings.aws_region, application="publisher"),
-        Queue(settings.queue_url, settings.aws_region),
+        Queue(settings.queue_url, region=settings.aws_region),
         environment=settings.environment_suffix,
-        keep_keys=settings.keep_keys,
+        key_lifetime=settings.key_lifetime,
     )
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -52,6 +60,22 @@ def publish() -> int:
     publisher.start()
     stopping.wait()
     publisher.stop(settings.stop_seconds)
+    return 0
+
+
+def work() -> int:
+    """Consume the queue until SIGTERM."""
+    from payments.processing import worker
+
+    asyncio.run(worker.work())
+    return 0
+
+
+def reconcile() -> int:
+    """Run the reconciler once, and print a line of JSON with the number of operations by result."""
+    from payments.processing import reconciler
+
+    print(json.dumps(asyncio.run(reconciler.run_once())))
     return 0
 
 
@@ -66,24 +90,36 @@ def migrate() -> int:
     return 0
 
 
+def operations() -> int:
+    """Print the details of those operations that exist, of the ids on standard input."""
+    from payments import repository
+
+    ids = [UUID(line) for line in sys.stdin.read().split()]
+    database = read(DatabaseSettings).database(read(RegionSettings).aws_region, application="operations")
+    with closing(database.connect()) as connection:
+        for details in repository.get_details(connection, ids):
+            print(json.dumps(asdict(details), default=str))
+    return 0
+
+
 def openapi() -> int:
     """Print the OpenAPI document."""
-    from payments import api
+    from payments import application
 
-    print(json.dumps(api.document(), indent=2))
+    print(json.dumps(application.document(), indent=2))
     return 0
 
 
 def healthy() -> int:
-    """Ask the process that serves. It has a certificate of its own, and it is on this machine: none is verified."""
+    """Request /api/health of this container. The certificate is self-signed, and not verified on the loopback."""
     plain = os.environ.get("HTTP_PORT")
     connection = (
-        http.client.HTTPConnection("127.0.0.1", int(plain), timeout=SECONDS_TO_ANSWER)
+        http.client.HTTPConnection("127.0.0.1", int(plain), timeout=HEALTH_TIMEOUT_SECONDS)
         if plain
         else http.client.HTTPSConnection(
             "127.0.0.1",
             int(os.environ.get("HTTPS_PORT", "8443")),
-            timeout=SECONDS_TO_ANSWER,
+            timeout=HEALTH_TIMEOUT_SECONDS,
             context=ssl._create_unverified_context(),  # noqa: S323, SLF001
         )
     )
@@ -91,11 +127,13 @@ def healthy() -> int:
     return 0 if connection.getresponse().status == HTTPStatus.OK else 1
 
 
-COMMANDS = {command.__name__: command for command in (serve, publish, migrate, openapi, healthy)}
+COMMANDS = {
+    command.__name__: command for command in (serve, publish, work, reconcile, migrate, operations, openapi, healthy)
+}
 
 
 def main() -> int:
-    """Run the command that was asked for."""
+    """Run a command."""
     parser = argparse.ArgumentParser(
         prog="payments", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -107,8 +145,8 @@ def main() -> int:
     except Misconfigured as problem:
         print(problem, file=sys.stderr)
         return 2
-    except Exception as problem:  # noqa: BLE001 - whatever it is, it is logged without what it quotes
-        logs.error(f"{command.__name__} failed", problem)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is logged without the values that it quotes
+        logs.error(f"{command.__name__} failed", error)
         return 1
 
 

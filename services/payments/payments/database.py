@@ -1,7 +1,7 @@
-"""Connections to PostgreSQL: with TLS that is verified, and with credentials that are fetched when they are needed.
+"""Connections to PostgreSQL, by verified TLS, with credentials that survive a rotation.
 
-A login is by IAM token, made for each connection, or by a secret of Secrets Manager, which is read again when the
-database refuses what it held: a rotation goes unnoticed. Lambda functions open one connection; the API has a pool.
+A login is by an IAM token, made for each connection, or by a secret of Secrets Manager, which is read again when the
+database rejects the credentials read before.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ LOCK_TIMEOUT_SECONDS = 3
 IDLE_IN_TRANSACTION_TIMEOUT_SECONDS = 30
 KEEPALIVE_SECONDS = 60
 TCP_USER_TIMEOUT_SECONDS = 10
-"""How long what was sent may stay unacknowledged: a failover must not hold a request for the minutes that TCP does."""
-# How long a connection serves: after a failover, or with new instances, load is to spread again.
-LONGEST_LIFE_SECONDS = 1800
-READY_CONNECTIONS = 2  # are open before anybody asks, and stay
-IDLE_SECONDS = 120
-# boto3 would otherwise wait for minutes.
+"""How long sent data may stay unacknowledged. TCP's own limit is minutes, for which a failover would hold requests."""
+# Connections are replaced after so long, so that load spreads again after a failover or to new instances.
+MAX_LIFETIME_SECONDS = 1800
+MIN_CONNECTIONS = 2  # open before the first request, and kept
+MAX_IDLE_SECONDS = 120
+# By default boto3 would wait for minutes.
 AWS_CONFIG = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"})
 
 P = ParamSpec("P")
@@ -42,68 +42,68 @@ Connection = psycopg.Connection[Any]
 
 @dataclass(frozen=True)
 class Credentials:
-    """Who logs in, and with what."""
+    """A database user and its password."""
 
     user: str
     password: str = field(repr=False)
 
 
 class Login(Protocol):
-    """Where credentials come from."""
+    """A source of credentials."""
 
     def credentials(self) -> Credentials:
-        """What is to be tried."""
+        """The credentials to log in with."""
 
-    def renewed(self, refused: Credentials) -> Credentials:
-        """What is to be tried after these were refused; the same, if there are no others."""
+    def renewed(self, rejected: Credentials) -> Credentials:
+        """The credentials to log in with after these were rejected; the same where there are no others."""
 
 
 class IamLogin:
-    """A token of IAM in the place of the password, made anew for each connection.
+    """IAM database authentication: a token in place of the password, made for each connection.
 
     https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.IAMDBAuth.Connecting.Python.html
     """
 
     def __init__(self, *, host: str, port: int, user: str, region: str) -> None:
-        """``host`` is the one that AWS knows: the token is good for no other name."""
+        """``host`` is the endpoint's own name: a token is valid for no other."""
         self._arguments = {"DBHostname": host, "Port": port, "DBUsername": user, "Region": region}
         make: Any = boto3.client
         self._client = make("rds", region_name=region, config=AWS_CONFIG)
         self._user = user
 
     def credentials(self) -> Credentials:
-        """Signed here, without a call; it is good for 15 minutes."""
+        """A token, signed without a call; it is valid for 15 minutes."""
         return Credentials(self._user, self._client.generate_db_auth_token(**self._arguments))
 
-    def renewed(self, refused: Credentials) -> Credentials:  # noqa: ARG002 - any other is as good
-        """The role's own credentials may have changed while the first was signed."""
+    def renewed(self, rejected: Credentials) -> Credentials:  # noqa: ARG002 - any other token will do
+        """Another token: the role's own credentials may have changed since the first was signed."""
         return self.credentials()
 
 
 class SecretLogin:
-    """User and password of a secret of Secrets Manager, kept until the database refuses them."""
+    """User and password of a secret of Secrets Manager, cached until the database rejects them."""
 
     def __init__(self, secret: str, *, region: str) -> None:
-        """``secret`` is an ARN, or a name."""
+        """``secret`` is an ARN or a name."""
         make: Any = boto3.client
         self._client = make("secretsmanager", region_name=region, config=AWS_CONFIG)
         self._secret = secret
-        self._held: Credentials | None = None
+        self._cached: Credentials | None = None
         self._lock = threading.Lock()
 
     def credentials(self) -> Credentials:
-        """What is held; read if nothing is."""
+        """The cached credentials; read if there are none."""
         with self._lock:
-            if self._held is None:
-                self._held = self._read()
-            return self._held
+            if self._cached is None:
+                self._cached = self._read()
+            return self._cached
 
-    def renewed(self, refused: Credentials) -> Credentials:
-        """Read again, once for all who were refused with the same."""
+    def renewed(self, rejected: Credentials) -> Credentials:
+        """The secret read again: once, for all callers that were rejected with the same credentials."""
         with self._lock:
-            if self._held == refused:
-                self._held = self._read()
-            return self._held or refused
+            if self._cached == rejected:
+                self._cached = self._read()
+            return self._cached or rejected
 
     def _read(self) -> Credentials:
         values = json.loads(self._client.get_secret_value(SecretId=self._secret)["SecretString"])
@@ -112,16 +112,16 @@ class SecretLogin:
 
 @dataclass(frozen=True)
 class Database:
-    """A database, and how one gets in."""
+    """A database and the login to it."""
 
     host: str
     name: str
     login: Login
     certificates: Path
-    """The certificates of the authorities that may vouch for the server: of RDS, its global bundle."""
+    """The CA certificates that the server's certificate is verified with; of RDS, its global bundle."""
     port: int = 5432
     application: str = "payments"
-    """Shown in the database's views and logs."""
+    """Names the process in the database's views and logs."""
     statement_timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS
 
     @cached_property
@@ -138,8 +138,8 @@ class Database:
             "sslmode": "verify-full",
             "sslrootcert": str(self.certificates),
             "application_name": self.application,
-            # After a failover the name may for a while lead to an instance that reads only, and in a region that stands
-            # by to no other: that is no connection, to be tried again, rather than one that fails later.
+            # For a while after a failover the endpoint may resolve to a read-only instance, and in a standby region it
+            # always does. Such a connection is rejected here, to be retried, instead of failing at the first write.
             # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Endpoints.Cluster.html
             "target_session_attrs": "read-write",
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -150,24 +150,24 @@ class Database:
         }
 
     def connect(self) -> Connection:
-        """A connection that commits each statement by itself, but for transactions that are begun.
+        """Open a connection in autocommit mode.
 
         Raises:
-            psycopg.OperationalError: it could not be had, also with credentials read again.
+            psycopg.OperationalError: no connection, with renewed credentials neither.
         """
         return self.open(psycopg.Connection.connect)
 
     def open(self, connect: Callable[..., C]) -> C:
-        """What ``connect`` makes of libpq's parameters.
+        """Open a connection by ``connect``, which takes libpq's parameters.
 
         Raises:
-            psycopg.OperationalError: it could not be had, also with credentials read again.
+            psycopg.OperationalError: no connection, with renewed credentials neither.
         """
         credentials = self.login.credentials()
         try:
             return self._open_as(connect, credentials)
         except psycopg.OperationalError as error:
-            if not _is_refused_login(error):
+            if not _is_rejected_login(error):
                 raise
             renewed = self.login.renewed(credentials)
             if renewed == credentials:
@@ -178,13 +178,13 @@ class Database:
         return connect(**self._parameters, user=credentials.user, password=credentials.password, autocommit=True)
 
 
-def _is_refused_login(error: psycopg.OperationalError) -> bool:
-    """An error before the session exists has no code of its own in psycopg: libpq's words are all there is.
+def _is_rejected_login(error: psycopg.OperationalError) -> bool:
+    """Whether the credentials were rejected. Before a session exists psycopg has no SQLSTATE, only libpq's message.
 
     https://www.postgresql.org/docs/current/errcodes-appendix.html, class 28
     """
-    words = str(error)
-    return "authentication failed" in words or "is not permitted to log in" in words
+    message = str(error)
+    return "authentication failed" in message or "is not permitted to log in" in message
 
 
 class _PooledConnection(psycopg.Connection[Any]):
@@ -197,30 +197,30 @@ class _PooledConnection(psycopg.Connection[Any]):
 
 
 class Pool:
-    """Up to so many connections, as many as are used; those that nobody used for a while are closed.
+    """A pool of connections: opened as they are needed, up to a maximum, and closed when they have been idle.
 
-    How many there are is what the platform's scaling sees: a pool that held all of them would always look full.
+    The platform scales by the number of connections: a pool that kept its maximum open would always look full.
     """
 
     def __init__(self, database: Database, connections: int) -> None:
         self._pool = ConnectionPool(
             connection_class=_PooledConnection,
             kwargs={"database": database},
-            min_size=min(connections, READY_CONNECTIONS),
+            min_size=min(connections, MIN_CONNECTIONS),
             max_size=connections,
-            max_idle=IDLE_SECONDS,
-            max_lifetime=LONGEST_LIFE_SECONDS,
+            max_idle=MAX_IDLE_SECONDS,
+            max_lifetime=MAX_LIFETIME_SECONDS,
             reconnect_timeout=5,
             open=False,
             name=database.application,
         )
 
     def open(self) -> None:
-        """Begin to connect to the first; whether the database is there shows in use."""
+        """Start to open the first connections, without waiting for them."""
         self._pool.open(wait=False)
 
     def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         self._pool.close()
 
     def run(
@@ -231,14 +231,14 @@ class Pool:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Call a function with a connection; if that turns out to be lost, call it again with another.
+        """Call a function with a connection; if the connection turns out to be lost, call it again with another.
 
-        Lost is also a connection whose instance has become one that reads only. The function must be one that can be
-        repeated: what the database did before the loss may have been done.
+        A connection to an instance that has become read-only counts as lost. The function must be idempotent: the
+        database may have committed what the lost connection sent.
 
         Raises:
-            psycopg_pool.PoolTimeout: no connection was to be had within ``timeout_seconds``.
-            psycopg.Error: what the function raised.
+            psycopg_pool.PoolTimeout: no connection within ``timeout_seconds``.
+            psycopg.Error: raised by the function.
         """
         deadline = time.monotonic() + timeout_seconds
         tries = 0
@@ -248,7 +248,7 @@ class Pool:
                 try:
                     return function(connection, *args, **kwargs)
                 except psycopg.errors.ReadOnlySqlTransaction:
-                    connection.close()  # the pool makes another in its place, to the instance that writes
+                    connection.close()  # the pool opens another in its place, to the writer
                     if tries > self._pool.max_size:
                         raise
                 except psycopg.OperationalError:

@@ -1,4 +1,4 @@
-"""Identifiers in the order of their creation."""
+"""Identifiers that sort by creation time."""
 
 from __future__ import annotations
 

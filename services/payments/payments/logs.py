@@ -1,7 +1,7 @@
-"""Log lines of JSON on standard output, each with the correlation id of the request that it belongs to.
+"""Structured logs: JSON lines on standard output, each with the correlation id of its request.
 
-What a client sends is in none of them: no body, header, query or path, and of an error only its kind and where it was
-raised, as messages of libraries quote values.
+No line has anything that a client sent: no body, header, query or path. Of an exception a line has only the type and
+where it was raised, as the messages of libraries quote values.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from types import TracebackType
 from uuid import uuid4
 
 correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
-"""Of the request that is being answered."""
+"""Of the request or message that is being handled."""
 
-# A UUID with or without its hyphens, or the Root of AWS's X-Amzn-Trace-Id: nothing that means anything by itself.
+# A UUID with or without hyphens, or the Root of AWS's X-Amzn-Trace-Id: neither can carry anything else.
 CORRELATION_ID = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}|1-[0-9a-f]{8}-[0-9a-f]{24}"
 )
 TRACE_ROOT = re.compile(r"Root=(1-[0-9a-f]{8}-[0-9a-f]{24})")
-MOST_FRAMES = 8
+MAX_FRAMES = 8
 
 _logger = logging.getLogger("payments")
 
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        """A line; values come as ``extra={"values": {...}}``."""
+        """The line of a record whose values were given as ``extra={"values": {...}}``."""
         line = {
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -47,33 +47,35 @@ class _Json(logging.Formatter):
 
 
 def configure(level: int = logging.INFO) -> None:
-    """Send all log records of this process to standard output as JSON."""
+    """Write all log records of this process to standard output as JSON."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_Json())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # What they say at this level is about their own doings.
+    # Below warnings these libraries log their own workings.
     for name in ("botocore", "boto3", "urllib3", "uvicorn.access", "alembic", "asyncio", "opentelemetry"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def info(message: str, **values: object) -> None:
-    """Log an event with values that are safe to keep."""
+    """Log an event, with values that are not sensitive."""
     _logger.info(message, extra={"values": values})
 
 
-def error(message: str, problem: BaseException | None = None, **values: object) -> None:
-    """Log that something went wrong: of ``problem`` its kind and where it was raised."""
+def error(message: str, exception: BaseException | None = None, **values: object) -> None:
+    """Log an error, with the type of its exception and where it was raised."""
     _logger.error(
-        message, exc_info=(type(problem), problem, problem.__traceback__) if problem else None, extra={"values": values}
+        message,
+        exc_info=(type(exception), exception, exception.__traceback__) if exception else None,
+        extra={"values": values},
     )
 
 
 def correlation_of(own: str | None, trace: str | None) -> str:
-    """The id that a request comes with, or a new one.
+    """The correlation id of a request: the one that it was sent with, or a new one.
 
     Args:
-        own: the header X-Correlation-Id.
-        trace: the header X-Amzn-Trace-Id, which load balancers add.
+        own: the header X-Correlation-Id, if any.
+        trace: the header X-Amzn-Trace-Id, if any; load balancers add it.
     """
     if own and CORRELATION_ID.fullmatch(own):
         return own
@@ -82,5 +84,5 @@ def correlation_of(own: str | None, trace: str | None) -> str:
 
 
 def _frames(where: TracebackType | None) -> list[str]:
-    frames = traceback.extract_tb(where)[-MOST_FRAMES:]
+    frames = traceback.extract_tb(where)[-MAX_FRAMES:]
     return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]

@@ -1,4 +1,4 @@
-"""The message that asks for an operation to be processed: what the outbox sends, and the queue's consumer reads."""
+"""The queue's message: a request to process one operation, sent by the outbox and read by the consumer."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from uuid import UUID
 VERSION = 1
 
 
-class NotUnderstood(Exception):
-    """The message is none of ours, or of a version that is not known."""
+class InvalidMessage(Exception):
+    """The message is none of this service's, or of an unknown version."""
 
 
 @dataclass(frozen=True)
 class ProcessOperation:
-    """Operation and payment by id, and what its log lines and spans belong to. All else is in the database."""
+    """Requests that an operation be processed. It has only ids, and what correlates logs and traces."""
 
     operation_id: UUID
     payment_id: UUID
@@ -40,12 +40,12 @@ class ProcessOperation:
         """Read a message's body.
 
         Raises:
-            NotUnderstood: it is not such a message.
+            InvalidMessage: it is no such message.
         """
         try:
             values = json.loads(body)
             if values["version"] != VERSION:
-                raise NotUnderstood(f"version {values['version']}; {VERSION} is known")
+                raise InvalidMessage(f"version {values['version']}; {VERSION} is known")
             return cls(
                 UUID(values["operation_id"]),
                 UUID(values["payment_id"]),
@@ -53,4 +53,4 @@ class ProcessOperation:
                 values.get("trace"),
             )
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise NotUnderstood("not a message that asks for an operation") from None
+            raise InvalidMessage("not a request to process an operation") from None

@@ -1,78 +1,30 @@
-"""The platform's own metrics: their names, once, for those who write them and for the dashboards and alarms.
+"""Writes metrics to standard output in CloudWatch's embedded metric format: no call to AWS, no agent.
 
-They are written to standard output in CloudWatch's embedded metric format: no call to AWS, no agent.
+Their names are :mod:`shared.payment_metrics`. The format is
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-NAMESPACE = "Payments"
-SERVICE_DIMENSION = "Service"
-ENVIRONMENT_DIMENSION = "Environment"
-CURRENCY_DIMENSION = "Currency"
-DIMENSIONS = (ENVIRONMENT_DIMENSION, SERVICE_DIMENSION)
-DIMENSION_SETS = (DIMENSIONS, (ENVIRONMENT_DIMENSION,))
-"""Each metric is there twice, by who measured it and of the whole environment: a payment may be settled by the
-function, a worker or the reconciler, and percentiles of several cannot be added up."""
-DIMENSIONS_OF_AMOUNTS = (ENVIRONMENT_DIMENSION, CURRENCY_DIMENSION)
-
-API, PROCESSING, WORKER, RECONCILIATION = "payments", "process_payment", "worker", "reconcile_payments"
-"""Who measures, as the dimension of the service says it."""
-
-
-class Metric(NamedTuple):
-    """A metric's name, and its unit as CloudWatch knows it."""
-
-    name: str
-    unit: str
-
-
-STARTED = Metric("PaymentsStarted", "Count")
-"""Payments that were accepted."""
-SUCCEEDED = Metric("PaymentsSucceeded", "Count")
-"""Payments that the acquirer has authorized, or taken."""
-FAILED = Metric("PaymentsFailed", "Count")
-"""Payments that the acquirer has refused, or that were given up."""
-PROCESSING_TIME = Metric("PaymentProcessingTime", "Milliseconds")
-"""From the acceptance of a payment to the acquirer's answer."""
-ATTEMPTS_FAILED = Metric("AcquirerAttemptsFailed", "Count")
-"""Calls of the acquirer without an answer."""
-REQUESTS_SHED = Metric("RequestsShed", "Count")
-"""Requests that were answered 429 or 503 as there was no room for them."""
-OUTBOX_AGE = Metric("OutboxAge", "Milliseconds")
-"""From the acceptance of an operation until its message was sent."""
-DEAD_LETTERS = Metric("OperationsGivenUp", "Count")
-"""Messages that were processed in vain for the last time, and go to the dead letters."""
-RECONCILED = Metric("OperationsReconciled", "Count")
-"""Operations whose answer was lost, and found at the acquirer by the reconciler."""
-OLDEST_UNSETTLED = Metric("OldestUnsettledAge", "Seconds")
-"""Age of the oldest operation that is overdue for an answer."""
-UNSETTLED = Metric("OperationsUnsettled", "Count")
-"""Operations that have no answer yet, all at the time of a run of the reconciler: its maximum says how many wait."""
-AMOUNT_AT_RISK = Metric("AmountUnsettled", "None")
-"""Their amounts, in minor units, by currency: what customers have been told is under way, and nobody has answered."""
-CONTRADICTED = Metric("AcquirerContradictions", "Count")
-"""Answers of the acquirer that differ from what is stored: somebody must look at them."""
-
-METRICS = (
-    STARTED,
-    SUCCEEDED,
-    FAILED,
-    PROCESSING_TIME,
-    ATTEMPTS_FAILED,
-    REQUESTS_SHED,
-    OUTBOX_AGE,
-    DEAD_LETTERS,
-    RECONCILED,
-    OLDEST_UNSETTLED,
-    UNSETTLED,
-    AMOUNT_AT_RISK,
-    CONTRADICTED,
+from payments import logs
+from shared.payment_metrics import (
+    AMOUNT_DIMENSIONS,
+    API,
+    CURRENCY_DIMENSION,
+    DIMENSION_SETS,
+    ENVIRONMENT_DIMENSION,
+    NAMESPACE,
+    SERVICE_DIMENSION,
+    Metric,
 )
+
+MAX_VALUES_PER_LINE = 100
+"""Of one metric; a limit of the format."""
 
 
 def embedded(
@@ -82,16 +34,16 @@ def embedded(
     service: str = API,
     currency: str | None = None,
 ) -> dict[str, Any]:
-    """Members that make CloudWatch Logs read a log line of JSON as metrics.
+    """Members of a JSON log line that make CloudWatch Logs extract metrics from it.
 
     Args:
         environment: the environment's suffix.
-        values: by metric its value, or up to a hundred of them.
-        service: who measured, such as payments or process_payment.
-        currency: of what are amounts: they are counted by currency, and not by who measured.
+        values: the value of each metric, or up to 100 values.
+        service: the emitting service, such as payments or process_payment.
+        currency: for amounts of money, which are dimensioned by currency and not by service.
     """
     described = [{"Name": metric.name, "Unit": metric.unit} for metric in values]
-    sets = [DIMENSIONS_OF_AMOUNTS] if currency else DIMENSION_SETS
+    sets = [AMOUNT_DIMENSIONS] if currency else DIMENSION_SETS
     directive = {"Namespace": NAMESPACE, "Dimensions": [list(one) for one in sets], "Metrics": described}
     return {
         "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
@@ -100,3 +52,43 @@ def embedded(
         **({CURRENCY_DIMENSION: currency} if currency else {}),
         **{metric.name: value for metric, value in values.items()},
     }
+
+
+class MetricRecorder:
+    """Buffers the metrics of a process until they are flushed as log lines."""
+
+    def __init__(self, environment: str, service: str) -> None:
+        """``environment`` is the environment's suffix; ``service`` the emitting service, such as process_payment."""
+        self._environment = environment
+        self._service = service
+        self._values: dict[Metric, list[float]] = defaultdict(list)
+        self._amounts: dict[str, dict[Metric, float]] = defaultdict(dict)
+
+    def add(self, metric: Metric, value: float = 1.0) -> None:
+        """Buffer a value."""
+        self._values[metric].append(value)
+
+    def set_amount(self, metric: Metric, currency: str, value: float) -> None:
+        """Buffer an amount in minor units of its currency; it replaces one that is buffered already."""
+        self._amounts[currency][metric] = value
+
+    def buffered(self, metric: Metric) -> list[float]:
+        """The values of a metric since the last flush."""
+        return list(self._values.get(metric, ()))
+
+    def flush(self) -> None:
+        """Write and forget what is buffered: counts as their sums, other metrics with all their values."""
+        values, self._values = self._values, defaultdict(list)
+        amounts, self._amounts = self._amounts, defaultdict(dict)
+        for currency, of_currency in amounts.items():
+            self._write(of_currency, currency)
+        counts = {metric: sum(found) for metric, found in values.items() if metric.unit == "Count"}
+        if counts:
+            self._write(counts)
+        for metric, found in values.items():
+            if metric not in counts:
+                for start in range(0, len(found), MAX_VALUES_PER_LINE):
+                    self._write({metric: found[start : start + MAX_VALUES_PER_LINE]})
+
+    def _write(self, values: Mapping[Metric, float | Sequence[float]], currency: str | None = None) -> None:
+        logs.info("metrics", **embedded(self._environment, values, service=self._service, currency=currency))

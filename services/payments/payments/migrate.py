@@ -126,13 +126,17 @@ def _upgrade(connect: Connect, directory: Path) -> None:
     from sqlalchemy import NullPool, create_engine
     from sqlalchemy.exc import DBAPIError
 
-    engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
+    # The isolation level is named, or SQLAlchemy would leave the connection in the autocommit that it was opened with:
+    # a migration that fails half-way would not be rolled back.
+    engine = create_engine(
+        "postgresql+psycopg://", creator=connect, poolclass=NullPool, isolation_level="READ COMMITTED"
+    )
     configuration = Config()
     configuration.set_main_option("script_location", str(directory))
     with engine.connect() as connection:
         driver: Any = connection.connection.driver_connection
         _take_time(driver)
-        connection.commit()
+        driver.commit()
         configuration.attributes["connection"] = connection
         try:
             command.upgrade(configuration, "head")

@@ -1,9 +1,9 @@
-"""Money: a whole number of a currency's minor unit, such as cents, never a fraction."""
+"""Amounts of money: integers in minor units of a currency, such as cents, never fractions."""
 
 from __future__ import annotations
 
-LARGEST_AMOUNT = 999_999_999_999
-"""The most that one payment may be, in minor units: card networks have twelve digits for it (ISO 8583, field 4)."""
+MAX_AMOUNT = 999_999_999_999
+"""The largest amount of a payment, in minor units: card networks have twelve digits for it (ISO 8583, field 4)."""
 
 # ISO 4217, list one, without funds, metals and test codes: each currency with the digits of its minor unit.
 # https://www.six-group.com/en/products-services/financial-information/data-standards.html
@@ -22,4 +22,4 @@ DIGITS: dict[str, int] = {
     **dict.fromkeys(_WITH_TWO_DIGITS.split(), 2),
     **dict.fromkeys(_WITH_THREE_DIGITS.split(), 3),
 }
-"""The currencies that payments may be in, each with the digits of its minor unit: USD 2 (cents), JPY 0."""
+"""The currencies of payments, each with the number of digits of its minor unit: USD 2 (cents), JPY 0."""

@@ -1,4 +1,4 @@
-"""Errors as the API answers them: application/problem+json (RFC 9457). None quotes what the client has sent."""
+"""Error responses of the API: application/problem+json (RFC 9457). None quotes what the client has sent."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class InvalidValue(BaseModel):
-    """A value that is not allowed."""
+    """An invalid value of a request."""
 
-    pointer: str = Field(description="Where: a JSON pointer into the body, or the name of a header or parameter.")
-    detail: str = Field(description="What is allowed.")
+    pointer: str = Field(description="JSON pointer into the body, or the name of a header or parameter.")
+    detail: str = Field(description="Which values are valid.")
 
 
 class Problem(BaseModel):
-    """What went wrong (RFC 9457)."""
+    """An error (RFC 9457)."""
 
-    type: str = Field(description="Which kind of problem; it does not change.")
-    title: str
-    status: int
-    detail: str | None = None
-    correlation_id: str | None = Field(default=None, description="Name it when you ask us.")
-    errors: list[InvalidValue] | None = None
+    type: str = Field(description="URN of the kind of error. Stable: decide by this, not by the texts.")
+    title: str = Field(description="The kind of error in words.")
+    status: int = Field(description="The HTTP status code.")
+    detail: str | None = Field(default=None, description="What happened, and what to do.")
+    correlation_id: str | None = Field(default=None, description="Quote it in support requests.")
+    errors: list[InvalidValue] | None = Field(default=None, description="The invalid values of the request, if any.")
 
 
-class Refused(Exception):
-    """A request that gets an error as its answer."""
+class ApiError(Exception):
+    """A request is answered with a problem."""
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class Refused(Exception):
         errors: Sequence[InvalidValue] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
+        """``kind`` ends the problem's URN, such as not-found; ``detail`` tells the client what to do."""
         super().__init__(kind)
         self.kind = kind
         self.status = status
@@ -53,31 +54,31 @@ class Refused(Exception):
         self.headers = headers
 
 
-class Overloaded(Refused):
-    """There is no room for the request now."""
+class Overloaded(ApiError):
+    """The service has no capacity for the request now."""
 
-    def __init__(self, detail: str = "Too much is going on. Repeat the request with the same Idempotency-Key.") -> None:
+    def __init__(self, detail: str = "The service is overloaded; retry with the same Idempotency-Key.") -> None:
         super().__init__("overloaded", HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "1"})
 
 
-def answer(refused: Refused) -> Response:
-    """The answer to a request that is refused."""
+def problem_response(error: ApiError) -> Response:
+    """The HTTP response for an error."""
     content: dict[str, Any] = {
-        "type": f"urn:payments:problem:{refused.kind}",
-        "title": refused.kind.replace("-", " ").capitalize(),
-        "status": refused.status.value,
-        "detail": refused.detail,
+        "type": f"urn:payments:problem:{error.kind}",
+        "title": error.kind.replace("-", " ").capitalize(),
+        "status": error.status.value,
+        "detail": error.detail,
         "correlation_id": logs.correlation_id.get(),
     }
-    if refused.errors:
-        content["errors"] = [one.model_dump() for one in refused.errors]
-    return Response(json.dumps(content), refused.status, dict(refused.headers or {}), MEDIA_TYPE)
+    if error.errors:
+        content["errors"] = [one.model_dump() for one in error.errors]
+    return Response(json.dumps(content), error.status, dict(error.headers or {}), MEDIA_TYPE)
 
 
-def responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """What the OpenAPI document says of errors."""
+def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """The error responses of a route in the OpenAPI document."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    retry = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+    retry = {"Retry-After": {"description": "Seconds to wait before a retry.", "schema": {"type": "integer"}}}
     return {
         status.value: {
             "description": status.phrase,

@@ -1,89 +1,71 @@
-"""Sends the outbox to the queue: at least once, in batches, beside any number of other publishers.
+"""The outbox publisher: sends the messages of the outbox to the queue, at least once, next to any number of others.
 
-What was read stays locked until it is sent and deleted, in one transaction. A publisher that dies in between has sent
-what another will send again: who receives must be able to take a message twice.
+Messages are read under a lock, sent, and deleted in one transaction. A publisher that dies before the commit has sent
+messages that another one sends again: the consumer must accept a message twice.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payments import logs, metrics, repository
-from payments.database import AWS_CONFIG, Database
+from payments.database import Database
 from payments.messages import ProcessOperation
-from payments.repository import Connection, Letter
+from payments.queue import MAX_BATCH, Queue
+from payments.repository import Connection, OutboxMessage
+from shared.payment_metrics import OUTBOX_AGE
 
-BATCH = 10  # the most that SQS takes at once
-LETTERS = 10 * BATCH
-SECONDS_BETWEEN_LOOKS = 0.5
-MOST_SECONDS_BETWEEN_TRIES = 10.0
-SECONDS_BETWEEN_PURGES = 600.0
+MESSAGES_PER_TRANSACTION = 10 * MAX_BATCH
+POLL_SECONDS = 0.5
+MAX_RETRY_SECONDS = 10.0
+PURGE_SECONDS = 600.0
 KEYS_PER_PURGE = 5000
 
 
-class Queue:
-    """The queue of SQS that takes what is to be processed."""
-
-    def __init__(self, url: str, region: str) -> None:
-        make: Any = boto3.client
-        self._client = make("sqs", region_name=region, config=AWS_CONFIG)
-        self._url = url
-
-    def send(self, letters: Sequence[Letter]) -> list[int]:
-        """Send up to ten; the ids of those that the queue has."""
-        entries = [{"Id": str(letter.id), "MessageBody": _message(letter).to_json()} for letter in letters]
-        answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
-        for failed in answer.get("Failed", []):
-            logs.error("message refused by the queue", letter=failed["Id"], code=failed.get("Code"))
-        return [int(entry["Id"]) for entry in answer.get("Successful", [])]
-
-    def check(self) -> None:
-        """Raises whatever keeps the queue from being reached."""
-        self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
-
-
-def _message(letter: Letter) -> ProcessOperation:
-    return ProcessOperation(letter.operation_id, letter.payment_id, letter.correlation_id, letter.trace)
-
-
-def publish(connection: Connection, queue: Queue) -> list[Letter]:
-    """Send what the outbox holds, up to a hundred letters; returns those that were sent.
+def publish(connection: Connection, queue: Queue) -> list[OutboxMessage]:
+    """Send up to a hundred messages of the outbox, and delete them from it; returns those that were sent.
 
     Raises:
-        botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: the queue was not to be reached, not once.
+        botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: the queue could not be reached, and nothing
+            was sent.
     """
     sent: set[int] = set()
     with connection.transaction():
-        letters = repository.letters(connection, LETTERS)
-        for start in range(0, len(letters), BATCH):
+        messages = repository.lock_outbox_messages(connection, MESSAGES_PER_TRANSACTION)
+        for start in range(0, len(messages), MAX_BATCH):
+            bodies = {str(message.id): _body(message) for message in messages[start : start + MAX_BATCH]}
             try:
-                sent.update(queue.send(letters[start : start + BATCH]))
+                taken, failed = queue.send(bodies)
             except (BotoCoreError, ClientError):
                 if not sent:
                     raise
-                break  # what was sent is deleted first; the next look finds the others
+                break  # what was sent is deleted first; the next poll finds the rest
+            sent.update(int(id_) for id_ in taken)
+            for id_, code in failed.items():
+                logs.error("message rejected by the queue", outbox_id=id_, code=code)
         if sent:
-            repository.sent(connection, sorted(sent))
-    return [letter for letter in letters if letter.id in sent]
+            repository.delete_outbox_messages(connection, sorted(sent))
+    return [message for message in messages if message.id in sent]
+
+
+def _body(message: OutboxMessage) -> str:
+    return ProcessOperation(message.operation_id, message.payment_id, message.correlation_id, message.trace).to_json()
 
 
 class Publisher:
-    """A thread that keeps the outbox empty."""
+    """A thread that polls the outbox, and purges expired idempotency keys when the outbox is empty."""
 
-    def __init__(self, database: Database, queue: Queue, *, environment: str, keep_keys: timedelta) -> None:
-        """``keep_keys``: older idempotency keys are forgotten, which is done here beside."""
+    def __init__(self, database: Database, queue: Queue, *, environment: str, key_lifetime: timedelta) -> None:
+        """``environment`` is the environment's suffix, for metrics; ``key_lifetime`` is of idempotency keys."""
         self._database = database
         self._queue = queue
         self._environment = environment
-        self._keep_keys = keep_keys
+        self._key_lifetime = key_lifetime
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._stop_at = 0.0
@@ -92,15 +74,15 @@ class Publisher:
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
     def start(self) -> None:
-        """Begin to look after the outbox."""
+        """Start the thread."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Something was put into the outbox."""
+        """Poll at once: a message was put into the outbox."""
         self._wake.set()
 
     def stop(self, seconds: float) -> None:
-        """Send what is left, in so much time, and end."""
+        """Send what is left in the outbox, for at most ``seconds``, and end the thread."""
         self._stop_at = time.monotonic() + seconds
         self._stopping.set()
         self._wake.set()
@@ -112,15 +94,15 @@ class Publisher:
             try:
                 sent = self._publish()
                 pause = 0.0
-            except Exception as problem:  # noqa: BLE001 - whatever it is, letters must go on being sent
-                logs.error("outbox not sent", problem)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the outbox must go on being sent
+                logs.error("outbox not sent", error)
                 self._disconnect()
                 sent = 0
-                pause = min(max(pause * 2, SECONDS_BETWEEN_LOOKS), MOST_SECONDS_BETWEEN_TRIES)
+                pause = min(max(pause * 2, POLL_SECONDS), MAX_RETRY_SECONDS)
             if self._stopping.is_set() and (time.monotonic() > self._stop_at or not (sent or pause)):
                 break
             if not sent:
-                self._wait(pause or SECONDS_BETWEEN_LOOKS)
+                self._wait(pause or POLL_SECONDS)
         self._disconnect()
 
     def _wait(self, seconds: float) -> None:
@@ -133,13 +115,11 @@ class Publisher:
         sent = publish(self._connection, self._queue)
         if sent:
             now = datetime.now(UTC)
-            ages = [(now - letter.created_at) / timedelta(milliseconds=1) for letter in sent]
-            logs.info(
-                "outbox sent", letters=len(sent), **metrics.embedded(self._environment, {metrics.OUTBOX_AGE: ages})
-            )
+            ages = [(now - message.created_at) / timedelta(milliseconds=1) for message in sent]
+            logs.info("outbox sent", messages=len(sent), **metrics.embedded(self._environment, {OUTBOX_AGE: ages}))
         elif time.monotonic() > self._purge_at:
-            self._purge_at = time.monotonic() + SECONDS_BETWEEN_PURGES
-            repository.purge_keys(self._connection, self._keep_keys, KEYS_PER_PURGE)
+            self._purge_at = time.monotonic() + PURGE_SECONDS
+            repository.purge_idempotency_keys(self._connection, self._key_lifetime, KEYS_PER_PURGE)
         return len(sent)
 
     def _disconnect(self) -> None:

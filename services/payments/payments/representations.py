@@ -1,4 +1,4 @@
-"""What the API takes and answers, as JSON."""
+"""The API's request and response bodies, as JSON."""
 
 from __future__ import annotations
 
@@ -13,121 +13,117 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from payments import repository
 from payments.cards import holds_card_number
-from payments.money import DIGITS, LARGEST_AMOUNT
-from payments.states import Kind, Progress, State
+from payments.money import DIGITS, MAX_AMOUNT
+from payments.states import OperationKind, OperationStatus, PaymentStatus
 
 Currency = StrEnum("Currency", {code: code for code in sorted(DIGITS)})  # type: ignore[misc]
 
 
 def without_card_number(text: str) -> str:
-    """Refuse what looks like a card number."""
+    """Reject a text with a card number in it."""
     if holds_card_number(text):
-        raise ValueError("a card number is not allowed, here or anywhere; send the token that stands for the card")
+        raise ValueError("card numbers are not accepted; send the card's token")
     return text
 
 
 def as_integer(value: Any) -> Any:
-    """JSON knows one kind of number: 10.0 is 10. https://json-schema.org/draft/2020-12/json-schema-core#section-4.2.3."""
+    """JSON has one kind of number: 10.0 is 10. https://json-schema.org/draft/2020-12/json-schema-core#section-4.2.3."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 Amount = Annotated[
     int,
-    Field(strict=True, ge=1, le=LARGEST_AMOUNT, description="In minor units of the currency, such as cents."),
+    Field(strict=True, ge=1, le=MAX_AMOUNT, description="In minor units of the currency, such as cents."),
     BeforeValidator(as_integer),
 ]
 
 
-class Request(BaseModel):
-    """A body that a client sends: nothing unknown, and no type for another."""
+class RequestBody(BaseModel):
+    """A request body: unknown members are invalid, and so is a value of another type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Capture(StrEnum):
-    """When the amount is taken."""
+class CaptureMode(StrEnum):
+    """When the amount is captured."""
 
     AUTOMATIC = "automatic"
-    """At once."""
+    """With the authorization."""
     MANUAL = "manual"
-    """When a capture is asked for."""
+    """By a later request."""
 
 
-class PaymentRequest(Request):
-    """A payment that is to be taken."""
+class PaymentRequest(RequestBody):
+    """A payment to be taken."""
 
     amount: Amount
-    currency: Annotated[Currency, Field(description="ISO 4217.")]
+    currency: Annotated[Currency, Field(description="ISO 4217 code.")]
     token: Annotated[
         str,
         Field(
             pattern=r"^[A-Za-z0-9_-]{8,128}$",
-            description="What stands for the card at the acquirer. A card number is refused.",
+            description="The acquirer's token of the card. Card numbers are not accepted.",
         ),
         AfterValidator(without_card_number),
     ]
-    capture: Capture = Capture.AUTOMATIC
+    capture: Annotated[
+        CaptureMode,
+        Field(description="automatic captures with the authorization; manual waits for a request to capture."),
+    ] = CaptureMode.AUTOMATIC
     reference: Annotated[
         str | None,
-        Field(pattern=r"^[A-Za-z0-9_./-]{1,64}$", description="What you call it, such as the number of an order."),
+        Field(
+            pattern=r"^[A-Za-z0-9_./-]{1,64}$", description="Your own name for the payment, such as an order number."
+        ),
         AfterValidator(lambda text: text and without_card_number(text)),
     ] = None
 
 
-class CaptureRequest(Request):
-    """How much of what was authorized is to be taken; all of it, if nothing is said."""
+class CaptureRequest(RequestBody):
+    """A capture of an authorized payment: of the given amount, or of all of it. The rest is released."""
 
     amount: Amount | None = None
 
 
-class RefundRequest(Request):
-    """How much of what was captured is to be given back."""
+class RefundRequest(RequestBody):
+    """A refund of a captured payment, full or partial."""
 
     amount: Amount
 
 
-class VoidRequest(Request):
-    """Nothing: what was authorized is released altogether."""
+class VoidRequest(RequestBody):
+    """A void of an authorized payment: an empty object, as the whole authorization is released."""
 
 
 class Operation(BaseModel):
-    """Something that is asked of the acquirer."""
+    """An operation of a payment, which the acquirer performs or declines. Amounts are in minor units."""
 
     id: UUID
     payment_id: UUID
-    kind: Kind
+    kind: OperationKind
     amount: int
-    state: Progress
-    reason: str | None = Field(description="Of a refusal.")
+    status: OperationStatus = Field(description="pending until the acquirer has decided.")
+    reason: str | None = Field(description="Why it was declined or failed, such as insufficient_funds.")
     created_at: datetime
-    settled_at: datetime | None
+    completed_at: datetime | None = Field(description="When it left the status pending.")
 
     @classmethod
     def of(cls, stored: repository.Operation) -> Operation:
-        """As it is stored."""
-        return cls(
-            id=stored.id,
-            payment_id=stored.payment_id,
-            kind=stored.kind,
-            amount=stored.amount,
-            state=stored.state,
-            reason=stored.reason,
-            created_at=stored.created_at,
-            settled_at=stored.settled_at,
-        )
+        """The representation of a stored operation."""
+        return cls(**{name: getattr(stored, name) for name in cls.model_fields})
 
     @classmethod
-    def asked(cls, new: repository.NewOperation) -> Operation:
-        """As it is when it has just been asked for."""
+    def pending(cls, new: repository.NewOperation) -> Operation:
+        """The representation of an operation that is about to be stored."""
         return cls(
             id=new.id,
             payment_id=new.payment_id,
             kind=new.kind,
             amount=new.amount,
-            state=Progress.ASKED,
+            status=OperationStatus.PENDING,
             reason=None,
             created_at=new.created_at,
-            settled_at=None,
+            completed_at=None,
         )
 
 
@@ -135,11 +131,11 @@ class Payment(BaseModel):
     """A payment. Amounts are in minor units of the currency."""
 
     id: UUID
-    state: State
+    status: PaymentStatus
     amount: int
     currency: str
     captured_amount: int
-    refunding_amount: int = Field(description="Refunds that the acquirer has not answered yet.")
+    refunding_amount: int = Field(description="Sum of the pending refunds.")
     refunded_amount: int
     reference: str | None
     created_at: datetime
@@ -147,15 +143,15 @@ class Payment(BaseModel):
 
     @classmethod
     def of(cls, stored: repository.Payment) -> Payment:
-        """As it is stored."""
+        """The representation of a stored payment."""
         return cls(**_values(stored))
 
     @classmethod
     def accepted(cls, new: repository.NewPayment) -> Payment:
-        """As it is when it has just been accepted."""
+        """The representation of a payment that is about to be stored."""
         return cls(
             id=new.first.payment_id,
-            state=State.ACCEPTED,
+            status=PaymentStatus.ACCEPTED,
             amount=new.first.amount,
             currency=new.currency,
             captured_amount=0,
@@ -167,30 +163,32 @@ class Payment(BaseModel):
         )
 
 
-class PaymentInDetail(Payment):
-    """A payment with everything that was asked of the acquirer, the oldest first."""
+class PaymentWithOperations(Payment):
+    """A payment with all of its operations, oldest first."""
 
     operations: list[Operation]
 
     @classmethod
-    def with_operations(cls, stored: repository.Payment, operations: list[repository.Operation]) -> PaymentInDetail:
-        """As they are stored."""
+    def with_operations(
+        cls, stored: repository.Payment, operations: list[repository.Operation]
+    ) -> PaymentWithOperations:
+        """The representation of a stored payment and its operations."""
         return cls(**_values(stored), operations=[Operation.of(one) for one in operations])
 
 
-def _values(stored: repository.Payment) -> dict[str, object]:
+def _values(stored: repository.Payment) -> dict[str, Any]:
     return {name: getattr(stored, name) for name in Payment.model_fields}
 
 
-class Payments(BaseModel):
-    """A page of payments, the newest first."""
+class PaymentPage(BaseModel):
+    """A page of payments, newest first."""
 
     payments: list[Payment]
-    next_cursor: str | None = Field(description="Names the next page; null on the last one.")
+    next_cursor: str | None = Field(description="The cursor of the next page; null on the last one.")
 
 
 class Health(BaseModel):
-    """Whether all is well."""
+    """The result of a health check."""
 
     status: str
 
@@ -199,15 +197,15 @@ VERSION = b"\x01"
 
 
 def cursor_after(payment_id: UUID) -> str:
-    """A cursor for the page that begins behind a payment."""
+    """The cursor of the page that follows a payment."""
     return base64.urlsafe_b64encode(VERSION + payment_id.bytes).rstrip(b"=").decode()
 
 
 def payment_before(cursor: str) -> UUID:
-    """The payment behind which a page begins.
+    """The payment that a cursor's page follows.
 
     Raises:
-        ValueError: it is no cursor of ours.
+        ValueError: it is no cursor of this API.
     """
     try:
         read = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)

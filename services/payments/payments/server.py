@@ -1,7 +1,8 @@
-"""The process that serves the API: how it begins, and how it ends without losing a request.
+"""The server process of the API: how it starts, and how it stops without losing a request.
 
-On SIGTERM it goes on taking requests for a while, as the load balancer still sends some, and asks clients to close
-their connections; then it takes no more, ends those under way, sends what is left in the outbox, and is gone.
+On SIGTERM it drains: it still accepts requests for a while, as the load balancer still sends some, and has clients
+close their connections. Then it accepts no more, completes those that are running, sends what is left in the outbox,
+and ends.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from payments import api, logs, tls, tracing
+from payments import application, logs, tls, tracing
 from payments.database import Database, Pool
-from payments.gate import Gate
-from payments.publisher import Publisher, Queue
+from payments.limiter import ConcurrencyLimiter
+from payments.publisher import Publisher
+from payments.queue import Queue
+from payments.service import Service
 from payments.settings import DatabaseSettings, ServiceSettings
 
-# Longer than a load balancer's idle timeout of 60 s: it is the one to close an idle connection.
+# Longer than a load balancer's idle timeout of 60 s, so that it is the load balancer that closes an idle connection.
 KEEP_ALIVE_SECONDS = 75
 BACKLOG = 1024
 
@@ -29,7 +32,7 @@ def serve(settings: ServiceSettings, database_settings: DatabaseSettings) -> Non
     """Serve until SIGTERM or SIGINT."""
     tracing.configure("payments")
     database = database_settings.database(settings.aws_region)
-    queue = Queue(settings.queue_url, settings.aws_region)
+    queue = Queue(settings.queue_url, region=settings.aws_region)
     publisher = _publisher(settings, database, queue) if settings.publishes else None
     connections = database_settings.connections - (1 if publisher else 0)
     pool = Pool(database, connections)
@@ -42,16 +45,19 @@ def serve(settings: ServiceSettings, database_settings: DatabaseSettings) -> Non
 
 
 def _publisher(settings: ServiceSettings, database: Database, queue: Queue) -> Publisher:
-    return Publisher(database, queue, environment=settings.environment_suffix, keep_keys=settings.keep_keys)
+    return Publisher(database, queue, environment=settings.environment_suffix, key_lifetime=settings.key_lifetime)
 
 
 async def _serve(
     settings: ServiceSettings, pool: Pool, connections: int, queue: Queue, publisher: Publisher | None
 ) -> None:
-    gate = Gate(
-        pool, connections=connections, waiting=settings.waiting_requests, waiting_seconds=settings.waiting_seconds
+    limiter = ConcurrencyLimiter(
+        pool,
+        connections=connections,
+        max_waiting=settings.waiting_requests,
+        max_wait_seconds=settings.waiting_seconds,
     )
-    app = api.create(settings, api.Service(settings, gate, queue, publisher))
+    app = application.create(settings, Service(settings, limiter, queue, publisher))
     if publisher:
         publisher.start()
 
@@ -59,7 +65,7 @@ async def _serve(
         app.state.draining = True
 
     await _Server(_configuration(settings, app), drain, settings.drain_seconds).serve()
-    gate.close()
+    limiter.close()
     if publisher:
         await asyncio.to_thread(publisher.stop, settings.stop_seconds)
 
@@ -86,7 +92,7 @@ def _configuration(settings: ServiceSettings, app: object) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, with a time between the signal and the end in which requests are still taken."""
+    """Uvicorn with a drain period between the signal and the shutdown."""
 
     def __init__(self, config: uvicorn.Config, drain: Callable[[], None], drain_seconds: float) -> None:
         super().__init__(config)
@@ -97,26 +103,27 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Begin to end at the first signal, and end at once at the second.
+        """Drain at the first signal, and shut down at once at the second.
 
-        Uvicorn's own raises the signal again once all is served, which would end the process before the outbox is sent.
+        Uvicorn's own method raises the signal again after the shutdown, which would end the process before the outbox
+        is sent.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._begin_to_end)
+            self._loop.add_signal_handler(number, self._stop)
         try:
             yield
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.remove_signal_handler(number)
-                signal.signal(number, signal.SIG_IGN)  # the end has begun
+                signal.signal(number, signal.SIG_IGN)  # the process is ending already
 
-    def _begin_to_end(self) -> None:
+    def _stop(self) -> None:
         if self._drain_until_exit is None:
-            logs.info("stopping", drain_seconds=self._drain_seconds)
+            logs.info("draining", drain_seconds=self._drain_seconds)
             self._drain()
-            self._drain_until_exit = self._loop.call_later(self._drain_seconds, self._end)
+            self._drain_until_exit = self._loop.call_later(self._drain_seconds, self._exit)
         else:
-            self._end()
+            self._exit()
 
-    def _end(self) -> None:
+    def _exit(self) -> None:
         self.should_exit = True

@@ -15,44 +15,44 @@ from payments.database import Database, IamLogin, Login, SecretLogin
 
 
 class Misconfigured(Exception):
-    """Settings are missing or wrong; the message has a line for each, and no value of one."""
+    """Settings are missing or invalid. The message has a line for each, without its value."""
 
 
 class DatabaseLogin(StrEnum):
-    """How the service logs in to the database."""
+    """How a process authenticates to the database."""
 
     IAM = "iam"
     SECRET = "secret"  # noqa: S105 - where from, not what
 
 
 class DatabaseSettings(BaseSettings):
-    """Where the database is. Variables begin with DATABASE_, such as DATABASE_HOST."""
+    """The database. Variables begin with DATABASE_, such as DATABASE_HOST."""
 
     model_config = SettingsConfigDict(env_prefix="database_", frozen=True, hide_input_in_errors=True)
 
     host: Annotated[str, Field(min_length=1)]
-    """The writer's endpoint."""
+    """The endpoint of the writer."""
     port: Annotated[int, Field(ge=1, le=65_535)] = 5432
     name: Annotated[str, Field(min_length=1)] = "payments"
     login: DatabaseLogin = DatabaseLogin.IAM
     user: str | None = None
-    """Who logs in by IAM."""
+    """The database user, for a login by IAM."""
     secret_arn: str | None = None
-    """The secret, for a login by secret: its JSON holds username and password."""
+    """The secret with username and password as JSON, for a login by secret."""
     ca_file: Path = Path("/etc/ssl/certs/rds-global-bundle.pem")
-    """The authorities that may vouch for the server, as PEM."""
+    """The CA certificates that the server's certificate is verified with, as PEM."""
     connections: Annotated[int, Field(ge=2, le=200)] = 10
-    """Connections that one process holds, the publisher's included."""
+    """The most connections of a process, the publisher's included."""
 
     @model_validator(mode="after")
-    def _has_what_its_login_needs(self) -> DatabaseSettings:
+    def _require_what_the_login_needs(self) -> DatabaseSettings:
         needed = {DatabaseLogin.IAM: "user", DatabaseLogin.SECRET: "secret_arn"}[self.login]
         if not getattr(self, needed):
             raise ValueError(f"DATABASE_{needed.upper()} is needed for a login by {self.login}")
         return self
 
     def database(self, region: str, *, application: str = "payments") -> Database:
-        """The database that the settings name."""
+        """The database of these settings; ``application`` names the process in its views and logs."""
         return Database(
             host=self.host,
             port=self.port,
@@ -69,58 +69,63 @@ class DatabaseSettings(BaseSettings):
 
 
 class ServiceSettings(BaseSettings):
-    """Everything else. Variables are named after the fields, in capitals."""
+    """The API and the publisher. Variables are named after the fields, in capitals."""
 
     model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
 
     aws_region: Annotated[str, Field(min_length=1)]
     environment_suffix: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
-    """Names the environment in metrics."""
+    """The environment's suffix, for metrics."""
     queue_url: Annotated[str, Field(min_length=1)]
-    """The queue of SQS that takes what is to be processed."""
+    """The SQS queue of operations to be processed."""
     https_port: Annotated[int, Field(ge=1, le=65_535)] = 8443
     http_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
-    """If given, the service listens here without TLS, and not on https_port: for measurements on one machine."""
+    """If given, the service listens on it without TLS, instead of https_port: for measurements on one machine."""
     listen: str = "0.0.0.0"  # noqa: S104 - a container's own network
     waiting_requests: Annotated[int, Field(ge=1, le=10_000)] = 100
-    """Requests that may wait for a connection to the database; what comes on top is answered 503."""
+    """Requests that may wait for a database connection; any more get a 503."""
     waiting_seconds: Annotated[float, Field(gt=0, le=30)] = 2.0
-    """How long one may wait, before it is answered 503."""
+    """How long a request may wait for a database connection before it gets a 503."""
     request_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
-    """How long a client may take to send a request's body."""
+    """How long a client may take to send a request body."""
     drain_seconds: Annotated[float, Field(ge=0, le=60)] = 5.0
-    """How long new requests are still taken after SIGTERM: until the load balancer knows that the task leaves."""
+    """How long requests are still accepted after SIGTERM: until the load balancer has deregistered the task."""
     stop_seconds: Annotated[float, Field(ge=1, le=110)] = 30.0
-    """How long requests under way, and then the outbox, have after that. ECS ends the task after 120 s altogether."""
+    """How long running requests, and then the outbox, have after that. ECS kills the task 120 s after SIGTERM."""
     publishes: bool = True
     """Whether this process sends the outbox to the queue."""
     idempotency_days: Annotated[int, Field(ge=1, le=30)] = 3
-    """How long a key is known."""
+    """Lifetime of an idempotency key."""
 
     @property
-    def keep_keys(self) -> timedelta:
-        """How long an idempotency key is known."""
+    def key_lifetime(self) -> timedelta:
+        """Lifetime of an idempotency key."""
         return timedelta(days=self.idempotency_days)
 
 
-class MigrationSettings(BaseSettings):
-    """What migrating needs beside the database."""
+class RegionSettings(BaseSettings):
+    """The AWS region."""
 
     model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
 
     aws_region: Annotated[str, Field(min_length=1)]
+
+
+class MigrationSettings(RegionSettings):
+    """What a migration needs in addition to the database."""
+
     application_role: str | None = None
-    """The database role that the service, or each of its alternating users, has."""
+    """The database role that is granted the application's rights; users of the service are members of it."""
 
 
 S = TypeVar("S", bound=BaseSettings)
 
 
 def read(kind: type[S]) -> S:
-    """The settings that the environment variables say.
+    """Read settings from the environment variables.
 
     Raises:
-        Misconfigured: a line for each that is missing or wrong.
+        Misconfigured: a line for each variable that is missing or invalid.
     """
     try:
         return kind()

@@ -1,7 +1,8 @@
-"""What a payment goes through: the states, and the one table of transitions between them.
+"""The state machine of a payment: its statuses, and the one table of transitions between them.
 
-A payment changes only by its operations: each is asked of the acquirer once, and answered once. The database holds the
-same table (:mod:`payments.migrations`) and refuses what is not in it; a test holds the two against each other.
+A payment changes only through its operations. An operation is pending until the acquirer's decision is stored, and then
+never changes again. The database holds the same table (:mod:`payments.migrations`) and rejects any other change; a test
+holds the two against each other.
 """
 
 from __future__ import annotations
@@ -10,31 +11,31 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class State(StrEnum):
-    """Where a payment stands."""
+class PaymentStatus(StrEnum):
+    """The status of a payment."""
 
     ACCEPTED = "accepted"
-    """It is stored and will be processed; the acquirer has not answered yet."""
+    """Stored, and to be processed: the acquirer has not decided yet."""
     AUTHORIZED = "authorized"
-    """The amount is reserved, and waits for its capture."""
+    """The amount is reserved on the card, and can be captured or voided."""
     CAPTURING = "capturing"
-    """The capture is asked for."""
+    """A capture is pending."""
     CAPTURED = "captured"
-    """The amount, or a part of it, is taken."""
+    """The amount, or a part of it, was captured."""
     REFUNDED = "refunded"
-    """All that was captured is given back."""
+    """Everything that was captured is refunded."""
     VOIDING = "voiding"
-    """The end of the reservation is asked for."""
+    """A void is pending."""
     VOIDED = "voided"
-    """The reservation is ended, nothing was taken."""
-    REFUSED = "refused"
-    """The acquirer said no."""
+    """The authorization was released; nothing was captured."""
+    DECLINED = "declined"
+    """The acquirer declined the payment."""
     FAILED = "failed"
-    """Given up: the acquirer does not know of it, so nothing was taken."""
+    """Given up: the acquirer has no record of it, so nothing was charged."""
 
 
-class Kind(StrEnum):
-    """What an acquirer can be asked for."""
+class OperationKind(StrEnum):
+    """What the acquirer can be requested to do."""
 
     AUTHORIZATION = "authorization"
     SALE = "sale"
@@ -44,58 +45,58 @@ class Kind(StrEnum):
     REFUND = "refund"
 
 
-class Progress(StrEnum):
-    """Where an operation stands: asked, and then one of the others for good."""
+class OperationStatus(StrEnum):
+    """The status of an operation: pending, and then one of the others for good."""
 
-    ASKED = "asked"
+    PENDING = "pending"
     SUCCEEDED = "succeeded"
-    REFUSED = "refused"
-    """The acquirer said no."""
+    DECLINED = "declined"
+    """The acquirer declined it."""
     FAILED = "failed"
-    """Given up: the acquirer does not know of it."""
+    """Given up: the acquirer has no record of it."""
 
 
 class Event(StrEnum):
-    """What befalls a payment: the progress of one of its operations."""
+    """What happens to a payment: one of its operations enters a status."""
 
-    ASKED = "asked"
+    PENDING = "pending"
     SUCCEEDED = "succeeded"
-    COMPLETED = "completed"
-    """A refund has succeeded, and with it all that was captured is given back."""
-    REFUSED = "refused"
+    FULLY_REFUNDED = "fully_refunded"
+    """A refund succeeded, and with it everything that was captured is refunded."""
+    DECLINED = "declined"
     FAILED = "failed"
 
 
 class Transition(NamedTuple):
-    """A payment in ``origin`` goes to ``target`` when this befalls an operation of this kind."""
+    """A payment goes from ``origin`` to ``target`` when the event happens to an operation of this kind."""
 
-    kind: Kind
+    kind: OperationKind
     event: Event
-    origin: State
-    target: State
+    origin: PaymentStatus
+    target: PaymentStatus
 
 
 TRANSITIONS = (
-    Transition(Kind.AUTHORIZATION, Event.ASKED, State.ACCEPTED, State.ACCEPTED),
-    Transition(Kind.AUTHORIZATION, Event.SUCCEEDED, State.ACCEPTED, State.AUTHORIZED),
-    Transition(Kind.AUTHORIZATION, Event.REFUSED, State.ACCEPTED, State.REFUSED),
-    Transition(Kind.AUTHORIZATION, Event.FAILED, State.ACCEPTED, State.FAILED),
-    Transition(Kind.SALE, Event.ASKED, State.ACCEPTED, State.ACCEPTED),
-    Transition(Kind.SALE, Event.SUCCEEDED, State.ACCEPTED, State.CAPTURED),
-    Transition(Kind.SALE, Event.REFUSED, State.ACCEPTED, State.REFUSED),
-    Transition(Kind.SALE, Event.FAILED, State.ACCEPTED, State.FAILED),
-    Transition(Kind.CAPTURE, Event.ASKED, State.AUTHORIZED, State.CAPTURING),
-    Transition(Kind.CAPTURE, Event.SUCCEEDED, State.CAPTURING, State.CAPTURED),
-    Transition(Kind.CAPTURE, Event.REFUSED, State.CAPTURING, State.AUTHORIZED),
-    Transition(Kind.CAPTURE, Event.FAILED, State.CAPTURING, State.AUTHORIZED),
-    Transition(Kind.VOID, Event.ASKED, State.AUTHORIZED, State.VOIDING),
-    Transition(Kind.VOID, Event.SUCCEEDED, State.VOIDING, State.VOIDED),
-    Transition(Kind.VOID, Event.REFUSED, State.VOIDING, State.AUTHORIZED),
-    Transition(Kind.VOID, Event.FAILED, State.VOIDING, State.AUTHORIZED),
-    Transition(Kind.REFUND, Event.ASKED, State.CAPTURED, State.CAPTURED),
-    Transition(Kind.REFUND, Event.SUCCEEDED, State.CAPTURED, State.CAPTURED),
-    Transition(Kind.REFUND, Event.COMPLETED, State.CAPTURED, State.REFUNDED),
-    Transition(Kind.REFUND, Event.REFUSED, State.CAPTURED, State.CAPTURED),
-    Transition(Kind.REFUND, Event.FAILED, State.CAPTURED, State.CAPTURED),
+    Transition(OperationKind.AUTHORIZATION, Event.PENDING, PaymentStatus.ACCEPTED, PaymentStatus.ACCEPTED),
+    Transition(OperationKind.AUTHORIZATION, Event.SUCCEEDED, PaymentStatus.ACCEPTED, PaymentStatus.AUTHORIZED),
+    Transition(OperationKind.AUTHORIZATION, Event.DECLINED, PaymentStatus.ACCEPTED, PaymentStatus.DECLINED),
+    Transition(OperationKind.AUTHORIZATION, Event.FAILED, PaymentStatus.ACCEPTED, PaymentStatus.FAILED),
+    Transition(OperationKind.SALE, Event.PENDING, PaymentStatus.ACCEPTED, PaymentStatus.ACCEPTED),
+    Transition(OperationKind.SALE, Event.SUCCEEDED, PaymentStatus.ACCEPTED, PaymentStatus.CAPTURED),
+    Transition(OperationKind.SALE, Event.DECLINED, PaymentStatus.ACCEPTED, PaymentStatus.DECLINED),
+    Transition(OperationKind.SALE, Event.FAILED, PaymentStatus.ACCEPTED, PaymentStatus.FAILED),
+    Transition(OperationKind.CAPTURE, Event.PENDING, PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURING),
+    Transition(OperationKind.CAPTURE, Event.SUCCEEDED, PaymentStatus.CAPTURING, PaymentStatus.CAPTURED),
+    Transition(OperationKind.CAPTURE, Event.DECLINED, PaymentStatus.CAPTURING, PaymentStatus.AUTHORIZED),
+    Transition(OperationKind.CAPTURE, Event.FAILED, PaymentStatus.CAPTURING, PaymentStatus.AUTHORIZED),
+    Transition(OperationKind.VOID, Event.PENDING, PaymentStatus.AUTHORIZED, PaymentStatus.VOIDING),
+    Transition(OperationKind.VOID, Event.SUCCEEDED, PaymentStatus.VOIDING, PaymentStatus.VOIDED),
+    Transition(OperationKind.VOID, Event.DECLINED, PaymentStatus.VOIDING, PaymentStatus.AUTHORIZED),
+    Transition(OperationKind.VOID, Event.FAILED, PaymentStatus.VOIDING, PaymentStatus.AUTHORIZED),
+    Transition(OperationKind.REFUND, Event.PENDING, PaymentStatus.CAPTURED, PaymentStatus.CAPTURED),
+    Transition(OperationKind.REFUND, Event.SUCCEEDED, PaymentStatus.CAPTURED, PaymentStatus.CAPTURED),
+    Transition(OperationKind.REFUND, Event.FULLY_REFUNDED, PaymentStatus.CAPTURED, PaymentStatus.REFUNDED),
+    Transition(OperationKind.REFUND, Event.DECLINED, PaymentStatus.CAPTURED, PaymentStatus.CAPTURED),
+    Transition(OperationKind.REFUND, Event.FAILED, PaymentStatus.CAPTURED, PaymentStatus.CAPTURED),
 )
-"""All that can befall a payment. What is not here is refused, by the database too."""
+"""Every change that a payment can make."""

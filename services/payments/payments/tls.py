@@ -1,7 +1,7 @@
-"""The listener's certificate: made when the service starts, of its own, and kept nowhere.
+"""The listener's TLS certificate: self-signed, made when the process starts, and never stored.
 
-A load balancer encrypts what it sends to a task and takes any certificate, so nothing would be gained by one that an
-authority has signed, and a key that is in no image and on no disk cannot be taken from there.
+A load balancer encrypts its connections to targets without verifying their certificates, so a CA-signed one would add
+nothing. A private key that is in no image and on no disk cannot be stolen from there.
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html
 """
 
@@ -17,13 +17,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 NAME = "payments"
-LIFETIME = timedelta(days=3650)  # of a task; nobody looks at it
+LIFETIME = timedelta(days=3650)  # longer than any task runs
 
 
 def server_context() -> ssl.SSLContext:
-    """TLS 1.2 or newer with a new key, which never leaves memory.
+    """A context for TLS 1.2 or newer with a new key, which never leaves memory.
 
-    OpenSSL reads a key from a file: here one that is anonymous and in memory, as the task's root is read-only.
+    OpenSSL loads a key from a file: here an anonymous one in memory, as the task's root is read-only.
     https://man7.org/linux/man-pages/man2/memfd_create.2.html
     """
     key = ec.generate_private_key(ec.SECP256R1())

@@ -1,8 +1,8 @@
-"""Traces by OpenTelemetry: a span a request, and its context in the message that asks for processing.
+"""Traces by OpenTelemetry: a span for each request, whose context goes into the queue's message.
 
-Without OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT nothing is recorded, and next to nothing is
-spent. Both may name a collector beside the service, or AWS X-Ray itself, and then requests are signed with the task's
-role: https://xray.REGION.amazonaws.com/v1/traces. What part is sampled says OTEL_TRACES_SAMPLER.
+Nothing is recorded without OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT. Each names a collector,
+or AWS X-Ray itself (https://xray.REGION.amazonaws.com/v1/traces): then requests are signed with the task's role.
+OTEL_TRACES_SAMPLER sets the sampling rate.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-OTLPEndpoint.html
 """
 
@@ -23,17 +23,17 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 XRAY = re.compile(r"xray\.([a-z0-9-]+)\.amazonaws\.com")
-TRACE_CONTEXT = ("traceparent",)  # tracestate is not kept: it is whatever a client writes
+TRACE_CONTEXT = ("traceparent",)  # tracestate is dropped: a client may write anything into it
 
 _propagator = TraceContextTextMapPropagator()
 _tracer = trace.get_tracer("payments")
 
 
 def configure(service: str) -> None:
-    """Record spans and send them on, if the environment says where to."""
+    """Record spans and export them, if the environment names an endpoint."""
     if not any(os.environ.get(name) for name in ENDPOINTS):
         return
-    # Only here: loading them takes its time, and functions that share this package do not have them.
+    # Imported here: they are slow to load, and the functions that include this package do not have them.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -45,7 +45,7 @@ def configure(service: str) -> None:
 
 
 def signing_session() -> Any:
-    """Signs what goes to X-Ray as any call of AWS; what goes elsewhere it leaves as it is."""
+    """A session of requests that signs requests to X-Ray by SigV4, and leaves others as they are."""
     import botocore.session
     import requests
     from botocore.auth import SigV4Auth
@@ -68,15 +68,15 @@ def signing_session() -> Any:
 
 @contextmanager
 def request(headers: Mapping[str, str]) -> Iterator[Span]:
-    """The span of a request, below the caller's if it names one."""
+    """The span of a request, a child of the caller's span if the request names one."""
     carrier = {name: headers[name] for name in TRACE_CONTEXT if TRACEPARENT.fullmatch(headers.get(name, ""))}
     context = _propagator.extract(carrier) if carrier else None
     with _tracer.start_as_current_span("request", context, SpanKind.SERVER) as span:
         yield span
 
 
-def answered(span: Span, method: str, route: str | None, status: int) -> None:
-    """Say of a request's span what it was, by the route as it is written in the code."""
+def record_response(span: Span, method: str, route: str | None, status: int) -> None:
+    """Name a request's span after the route's template, and record the response's status."""
     if not span.is_recording():
         return
     span.update_name(f"{method} {route}" if route else method)
@@ -88,7 +88,7 @@ def answered(span: Span, method: str, route: str | None, status: int) -> None:
 
 
 def traceparent() -> str | None:
-    """The current span for another process, if there is one that is recorded."""
+    """The W3C traceparent of the current span, if it is recorded."""
     if not trace.get_current_span().get_span_context().is_valid:
         return None
     carrier: dict[str, str] = {}

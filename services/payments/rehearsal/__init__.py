@@ -1,1 +1,1 @@
-"""What stands in for the rest of the world when the payments service is tried: an acquirer, customers, accidents."""
+"""The simulated outside of the payments service, for tests and load tests: an acquirer that injects faults."""

@@ -1,17 +1,18 @@
-"""A simulated acquirer that behaves as badly as real ones do: `python -m rehearsal.acquirer --port 7700`.
+"""A simulated acquirer that injects the faults of real ones: `python -m rehearsal.acquirer --port 7700`.
 
-What befalls a request depends on the seed, its key and how often the key has come, so that a run can be repeated:
+The fault of a request depends on the seed, on its key and on how often the key was sent, so that a run can be repeated:
 
-- failing: 500, 502 or 503 before anything is done;
-- broken: the same for each request with the key, which therefore never succeeds;
-- slow: the right answer, late;
-- lost: the thing is done, and the connection breaks without an answer;
-- silent: the thing is done, and no answer comes before the client has given up;
-- twice: the right answer comes a second time on the same connection, as if it were that of the next request;
-- declined: the acquirer's own no, which depends on the key alone.
+- failing: 500, 502 or 503 before anything is performed;
+- broken: the same for every request with the key, which therefore never succeeds;
+- slow: a valid response, late;
+- lost: the operation is performed, and the connection breaks without a response;
+- silent: the operation is performed, and no response comes before the client times out;
+- twice: the response is sent twice on the connection, the second time as if it were the next request's.
 
-Its book is read at /_book (totals) and /_book/entries, and how it behaves is changed by PUT /_behaviour. It is one
-process with one thread: a request that waits is a timer, so ten thousand of them are no burden.
+No fault, but configured alike: declined, the share of operations that the acquirer declines, by the key alone.
+
+GET /_book returns the totals of its book and GET /_book/entries the entries; PUT /_behaviour changes the faults. It is
+one process with one thread, in which a waiting request is a timer: ten thousand of them are no load.
 """
 
 from __future__ import annotations
@@ -27,24 +28,24 @@ import httptools
 import uvloop
 from pydantic import BaseModel, ConfigDict, Field
 
-from rehearsal.book import Book, Refused
+from rehearsal.book import BAD_REQUEST, Book, InvalidRequest
 
 HOST = "127.0.0.1"
 SILENT_SECONDS = 3600.0
 REASONS = ("insufficient_funds", "do_not_honor", "expired_card")
 FAILURES = (500, 502, 503)
-BAD_REQUEST, NOT_FOUND = 400, 404
+NOT_FOUND = 404
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class Behaviour(BaseModel):
-    """Shares in percent, and seconds."""
+    """The shares of faults, and response times."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 1
-    out_of_order: bool = False
-    """Whether everything fails for the time being."""
+    down: bool = False
+    """Whether every request fails."""
     failing_percent: Percent = 0.0
     broken_percent: Percent = 0.0
     slow_percent: Percent = 0.0
@@ -53,89 +54,90 @@ class Behaviour(BaseModel):
     twice_percent: Percent = 0.0
     declined_percent: Percent = 0.0
     seconds: Annotated[float, Field(ge=0)] = 0.0
-    """How long an answer takes; half as long to half as long again, by chance."""
+    """Response time, on average: from half to one and a half of it, at random."""
     slow_seconds: Annotated[float, Field(ge=0)] = 2.0
-    """How much longer a slow one takes."""
+    """How much longer a slow response takes."""
 
-    def of(self, key: str, times: int) -> str:
-        """What befalls the request that is the ``times``-th with its key, or nothing."""
-        if self.out_of_order:
+    def fault(self, key: str, number: int) -> str:
+        """The fault of the ``number``-th request with a key; empty where it has none."""
+        if self.down:
             return "failing"
         broken = random.Random(f"{self.seed}:{key}:broken").uniform(0, 100)  # noqa: S311 - no secret
         if broken < self.broken_percent:
             return "failing"
-        drawn = random.Random(f"{self.seed}:{key}:{times}").uniform(0, 100)  # noqa: S311 - no secret
+        drawn = random.Random(f"{self.seed}:{key}:{number}").uniform(0, 100)  # noqa: S311 - no secret
         for name in ("failing", "slow", "lost", "silent", "twice"):
             drawn -= getattr(self, f"{name}_percent")
             if drawn < 0:
                 return name
         return ""
 
-    def declined_for(self, key: str) -> str:
-        """The reason why what comes with this key is declined, or nothing."""
+    def decline_reason(self, key: str) -> str:
+        """The reason for which the operation of a key is declined; empty where it is approved."""
         chance = random.Random(f"{self.seed}:{key}")  # noqa: S311 - no secret
         return chance.choice(REASONS) if chance.uniform(0, 100) < self.declined_percent else ""
 
 
 class Simulator:
-    """The acquirer: its book, its behaviour, and how many requests are with it."""
+    """The acquirer: its book, its behaviour, and the number of requests that wait for a response."""
 
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
         self.book = Book()
-        self.befell: dict[str, int] = {}
+        self.faults: dict[str, int] = {}
         self.in_flight = 0
-        self.most_in_flight = 0
+        self.max_in_flight = 0
 
-    def operate(self, connection: Connection, key: str, body: bytes) -> None:
-        """Answer a request for an operation, or do not."""
-        times = self.book.asked[key] + 1
-        what = self.behaviour.of(key, times) if key else ""
-        self.befell[what] = self.befell.get(what, 0) + 1
-        if what == "failing":
-            self.book.asked[key] += 1
-            connection.answer(FAILURES[times % len(FAILURES)], {"problem": "out of order"})
+    def handle_operation(self, connection: Connection, key: str, body: bytes) -> None:
+        """Handle a request to perform an operation, with or without a response."""
+        number = self.book.requests[key] + 1
+        fault = self.behaviour.fault(key, number) if key else ""
+        self.faults[fault] = self.faults.get(fault, 0) + 1
+        if fault == "failing":
+            self.book.requests[key] += 1
+            connection.respond(FAILURES[number % len(FAILURES)], {"problem": "down"})
             return
         try:
-            asked = json.loads(body)
-            if not (key and isinstance(asked, dict)):
-                raise Refused(BAD_REQUEST, "a key and an object are needed")
-            entry = self.book.enter(key, asked, self.behaviour.declined_for(key))
-        except (ValueError, Refused) as error:
-            connection.answer(error.status if isinstance(error, Refused) else BAD_REQUEST, {"problem": str(error)})
+            request = json.loads(body)
+            if not (key and isinstance(request, dict)):
+                raise InvalidRequest(BAD_REQUEST, "a key and a JSON object are required")
+            entry = self.book.enter(key, request, self.behaviour.decline_reason(key))
+        except (ValueError, InvalidRequest) as error:
+            status = error.status if isinstance(error, InvalidRequest) else BAD_REQUEST
+            connection.respond(status, {"problem": str(error)})
             return
-        self._answer(connection, what, entry.answer(), key, times)
+        self._respond(connection, fault, entry.response(), key, number)
 
-    def _answer(self, connection: Connection, what: str, answer: dict[str, Any], key: str, times: int) -> None:
+    def _respond(self, connection: Connection, fault: str, body: dict[str, Any], key: str, number: int) -> None:
         behaviour = self.behaviour
-        chance = random.Random(f"{behaviour.seed}:{key}:{times}:seconds").uniform(0.5, 1.5)  # noqa: S311 - no secret
-        seconds = behaviour.seconds * chance + (behaviour.slow_seconds if what == "slow" else 0.0)
-        if what == "lost":
-            connection.later(seconds, connection.abort)
-        elif what == "silent":
-            connection.later(SILENT_SECONDS, connection.abort)
+        factor = random.Random(f"{behaviour.seed}:{key}:{number}:seconds").uniform(0.5, 1.5)  # noqa: S311 - no secret
+        seconds = behaviour.seconds * factor + (behaviour.slow_seconds if fault == "slow" else 0.0)
+        if fault == "lost":
+            connection.schedule(seconds, connection.abort)
+        elif fault == "silent":
+            connection.schedule(SILENT_SECONDS, connection.abort)
         else:
-            connection.later(seconds, lambda: connection.answer(200, answer, times=2 if what == "twice" else 1))
+            connection.schedule(seconds, lambda: connection.respond(200, body, times=2 if fault == "twice" else 1))
 
-    def other(self, connection: Connection, method: str, path: str, body: bytes) -> None:
-        """Answer what is not an operation."""
+    def handle_other(self, connection: Connection, method: str, path: str, body: bytes) -> None:
+        """Handle a request for anything else."""
         if method == "GET" and path.startswith("/v1/operations/"):
             entry = self.book.entries.get(path.rpartition("/")[2])
-            connection.answer(200 if entry else NOT_FOUND, entry.answer() if entry else {"problem": "not known"})
+            connection.respond(200 if entry else NOT_FOUND, entry.response() if entry else {"problem": "not found"})
         elif method == "PUT" and path == "/_behaviour":
             self.behaviour = Behaviour.model_validate_json(body)
-            connection.answer(200, self.behaviour.model_dump())
+            connection.respond(200, self.behaviour.model_dump())
         elif path == "/_book":
-            more = {"befell": self.befell, "in_flight": self.in_flight, "most_in_flight": self.most_in_flight}
-            connection.answer(200, {**self.book.summary(), **more})
+            more = {"faults": self.faults, "in_flight": self.in_flight, "max_in_flight": self.max_in_flight}
+            connection.respond(200, {**self.book.summary(), **more})
         elif path == "/_book/entries":
-            connection.answer(200, [{**one.answer(), "subject": one.subject} for one in self.book.entries.values()])
+            connection.respond(200, [{**one.response(), "subject": one.subject} for one in self.book.entries.values()])
         else:
-            connection.answer(NOT_FOUND, {"problem": "no such path"})
+            connection.respond(NOT_FOUND, {"problem": "no such path"})
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection; its requests come one after the other."""
+    """A client's connection, with one request at a time."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -152,7 +154,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """The client has gone: what was to be answered later is not."""
+        """The client has disconnected: a scheduled response is cancelled."""
         self._transport = None
         if self._timer:
             self._timer.cancel()
@@ -179,20 +181,20 @@ class Connection(asyncio.Protocol):
         self._body += body
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """The request is complete."""
         method, path = self._parser.get_method().decode(), self._url.decode("latin-1")
         key, body = self._key, self._body
         self._begin()
         if method == "POST" and path == "/v1/operations":
-            self._simulator.operate(self, key, body)
+            self._simulator.handle_operation(self, key, body)
         else:
-            self._simulator.other(self, method, path, body)
+            self._simulator.handle_other(self, method, path, body)
 
-    def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do something after so many seconds, unless the client goes before."""
+    def schedule(self, seconds: float, action: Callable[[], None]) -> None:
+        """Act after ``seconds``, unless the client disconnects before."""
         simulator = self._simulator
         simulator.in_flight += 1
-        simulator.most_in_flight = max(simulator.most_in_flight, simulator.in_flight)
+        simulator.max_in_flight = max(simulator.max_in_flight, simulator.in_flight)
 
         def act() -> None:
             self._ended()
@@ -204,8 +206,8 @@ class Connection(asyncio.Protocol):
         self._timer = None
         self._simulator.in_flight -= 1
 
-    def answer(self, status: int, body: object, times: int = 1) -> None:
-        """Send an answer, ``times`` times."""
+    def respond(self, status: int, body: object, times: int = 1) -> None:
+        """Send a response, ``times`` times."""
         if self._transport is None:
             return
         content = json.dumps(body).encode()
@@ -219,7 +221,7 @@ class Connection(asyncio.Protocol):
 
 
 async def start(simulator: Simulator, port: int = 0) -> asyncio.Server:
-    """Listen on a port of 127.0.0.1, or on a free one."""
+    """Listen on a port of 127.0.0.1; 0 is any free one."""
     return await asyncio.get_running_loop().create_server(lambda: Connection(simulator), HOST, port, backlog=4096)
 
 
@@ -230,7 +232,7 @@ async def serve(port: int, behaviour: Behaviour) -> None:
 
 
 def main() -> None:
-    """Read the command line, and serve."""
+    """Serve as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m rehearsal.acquirer", description="A simulated acquirer.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--behaviour", type=Behaviour.model_validate_json, default=Behaviour(), help="JSON")

@@ -1,4 +1,4 @@
-"""The simulated acquirer's own book: what it has done, by idempotency key, to be held against the platform's."""
+"""The simulated acquirer's book: what it has performed, by idempotency key, to be compared with the platform's."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-FIRST = {"sale", "authorization"}
-FOLLOWING = {"capture", "void", "refund"}
+FIRST_KINDS = {"sale", "authorization"}
+LATER_KINDS = {"capture", "void", "refund"}
+BAD_REQUEST, UNPROCESSABLE = 400, 422
 
 
-class Refused(Exception):
-    """The request is wrong, and nothing was done: ``status`` is what HTTP answers."""
+class InvalidRequest(Exception):
+    """The request is invalid, and nothing was performed; ``status`` is the HTTP status of the response."""
 
     def __init__(self, status: int, problem: str) -> None:
         super().__init__(problem)
@@ -20,20 +21,20 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What was asked under a key, and what the answer is for good. The amount is in minor units."""
+    """An operation and the decision on it, which never changes. The amount is in minor units."""
 
     key: str
     kind: str
     amount: int
     currency: str
     subject: str
-    """The token of a first operation, the reference of a later one."""
+    """The card's token of a first operation, the payment's reference of a later one."""
     approved: bool
     reference: str
     reason: str
 
-    def answer(self) -> dict[str, Any]:
-        """As it goes over the wire."""
+    def response(self) -> dict[str, Any]:
+        """The body of a response with the decision."""
         common = {"key": self.key, "kind": self.kind, "amount": self.amount, "currency": self.currency}
         if self.approved:
             return {**common, "status": "approved", "reference": self.reference}
@@ -42,33 +43,33 @@ class Entry:
 
 @dataclass
 class Account:
-    """What is reserved, taken and given back under a reference."""
+    """The amounts of the payment of a reference."""
 
     currency: str
-    reserved: int = 0
-    taken: int = 0
-    given_back: int = 0
+    authorized: int = 0
+    captured: int = 0
+    refunded: int = 0
 
-    def has_room(self, kind: str, amount: int) -> bool:
-        """Whether an operation of this kind and amount fits."""
+    def allows(self, kind: str, amount: int) -> bool:
+        """Whether a later operation of this kind and amount is possible."""
         if kind == "capture":
-            return 0 < amount <= self.reserved
+            return 0 < amount <= self.authorized
         if kind == "void":
-            return amount == self.reserved
-        return 0 < amount <= self.taken - self.given_back
+            return amount == self.authorized
+        return 0 < amount <= self.captured - self.refunded
 
-    def do(self, kind: str, amount: int) -> None:
-        """Move the money."""
+    def perform(self, kind: str, amount: int) -> None:
+        """Perform an operation that is possible."""
         if kind == "authorization":
-            self.reserved = amount
+            self.authorized = amount
         elif kind == "sale":
-            self.taken = amount
+            self.captured = amount
         elif kind == "capture":
-            self.taken, self.reserved = amount, 0
+            self.captured, self.authorized = amount, 0
         elif kind == "void":
-            self.reserved = 0
+            self.authorized = 0
         else:
-            self.given_back += amount
+            self.refunded += amount
 
 
 @dataclass
@@ -77,48 +78,48 @@ class Book:
 
     entries: dict[str, Entry] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
-    asked: Counter[str] = field(default_factory=Counter)
-    """How often each key came."""
+    requests: Counter[str] = field(default_factory=Counter)
+    """Requests received, by key."""
 
-    def enter(self, key: str, asked: dict[str, Any], declined_for: str) -> Entry:
-        """Do what is asked under a key, once, and give the same answer ever after.
+    def enter(self, key: str, request: dict[str, Any], decline_reason: str) -> Entry:
+        """Perform or decline the operation of a request, once for each key; returns its entry, old or new.
 
         Args:
             key: the idempotency key.
-            asked: the body of the request.
-            declined_for: the reason why this is declined, or nothing.
+            request: the request's body.
+            decline_reason: the reason for which the operation is to be declined, or an empty text.
 
         Raises:
-            Refused: the request is wrong, or comes with the key of another one.
+            InvalidRequest: the request is invalid, or its key was used for another request.
         """
-        self.asked[key] += 1
-        kind, amount, currency, subject = _read(asked)
+        self.requests[key] += 1
+        kind, amount, currency, subject = _read(request)
         before = self.entries.get(key)
         if before:
             if (before.kind, before.amount, before.currency, before.subject) != (kind, amount, currency, subject):
-                raise Refused(422, "the key belongs to another request")
+                raise InvalidRequest(UNPROCESSABLE, "the key was used for another request")
             return before
-        reference = subject if kind in FOLLOWING else f"ref-{key}"
-        if not declined_for and kind in FOLLOWING and not self._has_room(reference, kind, amount, currency):
-            declined_for = "not_possible"
-        if not declined_for:
-            self.accounts.setdefault(reference, Account(currency)).do(kind, amount)
+        reference = subject if kind in LATER_KINDS else f"ref-{key}"
+        if not decline_reason and kind in LATER_KINDS and not self._allows(reference, kind, amount, currency):
+            decline_reason = "not_possible"
+        if not decline_reason:
+            self.accounts.setdefault(reference, Account(currency)).perform(kind, amount)
         entry = Entry(
             key=key,
             kind=kind,
             amount=amount,
             currency=currency,
             subject=subject,
-            approved=not declined_for,
+            approved=not decline_reason,
             reference=reference,
-            reason=declined_for,
+            reason=decline_reason,
         )
         self.entries[key] = entry
         return entry
 
-    def _has_room(self, reference: str, kind: str, amount: int, currency: str) -> bool:
+    def _allows(self, reference: str, kind: str, amount: int, currency: str) -> bool:
         account = self.accounts.get(reference)
-        return account is not None and account.currency == currency and account.has_room(kind, amount)
+        return account is not None and account.currency == currency and account.allows(kind, amount)
 
     def summary(self) -> dict[str, Any]:
         """Counts and sums by kind and currency, and the tokens that were charged more than once."""
@@ -128,21 +129,21 @@ class Book:
         for entry in approved:
             counts[f"{entry.kind} {entry.currency}"] += 1
             sums[f"{entry.kind} {entry.currency}"] += entry.amount
-        charged = Counter(entry.subject for entry in approved if entry.kind in FIRST)
+        charges = Counter(entry.subject for entry in approved if entry.kind in FIRST_KINDS)
         return {
             "counts": dict(counts),
             "sums": dict(sums),
             "declined": len(self.entries) - len(approved),
-            "asked": sum(self.asked.values()),
-            "asked_again": sum(1 for number in self.asked.values() if number > 1),
-            "charged_twice": sorted(token for token, number in charged.items() if number > 1),
+            "requests": sum(self.requests.values()),
+            "repeated": sum(1 for number in self.requests.values() if number > 1),
+            "charged_twice": sorted(token for token, number in charges.items() if number > 1),
         }
 
 
-def _read(asked: dict[str, Any]) -> tuple[str, int, str, str]:
-    kind, amount, currency = asked.get("kind"), asked.get("amount"), asked.get("currency")
-    subject = asked.get("token") if kind in FIRST else asked.get("reference")
-    right = kind in FIRST | FOLLOWING and type(amount) is int and amount > 0
-    if not (right and isinstance(currency, str) and isinstance(subject, str) and subject):
-        raise Refused(400, "kind, amount, currency and token or reference are needed")
+def _read(request: dict[str, Any]) -> tuple[str, int, str, str]:
+    kind, amount, currency = request.get("kind"), request.get("amount"), request.get("currency")
+    subject = request.get("token") if kind in FIRST_KINDS else request.get("reference")
+    valid = kind in FIRST_KINDS | LATER_KINDS and type(amount) is int and amount > 0
+    if not (valid and isinstance(currency, str) and isinstance(subject, str) and subject):
+        raise InvalidRequest(BAD_REQUEST, "kind, amount, currency and token or reference are required")
     return str(kind), int(str(amount)), currency, subject

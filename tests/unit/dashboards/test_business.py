@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from settings.payment_metrics import metrics
+from payments.metrics import embedded
+from shared import payment_metrics as metrics
 from tests.synthesized import Synthesized
 from tests.unit.dashboards.support import graphs, looked_at
 
@@ -31,7 +32,7 @@ def test_every_metric_of_the_business_is_written_by_the_service(platform: Synthe
         for name in re.findall(r'MetricName="(\w+)"', one[-1].get("expression", ""))
     }
     assert shown | searched == written, "what the service writes is on the board, and nothing else"
-    assert searched == {metrics.AMOUNT_AT_RISK.name}
+    assert searched == {metrics.PENDING_AMOUNT.name}
 
 
 def test_the_board_of_the_business_has_what_was_asked_for(platform: Synthesized) -> None:
@@ -39,18 +40,18 @@ def test_the_board_of_the_business_has_what_was_asked_for(platform: Synthesized)
         shown = graphs(platform, "business", region)
         lines = {one[-1].get("label") for one in shown["Payments a minute"]["metrics"]}
         assert lines == {"started", "succeeded", "failed"}
-        times = shown["Processing time, from acceptance to the acquirer's answer"]
+        times = shown["Processing time, from acceptance to the acquirer's decision"]
         assert {one[-1]["stat"] for one in times["metrics"] if len(one) > 1} == {"p50", "p95", "p99"}
         assert shown["Success rate"]["yAxis"]["left"]["max"] == 100
-        search = shown["Amount without an answer"]["metrics"][0][0]["expression"]
+        search = shown["Pending amount"]["metrics"][0][0]["expression"]
         assert search == (
-            'SEARCH(\'{Payments,Environment,Currency} MetricName="AmountUnsettled" Environment="local"\', '
+            'SEARCH(\'{Payments,Environment,Currency} MetricName="AmountPending" Environment="local"\', '
             "'Maximum', 300)"
         )
-        assert "Operations without an answer, and how long the oldest overdue one waits" in shown
+        assert "Pending operations, and the age of the oldest overdue one" in shown
 
 
 def test_the_search_finds_what_amounts_are_written_with() -> None:
-    (directive,) = metrics.embedded("local", {metrics.AMOUNT_AT_RISK: 1.0}, currency="EUR")["_aws"]["CloudWatchMetrics"]
+    (directive,) = embedded("local", {metrics.PENDING_AMOUNT: 1.0}, currency="EUR")["_aws"]["CloudWatchMetrics"]
     assert directive["Dimensions"] == [["Environment", "Currency"]]
     assert directive["Namespace"] == "Payments"

@@ -8,7 +8,7 @@ import pytest
 
 from modules.monitoring.alarms import Alarm
 from modules.monitoring.metrics import Metric
-from settings.payment_metrics import metrics
+from shared import payment_metrics as metrics
 from tests.platform.support import alarms, composites, looked_at, named, with_observability
 from tests.synthesized import Synthesized, region_of, synthesize
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from settings.payment_metrics import metrics
+from shared import payment_metrics as metrics
 from tests.platform.support import alarms, looked_at
 from tests.synthesized import Synthesized
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from payments.acquirer.over_http import AcquirerSettings
+from payments.acquirer.http_client import AcquirerSettings
 from payments.processing.composition import EnvironmentSettings
 from payments.processing.settings import ProcessingSettings
 from payments.settings import DatabaseLogin, DatabaseSettings, ServiceSettings

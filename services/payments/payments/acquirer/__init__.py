@@ -1,1 +1,1 @@
-"""The acquirer, who moves the money: what it is asked and answers (port), and how it is reached (over_http)."""
+"""The acquirer, which moves the money: its requests and outcomes (port), and its HTTP client (http_client)."""

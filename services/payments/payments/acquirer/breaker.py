@@ -1,9 +1,10 @@
-"""A circuit breaker: who does not answer is left alone for a while, and then tried with a few calls.
+"""A circuit breaker: calls to an acquirer that fails are suspended for a while, and resumed with a few trial calls.
 
-Closed, calls pass; when of the last ones too many have failed, it opens. Open, none passes. After a while it is half
-open: a few calls may try, and when all of them are answered it closes; one that fails opens it again, for longer.
+Closed, calls pass; when too large a share of the recent calls has failed, the circuit opens. Open, no call passes.
+After a while it is half open: a few trial calls pass. When all of them succeed the circuit closes; one that fails opens
+it again, for longer.
 
-There is one for each acquirer in a process, used by one event loop.
+A process has one for each acquirer, used by one event loop.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class CircuitState(StrEnum):
 
 
 class CircuitOpen(Exception):
-    """No call passes for another ``seconds``."""
+    """The circuit is open for another ``seconds``."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"open for {seconds:.1f} s")
@@ -42,110 +43,110 @@ class BreakerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="breaker_", frozen=True, hide_input_in_errors=True)
 
     window_calls: Annotated[int, Field(ge=1, le=1000)] = 40
-    """How many of the last calls are judged."""
-    least_calls: Annotated[int, Field(ge=1, le=1000)] = 20
-    """Before so many there is no judgement."""
+    """How many recent calls are counted."""
+    min_calls: Annotated[int, Field(ge=1, le=1000)] = 20
+    """The circuit stays closed before so many calls were counted."""
     failed_percent: Annotated[int, Field(ge=1, le=100)] = 50
-    """The share of failed calls that opens it."""
+    """The share of failed calls that opens the circuit."""
     open_seconds: Annotated[float, Field(gt=0, le=600)] = 5.0
-    """How long it stays open the first time; each further time twice as long."""
-    longest_open_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
-    """The longest that it stays open."""
+    """How long the circuit stays open the first time; each further time twice as long."""
+    max_open_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """The longest that the circuit stays open."""
     trial_calls: Annotated[int, Field(ge=1, le=100)] = 3
-    """How many calls try, half open, whether it may close."""
+    """How many trial calls a half-open circuit lets pass."""
 
 
 class Call:
-    """A call that was let through; whoever makes it says how it went."""
+    """A call that passes; its caller reports the result."""
 
     def __init__(self) -> None:
-        self.answered: bool | None = None
-        """None says nothing of the other side: the call was given up by us."""
+        self.succeeded: bool | None = None
+        """None where the caller cancelled the call: it is not counted."""
 
 
-class Breaker:
-    """The breaker of one acquirer."""
+class CircuitBreaker:
+    """The circuit breaker of one acquirer."""
 
     def __init__(
         self,
         settings: BreakerSettings,
         *,
         clock: Callable[[], float] = time.monotonic,
-        chance: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        """``clock`` gives seconds; ``chance`` a number from 0 to 1, so that processes do not try at the same moment."""
+        """``clock`` returns seconds; ``jitter`` a number from 0 to 1, so that processes do not resume together."""
         self._settings = settings
         self._clock = clock
-        self._chance = chance
+        self._jitter = jitter
         self._failures: deque[bool] = deque(maxlen=settings.window_calls)
-        self._opened = 0  # times in a row
-        self._opens_until: float | None = None
-        self._trying = 0
-        self._tried = 0
+        self._times_opened = 0  # in a row
+        self._open_until: float | None = None
+        self._trials_running = 0
+        self._trials_succeeded = 0
 
     @property
     def state(self) -> CircuitState:
-        """Whether calls pass now."""
-        if self._opens_until is None:
+        """The state now."""
+        if self._open_until is None:
             return CircuitState.CLOSED
-        return CircuitState.OPEN if self._clock() < self._opens_until else CircuitState.HALF_OPEN
+        return CircuitState.OPEN if self._clock() < self._open_until else CircuitState.HALF_OPEN
 
-    def closed_for_seconds(self) -> float:
-        """How long no call passes; 0 when one does."""
-        return max(0.0, self._opens_until - self._clock()) if self._opens_until is not None else 0.0
+    def open_for_seconds(self) -> float:
+        """For how long the circuit stays open; 0 where it is not."""
+        return max(0.0, self._open_until - self._clock()) if self._open_until is not None else 0.0
 
     @contextmanager
     def call(self) -> Iterator[Call]:
-        """Let a call through; the block makes it, and says how it went.
+        """Let a call pass; the block makes it, and sets ``succeeded``.
 
         Raises:
-            CircuitOpen: it is not let through.
+            CircuitOpen: the call does not pass.
         """
-        trial = self._admit()
+        trial = self._enter()
         made = Call()
         try:
             yield made
         finally:
             if trial:
-                self._trying -= 1
-            if made.answered is not None:
-                self._judge(trial=trial, answered=made.answered)
+                self._trials_running -= 1
+            if made.succeeded is not None:
+                self._count(trial=trial, succeeded=made.succeeded)
 
-    def _admit(self) -> bool:
-        """Whether the call is a trial."""
+    def _enter(self) -> bool:
+        """Let a call pass, or raise; returns whether it is a trial call."""
         state = self.state
         if state is CircuitState.CLOSED:
             return False
         if state is CircuitState.OPEN:
-            raise CircuitOpen(self.closed_for_seconds())
-        if self._trying + self._tried >= self._settings.trial_calls:
+            raise CircuitOpen(self.open_for_seconds())
+        if self._trials_running + self._trials_succeeded >= self._settings.trial_calls:
             raise CircuitOpen(self._settings.open_seconds)
-        self._trying += 1
+        self._trials_running += 1
         return True
 
-    def _judge(self, *, trial: bool, answered: bool) -> None:
+    def _count(self, *, trial: bool, succeeded: bool) -> None:
         if trial:
-            self._judge_trial(answered=answered)
-        elif self.state is CircuitState.CLOSED:  # a call from before it opened is no news
-            self._failures.append(not answered)
+            self._count_trial(succeeded=succeeded)
+        elif self.state is CircuitState.CLOSED:  # a call that began before the circuit opened is not counted
+            self._failures.append(not succeeded)
             failed = sum(self._failures) * 100 >= self._settings.failed_percent * len(self._failures)
-            if failed and len(self._failures) >= self._settings.least_calls:
+            if failed and len(self._failures) >= self._settings.min_calls:
                 self._open()
 
-    def _judge_trial(self, *, answered: bool) -> None:
+    def _count_trial(self, *, succeeded: bool) -> None:
         if self.state is not CircuitState.HALF_OPEN:
-            return  # another trial has failed meanwhile
-        if not answered:
+            return  # another trial call has failed in the meantime
+        if not succeeded:
             self._open()
             return
-        self._tried += 1
-        if self._tried >= self._settings.trial_calls:
-            self._opens_until = None
-            self._opened = 0
+        self._trials_succeeded += 1
+        if self._trials_succeeded >= self._settings.trial_calls:
+            self._open_until = None
+            self._times_opened = 0
             self._failures.clear()
 
     def _open(self) -> None:
-        longest = min(self._settings.open_seconds * 2**self._opened, self._settings.longest_open_seconds)
-        self._opens_until = self._clock() + longest * (0.75 + 0.25 * self._chance())
-        self._opened += 1
-        self._tried = 0
+        longest = min(self._settings.open_seconds * 2**self._times_opened, self._settings.max_open_seconds)
+        self._open_until = self._clock() + longest * (0.75 + 0.25 * self._jitter())
+        self._times_opened += 1
+        self._trials_succeeded = 0

@@ -1,7 +1,8 @@
-"""What an acquirer is asked and what it can answer, whoever it is.
+"""The port to an acquirer: what it is requested to do, and the possible outcomes, whichever acquirer it is.
 
-The operation's id is the acquirer's idempotency key: asked twice with one key, it does the thing once and gives the
-same answer. An answer that was lost is no refusal: it is looked up by the key, before anything is asked again.
+An operation's id is the idempotency key of its request: requested twice with one key, the acquirer performs it once and
+gives the same decision. A lost response is no decline: its outcome is looked up by the key before the operation is
+requested again.
 """
 
 from __future__ import annotations
@@ -10,45 +11,45 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from payments.states import Kind
+from payments.states import OperationKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """An operation as the acquirer is asked for it. The amount is in minor units of the currency."""
+class AcquirerRequest:
+    """A request to perform an operation. The amount is in minor units of the currency."""
 
     key: UUID
-    kind: Kind
+    kind: OperationKind
     amount: int
     currency: str
     token: str | None = field(default=None, repr=False)
-    """What stands for the card; for an authorization or a sale."""
+    """The card's token; for an authorization or a sale."""
     reference: str | None = None
-    """What the acquirer calls the payment; for what comes after those."""
+    """The acquirer's name for the payment; for operations after the authorization or sale."""
 
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """Done. ``reference`` is what the acquirer calls it."""
+    """Performed; ``reference`` is the acquirer's name for the payment."""
 
     reference: str
 
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """Not done, for good; ``reason`` such as insufficient_funds."""
+    """Declined for good; ``reason`` such as insufficient_funds."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class NotKnown:
-    """The acquirer's book has nothing under the key."""
+class NotFound:
+    """The acquirer has no record of the key."""
 
 
 @dataclass(frozen=True, slots=True)
-class NotDone:
-    """Nothing was done, so it may be asked again: in ``retry_after_seconds``, if the acquirer has said so."""
+class NotPerformed:
+    """Nothing was performed, so a retry is safe: after ``retry_after_seconds``, if the acquirer has sent that."""
 
     cause: str
     retry_after_seconds: float = 0.0
@@ -56,24 +57,24 @@ class NotDone:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It may have been done, and the answer is lost. Never to be taken for a refusal."""
+    """The operation may have been performed, and the response is lost. Never to be treated as a decline."""
 
     cause: str
 
 
-Answer = Approved | Declined
-Outcome = Answer | NotDone | Unknown
-Found = Answer | NotKnown | Unknown
+Decision = Approved | Declined
+Outcome = Decision | NotPerformed | Unknown
+LookUpResult = Decision | NotFound | Unknown
 
 
 class Acquirer(Protocol):
-    """Someone who can be asked. Neither method raises for what the acquirer or the network does."""
+    """An acquirer. Neither call raises for an error of the acquirer or the network."""
 
-    async def perform(self, demand: Demand, seconds: float) -> Outcome:
-        """Ask for an operation; the answer comes within ``seconds``."""
+    async def perform(self, request: AcquirerRequest, seconds: float) -> Outcome:
+        """Request an operation; returns within ``seconds``."""
 
-    async def look_up(self, demand: Demand, seconds: float) -> Found:
-        """What has become of an operation that was asked for, by its key."""
+    async def look_up(self, request: AcquirerRequest, seconds: float) -> LookUpResult:
+        """Look up the decision on an operation by its key; returns within ``seconds``."""
 
-    def closed_for_seconds(self) -> float:
-        """How long it is not to be asked at all, as it does not answer; 0 when it may be."""
+    def open_for_seconds(self) -> float:
+        """For how long the circuit breaker stays open, and no call is made; 0 where calls are made."""

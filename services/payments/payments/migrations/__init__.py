@@ -1,1 +1,1 @@
-"""The database's schema, forward only: each step works under the version of the service before it and after it."""
+"""The database's schema as alembic migrations, forward only: the service's version before each runs on it, too."""

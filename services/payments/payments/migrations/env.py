@@ -1,4 +1,4 @@
-"""What alembic runs: the migrations, on the connection that :func:`payments.migrate.migrate` has opened."""
+"""Alembic's environment: runs the migrations on the connection that :func:`payments.migrate.migrate` has opened."""
 
 from __future__ import annotations
 

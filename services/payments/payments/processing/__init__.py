@@ -1,1 +1,1 @@
-"""What becomes of an operation after it was accepted: asked of the acquirer once, answered once, and never lost."""
+"""The processing of accepted operations: each is requested from the acquirer and completed once, and none is lost."""

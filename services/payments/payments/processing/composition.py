@@ -1,4 +1,4 @@
-"""Puts together what a process needs that processes operations, from its environment variables."""
+"""The composition root of the processes that process operations: builds their parts from environment variables."""
 
 from __future__ import annotations
 
@@ -6,40 +6,36 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from payments.acquirer.credential import ApiKey
-from payments.acquirer.over_http import AcquirerSettings, HttpAcquirer
-from payments.database import Database as Server
-from payments.database import Pool
-from payments.processing.measures import Measures
-from payments.processing.processor import Database, Processor
+from payments.acquirer.http_client import AcquirerSettings, HttpAcquirer
+from payments.database import Database, Pool
+from payments.metrics import MetricRecorder
+from payments.processing.executor import DatabaseExecutor
+from payments.processing.processor import Processor
 from payments.processing.settings import ProcessingSettings
-from payments.settings import DatabaseSettings, read
+from payments.settings import DatabaseSettings, RegionSettings, read
 
 
-class EnvironmentSettings(BaseSettings):
-    """Where a process stands. Variables are named after the fields, in capitals."""
+class EnvironmentSettings(RegionSettings):
+    """The environment of a process. Variables are named after the fields, in capitals."""
 
-    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
-
-    aws_region: Annotated[str, Field(min_length=1)]
     environment_suffix: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
-    """Names the environment in metrics."""
+    """The environment's suffix, for metrics."""
     queue_url: Annotated[str, Field(min_length=1)]
-    """The queue of SQS with the operations that are to be processed."""
+    """The SQS queue of operations to be processed."""
     acquirer_secret_arn: str | None = None
-    """The secret whose JSON holds the acquirer's api_key; without it nothing is shown to the acquirer."""
+    """The secret with the acquirer's api_key as JSON; without it requests carry no credential."""
 
 
 @dataclass(frozen=True)
 class Composition:
-    """What was put together, and has to be closed."""
+    """The parts of a process, which closes them when it ends."""
 
     environment: EnvironmentSettings
     processor: Processor
     acquirer: HttpAcquirer
-    server: Server
+    database: Database
     pool: Pool
 
     async def close(self) -> None:
@@ -50,22 +46,25 @@ class Composition:
 
 
 def compose(service: str) -> Composition:
-    """Read the settings and open what they name; connections are made when they are needed.
+    """Read the settings and build the parts; connections are opened when they are needed.
 
     Args:
-        service: who it is, in metrics and in the database's views: process_payment, reconcile_payments, worker.
+        service: the process's name in metrics and in the database's views: process_payment, reconcile_payments, worker.
 
     Raises:
-        payments.settings.Misconfigured: a line for each variable that is missing or wrong.
+        payments.settings.Misconfigured: a line for each variable that is missing or invalid.
     """
     environment, settings = read(EnvironmentSettings), read(DatabaseSettings)
     acquirer_settings, processing = read(AcquirerSettings), read(ProcessingSettings)
     secret, region = environment.acquirer_secret_arn, environment.aws_region
     acquirer = HttpAcquirer(acquirer_settings, credential=ApiKey(secret, region=region) if secret else None)
-    server = settings.database(region, application=service)
-    pool = Pool(server, settings.connections)
+    database = settings.database(region, application=service)
+    pool = Pool(database, settings.connections)
     pool.open()
     processor = Processor(
-        Database(pool, settings.connections), acquirer, Measures(environment.environment_suffix, service), processing
+        DatabaseExecutor(pool, settings.connections),
+        acquirer,
+        MetricRecorder(environment.environment_suffix, service),
+        processing,
     )
-    return Composition(environment, processor, acquirer, server, pool)
+    return Composition(environment, processor, acquirer, database, pool)

@@ -1,4 +1,4 @@
-"""What a message of the queue comes to: the one rule that the Lambda function and the worker share."""
+"""The handling of one queue message, as the Lambda function and the worker share it."""
 
 from __future__ import annotations
 
@@ -8,32 +8,33 @@ from typing import Any
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from payments import logs, metrics
-from payments.messages import NotUnderstood, ProcessOperation
-from payments.processing.processor import Again, NoSuchOperation, Processor
+from payments import logs
+from payments.messages import InvalidMessage, ProcessOperation
+from payments.processing.processor import OperationNotFound, Processor, RetryLater
+from shared.payment_metrics import DEAD_LETTERS
 
 
 @dataclass(frozen=True)
-class Later:
-    """The message stays in the queue, and is to be given out again in so many seconds."""
+class Redelivery:
+    """The message stays in the queue, and is to be delivered again after ``seconds``."""
 
     seconds: float
     cause: str
 
 
-async def consume(processor: Processor, message_id: str, body: str, receives: int, seconds: float) -> Later | None:
+async def consume(processor: Processor, message_id: str, body: str, receives: int, seconds: float) -> Redelivery | None:
     """Process a message.
 
     Args:
-        processor: does it.
-        message_id: the queue's name for the message.
-        body: its text.
-        receives: how often the queue has given it out, this time included.
+        processor: processes its operation.
+        message_id: the queue's id of the message.
+        body: the message's body.
+        receives: how often the message was delivered, this time included.
         seconds: how long the caller can wait.
 
     Returns:
-        Nothing if it is done with, and to be deleted. What cannot be processed stays, too: the queue moves it to the
-        dead letters after the settled number of tries, with all that it says.
+        None where the message is to be deleted. One that cannot be processed stays in the queue like one to be retried:
+        after its last delivery the queue moves it to the dead-letter queue.
     """
     about: dict[str, Any] = {"message_id": message_id, "receives": receives}
     try:
@@ -41,18 +42,18 @@ async def consume(processor: Processor, message_id: str, body: str, receives: in
         about["operation_id"] = str(message.operation_id)
         logs.correlation_id.set(message.correlation_id)
         await processor.process(message, seconds)
-    except Again as again:
-        later = Later(again.seconds, again.cause)
-    except (NotUnderstood, NoSuchOperation) as error:
-        later = Later(processor.delay_seconds(receives), type(error).__name__)
-        logs.error("not processed", **about, cause=later.cause)
+    except RetryLater as retry:
+        redelivery = Redelivery(retry.seconds, retry.cause)
+    except (InvalidMessage, OperationNotFound) as error:
+        redelivery = Redelivery(processor.delay_seconds(receives), type(error).__name__)
+        logs.error("not processed", **about, cause=redelivery.cause)
     except (psycopg.Error, PoolTimeout) as error:
-        # Not the words of the error: they can quote what was stored.
-        later = Later(processor.delay_seconds(receives), f"database: {type(error).__name__}")
-        logs.info("not processed", **about, cause=later.cause)
+        # Not the error's message, which can quote what was stored.
+        redelivery = Redelivery(processor.delay_seconds(receives), f"database: {type(error).__name__}")
+        logs.info("not processed", **about, cause=redelivery.cause)
     else:
         return None
     if receives >= processor.settings.tries:
-        processor.measures.add(metrics.DEAD_LETTERS)
-        logs.error("given up: the message goes to the dead letters", **about, cause=later.cause)
-    return later
+        processor.metrics.add(DEAD_LETTERS)
+        logs.error("given up: the message goes to the dead-letter queue", **about, cause=redelivery.cause)
+    return redelivery

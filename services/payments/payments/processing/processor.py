@@ -1,220 +1,189 @@
-"""Processes one operation: claims it in the database, asks the acquirer, and stores the answer.
+"""Processes one operation: claims it in the database, requests it from the acquirer, and stores the decision.
 
-Whatever ends between two of these steps, nothing is lost and nothing is done twice: the claim says who may ask, and
-ends by itself; the operation's id is the acquirer's idempotency key; a try after the first looks up by that key what
-has become of the one before; and the database takes one answer. A message is deleted only when the answer is stored.
+A process may end between any two of these steps, and nothing is lost or done twice. The claim decides which process may
+call the acquirer, and expires. The operation's id is the acquirer's idempotency key. An attempt after the first looks
+up by that key what became of the one before. The database stores one decision. A message is deleted after that.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
-from payments import logs, metrics, repository
-from payments.acquirer.port import Acquirer, Answer, Approved, Demand, NotDone, NotKnown, Outcome, Unknown
+from payments import logs, repository
+from payments.acquirer.port import (
+    Acquirer,
+    AcquirerRequest,
+    Approved,
+    Decision,
+    NotFound,
+    NotPerformed,
+    Outcome,
+    Unknown,
+)
 from payments.messages import ProcessOperation
-from payments.processing.measures import Measures
+from payments.metrics import MetricRecorder
+from payments.processing.executor import DatabaseExecutor
 from payments.processing.settings import ProcessingSettings
-from payments.repository import Claim, Connection, Operation
-from payments.states import Kind, Progress
+from payments.repository import Claim, FinalStatus, Operation
+from payments.states import OperationKind, OperationStatus
+from shared.payment_metrics import ATTEMPTS_FAILED, CONTRADICTED, FAILED, PROCESSING_TIME, SUCCEEDED
 
-FIRST = {Kind.AUTHORIZATION, Kind.SALE}
-LEAST_CALL_SECONDS = 1.0
-CONNECTION_SECONDS = 5.0
-"""How long a statement waits for a connection."""
-LONGEST_CAUSE = 128  # characters, as the database keeps them
-Ended = Literal[Progress.SUCCEEDED, Progress.REFUSED, Progress.FAILED]
-
-P = ParamSpec("P")
-R = TypeVar("R")
+FIRST_KINDS = {OperationKind.AUTHORIZATION, OperationKind.SALE}
+MIN_CALL_SECONDS = 1.0
+MAX_CAUSE_LENGTH = 128  # characters, as in the database
 
 
-class Pool(Protocol):
-    """Connections in autocommit, such as :class:`payments.database.Pool`."""
-
-    def run(
-        self,
-        function: Callable[Concatenate[Connection, P], R],
-        /,
-        timeout_seconds: float,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> R:
-        """Call a function with a connection, which may have been waited for so long."""
-
-
-class Again(Exception):
-    """There is no answer yet: the operation is to be processed again in so many seconds."""
+class RetryLater(Exception):
+    """There is no decision yet: the operation is to be processed again after ``seconds``."""
 
     def __init__(self, cause: str, seconds: float) -> None:
-        super().__init__(f"{cause}; again in {seconds:.1f} s")
+        super().__init__(f"{cause}; retry in {seconds:.1f} s")
         self.cause = cause
         self.seconds = seconds
 
 
-class NoSuchOperation(Exception):
-    """The message is about an operation that is not in the database."""
-
-
-class Database:
-    """Runs functions of the repository beside the event loop."""
-
-    def __init__(self, pool: Pool, connections: int) -> None:
-        self._pool = pool
-        self._threads = ThreadPoolExecutor(connections, "database")
-
-    async def run(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call a function of the repository with a connection and these arguments."""
-
-        def call() -> R:
-            return self._pool.run(function, CONNECTION_SECONDS, *args, **kwargs)
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-
-    def close(self) -> None:
-        """End the threads; the pool is its owner's."""
-        self._threads.shutdown()
+class OperationNotFound(Exception):
+    """The message's operation is not in the database."""
 
 
 class Processor:
-    """What the function, the worker and the reconciler share; one for each process."""
+    """Shared by all messages of a process: of the function, the worker or the reconciler."""
 
     def __init__(
         self,
-        database: Database,
+        database: DatabaseExecutor,
         acquirer: Acquirer,
-        measures: Measures,
+        metrics: MetricRecorder,
         settings: ProcessingSettings | None = None,
         *,
-        chance: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
+        """``jitter`` returns a number from 0 to 1, by which delays differ."""
         self.database = database
         self.acquirer = acquirer
-        self.measures = measures
+        self.metrics = metrics
         self.settings = settings or ProcessingSettings()
-        self._chance = chance
+        self._jitter = jitter
 
     async def process(self, message: ProcessOperation, seconds: float) -> None:
-        """Process the operation of a message until its answer is stored.
+        """Process the operation of a message until its decision is stored.
 
         Args:
-            message: which operation; one that is answered already needs nothing.
+            message: which operation; there is nothing to do for one that is completed.
             seconds: how long the caller can wait.
 
         Raises:
-            Again: there is no answer yet.
-            NoSuchOperation: there is nothing to process.
-            psycopg.Error: the database failed; what was done is found again by the next try.
+            RetryLater: there is no decision yet.
+            OperationNotFound: there is no such operation.
+            psycopg.Error: the database failed; the next attempt finds what was done.
         """
         about = _about(message)
-        if waiting := self.acquirer.closed_for_seconds():
-            raise self._again("circuit open", 1, waiting)
-        calls = min(self.settings.call_seconds, seconds - self.settings.claim_margin_seconds)
-        if calls < LEAST_CALL_SECONDS:
-            raise self._again("no time left", 1)
-        claim = await self.claim(message.operation_id, calls)
-        outcome = await self._ask(claim, calls) if claim else None
+        if open_for := self.acquirer.open_for_seconds():
+            raise self._retry_later("circuit open", 1, open_for)
+        call_seconds = min(self.settings.call_seconds, seconds - self.settings.claim_margin_seconds)
+        if call_seconds < MIN_CALL_SECONDS:
+            raise self._retry_later("no time left", 1)
+        claim = await self.claim(message.operation_id, call_seconds)
+        outcome = await self._request(claim, call_seconds) if claim else None
         if claim is None or outcome is None:
-            logs.info("answered already", **about)
-        elif isinstance(outcome, Answer):
-            await self.settle(claim, outcome)
-            logs.info("answered", **about, outcome=type(outcome).__name__.lower())
+            logs.info("completed before", **about)
+        elif isinstance(outcome, Decision):
+            await self.store_decision(claim, outcome)
+            logs.info("completed", **about, outcome=type(outcome).__name__.lower())
         else:
-            raise await self._postpone(claim, outcome, about)
+            raise await self._schedule_retry(claim, outcome, about)
 
     async def claim(self, operation_id: UUID, seconds: float) -> Claim | None:
-        """The right to ask the acquirer for an operation, for so long and the margin; nothing if it is answered.
+        """Claim an operation for ``seconds`` and the margin; None where it is completed.
 
         Raises:
-            Again: another has it.
-            NoSuchOperation: there is no such operation.
+            RetryLater: another process holds the claim.
+            OperationNotFound: there is no such operation.
         """
         duration = timedelta(seconds=seconds + self.settings.claim_margin_seconds)
         claim = await self.database.run(repository.claim, operation_id, duration)
         if claim:
             return claim
-        standing = await self.database.run(repository.standing, operation_id)
-        if standing is None:
-            raise NoSuchOperation(str(operation_id))
-        if standing.progress is Progress.ASKED:
-            raise Again("claimed by another", standing.claimed_seconds + 1.0)
+        found = await self.database.run(repository.get_claim_status, operation_id)
+        if found is None:
+            raise OperationNotFound(str(operation_id))
+        if found.status is OperationStatus.PENDING:
+            raise RetryLater("claimed by another", found.claimed_seconds + 1.0)
         return None
 
-    async def _ask(self, claim: Claim, seconds: float) -> Outcome:
-        """Ask the acquirer; after an earlier try, for what has become of that first."""
-        # The clock on the wall: the monotonic one may stand still while Lambda freezes a function.
+    async def _request(self, claim: Claim, seconds: float) -> Outcome:
+        """Request the operation from the acquirer; after an earlier attempt, look up that one's decision first."""
+        # The wall clock: the monotonic clock may stand still while Lambda freezes a function.
         ends = time.time() + seconds
-        demand = demand_of(claim)
+        request = acquirer_request(claim)
         if claim.operation.attempts > 1:
-            found = await self.acquirer.look_up(demand, seconds)
-            if not isinstance(found, NotKnown):
-                return found
+            result = await self.acquirer.look_up(request, seconds)
+            if not isinstance(result, NotFound):
+                return result
         remaining = min(ends - time.time(), seconds)
-        return await self.acquirer.perform(demand, remaining) if remaining > 0 else NotDone("no time left")
+        return await self.acquirer.perform(request, remaining) if remaining > 0 else NotPerformed("no time left")
 
-    async def settle(self, claim: Claim, answer: Answer) -> None:
-        """Store the acquirer's answer."""
+    async def store_decision(self, claim: Claim, decision: Decision) -> None:
+        """Store the acquirer's decision, and report one that contradicts the stored decision."""
         operation = claim.operation
-        progress: Ended
-        if isinstance(answer, Approved):
-            progress, values = Progress.SUCCEEDED, {"acquirer_reference": answer.reference}
+        status: FinalStatus
+        if isinstance(decision, Approved):
+            status, values = OperationStatus.SUCCEEDED, {"acquirer_reference": decision.reference}
         else:
-            progress, values = Progress.REFUSED, {"reason": answer.reason}
-        if not await self.store(operation, progress, **values):
-            standing = await self.database.run(repository.standing, operation.id)
-            if standing and standing.progress is not progress:
-                self.measures.add(metrics.CONTRADICTED)
+            status, values = OperationStatus.DECLINED, {"reason": decision.reason}
+        if not await self.complete(operation, status, **values):
+            stored = await self.database.run(repository.get_claim_status, operation.id)
+            if stored and stored.status is not status:
+                self.metrics.add(CONTRADICTED)
                 logs.error(
-                    "the acquirer contradicts what is stored",
+                    "the acquirer's decision contradicts the stored one",
                     operation_id=str(operation.id),
-                    stored=standing.progress,
-                    answer=progress,
+                    stored=stored.status,
+                    decision=status,
                 )
 
-    async def store(self, operation: Operation, progress: Ended, **values: str) -> bool:
-        """Store how an operation ended, and measure it; whether this was the first answer."""
-        first = await self.database.run(repository.settle, operation.id, progress, **values)
-        if first and operation.kind in FIRST:
-            self.measures.add(metrics.SUCCEEDED if progress is Progress.SUCCEEDED else metrics.FAILED)
+    async def complete(self, operation: Operation, status: FinalStatus, **values: str) -> bool:
+        """Store the final status of an operation, and measure it; returns whether it was the first one."""
+        first = await self.database.run(repository.complete, operation.id, status, **values)
+        if first and operation.kind in FIRST_KINDS:
+            self.metrics.add(SUCCEEDED if status is OperationStatus.SUCCEEDED else FAILED)
             age = datetime.now(UTC) - operation.created_at
-            self.measures.add(metrics.PROCESSING_TIME, age / timedelta(milliseconds=1))
+            self.metrics.add(PROCESSING_TIME, age / timedelta(milliseconds=1))
         return first
 
-    async def _postpone(self, claim: Claim, outcome: NotDone | Unknown, about: dict[str, str]) -> Again:
-        """Give the claim back; what to raise."""
-        self.measures.add(metrics.ATTEMPTS_FAILED)
-        wished = outcome.retry_after_seconds if isinstance(outcome, NotDone) else 0.0
-        again = self._again(outcome.cause, claim.operation.attempts, wished)
+    async def _schedule_retry(self, claim: Claim, outcome: NotPerformed | Unknown, about: dict[str, str]) -> RetryLater:
+        """Release the claim; returns what to raise."""
+        self.metrics.add(ATTEMPTS_FAILED)
+        retry_after = outcome.retry_after_seconds if isinstance(outcome, NotPerformed) else 0.0
+        retry = self._retry_later(outcome.cause, claim.operation.attempts, retry_after)
         await self.database.run(
-            repository.postpone, claim, outcome.cause[:LONGEST_CAUSE], timedelta(seconds=again.seconds)
+            repository.schedule_retry, claim, outcome.cause[:MAX_CAUSE_LENGTH], timedelta(seconds=retry.seconds)
         )
         logs.info(
-            "not answered",
+            "no decision",
             **about,
             outcome=type(outcome).__name__.lower(),
-            cause=again.cause,
-            again_in=round(again.seconds, 1),
+            cause=retry.cause,
+            retry_seconds=round(retry.seconds, 1),
         )
-        return again
+        return retry
 
-    def delay_seconds(self, tries: int) -> float:
-        """How long to wait after so many tries."""
-        return self.settings.delay_seconds(tries, self._chance())
+    def delay_seconds(self, attempts: int) -> float:
+        """The delay after so many attempts."""
+        return self.settings.delay_seconds(attempts, self._jitter())
 
-    def _again(self, cause: str, tries: int, wished: float = 0.0) -> Again:
-        seconds = max(wished, self.delay_seconds(tries))
-        return Again(cause, min(seconds, self.settings.longest_delay_seconds))
+    def _retry_later(self, cause: str, attempts: int, min_seconds: float = 0.0) -> RetryLater:
+        seconds = max(min_seconds, self.delay_seconds(attempts))
+        return RetryLater(cause, min(seconds, self.settings.max_delay_seconds))
 
 
-def demand_of(claim: Claim) -> Demand:
-    """What the acquirer is asked for."""
-    return Demand(
+def acquirer_request(claim: Claim) -> AcquirerRequest:
+    """The request to the acquirer for a claimed operation."""
+    return AcquirerRequest(
         key=claim.operation.id,
         kind=claim.operation.kind,
         amount=claim.operation.amount,

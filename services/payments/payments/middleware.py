@@ -1,4 +1,4 @@
-"""Around every request: its correlation id, the bounds of its body, its log line, and an answer whatever happens."""
+"""ASGI middleware around every request: correlation id, body limits, log line, and a response whatever happens."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from payments import logs, tracing
-from payments.problems import Refused, answer
+from payments.problems import ApiError, problem_response
 
-LARGEST_BODY = 16 * 1024  # bytes; the largest request there is has a few hundred
-QUIET = ("/api/health", "/api/ready")
+MAX_BODY_BYTES = 16 * 1024  # the largest valid request has a few hundred
+CLIENT_CLOSED_REQUEST = 499  # nginx's code for it; there is nobody left to receive a response
+PROBES = ("/api/health", "/api/ready")
+METHODS = {"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"}
 
 
-class Edge:
-    """ASGI middleware; the outermost of the application's own."""
+class RequestMiddleware:
+    """The outermost middleware of the application's own."""
 
-    def __init__(self, app: ASGIApp, *, body_seconds: float) -> None:
-        """A body must be there after ``body_seconds``."""
+    def __init__(self, app: ASGIApp, *, body_timeout_seconds: float) -> None:
+        """A body must have been received after ``body_timeout_seconds``."""
         self._app = app
-        self._body_seconds = body_seconds
+        self._body_timeout_seconds = body_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -34,50 +36,50 @@ class Edge:
         logs.correlation_id.set(logs.correlation_of(headers.get("x-correlation-id"), headers.get("x-amzn-trace-id")))
         exchange = _Exchange(scope, send)
         with tracing.request(headers) as span:
-            await self._answer(exchange, headers, receive)
+            await self._respond(exchange, headers, receive)
             exchange.log(span)
 
-    async def _answer(self, exchange: _Exchange, headers: Headers, receive: Receive) -> None:
+    async def _respond(self, exchange: _Exchange, headers: Headers, receive: Receive) -> None:
         try:
             body = await self._body(headers, receive)
             await self._app(exchange.scope, _replayed(body, receive), exchange.send)
-        except Refused as refused:
-            await answer(refused)(exchange.scope, receive, exchange.send)
-        except _Gone:
-            exchange.status = exchange.status or 499  # as nginx calls it; there is nobody to answer
-        except Exception as problem:  # noqa: BLE001 - the last resort
-            logs.error("request failed", problem)
+        except ApiError as error:
+            await problem_response(error)(exchange.scope, receive, exchange.send)
+        except _ClientDisconnected:
+            exchange.status = exchange.status or CLIENT_CLOSED_REQUEST
+        except Exception as error:  # noqa: BLE001 - the last resort
+            logs.error("request failed", error)
             if exchange.status is None:
-                internal = Refused("internal-error", HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong with us.")
-                await answer(internal)(exchange.scope, receive, exchange.send)
+                internal = ApiError("internal-error", HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error.")
+                await problem_response(internal)(exchange.scope, receive, exchange.send)
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         length = headers.get("content-length", "0")
-        if length.isdigit() and int(length) > LARGEST_BODY:
+        if length.isdigit() and int(length) > MAX_BODY_BYTES:
             raise _too_large()
         if length == "0" and "transfer-encoding" not in headers:
             return b""
         try:
-            return await asyncio.wait_for(_read(receive), self._body_seconds)
+            return await asyncio.wait_for(_read(receive), self._body_timeout_seconds)
         except TimeoutError:
-            raise Refused(
+            raise ApiError(
                 "body-timeout",
                 HTTPStatus.REQUEST_TIMEOUT,
-                f"The body was not there after {self._body_seconds:g} s.",
+                f"The request body was not received within {self._body_timeout_seconds:g} s.",
                 headers={"Connection": "close"},
             ) from None
 
 
-class _Gone(Exception):
-    """The client has left."""
+class _ClientDisconnected(Exception):
+    """The client closed the connection before its body was received."""
 
 
-def _too_large() -> Refused:
+def _too_large() -> ApiError:
     # The rest of the body is not read: the connection cannot be used again.
-    return Refused(
+    return ApiError(
         "body-too-large",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"A body has at most {LARGEST_BODY} bytes.",
+        f"The request body exceeds {MAX_BODY_BYTES} bytes.",
         headers={"Connection": "close"},
     )
 
@@ -87,15 +89,16 @@ async def _read(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _Gone
+            raise _ClientDisconnected
         body += message.get("body", b"")
-        if len(body) > LARGEST_BODY:
+        if len(body) > MAX_BODY_BYTES:
             raise _too_large()
         if not message.get("more_body"):
             return bytes(body)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
+    """A ``receive`` that gives the body that was read, and then goes on with the connection's own."""
     given = False
 
     async def replay() -> Message:
@@ -109,18 +112,17 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 class _Exchange:
-    """A request and what it is answered."""
+    """A request and its response."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self.scope = scope
         self.status: int | None = None
         self._send = send
         self._began = time.perf_counter()
-        # What the route adds to the log line.
-        scope.setdefault("state", {})["log"] = {}
+        scope.setdefault("state", {})["log"] = {}  # what the route adds to the log line
 
     async def send(self, message: Message) -> None:
-        """Pass a part of the answer on, the first with the headers that all have."""
+        """Pass on a part of the response, the first one with the headers that every response has."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
@@ -132,18 +134,16 @@ class _Exchange:
         await self._send(message)
 
     def log(self, span: Any) -> None:
-        """The request's line: the route as it is written in the code, never what the client wrote."""
+        """Write the request's log line: with the route's template, never with the path that the client sent."""
         route = getattr(self.scope.get("route"), "path", None)
-        tracing.answered(span, self.scope["method"], route, self.status or 0)
-        if route in QUIET and self.status == HTTPStatus.OK:
+        tracing.record_response(span, self.scope["method"], route, self.status or 0)
+        if route in PROBES and self.status == HTTPStatus.OK:
             return
-        milliseconds = round((time.perf_counter() - self._began) * 1000, 2)
-        known = self.scope["method"] in {"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"}
         logs.info(
-            "request answered",
-            method=self.scope["method"] if known else "other",
+            "request handled",
+            method=self.scope["method"] if self.scope["method"] in METHODS else "other",
             route=route,
             status=self.status,
-            milliseconds=milliseconds,
+            milliseconds=round((time.perf_counter() - self._began) * 1000, 2),
             **self.scope["state"]["log"],
         )

@@ -1,0 +1,163 @@
+"""What is stored, as records, and the errors by which the database rejects a write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from payments.states import OperationKind, OperationStatus, PaymentStatus
+
+Connection = psycopg.Connection[Any]
+
+
+class StatusConflict(Exception):
+    """The payment's status does not allow the operation."""
+
+
+class AmountTooLarge(Exception):
+    """The amount exceeds what the payment allows, which is ``max_amount`` in minor units."""
+
+    def __init__(self, max_amount: int) -> None:
+        super().__init__(f"at most {max_amount}")
+        self.max_amount = max_amount
+
+
+class IdempotencyKeyReused(Exception):
+    """The idempotency key was used for another request."""
+
+
+@dataclass(frozen=True)
+class Payment:
+    """A stored payment. Amounts are in minor units of the currency."""
+
+    id: UUID
+    status: PaymentStatus
+    amount: int
+    currency: str
+    captured_amount: int
+    refunding_amount: int
+    """Sum of the pending refunds."""
+    refunded_amount: int
+    reference: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A stored operation of a payment. Its id is also the idempotency key of its request to the acquirer."""
+
+    id: UUID
+    payment_id: UUID
+    kind: OperationKind
+    amount: int
+    status: OperationStatus
+    correlation_id: str
+    attempts: int
+    """How often the acquirer was called for it, or may have been."""
+    reason: str | None
+    """Why it was declined or failed, such as insufficient_funds."""
+    created_at: datetime
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class NewOperation:
+    """An operation to be stored as pending. The amount is in minor units of the currency."""
+
+    id: UUID
+    payment_id: UUID
+    kind: OperationKind
+    amount: int
+    correlation_id: str
+    created_at: datetime
+    trace: str | None = None
+    """W3C traceparent of the request."""
+
+
+@dataclass(frozen=True)
+class NewPayment:
+    """A payment to be stored as accepted. Its first operation is an authorization or a sale of the same amount."""
+
+    currency: str
+    token: str
+    reference: str | None
+    first: NewOperation
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    """An idempotency key, with the SHA-256 of the request that it was sent with."""
+
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True)
+class StoredResponse:
+    """The HTTP response to a request, as its idempotency key gets it again: status and body."""
+
+    status: int
+    body: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The exclusive right to call the acquirer for an operation until the claim expires, and what the call needs."""
+
+    id: UUID
+    """Fences writes: a claim that another process has taken over writes nothing."""
+    operation: Operation
+    currency: str
+    token: str | None
+    """The card's token; only for an authorization or a sale."""
+    acquirer_reference: str | None
+    """The acquirer's name for the payment; only for operations after the authorization or sale."""
+
+
+@dataclass(frozen=True)
+class ClaimStatus:
+    """The status of an operation, and for how many more seconds a process holds a claim on it."""
+
+    status: OperationStatus
+    claimed_seconds: float
+
+
+@dataclass(frozen=True)
+class PendingTotal:
+    """All pending operations of one currency: their number, and the sum of their amounts in minor units."""
+
+    currency: str
+    operations: int
+    amount: int
+
+
+@dataclass(frozen=True)
+class OperationDetails:
+    """An operation with what a person needs to decide on its message. The amount is in minor units of the currency."""
+
+    id: UUID
+    kind: OperationKind
+    amount: int
+    currency: str
+    status: OperationStatus
+    reason: str
+    """Why it was declined or failed; of a pending one the last error. Empty where there is none."""
+    attempts: int
+
+
+@dataclass(frozen=True)
+class OutboxMessage:
+    """A row of the outbox: an operation whose message has not been sent to the queue yet."""
+
+    id: int
+    operation_id: UUID
+    payment_id: UUID
+    correlation_id: str
+    trace: str | None
+    """W3C traceparent of the request that created the operation."""
+    created_at: datetime

@@ -1,0 +1,72 @@
+"""The CloudWatch metrics of the payments software, once for those who write them and those who read them.
+
+The service and the functions write them; the dashboards and alarms of both systems read them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+NAMESPACE = "Payments"
+SERVICE_DIMENSION = "Service"
+ENVIRONMENT_DIMENSION = "Environment"
+CURRENCY_DIMENSION = "Currency"
+DIMENSION_SETS = ((ENVIRONMENT_DIMENSION, SERVICE_DIMENSION), (ENVIRONMENT_DIMENSION,))
+"""Each metric is written twice: per emitting service, and for the whole environment. A payment may be completed by the
+function, a worker or the reconciler, and percentiles of several services cannot be added up."""
+AMOUNT_DIMENSIONS = (ENVIRONMENT_DIMENSION, CURRENCY_DIMENSION)
+"""Of metrics that are amounts of money: per currency, and not per emitting service."""
+
+API, PROCESSING, WORKER, RECONCILIATION = "payments", "process_payment", "worker", "reconcile_payments"
+"""The emitting services, as values of the dimension Service."""
+
+
+class Metric(NamedTuple):
+    """A metric's name and its unit, as CloudWatch spells them."""
+
+    name: str
+    unit: str
+
+
+STARTED = Metric("PaymentsStarted", "Count")
+"""Payments accepted by the API."""
+SUCCEEDED = Metric("PaymentsSucceeded", "Count")
+"""Payments that the acquirer authorized or captured."""
+FAILED = Metric("PaymentsFailed", "Count")
+"""Payments that the acquirer declined, or that the reconciler gave up."""
+PROCESSING_TIME = Metric("PaymentProcessingTime", "Milliseconds")
+"""Time from the acceptance of a payment to the acquirer's decision."""
+ATTEMPTS_FAILED = Metric("AcquirerAttemptsFailed", "Count")
+"""Attempts to perform an operation that ended without the acquirer's decision."""
+REQUESTS_SHED = Metric("RequestsShed", "Count")
+"""API requests answered with 503 because the service was overloaded."""
+OUTBOX_AGE = Metric("OutboxAge", "Milliseconds")
+"""Time from the acceptance of an operation until its message was sent to the queue."""
+DEAD_LETTERS = Metric("OperationsGivenUp", "Count")
+"""Messages whose last delivery failed: the queue moves them to its dead-letter queue."""
+RECONCILED = Metric("OperationsReconciled", "Count")
+"""Operations completed by the reconciler, with a decision whose response had been lost."""
+OLDEST_PENDING = Metric("OldestPendingAge", "Seconds")
+"""Age of the oldest overdue operation, at a run of the reconciler; 0 where none is overdue."""
+PENDING = Metric("OperationsPending", "Count")
+"""Operations without a decision at a run of the reconciler, overdue or not. Read its maximum."""
+PENDING_AMOUNT = Metric("AmountPending", "None")
+"""Sum of the amounts of pending operations in minor units, per currency: money promised to customers, undecided yet."""
+CONTRADICTED = Metric("AcquirerContradictions", "Count")
+"""Decisions of the acquirer that differ from the stored one. Each needs a person."""
+
+METRICS = (
+    STARTED,
+    SUCCEEDED,
+    FAILED,
+    PROCESSING_TIME,
+    ATTEMPTS_FAILED,
+    REQUESTS_SHED,
+    OUTBOX_AGE,
+    DEAD_LETTERS,
+    RECONCILED,
+    OLDEST_PENDING,
+    PENDING,
+    PENDING_AMOUNT,
+    CONTRADICTED,
+)
