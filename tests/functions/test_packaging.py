@@ -1,4 +1,4 @@
-"""A function's zip: the same bytes whatever machine, day and umask it is made on, and never from the network twice."""
+"""A function's zip: the same bytes on any machine, and no package downloaded twice."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def names(archive: Path) -> list[str]:
         return zipped.namelist()
 
 
-def test_holds_the_function_and_its_packages_in_order_and_nothing_of_the_installation(
+def test_zip_has_the_function_and_its_packages_in_order_without_installation_metadata(
     function: Path, tmp_path: Path
 ) -> None:
     archive = package(function, tmp_path / "out" / "greeter.zip", tmp_path / "cache")
@@ -79,7 +79,9 @@ def test_holds_the_function_and_its_packages_in_order_and_nothing_of_the_install
     ]
 
 
-def test_two_machines_make_the_same_bytes(function: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zip_has_the_same_bytes_on_another_machine(
+    function: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = package(function, tmp_path / "one.zip", tmp_path / "cache-of-one")
     before = os.umask(0o077)
     try:
@@ -101,7 +103,7 @@ def test_two_machines_make_the_same_bytes(function: Path, tmp_path: Path, monkey
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_a_zip_is_made_anew_only_where_it_would_change(function: Path, tmp_path: Path) -> None:
+def test_zip_is_written_only_where_it_would_change(function: Path, tmp_path: Path) -> None:
     archive = package(function, tmp_path / "greeter.zip", tmp_path / "cache")
     first = archive.stat().st_ino
     assert sha256_of(archive) == hashlib.sha256(archive.read_bytes()).digest()
@@ -116,7 +118,7 @@ def test_a_zip_is_made_anew_only_where_it_would_change(function: Path, tmp_path:
     assert package(function, archive, tmp_path / "cache").is_file()
 
 
-def test_says_nothing_of_the_machine_in_its_entries(function: Path, tmp_path: Path) -> None:
+def test_zip_entries_reveal_nothing_of_the_machine(function: Path, tmp_path: Path) -> None:
     archive = package(function, tmp_path / "greeter.zip", tmp_path / "cache")
 
     with zipfile.ZipFile(archive) as zipped:
@@ -130,14 +132,14 @@ def test_says_nothing_of_the_machine_in_its_entries(function: Path, tmp_path: Pa
         assert sys.executable.encode() not in archive.read_bytes()
 
 
-def test_another_word_in_the_handler_makes_other_bytes(function: Path, tmp_path: Path) -> None:
+def test_changed_handler_changes_the_zip(function: Path, tmp_path: Path) -> None:
     first = package(function, tmp_path / "one.zip", tmp_path / "cache").read_bytes()
     (function / "handler.py").write_text("import greeting  # changed\n", encoding="utf-8")
 
     assert package(function, tmp_path / "one.zip", tmp_path / "cache").read_bytes() != first
 
 
-def test_what_was_vendored_needs_no_index_again(function: Path, index: Path, tmp_path: Path) -> None:
+def test_vendored_packages_are_cached(function: Path, index: Path, tmp_path: Path) -> None:
     first = package(function, tmp_path / "one.zip", tmp_path / "cache").read_bytes()
     (index / WHEEL).unlink()
     (function / "handler.py").write_text("import greeting  # changed\n", encoding="utf-8")
@@ -148,7 +150,7 @@ def test_what_was_vendored_needs_no_index_again(function: Path, index: Path, tmp
     assert list((tmp_path / "empty-cache").iterdir()) == []  # nothing half-done, to be taken for whole
 
 
-def test_another_lock_is_vendored_anew(function: Path, tmp_path: Path) -> None:
+def test_changed_lock_is_vendored_again(function: Path, tmp_path: Path) -> None:
     package(function, tmp_path / "one.zip", tmp_path / "cache")
     lock = function / "requirements.txt"
     lock.write_text(lock.read_text(encoding="utf-8").replace("1.0", "2.0"), encoding="utf-8")
@@ -158,14 +160,14 @@ def test_another_lock_is_vendored_anew(function: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lock", ["greeting==1.0\n", f"greeting==1.0 --hash=sha256:{'0' * 64}\n"])
-def test_a_package_without_its_hash_is_not_taken(function: Path, tmp_path: Path, lock: str) -> None:
+def test_package_without_a_matching_hash_is_rejected(function: Path, tmp_path: Path, lock: str) -> None:
     (function / "requirements.txt").write_text(lock, encoding="utf-8")
 
     with pytest.raises(PackagingFailed, match=r"(?i)hash"):
         package(function, tmp_path / "greeter.zip", tmp_path / "cache")
 
 
-def test_a_package_must_not_take_the_place_of_the_functions_own_file(function: Path, tmp_path: Path) -> None:
+def test_vendored_package_may_not_replace_a_file_of_the_function(function: Path, tmp_path: Path) -> None:
     (function / "greeting").mkdir()
     (function / "greeting" / "__init__.py").write_text("", encoding="utf-8")
 
@@ -183,12 +185,13 @@ def repository(tmp_path: Path) -> Path:
     (root / "services" / "money" / "__pycache__").mkdir()
     (root / "services" / "money" / "__pycache__" / "__init__.cpython-311.pyc").write_bytes(b"byte code")
     (root / "services" / "metric_names.py").write_text("STARTED = 'started'\n", encoding="utf-8")
+    (root / "shared" / "codes").mkdir(parents=True)
+    for shared in ("__init__.py", "words.py", "authorities.pem", "codes/__init__.py"):
+        (root / "shared" / shared).write_text("", encoding="utf-8")
     return root
 
 
-def test_holds_what_the_function_shares_with_others_of_the_repository(
-    function: Path, repository: Path, tmp_path: Path
-) -> None:
+def test_zip_has_packages_of_the_repository(function: Path, repository: Path, tmp_path: Path) -> None:
     listed = "# what the service has, too\nservices/money  # amounts\n\nservices/metric_names.py\n"
     (function / "packages.txt").write_text(listed, encoding="utf-8")
 
@@ -200,7 +203,25 @@ def test_holds_what_the_function_shares_with_others_of_the_repository(
         assert zipped.read("money/codes/iso.py") == b"CODES = ['USD']\n"
 
 
-def test_another_word_in_what_is_shared_makes_other_bytes(function: Path, repository: Path, tmp_path: Path) -> None:
+def test_python_of_the_shared_folder_keeps_its_path_and_gets_its_package(
+    function: Path, repository: Path, tmp_path: Path
+) -> None:
+    (function / "packages.txt").write_text("shared/words.py\nshared/codes\nshared/authorities.pem\n", encoding="utf-8")
+
+    archive = package(function, tmp_path / "greeter.zip", tmp_path / "cache", repository)
+
+    ours = {name for name in names(archive) if not name.startswith("greeting")}
+    assert ours == {
+        "authorities.pem",
+        "handler.py",
+        "shared/__init__.py",
+        "shared/codes/__init__.py",
+        "shared/words.py",
+        "words.json",
+    }
+
+
+def test_changed_package_of_the_repository_changes_the_zip(function: Path, repository: Path, tmp_path: Path) -> None:
     (function / "packages.txt").write_text("services/money\n", encoding="utf-8")
     first = package(function, tmp_path / "one.zip", tmp_path / "cache", repository).read_bytes()
     (repository / "services" / "money" / "codes" / "iso.py").write_text("CODES = []\n", encoding="utf-8")
@@ -209,7 +230,7 @@ def test_another_word_in_what_is_shared_makes_other_bytes(function: Path, reposi
 
 
 @pytest.mark.parametrize("line", ["services/honey", "../repository-of-another", "/etc/hostname", "."])
-def test_what_is_shared_must_be_of_the_repository(function: Path, repository: Path, tmp_path: Path, line: str) -> None:
+def test_path_outside_the_repository_is_rejected(function: Path, repository: Path, tmp_path: Path, line: str) -> None:
     (tmp_path / "repository-of-another").mkdir()
     (function / "packages.txt").write_text(f"{line}\n", encoding="utf-8")
 
@@ -225,7 +246,7 @@ def test_what_is_shared_must_be_of_the_repository(function: Path, repository: Pa
         ("services/money\nother/money", "other/money/__init__.py", r"is a file of another line of packages\.txt, too"),
     ],
 )
-def test_what_is_shared_takes_the_place_of_nothing(
+def test_package_of_the_repository_may_not_replace_a_file(
     function: Path, repository: Path, tmp_path: Path, line: str, file: str, message: str
 ) -> None:
     place = (function if file.startswith("money") else repository) / file
@@ -237,14 +258,12 @@ def test_what_is_shared_takes_the_place_of_nothing(
         package(function, tmp_path / "greeter.zip", tmp_path / "cache", repository)
 
 
-def test_a_folder_without_a_handler_is_no_function(tmp_path: Path) -> None:
+def test_folder_without_a_handler_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(PackagingFailed, match=r"no handler\.py"):
         package(tmp_path, tmp_path / "none.zip")
 
 
-def test_wheels_are_those_of_the_functions_platform(
-    function: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wheels_are_of_the_functions_platform(function: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
 
     def install(options: list[str], _requirements: Path) -> None:
@@ -263,7 +282,7 @@ def test_wheels_are_those_of_the_functions_platform(
     } <= set(asked[0])
 
 
-def test_the_smoke_test_is_packaged(tmp_path: Path) -> None:
+def test_smoke_test_zip_has_its_handler_alone(tmp_path: Path) -> None:
     assert names(package(FUNCTIONS / "smoke_test", tmp_path / "smoke.zip", tmp_path / "cache")) == ["handler.py"]
 
 
@@ -280,7 +299,7 @@ handler.handler
 
 # Functions of pure Python: those with compiled packages have them for another platform than this.
 @pytest.mark.parametrize("name", ["rotate_api_key", "rotate_database_secret", "smoke_test"])
-def test_a_function_has_all_that_it_imports_in_its_zip(name: str, tmp_path: Path) -> None:
+def test_zip_has_everything_that_a_pure_python_function_imports(name: str, tmp_path: Path) -> None:
     code, runtime = tmp_path / "code", tmp_path / "runtime"
     with zipfile.ZipFile(package(FUNCTIONS / name, tmp_path / "function.zip")) as zipped:
         zipped.extractall(code)

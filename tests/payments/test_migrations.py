@@ -1,0 +1,173 @@
+"""Migrations: atomic, without the timeouts of requests, and safe while the version before serves."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from payments import repository
+from payments.migrate import MIGRATIONS, migrate
+from payments.states import OperationStatus, PaymentStatus
+from tests.payments import version_before
+from tests.payments.conftest import Database
+
+pytestmark = [pytest.mark.requirement("Q1")]
+
+MINUTE = timedelta(minutes=1)
+Directory = Callable[..., Path]
+
+
+@pytest.fixture
+def migrations(tmp_path: Path) -> Directory:
+    """Makes a folder of the migrations up to a revision, and with another one after the last."""
+
+    def make(*, until: str = "9998", then: str = "") -> Path:
+        folder = tmp_path / f"until-{until}-{bool(then)}" / "migrations"
+        shutil.copytree(MIGRATIONS, folder)
+        versions = sorted((folder / "versions").glob("[0-9]*.py"))
+        for path in versions:
+            if path.name > until and not path.name.startswith(until):
+                path.unlink()
+        if then:
+            head = sorted((folder / "versions").glob("[0-9]*.py"))[-1].name.partition("_")[0]
+            text = f"from alembic import op\nrevision, down_revision = '9999', '{head}'\n\n\ndef upgrade():\n{then}"
+            (folder / "versions" / "9999_next.py").write_text(text)
+        return folder
+
+    return make
+
+
+def status(connection: psycopg.Connection[Any], payment_id: Any) -> tuple[str, list[str]]:
+    """The statuses of a payment and its operations, as this version reads them."""
+    found = repository.get_payment_with_operations(connection, payment_id)
+    assert found
+    return found[0].status.value, [one.status.value for one in found[1]]
+
+
+def test_failed_migration_leaves_nothing_behind(database: Database, migrations: Directory) -> None:
+    failing = "    op.execute('CREATE TABLE payments.half (id int)')\n    op.execute('SELECT 1 / 0')\n"
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        migrate(database.connect, directory=migrations(then=failing))
+    with database.connect() as connection:
+        assert connection.execute("SELECT to_regclass('payments.half')").fetchone() == (None,)
+    assert migrate(database.connect) == "0003"
+
+
+def test_migration_has_no_statement_timeout(database: Database, migrations: Directory) -> None:
+    def connect() -> psycopg.Connection[Any]:
+        connection = database.connect()
+        connection.execute("SET statement_timeout = '200ms'")
+        return connection
+
+    slow = "    op.execute('SELECT pg_sleep(0.6)')\n"
+    assert migrate(connect, directory=migrations(then=slow)) == "9999"
+
+
+def test_index_waits_for_older_transactions_and_replaces_an_invalid_one(
+    database: Database, migrations: Directory
+) -> None:
+    index = "payments_by_reference"
+    create = (
+        "    from payments.migrations.concurrently import create_index\n"
+        "    with op.get_context().autocommit_block():\n"
+        f"        create_index('{index}', 'payments.payments (reference)')\n"
+        "        assert op.get_bind().exec_driver_sql('SHOW lock_timeout').scalar() == '2s'\n"
+    )
+    with database.connect() as connection, database.connect() as older:
+        older.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        older.execute("SELECT count(*) FROM payments.outbox")
+        connection.execute("SET statement_timeout = '1s'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            connection.execute(f"CREATE INDEX CONCURRENTLY {index} ON payments.payments (reference)")
+        older.execute("COMMIT")
+        valid = f"SELECT indisvalid FROM pg_index WHERE indexrelid = 'payments.{index}'::regclass"
+        assert connection.execute(valid).fetchone() == (False,)
+        assert migrate(database.connect, directory=migrations(then=create)) == "9999"
+        assert connection.execute(valid).fetchone() == (True,)
+
+
+@pytest.mark.parametrize("kind", ["sale", "authorization"])
+def test_rows_of_the_version_before_get_their_statuses(
+    empty_database: Database, migrations: Directory, kind: str
+) -> None:
+    assert migrate(empty_database.connect, directory=migrations(until="0001")) == "0001"
+    with empty_database.connect() as connection:
+        pending, declined, succeeded = (version_before.accept(connection, kind) for _ in range(3))
+        assert version_before.settle(connection, declined[1], "refused")
+        assert version_before.settle(connection, succeeded[1], "succeeded")
+
+        # Between the two migrations the version before still writes rows that have no status yet.
+        assert migrate(empty_database.connect, directory=migrations(until="0002")) == "0002"
+        between = version_before.accept(connection, kind)
+        assert version_before.claim(connection, pending[1])
+        assert version_before.settle(connection, between[1], "refused")
+
+        assert migrate(empty_database.connect) == "0003"
+        assert status(connection, pending[0]) == ("accepted", ["pending"])
+        assert status(connection, declined[0]) == status(connection, between[0]) == ("declined", ["declined"])
+        after = "captured" if kind == "sale" else "authorized"
+        assert status(connection, succeeded[0]) == (after, ["succeeded"])
+        (operation,) = repository.list_operations(connection, declined[0])
+        assert operation.completed_at
+        assert repository.complete(connection, pending[1], OperationStatus.SUCCEEDED, acquirer_reference="acq")
+        assert version_before.states(connection, pending[0]) == (after, ["succeeded"])
+
+
+def test_both_versions_read_what_the_other_writes(connection: psycopg.Connection[Any]) -> None:
+    payment, operation = version_before.accept(connection)
+    assert status(connection, payment) == ("accepted", ["pending"])
+    assert operation in version_before.unsettled(connection)
+    held = repository.claim(connection, operation, MINUTE)
+    assert held
+    assert version_before.claim(connection, operation) is None, "the claim holds for both"
+    assert repository.complete(connection, operation, OperationStatus.DECLINED, reason="insufficient_funds")
+    assert version_before.states(connection, payment) == ("refused", ["refused"])
+    assert not version_before.settle(connection, operation, "succeeded"), "completed once, by either"
+
+    other, second = version_before.accept(connection)
+    assert version_before.claim(connection, second) == ("asked", None, "tok_1")
+    assert version_before.settle(connection, second, "succeeded")
+    refund = version_before.ask(connection, other, "refund", 400)
+    assert status(connection, other) == ("captured", ["succeeded", "pending"])
+    assert repository.complete(connection, refund, OperationStatus.SUCCEEDED, acquirer_reference="acq")
+    rest = version_before.ask(connection, other, "refund", 600)
+    assert version_before.settle(connection, rest, "succeeded")
+    assert status(connection, other)[0] == PaymentStatus.REFUNDED
+    assert version_before.states(connection, other)[0] == "refunded"
+    found = repository.list_payments(connection, status=PaymentStatus.REFUNDED, limit=100)
+    assert other in {one.id for one in found}
+
+
+def test_version_before_is_told_its_rejections_by_their_names(connection: psycopg.Connection[Any]) -> None:
+    payment, operation = version_before.accept(connection)
+    for kind, amount, constraint in (("refund", 1, "operation_fits_state"), ("refund", 2000, "operation_fits_amount")):
+        with pytest.raises(psycopg.errors.CheckViolation) as rejected:
+            version_before.ask(connection, payment, kind, amount)
+        assert rejected.value.diag.constraint_name == constraint
+        version_before.settle(connection, operation, "succeeded")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE payments.operations SET status = 'declined', state = 'succeeded' WHERE id = %s",
+        "UPDATE payments.operations SET status = 'succeeded', completed_at = NULL WHERE id = %s",
+        "UPDATE payments.operations SET status = 'unheard_of', completed_at = now() WHERE id = %s",
+    ],
+)
+def test_old_and_new_columns_cannot_differ(connection: psycopg.Connection[Any], statement: str) -> None:
+    _, operation = version_before.accept(connection)
+    with suppress(psycopg.errors.CheckViolation):
+        connection.execute(statement, (operation,))
+    same = """
+        SELECT state = payments.state_of(status), settled_at IS NOT DISTINCT FROM completed_at
+        FROM payments.operations WHERE id = %s
+    """
+    assert connection.execute(same, (operation,)).fetchone() == (True, True)
