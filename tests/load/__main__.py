@@ -1,4 +1,5 @@
-"""`python -m tests.load`: payments under load while processes are killed, reckoned to the cent at the end.
+"""`python -m tests.load`: payments under load while processes are killed; the books are compared to the minor unit at
+the end.
 
 Exit codes: 0 everything is right, 1 something is not, 2 bad input.
 """

@@ -1,4 +1,4 @@
-"""Customers as they are: each repeats its request with the same key until it has an answer, whatever breaks."""
+"""Simulated customers: each repeats its request with the same key until it gets a response."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST_PAUSE_SECONDS = 2.0
 
 @dataclass
 class Purchase:
-    """What one customer pays, and what came of the request."""
+    """A customer's payment, and the result of its request."""
 
     number: int
     amount: int

@@ -1,4 +1,4 @@
-"""The load itself: customers, accidents, and the reckoning at the end."""
+"""The load itself: customers, killed processes, and the comparison of the books at the end."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class Sample:
     at: float
     open: int
     accepted: int
-    settled: int
+    completed: int
     """Payments captured or declined, in the database."""
     service_bytes: int
     worker_bytes: int
 
     @property
     def in_flight(self) -> int:
-        """Requests that are open, and payments that are accepted and not settled."""
-        return self.open + self.accepted - self.settled
+        """Requests that are open, and payments that are accepted and not completed."""
+        return self.open + self.accepted - self.completed
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Bare:
 
 @dataclass
 class Result:
-    """What came of a run."""
+    """The result of a run."""
 
     size: Size
     bare: Bare
@@ -72,10 +72,10 @@ class Result:
     samples: list[Sample]
     kills: Counter[str]
     seconds: float
-    """From the first request until everything accepted was settled, or in the dead letters."""
+    """From the first request until everything accepted was completed or a dead letter."""
     statuses_of_payments: Counter[str]
     dead: set[str]
-    """Payments that are in the dead letters, and have no answer."""
+    """Pending payments whose messages are dead letters."""
     reconciled: dict[str, int]
     book: dict[str, Any]
     captured: dict[str, int]
@@ -98,7 +98,7 @@ class Result:
 
 
 async def run(world: World, say: Callable[[str], None]) -> Result:
-    """Put the load on, wait until all is settled, and reckon."""
+    """Put the load on, wait until all is completed, and compare the books."""
     size = world.size
     bare = await _bare(world)
     say(f"bare: insert {bare.insert:.2f} ms, send {bare.send:.2f} ms; accepting a payment {bare.accept:.2f} ms")
@@ -118,7 +118,7 @@ async def run(world: World, say: Callable[[str], None]) -> Result:
         await asyncio.gather(*watching)
     seconds = time.monotonic() - began
     reconciled = await asyncio.to_thread(_reconcile, world)
-    return await asyncio.to_thread(_reckon, world, bare, state, seconds, reconciled)
+    return await asyncio.to_thread(_compared, world, bare, state, seconds, reconciled)
 
 
 class _State:
@@ -132,28 +132,28 @@ class _State:
         self.kills: Counter[str] = Counter()
         self.over = False
         self._outage = world.size.outage
-        self._settled = 0
+        self._completed = 0
         self._began = time.monotonic()
         self._connection = world.connect()
 
     async def may_begin(self) -> bool:
         """Wait until there is room for another payment in flight."""
-        while self.customers.open + len(self.customers.accepted) - self._settled >= self.world.size.in_flight:
+        while self.customers.open + len(self.customers.accepted) - self._completed >= self.world.size.in_flight:
             await asyncio.sleep(0.02)
         return not self.over
 
     async def sample(self) -> None:
         while not self.over:
-            self._settled = await asyncio.to_thread(self._count)
+            self._completed = await asyncio.to_thread(self._count)
             services, workers = (
                 sum(one.resident_bytes for one in group) for group in (self.world.services, self.world.workers)
             )
             at = time.monotonic() - self._began
             accepted, is_open = len(self.customers.accepted), self.customers.open
-            self.samples.append(Sample(at, is_open, accepted, self._settled, services, workers))
+            self.samples.append(Sample(at, is_open, accepted, self._completed, services, workers))
             if len(self.samples) % 20 == 0:
                 self.say(
-                    f"{at:4.0f} s: {accepted} accepted, {self._settled} settled, "
+                    f"{at:4.0f} s: {accepted} accepted, {self._completed} completed, "
                     f"{self.samples[-1].in_flight} in flight, {sum(self.kills.values())} killed"
                 )
             if self._outage and self.kills and self.samples[-1].in_flight >= self.world.size.in_flight:
@@ -179,17 +179,17 @@ class _State:
             await asyncio.sleep(0.1)
 
     async def until_completed(self) -> None:
-        """Wait until each operation has an answer, or its message is in the dead letters."""
+        """Wait until each operation is completed, or its message is a dead letter."""
         deadline = self._began + self.world.size.seconds
         while time.monotonic() < deadline:
-            unsettled = await asyncio.to_thread(_unsettled, self._connection)
-            if unsettled <= await asyncio.to_thread(_dead, self.world):
+            pending = await asyncio.to_thread(_count_pending, self._connection)
+            if pending <= await asyncio.to_thread(_dead, self.world):
                 return
             await asyncio.sleep(0.5)
-        self.say(f"not all is settled after {self.world.size.seconds:.0f} s")
+        self.say(f"not all is completed after {self.world.size.seconds:.0f} s")
 
 
-def _unsettled(connection: Any) -> int:
+def _count_pending(connection: Any) -> int:
     return int(connection.execute("SELECT count(*) FROM payments.operations WHERE status = 'pending'").fetchone()[0])
 
 
@@ -213,15 +213,15 @@ async def _bare(world: World) -> Bare:
         inserted = time.perf_counter()
         world.sqs.send_message(QueueUrl=queue, MessageBody=body)
         sent = time.perf_counter()
-        asked = {"amount": 1, "currency": "GBP", "token": f"tok_bare_{number}"}
-        status, _, _ = await customer.exchange(_request("/api/v1/payments", f"bare-{number}", asked))
+        purchase = {"amount": 1, "currency": "GBP", "token": f"tok_bare_{number}"}
+        status, _, _ = await customer.exchange(_request("/api/v1/payments", f"bare-{number}", purchase))
         assert status == 202
         if number >= 20:  # the first ones wake things up
             took["insert"].append((inserted - began) * 1000)
             took["send"].append((sent - inserted) * 1000)
             took["accept"].append((time.perf_counter() - sent) * 1000)
     customer.close()
-    while _unsettled(connection) > _dead(world):
+    while _count_pending(connection) > _dead(world):
         await asyncio.sleep(0.1)
     connection.execute("UPDATE payments.operations SET correlation_id = 'bare'")
     connection.close()
@@ -238,7 +238,7 @@ def _reconcile(world: World) -> dict[str, int]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def _reckon(world: World, bare: Bare, state: _State, seconds: float, reconciled: dict[str, int]) -> Result:
+def _compared(world: World, bare: Bare, state: _State, seconds: float, reconciled: dict[str, int]) -> Result:
     cpu = {
         "service": sum(one.cpu for one in world.services),
         "worker": sum(one.cpu for one in world.workers),
@@ -249,9 +249,9 @@ def _reckon(world: World, bare: Bare, state: _State, seconds: float, reconciled:
     connection = world.connect()
     statuses_of_payments = Counter(dict(connection.execute(STATUSES).fetchall()))
     captured = dict(connection.execute(SUMS).fetchall())
-    unsettled = {str(one[0]) for one in connection.execute(PENDING)}
+    pending = {str(one[0]) for one in connection.execute(PENDING)}
     processing = [row[0] for row in connection.execute(AGES)]
-    dead = {letter["payment_id"] for letter in world.dead_letters()}
+    dead = {message["payment_id"] for message in world.dead_letters()}
     result = Result(
         size=world.size,
         bare=bare,
@@ -260,7 +260,7 @@ def _reckon(world: World, bare: Bare, state: _State, seconds: float, reconciled:
         kills=state.kills,
         seconds=seconds,
         statuses_of_payments=statuses_of_payments,
-        dead=dead & unsettled,
+        dead=dead & pending,
         reconciled=reconciled,
         book=world.book(),
         captured=captured,
@@ -268,19 +268,19 @@ def _reckon(world: World, bare: Bare, state: _State, seconds: float, reconciled:
         cpu=cpu,
         statuses=statuses,
     )
-    result.problems = list(_problems(result, connection, unsettled))
+    result.problems = list(_problems(result, connection, pending))
     return result
 
 
-def _problems(result: Result, connection: Any, unsettled: set[str]) -> Iterator[str]:
-    """Whatever is not as it must be."""
-    settled = result.statuses_of_payments["captured"] + result.statuses_of_payments["declined"]
+def _problems(result: Result, connection: Any, pending: set[str]) -> Iterator[str]:
+    """Every violation of what must hold."""
+    completed = result.statuses_of_payments["captured"] + result.statuses_of_payments["declined"]
     if result.accepted != result.size.payments:
         yield f"{result.size.payments} were to be taken, {result.accepted} were"
-    if result.accepted != settled + len(result.dead):
-        yield f"{result.accepted} accepted, {settled} settled, {len(result.dead)} in the dead letters"
-    if lost := unsettled - result.dead:
-        yield f"{len(lost)} are neither settled nor in the dead letters"
+    if result.accepted != completed + len(result.dead):
+        yield f"{result.accepted} accepted, {completed} completed, {len(result.dead)} dead letters"
+    if lost := pending - result.dead:
+        yield f"{len(lost)} are neither completed nor dead letters"
     if result.customers.wrong:
         yield f"wrong answers: {Counter(result.customers.wrong)}"
     if any(result.statuses):
@@ -289,7 +289,7 @@ def _problems(result: Result, connection: Any, unsettled: set[str]) -> Iterator[
 
 
 def _of_the_books(result: Result, connection: Any) -> Iterator[str]:
-    """What customers were promised, what is stored and what the acquirer has done are to be one."""
+    """The customers' responses, the database and the acquirer's book must agree."""
     query = "SELECT id, reference, amount, currency FROM payments.payments WHERE currency <> 'GBP'"
     stored = {str(row[0]): row[1:] for row in connection.execute(query)}
     if stored != {one.payment: (str(one.number), one.amount, one.currency) for one in result.customers.accepted}:

@@ -1,4 +1,4 @@
-"""Draws what a run measured: for a terminal with block characters, and as a vector image."""
+"""Charts of what a run measured: for a terminal in block characters, and as SVG."""
 
 from __future__ import annotations
 

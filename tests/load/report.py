@@ -1,4 +1,4 @@
-"""What a run is shown as."""
+"""The report of a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def show(result: Result, console: Console, image: Path | None) -> None:
     draw(console, charts(result), result.seconds)
     if image:
         write_svg(image, charts(result), result.seconds)
-    console.print(_reckoning(result))
+    console.print(_books(result))
     console.print(_times(result))
     console.print(_costs(result))
     for problem in result.problems:
@@ -28,29 +28,29 @@ def show(result: Result, console: Console, image: Path | None) -> None:
 
 
 def charts(result: Result) -> list[tuple[str, list[float], str]]:
-    """In flight, settled a second and memory, over time."""
+    """In flight, completed a second and memory, over time."""
     samples = result.samples
     rates = [
-        (after.settled - before.settled) / max(after.at - before.at, 1e-9)
+        (after.completed - before.completed) / max(after.at - before.at, 1e-9)
         for before, after in zip(samples, samples[4:], strict=False)
     ]
     return [
         ("payments in flight", [float(one.in_flight) for one in samples], ""),
-        ("settled a second", rates, ""),
+        ("completed a second", rates, ""),
         ("memory of the service's processes", [one.service_bytes / MIB for one in samples], " MiB"),
         ("memory of the workers", [one.worker_bytes / MIB for one in samples], " MiB"),
     ]
 
 
-def _reckoning(result: Result) -> Table:
-    table = Table("reckoning", "", box=None, pad_edge=False)
+def _books(result: Result) -> Table:
+    table = Table("books", "", box=None, pad_edge=False)
     table.columns[1].justify = "right"
     captured, declined = result.statuses_of_payments["captured"], result.statuses_of_payments["declined"]
     rows = [
         ("accepted", f"{result.accepted:,}"),
         ("= captured", f"{captured:,}"),
         ("+ declined", f"{declined:,}"),
-        ("+ in the dead letters", f"{len(result.dead):,}"),
+        ("+ dead letters", f"{len(result.dead):,}"),
         ("charged twice", f"{len(result.book['charged_twice']):,}"),
         *((f"sum {currency}, minor units", f"{sum_:,}") for currency, sum_ in sorted(result.captured.items())),
         ("the acquirer's book says", "the same" if not any("book" in one for one in result.problems) else "OTHERWISE"),
@@ -75,7 +75,7 @@ def _times(result: Result) -> Table:
     rows = {
         "answer to the request that was accepted": [one.seconds_of_last for one in purchases],
         "from the first request until accepted, kills and all": [one.seconds for one in purchases],
-        "from accepted until settled": result.processing_seconds,
+        "from accepted until completed": result.processing_seconds,
     }
     for name, values in rows.items():
         table.add_row(name, *(f"{value:.3f}" for value in percentiles(values)))
@@ -94,7 +94,7 @@ def _costs(result: Result) -> Table:
     table = Table("cost", "", box=None, pad_edge=False)
     table.columns[1].justify = "right"
     bare = result.bare
-    table.add_row("accepted and settled a second, over the whole run", f"{result.accepted / result.seconds:.0f}")
+    table.add_row("accepted and completed a second, over the whole run", f"{result.accepted / result.seconds:.0f}")
     table.add_row("bare insert, median", f"{bare.insert:.2f} ms")
     table.add_row("bare send to SQS, median", f"{bare.send:.2f} ms")
     table.add_row("a payment accepted over HTTP, median", f"{bare.accept:.2f} ms")

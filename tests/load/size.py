@@ -12,7 +12,7 @@ class Size:
     payments: int = 15_000
     """How many payments are taken altogether."""
     in_flight: int = 10_000
-    """How many are to be in flight at the same time: their request open, or accepted and not settled."""
+    """How many are to be in flight at the same time: their request open, or accepted and not completed."""
     clients: int = 160
     """Connections of customers; each sends one request at a time."""
     services: int = 2

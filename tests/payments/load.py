@@ -1,4 +1,4 @@
-"""Load on the payments service, and the account of what it answered."""
+"""Load on the payments service, and an account of its responses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECONDS_TO_END = 30
 
 @dataclass
 class Load:
-    """Clients that take payments until they are stopped, as a load balancer would let them."""
+    """Clients that create payments until they are stopped, spread as by a load balancer."""
 
     urls: Sequence[str]
     accepted: list[str] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Load:
     failed: list[str] = field(default_factory=list)
     """What else there was: statuses, and errors of connections that had taken a request."""
     leaving: set[str] = field(default_factory=set)
-    """The urls that have asked for their connections to be closed: a load balancer sends them nothing new."""
+    """URLs that have sent Connection: close; a load balancer sends them nothing new."""
     under_way: Counter[str] = field(default_factory=Counter)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -81,9 +81,9 @@ def test_rejected_login_is_retried_with_renewed_credentials(server: Postgresql, 
 
 
 def test_login_that_stays_rejected_fails_without_the_password(server: Postgresql, application_user: str) -> None:
-    with pytest.raises(psycopg.OperationalError, match="authentication failed") as refused:
+    with pytest.raises(psycopg.OperationalError, match="authentication failed") as rejected:
         database(server, Given(Credentials(application_user, "wrong-4711"))).connect()
-    assert "wrong-4711" not in str(refused.value)
+    assert "wrong-4711" not in str(rejected.value)
     assert "wrong-4711" not in repr(Credentials("user", "wrong-4711"))
 
 

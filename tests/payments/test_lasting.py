@@ -1,4 +1,4 @@
-"""No request fails and none is lost while the service stops, passwords rotate, the schema moves and servers go away."""
+"""No request fails or is lost during a stop, a secret rotation, a migration or a restart of the database."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_outbox_of_a_killed_process_is_sent_by_another(
     assert waiting(service_platform) == ids
 
     second = start(service_platform)
-    until(lambda: not waiting(service_platform), "sent letters")
+    until(lambda: not waiting(service_platform), "sent messages")
 
     assert sent(sqs, service_platform) == ids
     assert second.stop() == 0

@@ -38,7 +38,7 @@ def test_requests_above_the_wait_queue_get_503_at_once_and_the_others_succeed(
         blocker.execute(LOCK)
         for _ in range(30):
             clients.submit(lambda: answers.append(running.create()))
-        # Two are with the database and four wait; nobody is answered until the others have been refused.
+        # Two requests hold connections and four wait; none of them completes before the others got their 503.
         until(lambda: len(answers) == 24, "answers while the database is held")
         assert all(overloaded(answer) for answer in answers)
         assert running.client.get("/api/health").status_code == 200

@@ -1,6 +1,6 @@
 """Runs workers that end without warning at one of their outward calls: reads cases as JSON from standard input.
 
-Each case is a worker of its own, forked: {"environment": {...}, "call": 3, "when": "before"}. It works off its queue
+Each case is a worker of its own, forked: {"environment": {...}, "call": 3, "when": "before"}. It consumes its queue
 until it ends at that call, or, where the call is 0, until it has deleted a message. Prints how each has ended.
 
 The calls are counted as they are made: to the database, to the acquirer, and to the queue (a call for messages counts

@@ -35,7 +35,7 @@ def run(scenario: Scenario, adapter: dict[str, Any] | None = None, **behaviour: 
 
 @asynccontextmanager
 async def answering(*answers: bytes | float) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """A server that says literally this, one after the other, and the last again; a number is silence in seconds."""
+    """A server that sends these responses in turn, and repeats the last; a number is silence in seconds."""
     heard: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -66,7 +66,7 @@ APPROVED = (
 
 
 def perform(*answers: bytes | float, **adapter: Any) -> tuple[Any, list[bytes]]:
-    """The outcome of a demand that is answered so, and what the server heard."""
+    """The outcome of a request that gets these responses, and what the server received."""
 
     async def main() -> tuple[Any, list[bytes]]:
         async with answering(*answers) as (url, heard), reached(url, **adapter) as acquirer:
@@ -113,7 +113,7 @@ def test_authorization_capture_and_refunds_succeed_in_turn() -> None:
 def test_broken_connection_after_success_is_looked_up() -> None:
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
         assert await acquirer.perform(request(), 5.0) == Approved(f"ref-{KEY}")
-        assert simulator.book.requests[str(KEY)] == 1  # looked up, not asked again
+        assert simulator.book.requests[str(KEY)] == 1  # looked up, not sent again
 
     run(scenario, lost_percent=100)
 
@@ -310,7 +310,7 @@ def test_cancelled_call_is_not_counted_by_the_circuit_breaker() -> None:
 
 
 class Keys:
-    """A credential that is another one after it was refused."""
+    """A credential that changes after it was rejected."""
 
     def __init__(self) -> None:
         self.number = 1

@@ -47,9 +47,9 @@ def test_circuit_opens_when_too_many_recent_calls_have_failed(clock: Clock) -> N
     make(made, True, True, False, False)
 
     assert made.state is CircuitState.OPEN
-    with pytest.raises(CircuitOpen) as refused, made.call():
+    with pytest.raises(CircuitOpen) as rejected, made.call():
         pytest.fail("a call passed")
-    assert refused.value.seconds == 10
+    assert rejected.value.seconds == 10
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A worker may end before and after each of its calls to the outside: nothing is lost, and nothing is charged twice."""
+"""A worker may be killed before or after any of its outward calls: nothing is lost or charged twice."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from tests.processing.support import accepted
 pytestmark = [pytest.mark.requirement("P3.2")]
 
 KEYS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "local"}
-# receive, claim, POST, settle, delete; a lost answer is looked up in between.
+# receive, claim, POST, complete, delete; a lost response is looked up in between.
 CALLS = {"": 5, "lost_percent": 6}
 
 
 @pytest.fixture(scope="module")
 def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, str], str]]:
-    """Acquirers, by what befalls all requests, and where SQS is."""
+    """The URLs of acquirers, by the fault of all their requests, and of SQS."""
     folder = tmp_path_factory.mktemp("outside")
     with ExitStack() as stack:
         acquirers = {name: _acquirer(replace(QUICK, seed=1), folder) for name in CALLS}

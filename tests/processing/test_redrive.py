@@ -1,4 +1,4 @@
-"""The redrive command on the local AWS: it shows without changing, and loses nothing wherever it is interrupted."""
+"""The redrive command on the local AWS: it loses nothing wherever it is interrupted."""
 
 from __future__ import annotations
 
@@ -80,10 +80,10 @@ class Queues:
             self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
         return sorted(found)
 
-    def run(self, **asked: Any) -> str:
+    def run(self, **options: Any) -> str:
         """Run the command in this process, and return what it says."""
         said = io.StringIO()
-        request = Request(queue=self.name, region=REGION, record=self.record, **asked)
+        request = Request(queue=self.name, region=REGION, record=self.record, **options)
         run(request, Console(file=said, width=200, highlight=False, soft_wrap=True))
         return said.getvalue()
 
@@ -251,17 +251,17 @@ def test_filters_by_database_details(
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("options", "message"),
     [
         ({"return_": True, "discard": "a reason that is long enough"}, "--return: not allowed with --discard"),
         ({"discard": "because"}, "--discard: 'because' is not allowed; a reason of 10 characters or more is"),
         ({"filter": Filter(currency="EUR")}, "--currency: only the database knows it; --database is needed"),
     ],
 )
-def test_contradictory_options_are_refused(queues: Queues, asked: dict[str, Any], said: str) -> None:
+def test_contradictory_options_are_refused(queues: Queues, options: dict[str, Any], message: str) -> None:
     messages = queues.bury(1)
-    with pytest.raises(Refused, match=said):
-        queues.run(**asked)
+    with pytest.raises(Refused, match=message):
+        queues.run(**options)
     assert queues.waiting(queues.dead) == bodies(messages)
 
 
