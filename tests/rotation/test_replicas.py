@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from secret_rotation import PENDING, steps
-from secret_rotation.steps import RotationFailed
 
+from shared.secret_rotation import PENDING, steps
+from shared.secret_rotation.steps import RotationFailed
 from tests.rotation.support import STEPS, Database, Vault
 
 pytestmark = [pytest.mark.requirement("W3.3"), pytest.mark.requirement("W3.5")]

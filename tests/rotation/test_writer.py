@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
-from postgresql_rotation import connection
 from psycopg import sql
-from secret_rotation.steps import RotationFailed
 
+from shared.postgresql_rotation import connection
+from shared.secret_rotation.steps import RotationFailed
 from tests.postgresql import Postgresql, running
 from tests.rotation.conftest import MASTER_PASSWORD, USER_PASSWORD
 from tests.rotation.support import Database, Vault

@@ -36,7 +36,7 @@ class ReconciliationSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="reconciliation_", frozen=True, hide_input_in_errors=True)
 
     writer_host: str | None = None
-    """If given, a run does nothing unless the writer is at this host of DATABASE_HOST: one of two regions reconciles."""
+    """If given, a run does nothing unless the writer is this host of DATABASE_HOST: one of two regions reconciles."""
     min_age_seconds: Annotated[float, Field(ge=0, le=86400)] = 300.0
     """Younger operations are left to the queue."""
     resend_after_seconds: Annotated[float, Field(ge=0, le=86400)] = 1800.0
