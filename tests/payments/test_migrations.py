@@ -60,39 +60,6 @@ def test_failed_migration_leaves_nothing_behind(database: Database, migrations: 
     assert migrate(database.connect) == "0003"
 
 
-def test_migration_has_no_statement_timeout(database: Database, migrations: Directory) -> None:
-    def connect() -> psycopg.Connection[Any]:
-        connection = database.connect()
-        connection.execute("SET statement_timeout = '200ms'")
-        return connection
-
-    slow = "    op.execute('SELECT pg_sleep(0.6)')\n"
-    assert migrate(connect, directory=migrations(then=slow)) == "9999"
-
-
-def test_index_waits_for_older_transactions_and_replaces_an_invalid_one(
-    database: Database, migrations: Directory
-) -> None:
-    index = "payments_by_reference"
-    create = (
-        "    from payments.migrations.concurrently import create_index\n"
-        "    with op.get_context().autocommit_block():\n"
-        f"        create_index('{index}', 'payments.payments (reference)')\n"
-        "        assert op.get_bind().exec_driver_sql('SHOW lock_timeout').scalar() == '2s'\n"
-    )
-    with database.connect() as connection, database.connect() as older:
-        older.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-        older.execute("SELECT count(*) FROM payments.outbox")
-        connection.execute("SET statement_timeout = '1s'")
-        with pytest.raises(psycopg.errors.QueryCanceled):
-            connection.execute(f"CREATE INDEX CONCURRENTLY {index} ON payments.payments (reference)")
-        older.execute("COMMIT")
-        valid = f"SELECT indisvalid FROM pg_index WHERE indexrelid = 'payments.{index}'::regclass"
-        assert connection.execute(valid).fetchone() == (False,)
-        assert migrate(database.connect, directory=migrations(then=create)) == "9999"
-        assert connection.execute(valid).fetchone() == (True,)
-
-
 @pytest.mark.parametrize("kind", ["sale", "authorization"])
 def test_rows_of_the_version_before_get_their_statuses(
     empty_database: Database, migrations: Directory, kind: str

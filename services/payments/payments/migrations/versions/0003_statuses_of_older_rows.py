@@ -10,8 +10,6 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import text
 
-from payments.migrations.concurrently import create_index
-
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -46,14 +44,14 @@ VALIDATIONS = (
 
 
 def upgrade() -> None:
-    """Set the statuses, make the indexes, and validate what 0002 has promised of them."""
+    """Set the statuses, validate what 0002 has promised of them, and make the indexes."""
     with op.get_context().autocommit_block():
         for table in ("payments", "operations"):
             _set_statuses(table)
-        for name, definition in INDEXES.items():
-            create_index(name, definition)
         for statement in VALIDATIONS:
             op.execute(statement)
+        for name, definition in INDEXES.items():
+            op.execute(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {definition}")
 
 
 def _set_statuses(table: str) -> None:
