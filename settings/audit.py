@@ -32,7 +32,7 @@ class AuditSettings(SettingsModel):
     access_analyzer: bool = True
     """IAM Access Analyzer in both regions: what of the account somebody outside can reach."""
     block_public_access: bool = True
-    """No bucket of the account is public, whatever its own settings say."""
+    """S3 Block Public Access for the whole account."""
     database_metrics_log: bool = True
     """The account's one log group of enhanced monitoring of databases, which RDS would make without a key of ours."""
     retention_days: Annotated[int, Field(ge=SHORTEST_RETENTION_DAYS, le=3650)] = SHORTEST_RETENTION_DAYS

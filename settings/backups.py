@@ -53,11 +53,11 @@ class BackupSettings(SettingsModel):
     """How often the database is backed up, where to, and for how long."""
 
     daily_retention_days: Days = 35
-    """Days that a daily backup is kept in the primary region."""
+    """Retention of daily backups in the primary region, in days."""
     monthly_retention_months: Months = 12
     """Months (of 31 days) that a monthly backup is kept in the primary region: no less than daily ones."""
     daily_copy_retention_days: Days = 35
-    """Days that the copy of a daily backup is kept in the recovery region."""
+    """Retention of copies of daily backups in the recovery region, in days."""
     monthly_copy_retention_months: Months = 12
     """Months (of 31 days) that the copy of a monthly backup is kept there: no less than copies of daily ones."""
     start_utc: Annotated[str, matching(r"([01]\d|2[0-3]):[0-5]\d", "a time of day is allowed, such as 01:30")] = "01:30"
@@ -66,15 +66,15 @@ class BackupSettings(SettingsModel):
     https://docs.aws.amazon.com/aws-backup/latest/devguide/creating-a-backup-plan.html
     """
     start_window_minutes: Annotated[int, Field(ge=60, le=1440)] = 60
-    """Minutes after which a backup that has not started is given up."""
+    """Minutes after which a backup that has not started is cancelled."""
     completion_window_minutes: Annotated[int, Field(ge=120, le=10_080)] = 720
-    """Minutes after which a backup or copy that is not complete is given up: more than start_window_minutes."""
+    """Minutes after which an incomplete backup or copy is cancelled: more than start_window_minutes."""
     restore_tests: bool = True
-    """Whether AWS Backup restores the newest backup once a month, as a proof, and removes what it restored."""
+    """Whether AWS Backup restores the newest backup monthly as a test, and deletes what it restored."""
     export_timeout_hours: Annotated[int, Field(ge=1, le=168)] = 24
-    """Hours after which an export of a snapshot to S3 that has not ended is given up, with an alarm."""
+    """Hours after which an unfinished snapshot export to S3 is cancelled, with an alarm."""
     lock: VaultLockSettings = VaultLockSettings()
-    """The lock of the vaults, where the environment is protected."""
+    """Vault lock, where the environment is protected."""
 
     @property
     def monthly_retention_days(self) -> int:

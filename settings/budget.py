@@ -16,8 +16,8 @@ class BudgetSettings(SettingsModel):
     """What a month may cost, of what bears the environment's tag; see docs/cost.md for what AWS needs to know it."""
 
     monthly_usd: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    """USD a month; none makes no budget. `make estimate` says what a month costs before anything is used."""
+    """Monthly budget in USD; without one no budget is created. `make estimate` calculates the cost before use."""
     first_alert_percent: Annotated[int, Field(ge=1, le=99)] = 80
-    """Percent of it that may be spent before the first word; more follow when it is spent, or forecast to be."""
+    """Share of the budget, in percent, at which the first notification is sent; more at 100 and on a forecast."""
     email_addresses: Annotated[EmailAddresses, Field(max_length=MOST_ADDRESSES)] = ()
-    """Who is told beside those of alarm_email_addresses, as the people of finance are no people on call."""
+    """Recipients of budget notifications in addition to alarm_email_addresses, such as finance."""

@@ -155,13 +155,13 @@ class DatabaseSettings(SettingsModel):
         str,
         Rule(_instance_class, "a Graviton class: db.r8g, db.r7g or db.r6g, db.t4g; or db.serverless"),
     ] = "db.r8g.large"
-    """The class of all instances; db.serverless scales each between the two capacities below."""
+    """Instance class of all instances; db.serverless scales each between the two capacities below."""
     min_serverless_units: CapacityUnits = 1.0
     """The least capacity of a serverless instance, in Aurora capacity units of 2 GiB each."""
     max_serverless_units: CapacityUnits = 16.0
     """The greatest capacity of a serverless instance; its connections are derived from it."""
     readers: Annotated[int, Field(ge=2, le=MOST_READERS)] = 2
-    """Readers that always run, beside the writer, spread over the zones."""
+    """Readers that always run, in addition to the writer, spread over the zones."""
     max_readers: Annotated[int, Field(ge=2, le=MOST_READERS)] = 4
     """Readers that scaling may reach; 14 with recovery `global`."""
     connections_per_reader: Annotated[int, Field(ge=1, le=MOST_CONNECTIONS)] = 200
@@ -169,27 +169,27 @@ class DatabaseSettings(SettingsModel):
     backup_retention_days: Annotated[int, Field(ge=7, le=35)] = 35
     """Days back to which the database can be restored, to the second."""
     backup_window: Annotated[str, Rule(_daily_window, "a daily window in UTC, such as 03:00-04:00")] = "03:00-04:00"
-    """When the daily snapshot is taken, in UTC."""
+    """Daily backup window, in UTC."""
     maintenance_window: Annotated[str, Rule(_weekly_window, "a weekly window in UTC, such as sun:05:00-sun:06:00")] = (
         "sun:05:00-sun:06:00"
     )
-    """When changes are made that wait for it; it may not overlap backup_window, on any day."""
+    """Weekly maintenance window, in UTC; it must not overlap backup_window."""
     apply_immediately: bool = False
     """Whether changes are made at once. If not, a plan shows them until the maintenance window has made them."""
     slow_statement_milliseconds: Annotated[int, Field(ge=10, le=3_600_000)] = 1000
-    """Statements that take longer are logged."""
+    """Statements that take at least this long are logged."""
     performance_insights_days: Annotated[int, AfterValidator(_insights_days), Field(ge=7, le=731)] = 7
     """Days that Performance Insights keeps: 7, a multiple of 31, or 731; beyond 7 they cost."""
     database_insights_mode: Annotated[InsightsMode, Field(strict=False)] = InsightsMode.STANDARD
     """Mode of Database Insights; `advanced` costs, and needs performance_insights_days of 465 or more."""
     monitoring_seconds: Literal[1, 5, 10, 15, 30, 60] = 60
-    """Seconds between two measurements of enhanced monitoring."""
+    """Granularity of enhanced monitoring, in seconds."""
     rotation_days: Annotated[int, Field(ge=1, le=90)] = 30
-    """Days after which the passwords are changed, by themselves."""
+    """Days between automatic rotations of the passwords."""
     rotation_window_hours: Annotated[int, Field(ge=1, le=24)] = 3
-    """Hours from midnight UTC within which they are changed on that day."""
+    """Length of the rotation window in hours, from midnight UTC."""
     master_password_version: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    """Raise it to have a new master password made at the next deployment, for one that was lost."""
+    """Increase it to generate a new master password with the next deployment, such as after a loss."""
     recovery: Annotated[RecoveryMode, Field(strict=False)] = RecoveryMode.SNAPSHOTS
     """What stands by in the recovery region: `global` a copy that is a second behind, `snapshots` what to restore from.
 

@@ -51,7 +51,7 @@ class DeliverySettings(SettingsModel):
     With the ids (owner@123/name@456) where tokens carry them: in repositories made or renamed since July 2026.
     """
     branch: Branch = "main"
-    """The branch whose workflows may plan, beside those of pull requests."""
+    """The branch whose workflows may plan, in addition to pull requests."""
     github_environment: GitHubEnvironment | None = None
     """The GitHub environment whose jobs may deploy: environment_suffix where none is given. Protect it there."""
     session_minutes: Annotated[int, Field(ge=60, le=720)] = 120

@@ -10,6 +10,6 @@ class DomainSettings(SettingsModel):
     """The platform's name in DNS."""
 
     name: DomainName
-    """The domain that customers use; load balancers have names below it."""
+    """The domain name; load balancers have names below it."""
     create_zone: bool = False
-    """Whether the stack makes the hosted zone of this name; if not, it exists. A new one must be delegated to."""
+    """Whether the stack creates the hosted zone; if not, it must exist. A new zone must be delegated."""

@@ -65,7 +65,7 @@ class RegionHealthSettings(SettingsModel):
     interval_seconds: Literal[10, 30] = 30
     """Seconds between two checks of one checker; 10 costs more."""
     failure_threshold: Annotated[int, Field(ge=1, le=10)] = 3
-    """Failures in a row after which a checker calls the region unhealthy, and successes after which healthy again."""
+    """Consecutive failures until a checker considers the region unhealthy, and successes until healthy again."""
 
 
 Country = Annotated[str, matching(r"[A-Z]{2}", "a country code of ISO 3166 is allowed, such as DE")]
@@ -80,7 +80,7 @@ HostName = Annotated[
 
 
 class EdgeSettings(SettingsModel):
-    """CloudFront, the names that customers use, and the region that serves them."""
+    """CloudFront, host names, and routing to the regions."""
 
     host_names: Annotated[tuple[HostName, ...], Field(strict=False, max_length=10), AfterValidator(each_once)] = ()
     """The names below the domain that customers use, @ for itself; none is the environment's suffix alone."""
@@ -88,33 +88,33 @@ class EdgeSettings(SettingsModel):
         BehaviourSettings(path_pattern="/static/*", kind=BehaviourKind.STATIC),
         BehaviourSettings(path_pattern="/api/*", kind=BehaviourKind.API),
     )
-    """What is done with which paths, the first that fits; all others are pages."""
+    """Cache behaviours by path pattern, in order of precedence; all other paths are pages."""
     price_class: Literal["PriceClass_100", "PriceClass_200", "PriceClass_All"] = "PriceClass_100"
-    """How many of CloudFront's places serve: 100 is North America and Europe, All is everywhere, at a price."""
+    """CloudFront's price class: 100 covers North America and Europe, All covers all edge locations."""
     allowed_countries: Countries = ()
-    """The only countries that are served; none is all."""
+    """Countries that are served; empty means all."""
     blocked_countries: Countries = ()
     """Countries that are not served; not together with allowed_countries."""
     content_security_policy: Annotated[
         str, matching(r"[ -~]{1,1024}", "one line of up to 1024 plain characters is allowed")
     ] = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
-    """What a page may load, as browsers enforce it (the header Content-Security-Policy)."""
+    """Value of the Content-Security-Policy header."""
     strict_transport_seconds: Annotated[int, Field(ge=0, le=2 * LONGEST_SECONDS)] = 2 * LONGEST_SECONDS
-    """Seconds that browsers insist on HTTPS for the name and all below it (the header Strict-Transport-Security)."""
+    """max-age of the Strict-Transport-Security header (HSTS), in seconds; it includes subdomains."""
     strict_transport_preload: bool = False
-    """Whether browsers may be delivered with that insistence; hard to take back, see hstspreload.org."""
+    """Whether the HSTS header has `preload`; hard to undo, see hstspreload.org."""
     static_cache_seconds: Annotated[int, Field(ge=0, le=LONGEST_SECONDS)] = 86_400
-    """Seconds that static files are kept which do not say how long themselves."""
+    """Default TTL of static files without a Cache-Control header, in seconds."""
     origin_response_seconds: Annotated[int, Field(ge=1, le=60)] = 30
-    """Seconds that CloudFront waits for a load balancer's answer."""
+    """CloudFront's origin response timeout, in seconds."""
     origin_routing: Annotated[OriginRouting, Field(strict=False)] = OriginRouting.FAILOVER
-    """The primary region while it is healthy (failover), or the nearest healthy one (latency)."""
+    """Route 53 routing: the primary region while it is healthy (failover), or the nearest healthy one (latency)."""
     forbidden_page: UrlPath | None = None
     """A static file that is shown with the status 403 in place of whatever was answered; none shows that."""
     health_check: RegionHealthSettings = RegionHealthSettings()
-    """How a region's health is found out."""
+    """Route 53 health check of a region."""
     origin_verify_rotation_days: Annotated[int, Field(ge=1, le=365)] = 30
-    """Days after which the secret by which load balancers know the distribution is replaced."""
+    """Days between rotations of the origin secret, by which load balancers recognize the distribution."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> EdgeSettings:

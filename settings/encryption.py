@@ -13,6 +13,6 @@ class EncryptionSettings(SettingsModel):
     """Customer-managed keys. Sources: the RotationPeriodInDays and PendingWindowInDays of the KMS API reference."""
 
     rotation_period_days: Annotated[int, Field(ge=90, le=2560)] = 365
-    """Days after which KMS makes new key material; what was encrypted before stays readable."""
+    """Days between automatic rotations of key material; older ciphertexts stay readable."""
     deletion_window_days: Annotated[int, Field(ge=7, le=30)] = 7
-    """Days between the destruction of a key and its deletion, in which it can still be saved."""
+    """Days between the scheduling of a key's deletion and the deletion; it can be cancelled meanwhile."""

@@ -113,11 +113,11 @@ class FirewallSettings(SettingsModel):
     """What the web ACLs let through; which of AWS's rules they have, and why some only count: settings/firewall.py."""
 
     mode: Annotated[FirewallMode, Field(strict=False)] = FirewallMode.BLOCK
-    """Whether rules block or only count; the block-list and the check of the origin header always block."""
+    """Whether rules block or only count; the block list and the origin check always block."""
     rate_seconds: Literal[60, 120, 300, 600] = 300
-    """The seconds over which requests of an address are counted."""
+    """Evaluation window of rate-based rules, in seconds."""
     requests_per_address: Requests = 3000
-    """Requests that one address may send in rate_seconds."""
+    """Limit of requests of one address within rate_seconds."""
     requests_per_path: Annotated[dict[PathPrefix, Requests], Field(max_length=20)] = Field(
         default_factory=lambda: {"/api/": 1500}
     )
@@ -125,9 +125,9 @@ class FirewallSettings(SettingsModel):
     max_body_kib: Literal[16, 32, 48, 64] = 16
     """KiB of a request's body; more is refused. CloudFront shows the firewall as much, at a price from 32 on."""
     allowed_addresses: AddressBlocks = ()
-    """Blocks whose requests the edge lets through unseen, such as a partner's; the load balancers still look."""
+    """CIDR blocks whose requests the edge allows unchecked, such as a partner's; load balancers still check them."""
     blocked_addresses: AddressBlocks = ()
-    """Blocks whose requests the edge refuses, before anything else."""
+    """CIDR blocks whose requests the edge blocks, before any other rule."""
 
     def capacity_units(self, scope: Scope) -> int:
         """What a web ACL with these settings costs, in AWS's web ACL capacity units (WCU)."""

@@ -26,21 +26,21 @@ class HealthCheckSettings(SettingsModel):
     matcher: Annotated[str, matching(r"[2-4]\d\d(-[2-4]\d\d)?", "a status or a range is allowed, such as 200-299")] = (
         "200"
     )
-    """The statuses that mean healthy."""
+    """HTTP status codes of a healthy target."""
     interval_seconds: Annotated[int, Field(ge=5, le=300)] = 15
     """Seconds between two checks."""
     timeout_seconds: Annotated[int, Field(ge=2, le=120)] = 5
     """Seconds after which no answer counts as a failure; less than interval_seconds."""
     healthy_threshold: Annotated[int, Field(ge=2, le=10)] = 2
-    """Successes in a row that make a task healthy."""
+    """Consecutive successes until a target is healthy."""
     unhealthy_threshold: Annotated[int, Field(ge=2, le=10)] = 3
-    """Failures in a row that make a task unhealthy."""
+    """Consecutive failures until a target is unhealthy."""
     deregistration_delay_seconds: Annotated[int, Field(ge=0, le=3600)] = 30
-    """Seconds that requests under way have to end when a task leaves."""
+    """Deregistration delay: seconds for in-flight requests when a target is deregistered."""
     slow_start_seconds: Annotated[int, Field(ge=0, le=900)] = 0
     """Seconds over which a new task's share grows, from 30; 0 gives it a full share at once."""
     grace_period_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
-    """Seconds after its start in which a failing check does not stop a task."""
+    """Seconds after a task's start in which a failing health check does not stop it."""
 
     @model_validator(mode="after")
     def _times_fit(self) -> HealthCheckSettings:

@@ -92,14 +92,14 @@ class RecoveryRegionSettings(RegionSettings):
 
 
 class NetworkSettings(SettingsModel):
-    """What the networks of both regions have in common."""
+    """Network settings shared by both regions."""
 
     nat_gateways: Annotated[NatGateways, Field(strict=False)] = NatGateways.NONE
-    """How the private tier reaches the internet, if at all; each gateway costs by the hour and by the byte."""
+    """NAT gateways for the private tier; each costs by the hour and by the byte."""
     flow_log_aggregation_seconds: Literal[60, 600] = 600
     """How long VPC flows are gathered before they are written, in seconds.
 
     https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-basics.html
     """
     interface_endpoint_zones: Literal[1, 2, 3] = 3
-    """In how many zones interface endpoints stand; each zone costs by the hour, tasks in other zones call across."""
+    """Number of zones with interface endpoints; each zone costs by the hour, tasks in other zones call across zones."""

@@ -33,7 +33,7 @@ class ObservabilitySettings(SettingsModel):
     """
 
     paging_email_addresses: EmailAddresses = ()
-    """Who is woken, in all regions; AWS asks each address to confirm first."""
+    """E-mail addresses that are paged, in all regions; each must confirm its subscription."""
     paging_addresses: Annotated[tuple[HttpsAddress, ...], Field(strict=False), AfterValidator(each_once)] = ()
     """Where pages are sent by HTTPS, to a service that confirms the subscription by itself.
 
@@ -46,16 +46,16 @@ class ObservabilitySettings(SettingsModel):
     max_5xx_percent: Percent = 5.0
     """The share of requests that end in a server error, at a load balancer or at the edge, beyond which it alarms."""
     max_p99_seconds: Annotated[float, Field(gt=0, le=60)] = 3.0
-    """The response time that 99 of 100 requests to a load balancer keep."""
+    """Highest p99 response time of a load balancer before it alarms."""
     min_success_percent: Annotated[float, Field(ge=1, le=99.9)] = 90.0
     """The share of payments that succeed, of those that ended; refusals of cards count as failures."""
     max_processing_p99_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    """The time from acceptance to the acquirer's answer that 99 of 100 payments keep."""
+    """Highest p99 time from acceptance of a payment to the acquirer's answer before it alarms."""
     max_unsettled_age_seconds: Annotated[int, Field(ge=300, le=86_400)] = 1800
-    """The age of the oldest payment without an answer that is overdue for one."""
+    """Age of the oldest unsettled payment at which it alarms."""
     max_message_age_seconds: Annotated[int, Field(ge=60, le=86_400)] = 900
-    """The age of the oldest message of a queue."""
+    """Age of a queue's oldest message at which it alarms."""
     certificate_days: Annotated[int, Field(ge=1, le=59)] = 30
-    """Days that a certificate must still be good for; ACM renews it 60 days before its end."""
+    """Days before a certificate's expiry at which it alarms; ACM renews 60 days before."""
     anomaly_deviations: Annotated[float, Field(ge=1, le=10)] = 3.0
     """How far from the expected value is an anomaly, in standard deviations: less tells more often."""

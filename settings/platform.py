@@ -81,7 +81,7 @@ class StateSettings(SettingsModel):
     bucket: BucketName
     """The bucket that `make bootstrap` makes or verifies, in the primary region."""
     noncurrent_version_days: Annotated[int, Field(ge=1, le=3650)] = 90
-    """Days that an older version of the state can still be brought back."""
+    """Days that noncurrent versions of the state are kept."""
 
 
 class Settings(SettingsModel):
@@ -105,33 +105,33 @@ class Settings(SettingsModel):
     state: StateSettings
     """Where Terraform's state is kept."""
     tags: Tags = Field(default_factory=dict)
-    """On every resource that takes tags, beside the platform's own (platform, environment_suffix)."""
+    """Tags of every taggable resource, in addition to the platform's own (platform, environment_suffix)."""
     alarm_email_addresses: EmailAddresses = ()
-    """Who is told of alarms, in all regions; AWS asks each address to confirm first."""
+    """E-mail addresses subscribed to the alarm topics of all regions; each must confirm its subscription."""
     observability: ObservabilitySettings = ObservabilitySettings()
-    """When there is an alarm, and who is woken."""
+    """Alarm thresholds, and who is paged."""
     network: NetworkSettings = NetworkSettings()
-    """What the networks of both regions have in common."""
+    """Network settings shared by both regions."""
     encryption: EncryptionSettings = EncryptionSettings()
     """Customer-managed keys."""
     storage: StorageSettings = StorageSettings()
-    """The life of objects and their replication."""
+    """Lifecycle and replication of S3 objects."""
     database: DatabaseSettings = DatabaseSettings()
-    """Aurora PostgreSQL, its passwords, and what stands by for it."""
+    """Aurora PostgreSQL: instances, passwords, and recovery in the other region."""
     backups: BackupSettings = BackupSettings()
     """Backups of the database in both regions."""
     domain: DomainSettings
     """The platform's name in DNS."""
     edge: EdgeSettings = EdgeSettings()
-    """CloudFront, the names that customers use, and the region that serves them."""
+    """CloudFront, host names, and routing to the regions."""
     firewall: FirewallSettings = FirewallSettings()
-    """What the firewall lets through."""
+    """Rules of the AWS WAF web ACLs."""
     services: dict[ServiceName, ServiceSettings] = Field(default_factory=dict)
-    """What runs on the platform, by name."""
+    """ECS services, by name."""
     processing: ProcessingSettings | None = None
-    """How accepted payments are processed; without it there is neither the queue nor what is behind it."""
+    """Asynchronous processing of payments; without it neither the queue nor its consumers are created."""
     release: ReleaseSettings = ReleaseSettings()
-    """How a new version of a critical service reaches customers."""
+    """Canary deployments of critical services."""
     delivery: DeliverySettings = DeliverySettings()
     """Deployment from CI."""
     account_owner: EnvironmentSuffix | None = None
@@ -140,11 +140,11 @@ class Settings(SettingsModel):
     A suffix, so that an environment that extends the owner's file, as for a pull request, is not an owner too.
     """
     account: AccountSettings = AccountSettings()
-    """What an account has once, where this environment is its owner."""
+    """Singletons of the account, created where this environment owns it."""
     audit: AuditSettings = AuditSettings()
-    """What watches the account, where this environment is its owner."""
+    """Auditing of the account, created where this environment owns it."""
     budget: BudgetSettings = BudgetSettings()
-    """What a month may cost before somebody is told."""
+    """AWS Budgets: the monthly amount and its notifications."""
 
     @property
     def owns_account(self) -> bool:

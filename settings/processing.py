@@ -44,17 +44,17 @@ class FunctionSettings(SettingsModel):
     """The functions that process payments from the queue."""
 
     concurrency: Annotated[int, Field(ge=2, le=1000)] = 10
-    """Functions that process at once, at most."""
+    """Maximum concurrency of the function."""
     batch_size: Annotated[int, Field(ge=1, le=10)] = 10
-    """Messages that one function is given, and processes at the same time."""
+    """Messages per invocation; they are processed concurrently."""
     connections_per_function: Annotated[int, Field(ge=2, le=20)] = 5
-    """Connections to the database that one function may hold."""
+    """Maximum database connections of one execution environment."""
     call_seconds: Annotated[int, Field(ge=5, le=100)] = 25
-    """Seconds that one try may take to ask the acquirer."""
+    """Timeout of one call of the acquirer, in seconds."""
     timeout_seconds: Annotated[int, Field(ge=20, le=120)] = 45
-    """Seconds that a function has for a batch; the queue hides a message for six times as long."""
+    """Timeout of the function in seconds; the queue's visibility timeout is six times as long."""
     tries: Annotated[int, Field(ge=1, le=20)] = 5
-    """How often a message is tried before it goes to the dead-letter queue."""
+    """Receives of a message before it is moved to the dead-letter queue."""
     memory_mib: Annotated[int, Field(ge=256, le=3008)] = 512
     """Memory of a function; its processor share grows with it."""
 
@@ -83,10 +83,10 @@ class ProcessingSettings(FunctionSettings):
     service: ServiceName
     """The service that accepts payments, as services/payments does: it may send to the queue, and knows where it is."""
     acquirer: AcquirerSettings
-    """Who settles payments."""
+    """The acquirer's endpoint."""
     reserve_concurrency: bool = True
     """Whether as many functions are kept free for it, of what the account may run; AWS lets 100 be nobody's."""
     reconcile_minutes: Annotated[int, Field(ge=1, le=60)] = 5
-    """Minutes between two looks after payments that nobody has answered."""
+    """Minutes between two reconciliations of unanswered payments."""
     migrate_on_deploy: bool = True
-    """Whether a deployment brings the database's schema up to date; else `make migrate` does."""
+    """Whether a deployment migrates the database schema; if not, `make migrate` does."""

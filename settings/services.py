@@ -89,7 +89,7 @@ class ScheduledScalingSettings(SettingsModel):
     time_zone: Annotated[str, Rule(_time_zone, "a time zone by its IANA name, such as Europe/Vienna")] = "UTC"
     """Where it is that time; a zone with summer time keeps it."""
     min_tasks: Annotated[int, Field(ge=0, le=500)]
-    """Tasks that run meanwhile when nothing happens."""
+    """Minimum of tasks meanwhile."""
     max_tasks: Annotated[int, Field(ge=1, le=500)]
     """Tasks that scaling may reach meanwhile; no more than the service's own max_tasks."""
 
@@ -106,50 +106,50 @@ class ServiceSettings(SettingsModel):
     """A service. A critical one is released blue/green behind the load balancer; any other is a worker on a queue."""
 
     image: ImageByDigest
-    """The image that a new environment starts with; after that `make release` decides."""
+    """The image of a new environment; later ones come by `make release`."""
     critical: bool
     """Whether customers wait for it: blue/green behind the load balancer. If not, it is a worker, on Spot."""
     path_patterns: Annotated[tuple[PathPattern, ...], Field(strict=False, max_length=4)] = ()
     """The paths that the load balancer sends to it; only for a critical service."""
     priority: Annotated[int, Field(ge=2, le=49_000)] = 1000
-    """Its place among the load balancer's rules, the lowest first; no two services share one, and 1 is not theirs."""
+    """Priority of its listener rules, unique among services; 1 is reserved."""
     port: Annotated[int, Field(ge=1024, le=65_535)] = 8443
-    """The port on which a task listens by HTTPS; unprivileged, as tasks do not run as root."""
+    """The port on which a task serves HTTPS; above 1023, as tasks do not run as root."""
     cpu_units: Literal[256, 512, 1024, 2048, 4096] = 256
-    """The processor share of a task; 1024 is a whole one."""
+    """CPU units of a task; 1024 is one vCPU."""
     memory_mib: Annotated[int, Field(ge=512, le=30_720)] = 512
-    """The memory of a task; what goes with cpu_units is Fargate's table."""
+    """Memory of a task; Fargate defines which values go with cpu_units."""
     architecture: Annotated[Architecture, Field(strict=False)] = Architecture.ARM64
-    """The processor that the image is made for."""
+    """CPU architecture of the image."""
     reaches_internet: bool = False
     """Whether its tasks may open connections to the internet, by NAT and on 443 alone: for acquirers, say."""
     user: Annotated[int, Field(ge=1, le=65_535)] = 1000
-    """The user that the container runs as; never root."""
+    """User id of the container; never root."""
     min_tasks: Annotated[int, Field(ge=0, le=500)] = 2
-    """Tasks that run when nothing happens. With scheduled_scaling a change holds from the next `until` on."""
+    """Minimum of tasks. With scheduled_scaling a change takes effect at the next `until`."""
     max_tasks: Annotated[int, Field(ge=1, le=500)] = 6
-    """Tasks that scaling may reach. With scheduled_scaling a change holds from the next `until` on."""
+    """Maximum of tasks. With scheduled_scaling a change takes effect at the next `until`."""
     connections_per_task: Annotated[int, Field(ge=0, le=1000)] = 0
     """Connections to the database that one task may hold: the size of its pool."""
     connections_in_use_percent: Annotated[int, Field(ge=10, le=90)] = 70
     """The share of all running tasks' connections in use that scaling of a critical service aims at."""
     requests_per_target: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
-    """Requests a minute and task that scaling aims at."""
+    """Target of scaling: requests per minute and task."""
     messages_per_task: Annotated[int, Field(ge=1, le=1_000_000)] = 100
-    """Waiting messages for each running task that a worker's scaling aims at."""
+    """Target of a worker's scaling: visible messages per running task."""
     on_demand_base: Annotated[int, Field(ge=0, le=100)] = 0
     """Tasks of a worker that never run on Spot."""
     spot_weight: Annotated[int, Field(ge=0, le=100)] = 100
     """Of a hundred tasks beyond the base, how many run on Spot; the others run on demand."""
     health_check: HealthCheckSettings = HealthCheckSettings()
-    """How the load balancer checks it."""
+    """Health check of the target groups."""
     container_check: Annotated[tuple[CommandPart, ...], Field(strict=False, max_length=20)] = ()
     """A command of the image that says by its exit code whether the container is well, in parts; none asks nothing.
 
     Of services/payments it is `["python", "-m", "payments", "healthy"]`. A task that is not well is replaced.
     """
     scheduled_scaling: dict[ScheduleName, ScheduledScalingSettings] = Field(default_factory=dict)
-    """Other bounds at other times."""
+    """Scheduled scaling: other bounds at other times."""
 
     @property
     def most_tasks(self) -> int:
@@ -201,14 +201,14 @@ class ReleaseSettings(SettingsModel):
     """How a release of a critical service goes (W2.3)."""
 
     canary_percent: Annotated[int, Field(ge=1, le=99)] = 10
-    """The share of requests that the new version gets first."""
+    """Share of requests that the canary gets, in percent."""
     canary_minutes: Annotated[int, Field(ge=4, le=2880)] = 5
     """Minutes that it keeps this share before it gets all; in less than 4 no alarm could roll it back."""
     bake_minutes: Annotated[int, Field(ge=0, le=2880)] = 10
-    """Minutes that the old version stays, to return to, before its tasks are stopped."""
+    """Minutes that the old version's tasks are kept for a rollback."""
     max_5xx_percent: Annotated[int, Field(ge=1, le=100)] = 5
     """The share of answers with a status of 500 or more, from which a release is rolled back."""
     max_p99_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     """The response time that 99 of 100 requests keep; a release that is slower is rolled back."""
     smoke_test_attempts: Annotated[int, Field(ge=1, le=20)] = 5
-    """How often the new version is asked, before any customer is, until it has answered right once."""
+    """Attempts of the smoke test on the new version, before it gets customer traffic."""

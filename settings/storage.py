@@ -20,9 +20,9 @@ class StorageSettings(SettingsModel):
     """The life of objects, in days, and their replication to the recovery region."""
 
     unfinished_upload_days: Days = 7
-    """Days after which the parts of an unfinished multipart upload are removed."""
+    """Days after which incomplete multipart uploads are aborted."""
     noncurrent_version_days: Days = 90
-    """Days that an overwritten or deleted object can still be brought back."""
+    """Days that noncurrent object versions are kept."""
     backup_infrequent_access_days: Annotated[int, Field(ge=EARLIEST_INFREQUENT_ACCESS_DAYS, le=3650)] = 30
     """Days after which backups move to STANDARD_IA, which S3 does no earlier than after 30."""
     backup_expiration_days: Days = 365
@@ -35,9 +35,9 @@ class StorageSettings(SettingsModel):
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-time-control.html
     """
     replicate_delete_markers: bool = True
-    """Whether a deletion in the primary region hides the object in the recovery region too."""
+    """Whether delete markers are replicated to the recovery region."""
     replication_lag_alarm_seconds: Annotated[int, Field(ge=60, le=86_400)] = 900
-    """Seconds that the replicas may be behind before there is an alarm."""
+    """Replication lag in seconds at which it alarms."""
 
     @model_validator(mode="after")
     def _moving_backups_pays(self) -> StorageSettings:
