@@ -1,6 +1,6 @@
 """Daily and monthly snapshots of the database, and their copies in the recovery region (W3.4).
 
-Creates the plan of AWS Backup, the selection of what it backs up (what bears this environment's tag), the role that
+Creates the plan of AWS Backup, the selection of what it backs up (the cluster, by its ARN), the role that
 backs up and copies, the queue and alarm for jobs that fail, alarms for days without a backup or copy, and the monthly
 restore test. The vaults of both regions are given.
 
@@ -19,7 +19,7 @@ from cdktf_cdktf_provider_aws.backup_plan import (
     BackupPlanRuleCopyActionLifecycle,
     BackupPlanRuleLifecycle,
 )
-from cdktf_cdktf_provider_aws.backup_selection import BackupSelection, BackupSelectionSelectionTag
+from cdktf_cdktf_provider_aws.backup_selection import BackupSelection
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
 from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
 from cdktf_cdktf_provider_aws.iam_role import IamRole
@@ -83,14 +83,15 @@ class Backups(Construct):
         self.plan = BackupPlan(
             self, "plan", name=names.of(PURPOSE), rule=self._rules(), tags={"Name": names.of(PURPOSE)}
         )
-        ((key, value),) = selection_tags(names).items()
+        # By its ARN: a selection by tags alone depends on the account's opt-in for Aurora.
+        # https://docs.aws.amazon.com/aws-backup/latest/devguide/API_UpdateRegionSettings.html
         BackupSelection(
             self,
             "selection",
             name=names.of(PURPOSE),
             plan_id=self.plan.id,
             iam_role_arn=self.role.arn,
-            selection_tag=[BackupSelectionSelectionTag(type="STRINGEQUALS", key=key, value=value)],
+            resources=[cluster.arn],
             depends_on=[self.policy],
         )
         self._tell_of_failures()

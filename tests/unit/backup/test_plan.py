@@ -47,10 +47,11 @@ def test_daily_and_monthly_backups_are_copied_to_the_recovery_region_and_kept_as
 
 
 @pytest.mark.requirement("W3.4")
-def test_this_environments_tag_selects_what_is_backed_up(backups: Synthesized) -> None:
+def test_cluster_is_selected_by_its_arn_as_tags_alone_depend_on_the_accounts_opt_in(backups: Synthesized) -> None:
     selection = only(backups, "aws_backup_selection")
-    assert selection["selection_tag"] == [{"type": "STRINGEQUALS", "key": "backup", "value": VAULT_NAME}]
-    assert not {"resources", "not_resources", "condition"} & selection.keys()
+    (arn,) = selection["resources"]
+    assert backups.by_id(arn) == only(backups, "aws_rds_cluster")
+    assert not {"selection_tag", "not_resources", "condition"} & selection.keys()
     assert only(backups, "aws_rds_cluster")["tags"] == TAG
     assert path_of(backups.by_id(selection["iam_role_arn"])).endswith("primary/backups/role")
 
