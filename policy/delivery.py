@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from emulator.record import Call, read_calls
+from iam.calls import actions_of, context_of, resources_of
 from iam.evaluation import Decision, Request, evaluate
 from iam.synthesized import Policy, policies
 from modules.delivery.permissions.deploy import DEPLOY
 from modules.delivery.permissions.grants import Reach
 from modules.delivery.permissions.plan import PLAN
 from modules.delivery.permissions.watch import READING, WATCHERS
-from policy.recorded_calls import actions_of, context_of, resources_of
 from settings import Settings, load
 from settings.naming import AUDIT, CONFIGURATION, DELIVERY
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from iam.encryption import CONTEXTS, DECRYPT, ENCRYPT, GENERATE, NEEDS
 from iam.evaluation import Decision, Request, evaluate
 from iam.synthesized import IDENTITY, RESOURCE, Block, Policy, arn_of, policies
 from settings.naming import DELIVERY
@@ -27,25 +28,6 @@ KEYED = {
     "aws_secretsmanager_secret": ("kms_key_id",),
     "aws_sns_topic": ("kms_master_key_id",),
     "aws_sqs_queue": ("kms_master_key_id",),
-}
-# What an action asks of the key, and by which service it is asked in the caller's name.
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-config-for-kms-objects.html
-# https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
-# https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-DECRYPT, GENERATE, ENCRYPT = "kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt"
-NEEDS: dict[str, tuple[str, ...]] = {
-    "s3:GetObject": (DECRYPT,),
-    "s3:GetObjectVersion": (DECRYPT,),
-    "s3:GetObjectVersionForReplication": (DECRYPT,),
-    "s3:PutObject": (GENERATE,),
-    "s3:ReplicateObject": (ENCRYPT,),
-    "secretsmanager:GetSecretValue": (DECRYPT,),
-    "secretsmanager:PutSecretValue": (GENERATE,),
-    "sns:Publish": (DECRYPT, GENERATE),
-    "sqs:ReceiveMessage": (DECRYPT,),
-    "sqs:SendMessage": (DECRYPT, GENERATE),
 }
 # What a value that is put asks of the key of each replica: it is encrypted anew there with the caller's rights.
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ReplicateSecretToRegions.html
@@ -63,12 +45,6 @@ SERVICE_NEEDS: dict[tuple[str, str], tuple[str, ...]] = {
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
 WITHOUT_SOURCE_AT_THE_KEY = ("events.amazonaws.com", "s3.amazonaws.com")
-# For the evaluation: any encryption context that a service sends holds what it encrypts.
-CONTEXTS = {
-    "s3": "kms:EncryptionContext:aws:s3:arn",
-    "secretsmanager": "kms:EncryptionContext:SecretARN",
-    "sqs": "kms:EncryptionContext:aws:sqs:arn",
-}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from policy.encryption import KEYED, NEEDS, idle, missing
+from iam.encryption import NEEDS
+from policy.encryption import KEYED, idle, missing
 from tests.synthesized import Block, Synthesized
 
 pytestmark = pytest.mark.requirement("W4.4")

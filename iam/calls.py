@@ -1,15 +1,33 @@
-"""What a recorded call asks of IAM: the actions, and the resources as far as the record names them.
+"""What a call of an AWS API asks of IAM: the actions, and the resources as far as its parameters name them.
 
-A call and its action mostly have one name; where they do not, the names are here. The local AWS keeps of a request what
-names a resource: names and ARNs become the ARN that AWS would authorize, and ids mostly stay unknown.
+A call and its action mostly have one name; where they do not, the names are here. Names and ARNs become the ARN that
+AWS would authorize, and ids mostly stay unknown.
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
 
-from emulator.record import Call
+
+class Call(Protocol):
+    """A call: ``service`` and ``operation`` as botocore's models name them, ``action`` the IAM action of that name.
+
+    ``resource`` maps a parameter that names something to the name, id or ARN it held.
+    """
+
+    @property
+    def service(self) -> str: ...  # noqa: D102
+    @property
+    def operation(self) -> str: ...  # noqa: D102
+    @property
+    def action(self) -> str: ...  # noqa: D102
+    @property
+    def region(self) -> str: ...  # noqa: D102
+    @property
+    def resource(self) -> Mapping[str, str | list[str]]: ...  # noqa: D102
+
 
 # Calls that AWS lets anybody make who has credentials.
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
@@ -119,7 +137,7 @@ def actions_of(call: Call) -> tuple[str, ...]:
 
 
 def resources_of(call: Call, account_id: str) -> list[str]:
-    """The ARNs of what a call acts on; empty where the record does not say."""
+    """The ARNs of what a call acts on; empty where its parameters do not say."""
     service = call.action.partition(":")[0]
     if special := SPECIAL.get(service):
         found = list(special(call))
@@ -131,7 +149,7 @@ def resources_of(call: Call, account_id: str) -> list[str]:
 
 
 def context_of(call: Call, account_id: str) -> dict[str, str]:
-    """The keys for conditions that the record has: where, and of an event source for which function."""
+    """The condition keys that the parameters give: where, and of an event source for which function."""
     context = {"aws:RequestedRegion": call.region}
     if call.operation == "CreateEventSourceMapping":
         name = call.resource["FunctionName"]
