@@ -14,6 +14,9 @@ HOST = "127.0.0.1"
 STATE_FILE = "server.json"
 """In the server's directory: its process id and URL. Locked for as long as the server lives."""
 
+ADMINISTRATOR_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
+"""The access key id of the account's administrator, who is allowed everything: one that AWS's documentation uses."""
+
 
 def identity(url: str, seconds: float = 5.0) -> dict[str, object] | None:
     """Process id and directory of the local AWS that answers at ``url``; None when something else or nothing does."""
@@ -41,8 +44,8 @@ def environment(url: str, region: str = "us-east-2") -> dict[str, str]:
     """
     return {
         "AWS_ENDPOINT_URL": url,
-        # Not a secret: the local AWS takes any. The id is one that AWS's documentation uses.
-        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        # Not a secret: no signature is checked here.
+        "AWS_ACCESS_KEY_ID": ADMINISTRATOR_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": "local-aws",
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,

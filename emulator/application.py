@@ -7,34 +7,42 @@ record. A refused request does not reach moto.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
 from moto.core.request import Request
 from moto.iam.models import get_account_id_from
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sts.models import sts_backends
 
 from emulator import controls
+from emulator.answer import Answer
+from emulator.authorization.api import ApiRequest
+from emulator.authorization.callers import Caller, UnknownKeyError, caller_of
+from emulator.authorization.gate import record_refusals_with, refused
 from emulator.contract import (
     Check,
     Constraint,
     ErrorResponse,
     Violation,
+    access_denied,
     error_response,
     find_target,
     iam_action,
     refusal,
+    unknown_key,
     unknown_operation,
 )
 from emulator.faults import FAULTS
@@ -65,6 +73,9 @@ _UNSIGNED_STS = ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
 # AWS's SDKs send a request again after 500, 502, 503 and 504: what fails here would fail again.
 _NOT_RETRIED = int(HTTPStatus.NOT_IMPLEMENTED)
 _UNROUTED = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+ANONYMOUS = "anonymous"
+"""The principal of a request that nobody signed."""
+
 _NOT_IMPLEMENTED = "LocalAwsNotImplemented"
 _FAILED = "LocalAwsFailure"
 
@@ -80,6 +91,7 @@ class LocalAws:
         self._recorder = Recorder(directory)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._requests, self._counting = 0, threading.Lock()
+        record_refusals_with(self._recorder.refusal)
 
     @property
     def directory(self) -> Path:
@@ -89,6 +101,7 @@ class LocalAws:
     def move_to(self, directory: Path) -> None:
         """Keep the record in another directory from now on."""
         self._directory, self._recorder = directory, Recorder(directory)
+        record_refusals_with(self._recorder.refusal)
 
     @contextlib.contextmanager
     def no_request_begins(self) -> Iterator[int]:
@@ -133,22 +146,25 @@ class LocalAws:
             self._recorder.call(exchange.call(answer))
         except Exception as failure:  # noqa: BLE001 (the client must get an answer that it does not repeat)
             _log.exception("the local AWS failed at %s %s", environ.get("REQUEST_METHOD"), path)
-            answer = _Answer.of(_plain_error(_FAILED, repr(failure)))
+            answer = Answer.of(_plain_error(_FAILED, repr(failure)))
         start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.headers)
         return [answer.body]
 
-    def _answer(self, exchange: _Exchange) -> _Answer:
+    def _answer(self, exchange: _Exchange) -> Answer:
         if REGIONS.is_lost(exchange.region):
             REGIONS.hold(exchange.region)
-            return _Answer.of(_lost(exchange))
+            return Answer.of(_lost(exchange))
         if self._contract:
             error = self._refuse(exchange)
             if error is not None:
-                return _Answer.of(error)
-        if exchange.target is not None and exchange.target.operation.name in _WAITING_OPERATIONS:
-            return self._forward(exchange)
+                return Answer.of(error)
         with turn():
-            return self._forward(exchange)
+            error = _not_allowed(exchange)
+            if error is not None:
+                return Answer.of(error)
+            if exchange.name_of_operation not in _WAITING_OPERATIONS:
+                return self._forward(exchange)
+        return self._forward(exchange)
 
     def _refuse(self, exchange: _Exchange) -> ErrorResponse | None:
         """The refusal of a request that AWS's model does not allow; None when it is allowed."""
@@ -158,11 +174,9 @@ class LocalAws:
             unknown = Violation(exchange.signing_name, "", "", Constraint.UNKNOWN_OPERATION, requirement)
             self._record_violations(exchange, [unknown])
             return unknown_operation(exchange.signing_name, requirement)
-        check = Check(target)
-        check.request(exchange.request, exchange.body)
-        exchange.resource = check.resource
-        self._record_violations(exchange, check.violations)
-        return refusal(target, check.violations[0]) if check.violations else None
+        violations = exchange.check.violations if exchange.check else []
+        self._record_violations(exchange, violations)
+        return refusal(target, violations[0]) if violations else None
 
     def _record_violations(self, exchange: _Exchange, violations: list[Violation]) -> None:
         for violation in violations:
@@ -178,20 +192,20 @@ class LocalAws:
                 )
             )
 
-    def _forward(self, exchange: _Exchange) -> _Answer:
+    def _forward(self, exchange: _Exchange) -> Answer:
         target = exchange.target
         fault = FAULTS.next(target.operation.name) if target else None
         if target and fault:
             error = error_response(
                 target.operation, target.protocol, fault, f"A fault that was asked for: {fault}", 400
             )
-            return _Answer.of(error)
+            return Answer.of(error)
         return self._of_moto(exchange)
 
-    def _of_moto(self, exchange: _Exchange) -> _Answer:
+    def _of_moto(self, exchange: _Exchange) -> Answer:
         """The answer of moto; a gap or crash there is an error that no SDK retries, so that a rehearsal ends soon."""
         try:
-            answer = _Answer.from_application(self._moto, exchange.environ)
+            answer = Answer.from_application(self._moto, exchange.environ)
         except NotImplementedError as gap:
             return self._failure(exchange, _NOT_IMPLEMENTED, f"the local AWS lacks {exchange.name}: {gap}")
         except Exception as crash:  # noqa: BLE001 (as above)
@@ -203,12 +217,12 @@ class LocalAws:
             )
         return answer
 
-    def _failure(self, exchange: _Exchange, code: str, message: str) -> _Answer:
+    def _failure(self, exchange: _Exchange, code: str, message: str) -> Answer:
         _log.error(message)
         target = exchange.target
         if target is None:
-            return _Answer.of(_plain_error(code, message))
-        return _Answer.of(error_response(target.operation, target.protocol, code, message, _NOT_RETRIED))
+            return Answer.of(_plain_error(code, message))
+        return Answer.of(error_response(target.operation, target.protocol, code, message, _NOT_RETRIED))
 
 
 class _Exchange:
@@ -223,8 +237,42 @@ class _Exchange:
         self.request = Request({**environ, "wsgi.input": BytesIO(self.body)})
         self.caller, self.region, self.signing_name = _credential_scope(self.request)
         self.target = find_target(self.signing_name, self.request)
-        self.resource: dict[str, str | list[str]] = {}
         environ["wsgi.input"] = BytesIO(self.body)
+
+    @functools.cached_property
+    def check(self) -> Check | None:
+        """The request held against its model, once; None where no operation matches."""
+        if self.target is None:
+            return None
+        check = Check(self.target)
+        check.request(self.request, self.body)
+        return check
+
+    @property
+    def resource(self) -> dict[str, str | list[str]]:
+        """The parameters that name something, as far as the request was held against its model."""
+        checked: Check | None = self.__dict__.get("check")
+        return checked.resource if checked else {}
+
+    @property
+    def name_of_operation(self) -> str:
+        """The operation; empty where none matches."""
+        return str(self.target.operation.name) if self.target else ""
+
+    @property
+    def api_request(self) -> ApiRequest:
+        """The request as authorization looks at it."""
+        check, service = self.check, str(self.target.service.service_name) if self.target else ""
+        return ApiRequest(
+            service=service,
+            operation=self.name_of_operation,
+            action=iam_action(self.signing_name, self.name_of_operation),
+            region=self.region,
+            account=ACCOUNT_ID,
+            resource=check.resource if check else {},
+            parameters=check.parameters if check else {},
+            headers={name.lower(): value for name, value in self.request.headers.items()},
+        )
 
     @property
     def request_line(self) -> str:
@@ -246,9 +294,9 @@ class _Exchange:
         known = [p for p in products if re.match(r"(APN/|Terraform/|terraform-provider-aws/|aws-cli/|Boto|aws-sdk)", p)]
         return " ".join(known or products[:1])
 
-    def call(self, answer: _Answer) -> Call:
+    def call(self, answer: Answer) -> Call:
         """The entry of the record."""
-        operation = self.target.operation.name if self.target else ""
+        operation = self.name_of_operation
         return Call(
             time=self.time,
             service=str(self.target.service.service_name) if self.target else self.signing_name,
@@ -266,43 +314,19 @@ class _Exchange:
         )
 
 
-class _Answer:
-    """An HTTP response, whole, and the code of the error that it carries (or empty)."""
-
-    def __init__(self, status: int, headers: list[tuple[str, str]], body: bytes, error: str = "") -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
-        self.error = error or (_error_code(headers, body) if status >= HTTPStatus.BAD_REQUEST else "")
-
-    @property
-    def is_unrouted(self) -> bool:
-        """Whether this is the page of a web server that knows no such path, and not an answer of a service."""
-        return self.status in _UNROUTED and self.body.startswith(b"<!doctype html>")
-
-    @classmethod
-    def of(cls, error: ErrorResponse) -> _Answer:
-        """The response that ``error`` is."""
-        headers = [*error.headers.items(), ("Content-Length", str(len(error.body)))]
-        return cls(error.status, headers, error.body, error.code)
-
-    @classmethod
-    def from_application(cls, application: Callable[..., Iterable[bytes]], environ: WSGIEnvironment) -> _Answer:
-        """The response of a WSGI application."""
-        begun: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Callable[[bytes], None]:
-            begun.append((status, headers))
-            return lambda _chunk: None
-
-        chunks = application(environ, start_response)
-        try:
-            body = b"".join(chunks)
-        finally:
-            if hasattr(chunks, "close"):
-                chunks.close()
-        status, headers = begun[-1]
-        return cls(int(status.split()[0]), headers, body)
+def _not_allowed(exchange: _Exchange) -> ErrorResponse | None:
+    """The refusal of a request that its caller may not make; None when it may."""
+    target = exchange.target
+    if target is None or (not exchange.caller and exchange.signing_name == "sts"):
+        return None  # what carries the token of another provider needs no key
+    try:
+        caller = caller_of(exchange.caller) if exchange.caller else Caller(principal=ANONYMOUS)
+    except UnknownKeyError:
+        return unknown_key(target)
+    if caller is None:
+        return None
+    verdict = refused(exchange.api_request, caller, exchange.signing_name)
+    return access_denied(target, verdict.message) if verdict else None
 
 
 def _lost(exchange: _Exchange) -> ErrorResponse:
@@ -345,15 +369,6 @@ def _assumed_role(access_key_id: str) -> str:
 def _attempt(request: Request) -> int:
     attempt = re.search(r"attempt=(\d+)", request.headers.get("amz-sdk-request", ""))
     return int(attempt[1]) if attempt else 1
-
-
-def _error_code(headers: list[tuple[str, str]], body: bytes) -> str:
-    """The code of an error in any of AWS's wire formats; empty when there is none (the answer to a HEAD)."""
-    named = next((value for name, value in headers if name.lower() == "x-amzn-errortype"), "")
-    if not named:
-        found = re.search(rb"<Code>([^<]+)</Code>", body) or re.search(rb'"(?:__type|code)":\s*"([^"]+)"', body)
-        named = found[1].decode(errors="replace") if found else ""
-    return named.split(":")[0].rpartition("#")[2]
 
 
 def _identity(directory: Path, start_response: StartResponse) -> Iterable[bytes]:

@@ -1,8 +1,9 @@
 """The record of a rehearsal: every call that reached the local AWS, one JSON object a line.
 
-Two files in the directory of the server: ``calls.jsonl`` (all calls) and ``violations.jsonl`` (requests that AWS's
-published models do not allow). Neither holds a request's body, a secret or a password: of a request's parameters only
-those that name a resource are kept, and never one that the model marks as sensitive.
+Three files in the directory of the server: ``calls.jsonl`` (all calls), ``violations.jsonl`` (requests that AWS's
+published models do not allow) and ``refusals.jsonl`` (requests that no policy allowed, or one denied). None holds a
+request's body, a secret or a password: of a request's parameters only those that name a resource are kept, and never
+one that the model marks as sensitive.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TextIO
 
 CALLS_FILE = "calls.jsonl"
 VIOLATIONS_FILE = "violations.jsonl"
+REFUSALS_FILE = "refusals.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +64,33 @@ class RecordedViolation:
     user_agent: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class RecordedRefusal:
+    """A request that no policy allowed, or that one denied.
+
+    ``principal`` is the ARN of the caller or the name of a service, ``refused_by`` the kind of policy, ``message`` the
+    refusal in AWS's words, ``missing`` what would have to be allowed, with the condition keys that were sent.
+    """
+
+    time: str
+    principal: str
+    action: str
+    resource: str
+    refused_by: str
+    message: str
+    missing: str
+
+
 class Recorder:
     """Appends to the record of one server. Safe for use by many threads."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        # Both files exist from the start, so that "no violation" is an empty file and not a missing one.
+        # All files exist from the start, so that "no violation" is an empty file and not a missing one.
         self._calls = (directory / CALLS_FILE).open("a", encoding="utf-8")
         self._violations = (directory / VIOLATIONS_FILE).open("a", encoding="utf-8")
+        self._refusals = (directory / REFUSALS_FILE).open("a", encoding="utf-8")
 
     def call(self, call: Call) -> None:
         """Append one call."""
@@ -79,6 +99,10 @@ class Recorder:
     def violation(self, violation: RecordedViolation) -> None:
         """Append one violation."""
         self._append(self._violations, asdict(violation))
+
+    def refusal(self, refusal: RecordedRefusal) -> None:
+        """Append one refusal."""
+        self._append(self._refusals, asdict(refusal))
 
     def _append(self, file: TextIO, entry: dict[str, object]) -> None:
         line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n"
@@ -106,7 +130,19 @@ def read_violations(directory: Path | str) -> list[RecordedViolation]:
     return [RecordedViolation(**entry) for entry in _read(Path(directory) / VIOLATIONS_FILE, RecordedViolation)]  # type: ignore[arg-type]
 
 
-def _read(path: Path, kind: type[Call] | type[RecordedViolation]) -> Iterator[dict[str, object]]:
+def read_refusals(directory: Path | str) -> list[RecordedRefusal]:
+    """The refusals recorded in ``directory``, oldest first; empty when there is no record.
+
+    Raises:
+        ValueError: a line is not a refusal; the message names the file and the line.
+    """
+    return [RecordedRefusal(**entry) for entry in _read(Path(directory) / REFUSALS_FILE, RecordedRefusal)]  # type: ignore[arg-type]
+
+
+Entry = Call | RecordedViolation | RecordedRefusal
+
+
+def _read(path: Path, kind: type[Entry]) -> Iterator[dict[str, object]]:
     if not path.exists():
         return
     with path.open(encoding="utf-8") as lines:

@@ -8,7 +8,14 @@ errors    the refusal, as the service itself would write it
 """
 
 from emulator.contract.check import Check, Constraint, Violation
-from emulator.contract.errors import ErrorResponse, error_response, refusal, unknown_operation
+from emulator.contract.errors import (
+    ErrorResponse,
+    access_denied,
+    error_response,
+    refusal,
+    unknown_key,
+    unknown_operation,
+)
 from emulator.contract.models import Target, find_target, iam_action
 
 __all__ = [
@@ -17,9 +24,11 @@ __all__ = [
     "ErrorResponse",
     "Target",
     "Violation",
+    "access_denied",
     "error_response",
     "find_target",
     "iam_action",
     "refusal",
+    "unknown_key",
     "unknown_operation",
 ]

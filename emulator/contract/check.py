@@ -107,6 +107,8 @@ class Check:
         self.violations: list[Violation] = []
         self.resource: dict[str, str | list[str]] = {}
         """Parameters that name a resource, and what they held."""
+        self.parameters: dict[str, Any] = {}
+        """Every scalar that was sent, by its path (``Tags[0].Key``); none that the model marks as sensitive."""
 
     def request(self, request: Request, body: bytes) -> None:
         """Check a whole request, whose body is ``body``."""
@@ -238,7 +240,7 @@ class Check:
                 self._map(reader, shape, node, path)
             else:
                 value = reader.scalar(shape, node)
-                self._note_resource(shape, path, value)
+                self._note(shape, path, value)
                 self._constraints(shape, value, path)
         except WrongTypeError as mismatch:
             self._report(path, Constraint.TYPE, f"Member {mismatch}")
@@ -311,9 +313,12 @@ class Check:
         service, operation = self._target.service.service_name, self._target.operation.name
         self.violations.append(Violation(service, operation, path, constraint, requirement, shown))
 
-    def _note_resource(self, shape: Shape, path: str, value: Any) -> None:
+    def _note(self, shape: Shape, path: str, value: Any) -> None:
         name, _, rest = path.partition("[")
-        if shape.metadata.get("sensitive") or not isinstance(value, str) or not _NAMES_A_RESOURCE.search(name):
+        if shape.metadata.get("sensitive"):
+            return
+        self.parameters[path] = value
+        if not isinstance(value, str) or not _NAMES_A_RESOURCE.search(name):
             return
         if not rest:
             self.resource[name] = value

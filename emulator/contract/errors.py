@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from moto.core.exceptions import ServiceException
 from moto.core.model import OperationModel
@@ -78,6 +79,29 @@ def _code(target: Target, constraint: Constraint) -> str:
         if own:
             return own
     return _DEFAULT_CODES[target.protocol]
+
+
+def access_denied(target: Target, message: str) -> ErrorResponse:
+    """The answer of the service to a caller whom its policies do not allow the request.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+    """
+    json_like = target.protocol in ("json", "rest-json")
+    by_service = {"ec2": "UnauthorizedOperation", "sns": "AuthorizationError", "sqs": "AccessDenied"}
+    code = by_service.get(target.service.service_name, "AccessDeniedException" if json_like else "AccessDenied")
+    status = HTTPStatus.BAD_REQUEST if target.protocol == "json" else HTTPStatus.FORBIDDEN
+    return error_response(target.operation, target.protocol, code, message, int(status))
+
+
+def unknown_key(target: Target) -> ErrorResponse:
+    """The answer of the service to an access key that nobody has (each service's page of common errors)."""
+    by_service = {"ec2": "AuthFailure", "s3": "InvalidAccessKeyId"}
+    json_like = target.protocol in ("json", "rest-json")
+    default = "UnrecognizedClientException" if json_like else "InvalidClientTokenId"
+    code = by_service.get(target.service.service_name, default)
+    status = HTTPStatus.BAD_REQUEST if target.protocol == "json" else HTTPStatus.FORBIDDEN
+    message = "The security token included in the request is invalid."
+    return error_response(target.operation, target.protocol, code, message, int(status))
 
 
 def unknown_operation(signing_name: str, message: str) -> ErrorResponse:

@@ -42,6 +42,7 @@ SERVICES = (
     "securityhub",
     "sqs",
     "stepfunctions",
+    "sts",
     "wafv2",
 )
 """The modules here that change moto when they are imported."""

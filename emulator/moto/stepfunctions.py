@@ -27,9 +27,9 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.responses import StepFunctionResponse
-from moto.sts.models import sts_backends
 
 from emulator.address import HOST
+from emulator.authorization import callers
 from emulator.clock import CLOCK
 from emulator.moto.extend import Method, add, override
 from emulator.turns import turn
@@ -108,7 +108,7 @@ def _eval_service_task(
 ) -> None:
     """Call AWS as the machine's role, once: its retries are the definition's. Members are named as in the Java SDK."""
     details = env.aws_execution_details
-    client = _client(self._get_boto_service_name(), resource_runtime_part.region, details.account, details.role_arn)
+    client = _client(self._get_boto_service_name(), resource_runtime_part.region, details.role_arn)
     action = self._get_boto_service_action()
     operation = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[action])
     self._to_boto_request(normalised_parameters, operation.input_shape)
@@ -118,16 +118,9 @@ def _eval_service_task(
     env.stack.append(json.loads(to_json_str(response)))  # with times as text
 
 
-def _client(service: str, region: str, account_id: str, role_arn: str) -> Any:
+def _client(service: str, region: str, role_arn: str) -> Any:
     with turn():
-        role = sts_backends[account_id]["aws"].assume_role(
-            region_name=region,
-            role_session_name="states",
-            role_arn=role_arn,
-            policy="",
-            duration=3600,
-            external_id="",
-        )
+        role = callers.new_session(role_arn, "states", region=region)
     with _session_lock:
         return _session().create_client(
             service,

@@ -1,9 +1,10 @@
 """Lambda functions as processes of the local Python.
 
 A function gets its code in a folder of its own, its environment variables, and the variables that lead any AWS client
-to the local AWS; of the person who runs this it gets nothing but PATH. In a VPC it reaches the load balancers there
-(:mod:`emulator.runtime.vpc`), and trusts the certificates of ACM. Its output goes to its log group. It runs on the
-Python and with the libraries of the local AWS, whatever its runtime and architecture say; layers are not supported.
+to the local AWS, with a session of its role; of the person who runs this it gets nothing but PATH. In a VPC it reaches
+the load balancers there (:mod:`emulator.runtime.vpc`), and trusts the certificates of ACM. Its output goes to its log
+group. It runs on the Python and with the libraries of the local AWS, whatever its runtime and architecture say; layers
+are not supported.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from pathlib import Path
 from typing import Any
 
 from emulator.address import HOST, environment
+from emulator.authorization import callers, gate
 from emulator.runtime import vpc
 from emulator.runtime.authority import write_trusted
 from emulator.turns import let_others, turn
 
 RUNNER = Path(__file__).parent / "function_runner.py"
+LAMBDA = "lambda.amazonaws.com"
 LOG_TAIL_BYTES = 4096
 """How much of its log Invoke answers (Lambda's API reference, LogType)."""
 
@@ -60,15 +63,21 @@ def run(function: Any, event: Any) -> Outcome:
     if not (function.run_time or "").startswith("python"):
         raise NotImplementedError(f"{function.function_name} is no Python function: nothing else is run here")
     request_id = str(uuid.uuid4())
+    with turn():
+        if not gate.may_assume(LAMBDA, function.role, function.function_arn):
+            return Outcome(failed=True, payload=json.dumps(_not_assumed(function)), log="")
+        session = callers.new_session(
+            function.role, function.function_name, region=function.region, network=vpc.network_of(function)
+        )
     with tempfile.TemporaryDirectory(prefix="function-") as folder:
         zipfile.ZipFile(io.BytesIO(function.code_bytes)).extractall(Path(folder) / "code")
         write_trusted(Path(folder) / TRUSTED)
         with turn():
             (Path(folder) / NETWORK).write_text(json.dumps(vpc.view(function)), encoding="utf-8")
         with let_others():
-            outcome = _run(function, event, request_id, Path(folder))
+            outcome = _run(function, session, event, request_id, Path(folder))
     with turn():
-        _write_log(function, outcome.log)
+        _write_log(function, callers.session_caller(session), outcome.log)
     return outcome
 
 
@@ -79,14 +88,21 @@ def end_all() -> None:
             process.kill()
 
 
-def _run(function: Any, event: Any, request_id: str, folder: Path) -> Outcome:
+def _not_assumed(function: Any) -> dict[str, str]:
+    return {
+        "errorType": "AccessDeniedException",
+        "errorMessage": f"The role defined for the function cannot be assumed by Lambda. ({function.role})",
+    }
+
+
+def _run(function: Any, session: Any, event: Any, request_id: str, folder: Path) -> Outcome:
     answer = folder / "answer.json"
     command = [sys.executable, "-P", str(RUNNER), function.handler, str(function.timeout), str(answer)]
     command.append(str(folder / NETWORK))
     process = subprocess.Popen(
         command,
         cwd=folder / "code",
-        env=_environment(function, request_id, folder),
+        env=_environment(function, session, request_id, folder),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -127,7 +143,7 @@ def _no_answer(function: Any, status: int, request_id: str) -> dict[str, str]:
     }
 
 
-def _environment(function: Any, request_id: str, folder: Path) -> dict[str, str]:
+def _environment(function: Any, session: Any, request_id: str, folder: Path) -> dict[str, str]:
     url = f"http://{HOST}:{os.environ['MOTO_PORT']}"
     of_aws = {name: value for name, value in environment(url, function.region).items() if name.startswith("AWS_")}
     return {
@@ -137,6 +153,9 @@ def _environment(function: Any, request_id: str, folder: Path) -> dict[str, str]
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         **of_aws,
+        "AWS_ACCESS_KEY_ID": session.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": session.secret_access_key,
+        "AWS_SESSION_TOKEN": session.session_token,
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}",
         "AWS_LAMBDA_FUNCTION_NAME": function.function_name,
         "AWS_LAMBDA_FUNCTION_VERSION": str(function.version),
@@ -153,11 +172,18 @@ def _environment(function: Any, request_id: str, folder: Path) -> dict[str, str]
     }
 
 
-def _write_log(function: Any, log: str) -> None:
+def _write_log(function: Any, role: callers.Caller, log: str) -> None:
+    """Write as the function's role does; what that may not write is lost, as on AWS."""
     now = datetime.now(UTC)
     group, logs = function.logs_group_name, function.logs_backend
     stream = f"{now:%Y/%m/%d}/[{function.version}]{uuid.uuid4().hex}"
-    logs.ensure_log_group(group)
+    arn = f"arn:aws:logs:{function.region}:{function.account_id}:log-group:{group}:log-stream:"
+    if group not in logs.groups:
+        if not gate.may_act(role, "logs:CreateLogGroup", arn):
+            return
+        logs.ensure_log_group(group)
+    if not all(gate.may_act(role, f"logs:{one}", arn + stream) for one in ("CreateLogStream", "PutLogEvents")):
+        return
     logs.create_log_stream(group, stream)
     milliseconds = int(now.timestamp() * 1000)
     events = [{"timestamp": milliseconds, "message": line} for line in log.splitlines() if line]

@@ -9,6 +9,7 @@ from typing import Any
 from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 
+from emulator.authorization.callers import Network
 from emulator.runtime import load_balancers
 from emulator.runtime.network_interfaces import network_interfaces
 
@@ -41,6 +42,15 @@ def view(function: Any) -> dict[str, Any]:
         for address in _addresses(ec2, load_balancer, listener, set(config["SecurityGroupIds"]), subnets)
     }
     return {"networks": [vpc.cidr_block], "ports": ports}
+
+
+def network_of(function: Any) -> Network | None:
+    """The VPC from which a function (one of moto's) calls; None for one that stands in none."""
+    subnets = (function.vpc_config or {}).get("SubnetIds")
+    if not subnets:
+        return None
+    vpc_id = ec2_backends[function.account_id][function.region].get_subnet(subnets[0]).vpc_id
+    return Network(region=function.region, vpc_id=vpc_id)
 
 
 def _addresses(ec2: Any, load_balancer: Any, listener: Any, groups: set[str], subnets: list[Any]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.emulator.roles import make_role
 from tests.emulator.support import Client
 
 Make = Callable[..., Client]
@@ -57,11 +58,7 @@ def zipped(code: str) -> bytes:
 
 def make_function(client: Make, name: str, code: str, **parameters: Any) -> str:
     """A Lambda function; returns its ARN."""
-    role = "arn:aws:iam::123456789012:role/function"
-    try:
-        client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")
-    except client("iam").exceptions.EntityAlreadyExistsException:
-        pass
+    role = make_role(client, "lambda.amazonaws.com", "function")
     configuration = {"Runtime": "python3.13", "Handler": "handler.handle", "Role": role, "Timeout": 30, **parameters}
     made = client("lambda").create_function(FunctionName=name, Code={"ZipFile": zipped(code)}, **configuration)
     return str(made["FunctionArn"])

@@ -79,6 +79,12 @@ def test_a_call_is_recorded_with_its_action_region_and_resource(
 def test_an_assumed_role_is_recorded(aws: Server) -> None:
     make = client_for(aws)
     role = make("iam").create_role(RoleName="deployer", AssumeRolePolicyDocument='{"Version": "2012-10-17"}')["Role"]
+    listing = {"Effect": "Allow", "Action": "kms:ListKeys", "Resource": "*"}
+    make("iam").put_role_policy(
+        RoleName="deployer",
+        PolicyName="listing",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": listing}),
+    )
     session = make("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="of-a-test")["Credentials"]
     assert last(aws).resource == {"RoleArn": role["Arn"], "RoleSessionName": "of-a-test"}
     kms = make("kms")

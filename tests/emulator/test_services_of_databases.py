@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from emulator.inventory import leftovers
 from emulator.process import Server
 from tests.emulator.release_support import zipped
+from tests.emulator.roles import make_role
 from tests.emulator.support import Client, client_for, error_of
 
 pytestmark = pytest.mark.requirement("W8.2")
@@ -170,12 +170,12 @@ def test_an_unknown_global_cluster_is_rds_own_error(client: Make) -> None:
 @pytest.mark.parametrize(("fails", "calls", "value"), [("nowhere", 4, "second"), ("setSecret", 2, "first")])
 def test_a_rotation_makes_its_steps_until_one_fails(client: Make, fails: str, calls: int, value: str) -> None:
     name = f"rotation-{fails}"
-    role = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))
+    role = make_role(client, "lambda.amazonaws.com", name)
     function = client("lambda").create_function(
         FunctionName=name,
         Runtime="python3.13",
         Handler="handler.handle",
-        Role=role["Role"]["Arn"],
+        Role=role,
         Timeout=60,
         Code={"ZipFile": zipped(ROTATION)},
         Environment={"Variables": {"FAIL": fails}},

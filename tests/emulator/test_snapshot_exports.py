@@ -16,6 +16,7 @@ import pytest
 from emulator import process
 from emulator.record import read_calls, read_violations
 from modules.backup.snapshot_export_workflow import ExportNames, definition
+from tests.emulator.roles import make_role
 from tests.emulator.support import Client, client_for
 from tests.warm_aws import LocalAws
 
@@ -146,7 +147,7 @@ def server(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Ite
         client = client_for(running)
         key = client("kms").create_key()["KeyMetadata"]["Arn"]
         client("kms").create_alias(AliasName="alias/objects", TargetKeyId=key)
-        client("iam").create_role(RoleName="machine", AssumeRolePolicyDocument=TRUST)
+        make_role(client, "states.amazonaws.com", "machine")
         topic = client("sns").create_topic(Name=TOPIC)["TopicArn"]
         client("sqs").create_queue(QueueName="letters")
         client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-2:123456789012:letters")

@@ -14,6 +14,7 @@ import pytest
 
 from emulator import process
 from settings import load
+from tests.emulator.roles import make_role
 from tests.emulator.support import client_for
 from tests.operations.support import REPOSITORY, Commands, environment_file
 from tests.postgresql import Postgresql
@@ -49,10 +50,10 @@ class Function:
         self.secret = make("secretsmanager").create_secret(Name=f"master-{database}", SecretString=value)["ARN"]
         self.name = load("local").names.of("prepare-database")
         self.client: Any = make("lambda")
-        make("iam").create_role(RoleName=self.name, AssumeRolePolicyDocument="{}")
+        role = make_role(make, "lambda.amazonaws.com", self.name)
         self.client.create_function(
             FunctionName=self.name,
-            Role=f"arn:aws:iam::123456789012:role/{self.name}",
+            Role=role,
             Runtime="python3.13",
             Handler="handler.handler",
             Code={"ZipFile": code()},

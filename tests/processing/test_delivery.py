@@ -20,6 +20,7 @@ from rehearsal.acquirer import Simulator
 from settings import load
 from synthesis.packaging import FUNCTIONS, package
 from tests.emulator.release_support import eventually
+from tests.emulator.roles import make_role
 from tests.emulator.support import client_for
 from tests.operations.support import Commands
 from tests.payments.conftest import Database
@@ -46,11 +47,11 @@ class Processing:
         attributes = {"VisibilityTimeout": "60", "RedrivePolicy": json.dumps(redrive)}
         self.url = self.sqs.create_queue(QueueName=self.name, Attributes=attributes)["QueueUrl"]
         login = json.dumps({"username": "postgres", "password": database.server.password})
-        make("iam").create_role(RoleName=self.name, AssumeRolePolicyDocument="{}")
+        role = make_role(make, "lambda.amazonaws.com", self.name)
         client = make("lambda")
         client.create_function(
             FunctionName=self.name,
-            Role=f"arn:aws:iam::123456789012:role/{self.name}",
+            Role=role,
             Runtime="python3.13",
             Handler="handler.handler",
             Code={"ZipFile": archive.read_bytes()},

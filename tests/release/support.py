@@ -24,6 +24,7 @@ from operations.release.command import run
 from operations.release.request import Request
 from settings import load
 from settings.naming import MADE_BY, SETTINGS
+from tests.emulator.roles import make_role
 from tests.emulator.support import Client, client_for
 from tests.operations.support import REPOSITORY, environment_file
 
@@ -204,10 +205,7 @@ class World:
         functions, name = self.client("lambda"), self.settings.names.of("smoke-test")
         if name in [one["FunctionName"] for one in functions.list_functions()["Functions"]]:
             functions.delete_function(FunctionName=name)
-        trust = '{"Version":"2012-10-17","Statement":[]}'
-        iam = self.client("iam")
-        role = f"{self.name}-{next(NUMBERS)}"
-        made = iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        made = make_role(self.client, "lambda.amazonaws.com", f"{self.name}-{next(NUMBERS)}")
         functions.create_function(
             FunctionName=name,
             Runtime="python3.13",

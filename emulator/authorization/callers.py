@@ -1,0 +1,101 @@
+"""Callers: the principal that an access key stands for, and the network from which it calls."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.iam.models import get_account_id_from, iam_backends
+from moto.sts.models import sts_backends
+
+from emulator.address import ADMINISTRATOR_KEY_ID
+
+SECONDS_OF_A_SESSION = 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A VPC from which calls come."""
+
+    region: str
+    vpc_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """A session of a role, or a service that acts by itself.
+
+    ``principal`` is the session's ARN or the service's name, ``role`` the ARN of the role, empty for a service.
+    ``by_web_identity`` is the session of a role that another provider's token was exchanged for: a workflow's.
+    """
+
+    principal: str
+    role: str = ""
+    session_policy: str = ""
+    network: Network | None = None
+    by_web_identity: bool = False
+
+
+class UnknownKeyError(Exception):
+    """No principal has the access key of a request."""
+
+
+_networks: dict[str, Network] = {}
+_by_web_identity: set[str] = set()
+_lock = threading.Lock()
+
+
+def new_session(role_arn: str, name: str, *, region: str, network: Network | None = None) -> Any:
+    """Credentials (moto's) of a new session of a role, whose calls come from ``network``.
+
+    The caller decides before whether the role may be assumed (:func:`emulator.authorization.gate.may_assume`).
+    """
+    session = sts_backends[DEFAULT_ACCOUNT_ID]["aws"].assume_role(
+        region_name=region,
+        role_session_name=name,
+        role_arn=role_arn,
+        policy="",
+        duration=SECONDS_OF_A_SESSION,
+        external_id="",
+    )
+    if network is not None:
+        with _lock:
+            _networks[session.access_key_id] = network
+    return session
+
+
+def note_web_identity(session: Any) -> None:
+    """Know a session (moto's) as one that a token was exchanged for."""
+    with _lock:
+        _by_web_identity.add(session.access_key_id)
+
+
+def session_caller(session: Any) -> Caller:
+    """The caller that a session (moto's) is."""
+    return Caller(
+        principal=str(session.arn),
+        role=str(session.role_arn),
+        session_policy=session.policy or "",
+        network=_networks.get(session.access_key_id),
+        by_web_identity=session.access_key_id in _by_web_identity,
+    )
+
+
+def caller_of(access_key_id: str) -> Caller | None:
+    """The caller with an access key; None for the administrator.
+
+    Raises:
+        UnknownKeyError: nobody has it.
+    """
+    if access_key_id == ADMINISTRATOR_KEY_ID:
+        return None
+    account = get_account_id_from(access_key_id)
+    session = sts_backends[account]["aws"].get_assumed_role_from_access_key(access_key_id)
+    if session is not None:
+        return session_caller(session)
+    for user in iam_backends[account]["aws"].users.values():
+        if any(key.access_key_id == access_key_id for key in user.access_keys):
+            return Caller(principal=str(user.arn))
+    raise UnknownKeyError(access_key_id)

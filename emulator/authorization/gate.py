@@ -1,0 +1,121 @@
+"""The gate: whether a request is allowed, and the record of those that are not.
+
+A refusal is an error of the service in AWS's own words; ``refusals.jsonl`` and the log name the statement that is
+missing, or the one that denies.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from moto.core import DEFAULT_ACCOUNT_ID
+
+from emulator.authorization.api import ApiRequest
+from emulator.authorization.callers import Caller
+from emulator.authorization.policies import Endpoint, endpoint_of, policies_for, trust_policy
+from emulator.authorization.requests import asked
+from emulator.authorization.tags import tags_of
+from emulator.record import RecordedRefusal
+from iam.authorization import Policies, Verdict, authorize
+from iam.evaluation import Request
+
+_log = logging.getLogger(__name__)
+_recorders: list[Callable[[RecordedRefusal], None]] = []
+
+
+def record_refusals_with(record: Callable[[RecordedRefusal], None]) -> None:
+    """Let each refusal from now on be recorded by ``record``."""
+    _recorders[:] = [record]
+
+
+def refused(api: ApiRequest, caller: Caller, signing_name: str) -> Verdict | None:
+    """The first refusal of what a request asks of IAM; None where all is allowed.
+
+    Of a workflow's session (one by web identity) refusals are recorded and not carried out yet: Terraform calls
+    hundreds of operations whose resources are not all known here. policy/delivery.py holds what it called to its role.
+
+    Raises:
+        LookupError: an action, element or condition operator that is not known here.
+    """
+    if not caller.by_web_identity:
+        return _first_refusal(api, caller, signing_name)
+    try:
+        _first_refusal(api, caller, signing_name)
+    except LookupError as unknown:
+        _log.warning("%s by %s is not decided: %s", api.action, caller.principal, unknown)
+    return None
+
+
+def _first_refusal(api: ApiRequest, caller: Caller, signing_name: str) -> Verdict | None:
+    endpoint = endpoint_of(caller.network, signing_name)
+    for one in asked(api, caller):
+        through = endpoint if one.action.startswith(api.action.partition(":")[0] + ":") else None
+        verdict = _decide(one, caller, through)
+        if not verdict.is_allowed:
+            return verdict
+    return None
+
+
+def may_act(caller: Caller, action: str, resource: str, context: Mapping[str, str] | None = None) -> bool:
+    """Whether a role or a service may act on a resource; a refusal is recorded."""
+    request = Request(
+        action=action,
+        resource=resource,
+        principal=caller.principal,
+        role=caller.role,
+        context=_about(caller) | dict(context or {}),
+    )
+    return _decide(request, caller, None).is_allowed
+
+
+def may_assume(service: str, role_arn: str, source_arn: str) -> bool:
+    """Whether a role trusts a service that acts for ``source_arn``: without that nothing runs as the role.
+
+    A refusal is recorded.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-service.html
+    """
+    context = {"aws:SourceAccount": DEFAULT_ACCOUNT_ID, "aws:SourceArn": source_arn}
+    request = Request(action="sts:AssumeRole", resource=role_arn, principal=service, context=context)
+    return _recorded(authorize(request, Policies(resource=trust_policy(role_arn), must_name=True))).is_allowed
+
+
+def _about(caller: Caller) -> dict[str, str]:
+    if not caller.role:
+        return {"aws:SourceAccount": DEFAULT_ACCOUNT_ID}
+    return {"aws:PrincipalArn": caller.role, "aws:PrincipalAccount": DEFAULT_ACCOUNT_ID}
+
+
+def _decide(request: Request, caller: Caller, endpoint: Endpoint | None) -> Verdict:
+    if endpoint is not None:
+        way = {"aws:SourceVpce": endpoint.id, "aws:SourceVpc": endpoint.vpc_id}
+        request = replace(request, context={**request.context, **way})
+    policies = policies_for(caller, request, endpoint)
+    verdict = authorize(request, policies)
+    if not verdict.is_allowed and (tags := tags_of(request.resource)):
+        # Looked up only where they may decide: it takes a walk through all that bears tags.
+        verdict = authorize(replace(request, context={**tags, **request.context}), policies)
+    return _recorded(verdict)
+
+
+def _recorded(verdict: Verdict) -> Verdict:
+    if verdict.is_allowed:
+        return verdict
+    _log.warning("%s; missing: %s", verdict.message, verdict.missing)
+    asked_for = verdict.request
+    for record in _recorders:
+        record(
+            RecordedRefusal(
+                time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+                principal=asked_for.principal,
+                action=asked_for.action,
+                resource=asked_for.resource,
+                refused_by=verdict.refused_by,
+                message=verdict.message,
+                missing=verdict.missing,
+            )
+        )
+    return verdict

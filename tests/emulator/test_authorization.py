@@ -1,0 +1,253 @@
+"""Authorization in the local AWS: what policies allow a role's session, and how AWS refuses the rest."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import botocore.session
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from emulator.process import Server, role_environment
+from emulator.record import RecordedRefusal, read_refusals
+from tests.emulator.release_support import zipped
+from tests.emulator.roles import document, make_role
+from tests.emulator.support import Client, client_for, error_of
+
+pytestmark = pytest.mark.requirement("W8.4")
+
+ACCOUNT = "123456789012"
+KEY_OF_NOBODY = "ASIAIOSFODNN7NOBODY0"
+
+
+def allow(action: str, resource: str = "*", **elements: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **elements}
+
+
+class As:
+    """Clients with a session of a role that has these statements and nothing else."""
+
+    def __init__(self, aws: Server, name: str, *statements: dict[str, Any]) -> None:
+        self._aws = aws
+        make = client_for(aws)
+        self.role = make_role(make, "lambda.amazonaws.com", name, *statements)
+        self._session = make("sts").assume_role(RoleArn=self.role, RoleSessionName="test")["Credentials"]
+
+    def __call__(self, service: str, region: str = "us-east-2") -> Client:
+        return client_with(self._aws, service, region, *(self._session[one] for one in PARTS))
+
+
+PARTS = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+
+
+def client_with(aws: Server, service: str, region: str, key_id: str, secret: str, token: str | None = None) -> Client:
+    session = botocore.session.get_session()
+    session.set_credentials(key_id, secret, token)
+    config = Config(proxies={}, retries={"total_max_attempts": 1})
+    return session.create_client(service, region, endpoint_url=aws.url, config=config)
+
+
+def last_refusal(aws: Server) -> RecordedRefusal:
+    return read_refusals(aws.directory)[-1]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters", "code", "status"),
+    [
+        ("kms", "list_keys", {}, "AccessDeniedException", 400),
+        ("ec2", "describe_vpcs", {}, "UnauthorizedOperation", 403),
+        ("s3", "list_objects_v2", {"Bucket": "a-bucket"}, "AccessDenied", 403),
+        ("iam", "list_roles", {}, "AccessDenied", 403),
+        ("lambda", "list_functions", {}, "AccessDeniedException", 403),
+        ("sns", "list_topics", {}, "AuthorizationError", 403),
+    ],
+)
+def test_a_request_that_no_policy_allows_is_refused_as_its_service_refuses(
+    aws: Server, service: str, operation: str, parameters: dict[str, Any], code: str, status: int
+) -> None:
+    nothing = As(aws, "nothing", allow("sqs:ListQueues"))
+
+    with pytest.raises(ClientError) as refused:
+        getattr(nothing(service), operation)(**parameters)
+
+    assert refused.value.response["Error"]["Code"] == code
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
+    assert "because no identity-based policy allows" in refused.value.response["Error"]["Message"]
+    assert last_refusal(aws).refused_by == "identity-based policy"
+    assert last_refusal(aws).principal == f"arn:aws:sts::{ACCOUNT}:assumed-role/nothing/test"
+
+
+def test_the_log_names_the_missing_statement(aws: Server) -> None:
+    secret = client_for(aws)("secretsmanager").create_secret(Name="login", SecretString="hunter22")["ARN"]
+
+    code = error_of(lambda: As(aws, "reader", allow("sqs:*"))("secretsmanager").get_secret_value(SecretId="login"))
+
+    assert code == "AccessDeniedException"
+    assert f"Allow secretsmanager:GetSecretValue on {secret}" in last_refusal(aws).missing
+    assert last_refusal(aws).missing in (aws.directory / "server.log").read_text()
+
+
+def test_an_access_key_of_nobody_is_refused(aws: Server) -> None:
+    ec2 = client_with(aws, "ec2", "us-east-2", KEY_OF_NOBODY, "secret")
+    assert error_of(ec2.describe_vpcs) == "AuthFailure"
+    sqs = client_with(aws, "sqs", "us-east-2", KEY_OF_NOBODY, "secret")
+    assert error_of(sqs.list_queues) in {"InvalidClientTokenId", "UnrecognizedClientException"}
+
+
+def test_a_secret_under_a_key_is_read_only_with_the_key(aws: Server) -> None:
+    make = client_for(aws)
+    key = make("kms").create_key()["KeyMetadata"]["Arn"]
+    secret = make("secretsmanager").create_secret(Name="keyed", SecretString="hunter22", KmsKeyId=key)["ARN"]
+    reads, via = allow("secretsmanager:GetSecretValue", secret), "secretsmanager.us-east-2.amazonaws.com"
+    uses = allow("kms:Decrypt", key, Condition={"StringEquals": {"kms:ViaService": via}})
+
+    without = As(aws, "without-the-key", reads)
+    assert error_of(lambda: without("secretsmanager").get_secret_value(SecretId=secret)) == "AccessDeniedException"
+    assert last_refusal(aws).action == "kms:Decrypt"
+    with_key = As(aws, "with-the-key", reads, uses)
+    assert with_key("secretsmanager").get_secret_value(SecretId=secret)["SecretString"] == "hunter22"
+
+    make("kms").put_key_policy(KeyId=key, PolicyName="default", Policy=document(of_root("kms:DescribeKey")))
+    assert error_of(lambda: with_key("secretsmanager").get_secret_value(SecretId=secret)) == "AccessDeniedException"
+    assert last_refusal(aws).refused_by == "resource-based policy"
+
+
+def of_root(action: str) -> dict[str, Any]:
+    return allow(action, Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"})
+
+
+def test_a_boundary_bounds_what_a_role_is_allowed(aws: Server) -> None:
+    make = client_for(aws)
+    bounded = As(aws, "bounded", allow("*"))
+    boundary = make("iam").create_policy(PolicyName="boundary", PolicyDocument=document(allow("kms:*")))["Policy"][
+        "Arn"
+    ]
+    bounded("sqs").list_queues()
+
+    make("iam").put_role_permissions_boundary(RoleName="bounded", PermissionsBoundary=boundary)
+
+    bounded("kms").list_keys()
+    with pytest.raises(ClientError, match="no permissions boundary allows the sqs:ListQueues action"):
+        bounded("sqs").list_queues()
+
+
+def test_a_role_is_passed_only_to_the_service_that_a_policy_names(aws: Server) -> None:
+    make = client_for(aws)
+    role = make_role(make, "lambda.amazonaws.com", "of-a-function")
+    parameters = {
+        "FunctionName": "passed",
+        "Runtime": "python3.13",
+        "Handler": "handler.handle",
+        "Role": role,
+        "Code": {"ZipFile": zipped("def handle(event, context): pass")},
+    }
+    creates = allow("lambda:*")
+
+    def passing_to(service: str) -> dict[str, Any]:
+        return allow("iam:PassRole", role, Condition={"StringEquals": {"iam:PassedToService": service}})
+
+    to_tasks = As(aws, "passes-to-tasks", creates, passing_to("ecs-tasks.amazonaws.com"))
+    assert error_of(lambda: to_tasks("lambda").create_function(**parameters)) == "AccessDeniedException"
+    assert last_refusal(aws).action == "iam:PassRole"
+    to_functions = As(aws, "passes-to-functions", creates, passing_to("lambda.amazonaws.com"))
+    assert to_functions("lambda").create_function(**parameters)["Role"] == role
+
+
+def test_a_workflows_session_is_decided_on_and_its_refusals_are_recorded(aws: Server) -> None:
+    role = make_role(client_for(aws), "lambda.amazonaws.com", "of-a-workflow", allow("sqs:ListQueues"))
+    variables = role_environment(aws, role)
+    session = (variables[f"AWS_{one}"] for one in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"))
+    kms = client_with(aws, "kms", "us-east-2", *session)
+    before = len(read_refusals(aws.directory))
+
+    kms.list_keys()
+
+    assert [one.action for one in read_refusals(aws.directory)[before:]] == ["kms:ListKeys"]
+
+
+def test_an_unsigned_request_to_s3_needs_a_policy_that_grants_it_to_everybody(aws: Server) -> None:
+    s3 = client_for(aws)("s3")
+    s3.create_bucket(Bucket="unsigned", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    s3.put_object(Bucket="unsigned", Key="file", Body=b"text")
+
+    def status() -> int:
+        connection = http.client.HTTPConnection(urlsplit(aws.url).netloc, timeout=10)
+        connection.request("GET", "/unsigned/file")
+        return connection.getresponse().status
+
+    assert status() == 403
+    everybody = allow("s3:GetObject", "arn:aws:s3:::unsigned/*", Principal="*")
+    s3.put_bucket_policy(Bucket="unsigned", Policy=document(everybody))
+    assert status() == 200
+
+
+CALLS = """
+import boto3, json
+from botocore.exceptions import ClientError
+def handle(event, context):
+    try:
+        return boto3.client("sqs").list_queues().get("QueueUrls", [])
+    except ClientError as error:
+        return error.response["Error"]["Message"]
+"""
+
+
+def invoke(client: Callable[..., Client], name: str, role: str, **parameters: Any) -> Any:
+    functions = client("lambda")
+    functions.create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Handler="handler.handle",
+        Role=role,
+        Timeout=30,
+        Code={"ZipFile": zipped(CALLS)},
+        **parameters,
+    )
+    return json.loads(functions.invoke(FunctionName=name)["Payload"].read())
+
+
+def test_a_function_calls_as_its_role(client: Callable[..., Client]) -> None:
+    lists = make_role(client, "lambda.amazonaws.com", "lists-queues", allow("sqs:ListQueues"))
+    lists_not = make_role(client, "lambda.amazonaws.com", "lists-no-queues", allow("sqs:SendMessage"))
+
+    assert isinstance(invoke(client, "lists-queues", lists), list)
+    said = invoke(client, "lists-no-queues", lists_not)
+    assert f"arn:aws:sts::{ACCOUNT}:assumed-role/lists-no-queues/lists-no-queues is not authorized" in said
+
+
+def test_a_function_whose_role_does_not_trust_lambda_does_not_run(client: Callable[..., Client]) -> None:
+    role = make_role(client, "ecs-tasks.amazonaws.com", "of-a-task")
+    assert "cannot be assumed by Lambda" in invoke(client, "distrusted", role)["errorMessage"]
+
+
+def test_what_a_function_may_not_log_is_lost(client: Callable[..., Client], aws: Server) -> None:
+    silent = make_role(client, "lambda.amazonaws.com", "logs-nothing", allow("sqs:ListQueues"))
+    invoke(client, "logs-nothing", silent)
+    assert client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/logs-nothing")["logGroups"] == []
+    assert "logs:CreateLogGroup" in {one.action for one in read_refusals(aws.directory)}
+
+
+def test_in_a_vpc_the_endpoint_of_the_service_must_allow_the_call_too(client: Callable[..., Client]) -> None:
+    ec2 = client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(VpcId=vpc, GroupName="functions", Description="functions")["GroupId"]
+    within = {"VpcConfig": {"SubnetIds": [subnet], "SecurityGroupIds": [group]}}
+    role = make_role(client, "lambda.amazonaws.com", "in-the-vpc")
+    endpoint = ec2.create_vpc_endpoint(
+        VpcId=vpc,
+        ServiceName="com.amazonaws.us-east-2.sqs",
+        VpcEndpointType="Interface",
+        SubnetIds=[subnet],
+        PolicyDocument=document(allow("sqs:SendMessage", Principal="*")),
+    )["VpcEndpoint"]["VpcEndpointId"]
+
+    assert "because no VPC endpoint policy allows the sqs:ListQueues action" in invoke(client, "first", role, **within)
+    everything = document(allow("*", Principal="*"))
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, PolicyDocument=everything)
+    assert isinstance(invoke(client, "second", role, **within), list)
