@@ -26,6 +26,7 @@ from aws_cdk.aws_ecs import (
     FargateTaskDefinition,
     HealthCheck,
     LogDrivers,
+    ManagedStorageConfiguration,
     MountPoint,
     OperatingSystemFamily,
     PortMapping,
@@ -39,6 +40,7 @@ from constructs import Construct, IDependable
 
 from payment_api import grants
 from payment_api.database import Database
+from payment_api.encryption import Encryption
 from payment_api.endpoints import Endpoints
 from payment_api.load_balancer import TASK_PORT, ServiceLoadBalancer
 from payment_api.network import Network
@@ -70,6 +72,8 @@ class ApiService(Construct):
         database_ready: IDependable,
         queue: Queue,
         log_group: ILogGroup,
+        insights_log: ILogGroup,
+        encryption: Encryption,
     ) -> None:
         super().__init__(scope, id_)
         self._names, self._settings = names, settings
@@ -79,7 +83,12 @@ class ApiService(Construct):
             cluster_name=names.of("payments"),
             vpc=network.vpc,
             container_insights_v2=ContainerInsights.ENHANCED,
+            # A task's scratch, where its TLS key is for a moment.
+            managed_storage_configuration=ManagedStorageConfiguration(
+                fargate_ephemeral_storage_kms_key=encryption.computers
+            ),
         )
+        self.cluster.node.add_dependency(insights_log)
         self.group = SecurityGroup(
             self,
             "group",

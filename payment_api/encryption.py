@@ -7,7 +7,7 @@ from aws_cdk.aws_iam import PolicyStatement, ServicePrincipal
 from aws_cdk.aws_kms import Key
 from constructs import Construct
 
-from payment_api.logs import removal
+from payment_api.logs import ENHANCED_MONITORING_LOG, container_insights_log, removal
 from payment_api.settings.data import EncryptionSettings
 from settings.naming import Names
 
@@ -48,7 +48,7 @@ class Encryption(Construct):
     """The keys of the API's region, as attributes named after what they encrypt.
 
     ``documents``: the bucket of documents. ``database``: Aurora and its insights. ``messages``: queues, topics and
-    tables. ``logs``: log groups and the trail. ``computers``: the disks of the NAT instances.
+    tables. ``logs``: log groups and the trail. ``computers``: the disks of NAT instances and of tasks.
     """
 
     requirements = ("P4.4",)
@@ -80,6 +80,10 @@ class Encryption(Construct):
             f"{place}:{names.log_group('*')}",
             f"{place}:/aws/rds/cluster/{names.of('database')}/*",
             *(f"{place}:aws-waf-logs-{names.of(place_)}" for place_ in ("load-balancer", "gateway")),
+            # What AWS names itself: by the id of an API, by a cluster, and once in a region.
+            f"{place}:API-Gateway-Execution-Logs_*",
+            f"{place}:{container_insights_log(names)}",
+            f"{place}:{ENHANCED_MONITORING_LOG}",
         ]
         self.logs.add_to_resource_policy(
             PolicyStatement(

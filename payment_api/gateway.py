@@ -46,7 +46,7 @@ from constructs import Construct
 
 from payment_api import contract
 from payment_api.load_balancer import HTTPS_PORT, STAGE, GatewayLoadBalancer
-from payment_api.logs import AuditLog
+from payment_api.logs import AuditLog, ServiceLog
 from payment_api.network import PRIVATE, Network
 from payment_api.settings import Settings
 from payment_api.settings.entry import GatewaySettings
@@ -100,6 +100,16 @@ class Gateway(Construct):
         log_name = self._names.log_group("gateway-access")
         self.access_log = AuditLog(self, "access-log", name=log_name, key=logs_key, protected=settings.protected)
         self.api = self._make_api(settings.gateway, owns_account=settings.owns_account)
+        # API Gateway makes this log itself, without key and end, unless it is there before the stage is.
+        # https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
+        execution_log = ServiceLog(
+            self,
+            "execution-log",
+            name=f"API-Gateway-Execution-Logs_{self.api.rest_api_id}/{STAGE}",
+            key=logs_key,
+            days=settings.observability.log_retention_days,
+        )
+        self.api.deployment_stage.node.add_dependency(execution_log)
         self.api.node.try_remove_child("Endpoint")  # CDK's output of the default endpoint, which is off
         deployment = self.api.latest_deployment
         assert deployment is not None  # noqa: S101  # what CDK says of an API with a stage
@@ -126,7 +136,7 @@ class Gateway(Construct):
                 stage_name=STAGE,
                 throttling_rate_limit=settings.requests_per_second,
                 throttling_burst_limit=settings.burst_requests,
-                logging_level=MethodLoggingLevel.INFO,
+                logging_level=MethodLoggingLevel.ERROR,  # every request is in the access log
                 data_trace_enabled=False,  # bodies are not for logs
                 metrics_enabled=True,
                 tracing_enabled=True,

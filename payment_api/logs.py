@@ -1,4 +1,7 @@
-"""Log groups: each made by the stack, with a retention and a key, before anything can write to it (P5.2)."""
+"""Log groups: each made by the stack, with a retention and a key, before anything can write to it (P5.2).
+
+Also those that AWS names and would make itself, without either: tests/payment_api/test_made_by_aws.py lists them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from aws_cdk import RemovalPolicy
 from aws_cdk.aws_kms import IKey
 from aws_cdk.aws_logs import LogGroup, RetentionDays
 from constructs import Construct
+
+from settings.naming import Names
 
 AUDIT_RETENTION = RetentionDays.SEVEN_YEARS
 AUDIT_DAYS = 2557
@@ -19,6 +24,19 @@ RETENTIONS = {
     365: RetentionDays.ONE_YEAR,
     400: RetentionDays.THIRTEEN_MONTHS,
 }
+
+
+ENHANCED_MONITORING_LOG = "RDSOSMetrics"
+"""Where RDS writes enhanced monitoring of all databases of an account in a region; the name is RDS's.
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Monitoring.OS.CloudWatchLogs.html"""
+
+
+def container_insights_log(names: Names) -> str:
+    """Where Container Insights writes what it measures of the cluster; the name is AWS's.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-reference-performance-logs-ECS.html
+    """
+    return f"/aws/ecs/containerinsights/{names.of('payments')}/performance"
 
 
 def removal(*, protected: bool) -> RemovalPolicy:

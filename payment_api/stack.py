@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import App, CfnOutput, Environment, Stack, Tags
+from aws_cdk import App, CfnOutput, CfnResource, Environment, Stack, Tags
 from constructs import Construct
 
 from payment_api.api_service import ApiService
@@ -14,7 +14,7 @@ from payment_api.endpoints import Endpoints
 from payment_api.firewall import EdgeFirewall
 from payment_api.gateway import Gateway
 from payment_api.load_balancer import GatewayLoadBalancer, PublicLoadBalancer
-from payment_api.logs import ServiceLog
+from payment_api.logs import ENHANCED_MONITORING_LOG, ServiceLog, container_insights_log
 from payment_api.nat import Nat
 from payment_api.network import Network
 from payment_api.observability import Observability, Watched
@@ -73,6 +73,7 @@ class PaymentApi(Stack):
         )
         self.queues = Queues(self, "queues", names=names, settings=settings.processing, key=self.encryption.messages)
         self.secrets = ImportedSecrets(self, "secrets", settings=settings.secrets)
+        monitoring_log = self._enhanced_monitoring_log(settings)
         self.database = Database(
             self,
             "database",
@@ -83,6 +84,8 @@ class PaymentApi(Stack):
             encryption=self.encryption,
             protected=protected,
         )
+        if monitoring_log:
+            self.database.cluster.node.add_dependency(monitoring_log)
         self.processing = Processing(
             self,
             "processing",
@@ -118,6 +121,14 @@ class PaymentApi(Stack):
                 key=self.encryption.logs,
                 days=settings.observability.log_retention_days,
             ),
+            insights_log=ServiceLog(
+                self,
+                "insights-log",
+                name=container_insights_log(names),
+                key=self.encryption.logs,
+                days=settings.observability.log_retention_days,
+            ),
+            encryption=self.encryption,
         )
         self.gateway = Gateway(
             self,
@@ -177,7 +188,36 @@ class PaymentApi(Stack):
             key=self.encryption.messages,
             email_addresses=settings.alarm_email_addresses,
         )
+        self._log_what_cdk_runs(settings)
         self._put_out(settings)
+
+    def _enhanced_monitoring_log(self, settings: Settings) -> ServiceLog | None:
+        """All databases of the account in this region write to it: the account's owner makes it."""
+        if not settings.owns_account:
+            return None
+        return ServiceLog(
+            self,
+            "enhanced-monitoring-log",
+            name=ENHANCED_MONITORING_LOG,
+            key=self.encryption.logs,
+            days=settings.observability.log_retention_days,
+        )
+
+    def _log_what_cdk_runs(self, settings: Settings) -> None:
+        """CDK's own functions log where we say: Lambda would make a log group of each, without key and end.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-loggroups.html
+        """
+        log = ServiceLog(
+            self,
+            "provider-log",
+            name=settings.names.log_group("cdk-providers"),
+            key=self.encryption.logs,
+            days=settings.observability.log_retention_days,
+        )
+        for one in self.node.find_all():
+            if "CustomResourceProvider/Handler" in one.node.path and isinstance(one, CfnResource):
+                one.add_property_override("LoggingConfig", {"LogGroup": log.log_group_name})
 
     def _put_out(self, settings: Settings) -> None:
         """What people and tests need to find what was deployed (P6.1)."""
