@@ -210,7 +210,7 @@ def test_the_stage_takes_a_thousand_requests_a_second_and_says_who_asked(api: Te
     stage = api.one("AWS::ApiGateway::Stage")
     (every,) = [one for one in stage["MethodSettings"] if one["ResourcePath"] == "/*"]
     assert (every["HttpMethod"], every["ThrottlingRateLimit"], every["ThrottlingBurstLimit"]) == ("*", 1000, 2000)
-    assert (every["LoggingLevel"], every["DataTraceEnabled"], every["MetricsEnabled"]) == ("INFO", False, True)
+    assert (every["LoggingLevel"], every["DataTraceEnabled"], every["MetricsEnabled"]) == ("ERROR", False, True)
     assert json.loads(stage["AccessLogSetting"]["Format"]) == ACCESS_LOG_FORMAT
     assert stage["TracingEnabled"] is True
 
