@@ -200,6 +200,14 @@ destroy: setup ## destroy ENV, unless it is protected
 diff-api: setup ## show what deploy-api would change in ENV
 	@$(RUN) -m operations diff-api $(ENV) $(ARGS)
 
+.PHONY: preflight-api
+preflight-api: setup ## read whether everything exists that must exist before deploy-api
+	@$(RUN) -m operations preflight-api $(ENV) $(ARGS)
+
+.PHONY: bootstrap-api
+bootstrap-api: setup ## make what the CDK needs in both regions of ENV's account, once
+	@$(RUN) -m operations bootstrap-api $(ENV) $(ARGS)
+
 .PHONY: deploy-api
 deploy-api: setup ## deploy the payment API's ENV, and write cfn-outputs/flat-outputs.json
 	@$(RUN) -m operations deploy-api $(ENV) $(ARGS)

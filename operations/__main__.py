@@ -235,6 +235,22 @@ ApiEnvironment = Annotated[
 ]
 
 
+@application.command("preflight-api")
+def preflight_api(environment: ApiEnvironment) -> None:
+    """Read whether everything exists that must exist before deploy-api."""
+    from operations.payment_api.deploy import Deployment
+
+    Deployment(environment, _api_settings(environment), console()).preflight()
+
+
+@application.command("bootstrap-api")
+def bootstrap_api(environment: ApiEnvironment) -> None:
+    """Make what the CDK needs in both regions of the account, once."""
+    from operations.payment_api.deploy import Deployment
+
+    Deployment(environment, _api_settings(environment), console()).bootstrap()
+
+
 @application.command("diff-api")
 def diff_api(environment: ApiEnvironment) -> None:
     """Show what deploy-api would change."""

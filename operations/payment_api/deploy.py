@@ -8,17 +8,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import boto3
 import typer
+from botocore.exceptions import ClientError
 from rich.console import Console
 
 from operations.account import aws_errors_in_words
 from operations.deployment.synthesized import absolute
 from operations.outcome import Failed, Refused
+from operations.payment_api import preflight
 from operations.project_root import PROJECT
 from payment_api.settings import Settings
 
@@ -63,7 +65,8 @@ class Cdk:
         self.assembly.mkdir(parents=True, exist_ok=True)
         regions = (settings.region, settings.replica_region)
         places = [f"aws://{settings.account_id}/{region}" for region in regions]
-        self.run("bootstrap", *places, folder=self.assembly)
+        # The bucket of what is deployed lies under a key of ours, as everything does.
+        self.run("bootstrap", *places, "--bootstrap-customer-key", folder=self.assembly)
 
     def run(self, command: str, *arguments: str, folder: Path = APP) -> None:
         """Run the CLI.
@@ -128,9 +131,41 @@ class Deployment:
         self.cdk.synth(validate=True)
         self.cdk.diff()
 
+    def preflight(self) -> None:
+        """Read whether everything exists that must exist before (P6.6). Nothing is changed.
+
+        Raises:
+            Refused: a line for each thing that is missing.
+        """
+        account = preflight.Account(settings=self.settings, connect=_connect, exists=False)
+        if placeholders := preflight.placeholders(self.settings):
+            raise Refused("\n".join(placeholders))
+        self._check_account()
+        with aws_errors_in_words():
+            account = replace(account, exists=self._is_deployed())
+        if missing := preflight.problems(account):
+            raise Refused("\n".join(missing))
+        self.console.print(f"everything that must exist before is there: {len(preflight.NEEDS)} things")
+
+    def bootstrap(self) -> None:
+        """Make what the CDK needs in both regions."""
+        self._check_account()
+        self.cdk.bootstrap(self.settings)
+
+    def _is_deployed(self) -> bool:
+        client = _connect("cloudformation", self.settings.region)
+        try:
+            client.describe_stacks(StackName=self.settings.names.of("api"))
+        except ClientError as error:
+            if "does not exist" not in str(error):
+                raise
+            return False
+        return True
+
     def deploy(self, *, approve: bool) -> None:
         """Show the changes, ask (unless ``approve``), deploy, and write cfn-outputs/flat-outputs.json."""
         self._refuse_silence(approve)
+        self.preflight()
         self.diff()
         self._ask(f"Deploy this to {self.settings.environment_suffix} in {self.settings.account_id}?", approve)
         raw = self.cdk.assembly.with_suffix(".outputs.json")
@@ -174,6 +209,11 @@ class Deployment:
     def _ask(question: str, approve: bool) -> None:
         if not approve and not typer.confirm(question):
             raise Refused("nothing was changed")
+
+
+def _connect(service: str, region: str) -> Any:
+    """A client for a service in a region."""
+    return boto3.Session(region_name=region).client(service)  # type: ignore[call-overload]
 
 
 def remove_rotated_keys(client: Any, name: str) -> list[str]:

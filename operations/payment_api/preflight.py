@@ -60,18 +60,17 @@ class Need:
 
 
 def problems(account: Account) -> list[str]:
-    """A line for each thing that is missing, in the order of ``NEEDS``.
-
-    Placeholders are said alone: what they name cannot be asked for.
-    """
-    if found := list(_placeholders(account)):
-        return found
+    """A line for each thing that is missing, in the order of ``NEEDS``."""
     with aws_errors_in_words():
         return [line for need in NEEDS for line in need.missing(account)]
 
 
-def _placeholders(account: Account) -> Iterator[str]:
-    values = account.settings.model_dump()
+def placeholders(settings: Settings) -> list[str]:
+    """A line for each setting that still is the example of the file that ships: what it names cannot be asked for."""
+    return list(_placeholders(settings.model_dump()))
+
+
+def _placeholders(values: Mapping[str, Any]) -> Iterator[str]:
     for field, examples in PLACEHOLDERS.items():
         found: Any = values
         for part in field.split("."):
