@@ -259,6 +259,27 @@ def test_reconciler_completes_lost_responses_and_publishes_the_outbox(world: Wor
     close(function)
 
 
+@pytest.mark.requirement("W7.2")
+@pytest.mark.parametrize(("writer_host", "works"), [("localhost", True), ("127.0.0.1", False), ("none", False)])
+def test_reconciler_works_in_the_region_of_the_writer_only_and_the_other_ends_without_an_error(
+    world: World, monkeypatch: pytest.MonkeyPatch, writer_host: str, works: bool
+) -> None:
+    """Both know both hosts; what each asks is whether the one that it was let in at is its own region's."""
+    monkeypatch.setenv("DATABASE_HOST", "not-a-host.invalid,localhost")
+    monkeypatch.setenv("RECONCILIATION_WRITER_HOST", writer_host)
+    function = world.function("reconcile_payments")
+    waiting = accepted(world.connection, age_seconds=7200)
+
+    said = function.handler({}, Lambda(60))
+
+    assert bool(said) is works
+    (operation,) = repository.list_operations(world.connection, waiting.payment_id)
+    assert operation.attempts == 0
+    if works:
+        assert said["found"] == 1
+    close(function)
+
+
 def close(function: ModuleType) -> None:
     """End the connections, as the end of the process would."""
     parts = function.composition()
