@@ -170,7 +170,9 @@ def _user_data() -> UserData:
     data = UserData.for_linux()
     data.add_commands(
         "set -euo pipefail",
-        "dnf install -y nftables",
+        # At the first boot another dnf may clean its cache at the same time: https://github.com/aws/aws-cdk/issues/36717
+        "for attempt in $(seq 30); do rpm -q nftables && break; dnf install -y nftables && break; sleep 10; done",
+        "rpm -q nftables",
         "echo net.ipv4.ip_forward=1 > /etc/sysctl.d/90-nat.conf",
         "sysctl --system",
         "interface=$(ip -o -4 route show to default | awk '{print $5}' | head -1)",

@@ -6,7 +6,7 @@ payment may be settled by the function or by the reconciler.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from aws_cdk import Duration, Stack
@@ -29,6 +29,7 @@ from aws_cdk.aws_cloudwatch_actions import SnsAction
 from aws_cdk.aws_ecs import FargateService
 from aws_cdk.aws_elasticloadbalancingv2 import ApplicationLoadBalancer, HttpCodeElb, HttpCodeTarget
 from aws_cdk.aws_kms import IKey
+from aws_cdk.aws_lambda import Function
 from aws_cdk.aws_rds import DatabaseCluster
 from aws_cdk.aws_sns import Topic
 from aws_cdk.aws_sns_subscriptions import EmailSubscription
@@ -55,6 +56,8 @@ class Watched:
     database: DatabaseCluster
     queue: Queue
     dead_letters: Queue
+    functions: Mapping[str, Function]
+    """By the purpose in their names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,8 @@ class Limit:
     meaning: str
     below: bool = False
     missing: TreatMissingData = TreatMissingData.NOT_BREACHING
+    heading: str = ""
+    """Of the runbook, where several alarms share one; its name otherwise."""
 
 
 class Observability(Construct):
@@ -164,6 +169,7 @@ class Observability(Construct):
                 of=1,
                 meaning="Messages were given up and wait to be brought back",
             ),
+            *self._function_limits(),
             Limit(
                 name="queue-age",
                 metric=watched.queue.metric_approximate_age_of_oldest_message(period=PERIOD),
@@ -231,13 +237,31 @@ class Observability(Construct):
             ),
         ]
 
+    def _function_limits(self) -> Iterator[Limit]:
+        """A function that fails or is held back tells somebody, whoever calls it: a failed rotation is an error too."""
+        period = Duration.minutes(5)
+        for purpose, function in self._watched.functions.items():
+            for kind, metric, meaning in (
+                ("errors", function.metric_errors(period=period), "fails"),
+                ("throttles", function.metric_throttles(period=period), "is called more often than it may run"),
+            ):
+                yield Limit(
+                    name=f"{purpose}-{kind}",
+                    heading=f"function-{kind}",
+                    metric=metric,
+                    threshold=0,
+                    periods=1 if kind == "errors" else 3,
+                    of=3,
+                    meaning=f"The function {purpose} {meaning}",
+                )
+
     def _alarm(self, limit: Limit) -> None:
         over, under = ComparisonOperator.GREATER_THAN_THRESHOLD, ComparisonOperator.LESS_THAN_THRESHOLD
         alarm = limit.metric.create_alarm(  # type: ignore[attr-defined]  # of Metric and of MathExpression
             self,
             limit.name,
             alarm_name=self._names.alarm(limit.name),
-            alarm_description=f"{limit.meaning}. {RUNBOOK}#{limit.name}",
+            alarm_description=f"{limit.meaning}. {RUNBOOK}#{limit.heading or limit.name}",
             threshold=limit.threshold,
             comparison_operator=under if limit.below else over,
             datapoints_to_alarm=limit.periods,

@@ -22,6 +22,7 @@ class DocumentReplica(Stack):
             stack_name=settings.names.of("documents-replica"),
             description="The replica of the payment API's documents",
             env=Environment(account=settings.account_id, region=settings.replica_region),
+            termination_protection=settings.protected,
         )
         names = settings.names
         key = ManagedKey(

@@ -184,6 +184,13 @@ class PaymentApi(Stack):
                 database=self.database.cluster,
                 queue=self.queues.payments,
                 dead_letters=self.queues.dead_letters,
+                functions={
+                    "process-payment": self.processing.process,
+                    "reconcile-payments": self.processing.reconcile,
+                    "prepare-database": self.processing.prepare,
+                    "rotate-database-secret": self.rotation.database_function,
+                    "rotate-api-key": self.rotation.api_key_function,
+                },
             ),
             key=self.encryption.messages,
             email_addresses=settings.alarm_email_addresses,

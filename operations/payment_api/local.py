@@ -33,7 +33,6 @@ DIRECTORY = PROJECT / ".local-api"
 DEFAULT_PORT = 5577
 # What tests/integration reads.
 OUTPUTS_VARIABLE = "PAYMENT_API_OUTPUTS"
-TEMPLATES_VARIABLE = "PAYMENT_API_TEMPLATES"
 
 
 @dataclass
@@ -108,7 +107,7 @@ class LocalPaymentApi:
         if server is None or not (self.outputs / FLAT_OUTPUTS).exists():
             raise Refused("nothing is deployed to a local AWS; run make deploy-api-local")
         variables = process.complete_environment(server.url, load(ENVIRONMENT).region)
-        variables |= {OUTPUTS_VARIABLE: str(self.outputs), TEMPLATES_VARIABLE: str(self.directory / "cdk.out")}
+        variables |= {OUTPUTS_VARIABLE: str(self.outputs)}
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/integration"]
         with self.phase("integration tests"):
             ended = subprocess.run(command, cwd=PROJECT, env=variables, capture_output=True, text=True, check=False)

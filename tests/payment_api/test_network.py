@@ -91,6 +91,17 @@ def test_a_nat_instance_reaches_the_endpoints_that_it_installs_and_is_managed_by
 
 
 @pytest.mark.requirement("P1.1")
+def test_a_nat_instance_tries_again_to_install_what_forwards(api: Template) -> None:
+    """Another dnf runs at the first boot: https://github.com/aws/aws-cdk/issues/36717."""
+    instances = api.of("AWS::EC2::Instance").values()
+    assert instances
+    for one in instances:
+        script = str(one["UserData"]["Fn::Base64"])
+        assert "for attempt in" in script
+        assert script.index("for attempt in") < script.index("dnf install") < script.index("systemctl enable")
+
+
+@pytest.mark.requirement("P1.1")
 def test_a_nat_instance_on_a_broken_host_is_recovered(api: Template) -> None:
     alarms = [one for id_, one in api.of("AWS::CloudWatch::Alarm").items() if "natrecovery" in id_]
     assert len(alarms) == 3

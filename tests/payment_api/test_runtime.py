@@ -241,6 +241,18 @@ def test_every_alarm_goes_to_the_encrypted_topic_and_names_what_to_do(api: Templ
         assert "docs/runbooks/payment-api.md#" in one["AlarmDescription"]
 
 
+@pytest.mark.requirement("P3.2", "P4.5", "P5.1")
+def test_every_function_that_fails_or_is_held_back_tells_somebody(api: Template) -> None:
+    watched = {
+        (one["MetricName"], one["Dimensions"][0]["Value"]["Ref"])
+        for one in api.of("AWS::CloudWatch::Alarm").values()
+        if one.get("Namespace") == "AWS/Lambda" and one["AlarmActions"]
+    }
+    own = [id_ for id_ in api.of("AWS::Lambda::Function") if not id_.startswith("Custom")]
+    assert own
+    assert watched == {(metric, id_) for metric in ("Errors", "Throttles") for id_ in own}
+
+
 @pytest.mark.requirement("P6.1")
 def test_what_was_deployed_is_put_out(api: Template) -> None:
     outputs = api.content["Outputs"]
