@@ -44,6 +44,7 @@ def problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _locked_vaults(values)
     yield from _backups_apart(values)
     yield from _processed_service(values)
+    yield from _senders(values)
 
 
 def _region_names(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -145,6 +146,21 @@ def _backups_apart(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(field=("backups", "start_utc"), value=start, allowed=allowed)
 
 
+def _senders(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """A queue is a worker's, and a worker that fills its own never ends."""
+    services = _services(values)
+    workers = {name for name, one in services.items() if not one.critical}
+    for name, service in services.items():
+        for other in service.sends_to:
+            # One that is wrong by itself has a line of its own.
+            unknown = other in _tables(values) and other not in services
+            if other not in workers - {name} and not unknown:
+                allowed = (
+                    f"another service that is a worker is: {', '.join(sorted(workers - {name})) or 'there is none'}"
+                )
+                yield Problem(field=("services", name, "sends_to"), value=other, allowed=allowed)
+
+
 def _processed_service(values: Mapping[str, Any]) -> Iterator[Problem]:
     """Payments come from a service that customers reach, with connections for what it accepts and what it sends."""
     if (processing := _processing(values)) is None:
@@ -173,11 +189,15 @@ def _minutes(time: str) -> int:
     return int(hours) * 60 + int(minutes)
 
 
+def _tables(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    tables = values.get("services")
+    return tables if isinstance(tables, Mapping) else {}
+
+
 def _services(values: Mapping[str, Any]) -> dict[str, ServiceSettings]:
     """The services that are right by themselves."""
-    tables = values.get("services")
     found: dict[str, ServiceSettings] = {}
-    for name, table in tables.items() if isinstance(tables, Mapping) else ():
+    for name, table in _tables(values).items():
         with contextlib.suppress(ValidationError):
             found[str(name)] = ServiceSettings.model_validate(table)
     return found

@@ -9,9 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from settings.base import Rule, SettingsModel, matching
+from settings.base import Rule, SettingsModel, each_once, matching
 from settings.load_balancer import HealthCheckSettings, PathPattern
 
 ImageByDigest = Annotated[
@@ -27,6 +27,17 @@ ServiceName = Annotated[
 PAYMENTS = "payments"  # the service whose own metrics are watched (services/payments)
 CommandPart = Annotated[str, matching(r"[ -~]{1,200}", "up to 200 plain characters are allowed")]
 
+# What the platform sets itself (modules/services/task.py, modules/database/access.py).
+OWN_VARIABLES = r"AWS_\w*|DATABASE_\w*|ENVIRONMENT_SUFFIX|HTTPS_PORT|QUEUE_URL\w*"
+VariableName = Annotated[
+    str,
+    matching(
+        rf"(?!(?:{OWN_VARIABLES})$)[A-Z][A-Z0-9_]{{0,99}}",
+        "capital letters, digits and _ are allowed, a letter first, but not what the platform sets itself: AWS_*, "
+        "DATABASE_*, QUEUE_URL*, ENVIRONMENT_SUFFIX and HTTPS_PORT",
+    ),
+]
+VariableValue = Annotated[str, matching(r"[ -~]{0,500}", "up to 500 plain characters are allowed")]
 ScheduleName = Annotated[
     str,
     matching(r"[a-z][a-z0-9-]{0,30}", "up to 31 lower-case letters, digits and hyphens are allowed, a letter first"),
@@ -121,6 +132,10 @@ class ServiceSettings(SettingsModel):
     """Memory of a task; Fargate defines which values go with cpu_units."""
     architecture: Annotated[Architecture, Field(strict=False)] = Architecture.ARM64
     """CPU architecture of the image."""
+    variables: Annotated[dict[VariableName, VariableValue], Field(max_length=50)] = Field(default_factory=dict)
+    """Environment variables of the container, beside the platform's own; never a secret, as anyone reads them."""
+    sends_to: Annotated[tuple[ServiceName, ...], AfterValidator(each_once), Field(strict=False, max_length=10)] = ()
+    """The workers whose queues it may send to; the URL of a worker's queue is in its variable QUEUE_URL_WORKER."""
     reaches_internet: bool = False
     """Whether its tasks may open connections to the internet, by NAT and on 443 alone: for acquirers, say."""
     user: Annotated[int, Field(ge=1, le=65_535)] = 1000

@@ -114,15 +114,20 @@ class Services(Construct):
             secrets_key=keys.secrets,
         )
         for name, service in services.items():
+            if not service.critical:
+                self.queues[name] = self._queue(name)
+        for name, service in services.items():
             self._run(name, service, self.repositories.of[name])
         self._scale_on_connections(database)
 
     def _run(self, name: str, settings: ServiceSettings, repository: EcrRepository) -> None:
         database = self._database if settings.connections_per_task else None
-        own_queue = None if settings.critical else self._queue(name)
+        own_queue = self.queues.get(name)
         accepts_payments = self._processing is not None and self._processing.service == name
         filled_queue = self._payments_queue if accepts_payments else None
         queue = filled_queue or own_queue
+        filled = {other: self.queues[other] for other in settings.sends_to}
+        urls = {f"QUEUE_URL_{other.upper()}": one.queue.url for other, one in filled.items()}
         task = Task(
             self,
             f"{name}-task",
@@ -134,10 +139,12 @@ class Services(Construct):
             repository=repository,
             key=self._keys.logs,
             database=database,
-            queue_url=queue.queue.url if queue else None,
+            queue_urls=urls | ({"QUEUE_URL": queue.queue.url} if queue else {}),
         )
         if filled_queue:
             task.grant("payments-queue", filled_queue.send_statements)
+        for other, one in filled.items():
+            task.grant(f"{other}-queue", one.send_statements)
         if database:
             database.allow_from(self, name, task.group)
         if settings.reaches_internet:
@@ -230,7 +237,6 @@ class Services(Construct):
             endpoint_clients=self._endpoints.clients,
             after=self._after,
         )
-        self.queues[name] = queue
         ServiceAlarms(
             self,
             f"{name}-alarms",

@@ -8,6 +8,7 @@ volumes only; logging is non-blocking.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from cdktf import Fn, ITerraformDependable
@@ -62,12 +63,12 @@ class Task(Construct):
         repository: EcrRepository,
         key: KmsKey,
         database: DatabaseAccess | None = None,
-        queue_url: str | None = None,
+        queue_urls: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """``name`` is the service's; ``key`` encrypts its log group and the sessions of ECS Exec.
 
         ``database`` is the cluster that it connects to, where it holds connections and its region has one;
-        ``queue_url`` is the queue that it consumes or sends to, which the caller grants.
+        ``queue_urls`` are the queues that it consumes or sends to, by variable; the caller grants their use.
         """
         super().__init__(scope, id_)
         self._names = names
@@ -92,7 +93,7 @@ class Task(Construct):
         self._grant("execution", self.execution_role, self._start(repository))
         if database:
             self.grant("database", database.statements)
-        variables = self._variables(settings, database, queue_url)
+        variables = self._variables(settings, database, queue_urls)
         self.definition = EcsTaskDefinition(
             self,
             "definition",
@@ -114,14 +115,15 @@ class Task(Construct):
         )
 
     def _variables(
-        self, settings: ServiceSettings, database: DatabaseAccess | None, queue_url: str | None
+        self, settings: ServiceSettings, database: DatabaseAccess | None, queue_urls: Mapping[str, str]
     ) -> dict[str, str]:
         """Environment variables of the container, by the names that services/payments reads."""
         return {
+            **settings.variables,
             "AWS_REGION": self._region,
             "ENVIRONMENT_SUFFIX": self._names.suffix,
             "HTTPS_PORT": str(settings.port),
-            **({"QUEUE_URL": queue_url} if queue_url else {}),
+            **queue_urls,
             **(database.variables(settings.connections_per_task) if database else {}),
         }
 
