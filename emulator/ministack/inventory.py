@@ -50,7 +50,11 @@ def _of_own_vpcs(operation: str, key: str, id_: str) -> Callable[[Any], Iterator
 
 
 def _keys(client: Any) -> Iterator[str]:
+    aliases = client.list_aliases(Limit=100)["Aliases"]
+    of_bootstrap = {one["TargetKeyId"] for one in aliases if one["AliasName"].startswith("alias/cdk-")}
     for key in client.list_keys()["Keys"]:
+        if key["KeyId"] in of_bootstrap:
+            continue
         metadata = client.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
         if metadata["KeyState"] != "PendingDeletion" and metadata.get("KeyManager") != "AWS":
             yield metadata["Arn"]
