@@ -5,6 +5,14 @@ from __future__ import annotations
 from settings.base import SettingsModel
 from settings.common import DomainName
 
+# https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
+LONGEST_CERTIFICATE_NAME = 64
+
+
+def load_balancer_name(domain: str, suffix: str, region: str) -> str:
+    """The name of a region's load balancer. It has the suffix, as environments may share a domain."""
+    return f"origin-{suffix}-{region}.{domain}"
+
 
 class DomainSettings(SettingsModel):
     """The platform's name in DNS."""

@@ -77,6 +77,9 @@ TRANSFORMATION_UNITS = 10
 # So that /%61pi and //api are /api. https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-transformation.html
 PATH_TRANSFORMATIONS = ("URL_DECODE", "NORMALIZE_PATH")
 PATH_RATE_UNITS = RATE_UNITS + PREFIX_UNITS + TRANSFORMATION_UNITS * len(PATH_TRANSFORMATIONS)
+# Requests that one address may send to the health check's path of a load balancer in rate_seconds. Each of Route 53's
+# checkers sends two every 10 s at most: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-creating-values.html
+HEALTH_CHECK_REQUESTS = 300
 # The group that admits only requests of our own distribution; it cannot be made larger later, so it has room.
 ORIGIN_VERIFY_UNITS = 50
 
@@ -137,6 +140,7 @@ class FirewallSettings(SettingsModel):
         yield from (group.capacity_units for group in MANAGED_GROUPS if scope in group.scopes)
         if scope is Scope.REGION:
             yield ORIGIN_VERIFY_UNITS
+            yield PATH_RATE_UNITS
             return
         yield 4 * ADDRESS_SET_UNITS  # two lists, for each version of IP
         yield SIZE_UNITS

@@ -45,6 +45,10 @@ class ObservabilitySettings(SettingsModel):
     """What an alarm's link to its runbook begins with; an address of your repository makes it one to click on."""
     max_5xx_percent: Percent = 5.0
     """The share of requests that end in a server error, at a load balancer or at the edge, beyond which it alarms."""
+    max_blocked_percent: Percent = 20.0
+    """The share of requests that the edge's web ACL blocks, beyond which it alarms: an attack, or a rule gone wrong."""
+    max_origin_blocked_percent: Percent = 5.0
+    """The share of requests that a load balancer's web ACL blocks, beyond which it alarms: normally none is."""
     max_p99_seconds: Annotated[float, Field(gt=0, le=60)] = 3.0
     """Highest p99 response time of a load balancer before it alarms."""
     min_success_percent: Annotated[float, Field(ge=1, le=99.9)] = 90.0

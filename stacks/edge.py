@@ -88,6 +88,7 @@ class Edge(Region):
             self,
             "edge-alarms",
             distribution=self.distribution,
+            firewall=self.firewall,
             origin_records=origin_records,
             serving=serving,
             topic=self.alarms,

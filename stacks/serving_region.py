@@ -40,6 +40,7 @@ from modules.region import Region
 from modules.services.services import Services
 from modules.storage.buckets import Buckets
 from settings import Settings
+from settings.domain import load_balancer_name
 from settings.firewall import Scope
 from settings.network import RegionSettings
 from settings.services import PAYMENTS, ServiceSettings
@@ -167,8 +168,7 @@ class ServingRegion(Region):
             names=names,
             network=self.network,
             logs=self.buckets.logs,
-            # With the suffix, as environments may share a domain.
-            domain_name=f"origin-{settings.environment_suffix}-{self.name}.{domain}",
+            domain_name=load_balancer_name(domain, settings.environment_suffix, self.name),
             shared_names=origin_names,
             zone_id=zone_id,
             protected=settings.protected,
@@ -196,7 +196,7 @@ class ServingRegion(Region):
 
     def create_web_acl(self, origin_verify: OriginVerify) -> None:
         """Attach a web ACL to the load balancer, which admits only requests with the origin secret."""
-        Firewall(
+        self.firewall = Firewall(
             self,
             "firewall",
             names=self._names,
@@ -204,7 +204,9 @@ class ServingRegion(Region):
             web_acl_scope=Scope.REGION,
             key=self.keys.logs,
             origin_verify_group_arn=origin_verify.rule_group_arn(self.node.id),
-        ).protect(self.load_balancer)
+            health_check_path=self._settings.edge.health_check.path,
+        )
+        self.firewall.protect(self.load_balancer)
 
     def create_origin_record(self, domain_name: str, zone_id: str, takeover: Takeover | None) -> None:
         """Make the region's record and health check for ``domain_name``, the origin that CloudFront calls."""
@@ -225,6 +227,7 @@ class ServingRegion(Region):
             self,
             "region-alarms",
             load_balancer=self.load_balancer,
+            firewall=self.firewall,
             nat_gateways=self.network.nat_gateways,
             topic=self.alarms,
         )

@@ -176,6 +176,7 @@ WRITERS: dict[str, Callable[[Block, Configuration, str], Names]] = {
 """Which groups are written to because of a resource."""
 
 SILENT = (
+    "terraform_data",
     "aws_accessanalyzer_",
     "aws_acm_",
     "aws_appautoscaling_",

@@ -44,12 +44,13 @@ class Synthesized:
 
     @cached_property
     def blocks(self) -> list[tuple[str, str, Block]]:
-        """Every resource, data source and ephemeral value: address, type, and block."""
+        """Every resource, data source and ephemeral value of AWS's: address, type, and block."""
         return [
             (f"{prefix}{type_}.{id_}", type_, block)
             for prefix, section in SECTIONS.items()
             for type_, blocks in self.configuration.get(section, {}).items()
             for id_, block in blocks.items()
+            if type_.startswith("aws_")  # terraform_data is Terraform's own, and in no region
         ]
 
     def by_id(self, reference: str) -> Block:

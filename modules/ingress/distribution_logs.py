@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logg
 
 from __future__ import annotations
 
+from cdktf import DataResource, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_log_delivery import CloudwatchLogDelivery
 from cdktf_cdktf_provider_aws.cloudwatch_log_delivery_destination import (
     CloudwatchLogDeliveryDestination,
@@ -77,10 +78,14 @@ class DistributionLogs(Construct):
                 )
             ],
         )
+        # UpdateDeliveryConfiguration refuses a delivery to CloudWatch Logs, so changed fields replace it.
+        # https://github.com/hashicorp/terraform-provider-aws/issues/46108
+        fields = DataResource(self, "fields", input={"record_fields": FIELDS})
         CloudwatchLogDelivery(
             self,
             "delivery",
             delivery_source_name=source.name,
             delivery_destination_arn=destination.arn,
             record_fields=FIELDS,
+            lifecycle=TerraformResourceLifecycle(replace_triggered_by=[f"terraform_data.{fields.friendly_unique_id}"]),
         )

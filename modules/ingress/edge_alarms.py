@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from constructs import Construct
 
 from modules.ingress.distribution import Distribution
+from modules.ingress.firewall import Firewall
 from modules.ingress.origin_record import OriginRecord
 from modules.monitoring.alarm_topic import AlarmTopic
 from modules.monitoring.alarms import FEWEST_REQUESTS, Alarm, Incident, Missing
@@ -29,6 +30,7 @@ class EdgeAlarms(Construct):
         id_: str,
         *,
         distribution: Distribution,
+        firewall: Firewall,
         origin_records: Mapping[str, OriginRecord],
         serving: Collection[str],
         topic: AlarmTopic,
@@ -38,6 +40,7 @@ class EdgeAlarms(Construct):
         settings = topic.settings
         own = {"DistributionId": distribution.distribution.id, "Region": "Global"}
         topic.watch(self, "errors", _errors(own, settings.max_5xx_percent))
+        topic.watch(self, "blocked", firewall.alarm("edge-requests-blocked", settings.max_blocked_percent, pages=True))
         topic.watch(self, "requests", _requests(own, settings.anomaly_deviations))
         topic.watch(self, "certificate", distribution.certificate.alarm("edge-certificate", settings.certificate_days))
         for region_id, record in origin_records.items():

@@ -49,7 +49,11 @@ from constructs import Construct
 
 from modules.ingress.load_balancer import LoadBalancer
 from modules.logs import RETENTION_DAYS
+from modules.monitoring.alarms import FEWEST_REQUESTS, Alarm, Incident
+from modules.monitoring.metrics import Metric
+from modules.region import Region
 from settings.firewall import (
+    HEALTH_CHECK_REQUESTS,
     MANAGED_GROUPS,
     PATH_TRANSFORMATIONS,
     FirewallMode,
@@ -87,12 +91,27 @@ class Firewall(Construct):
         web_acl_scope: Scope,
         key: KmsKey,
         origin_verify_group_arn: str | None = None,
+        health_check_path: str = "",
     ) -> None:
-        """``key`` encrypts the log; ``origin_verify_group_arn`` blocks requests without the origin secret."""
+        """Create the web ACL.
+
+        Args:
+            scope: below the region of the load balancer, or of us-east-1 for CloudFront.
+            id_: unique within the scope.
+            names: of the environment.
+            settings: of the rules.
+            web_acl_scope: CloudFront, or load balancers of a region.
+            key: encrypts the log.
+            origin_verify_group_arn: of the rule group that requires the origin secret; for load balancers.
+            health_check_path: which that rule group lets pass without it; for load balancers.
+        """
         super().__init__(scope, id_)
         self._names = names
         self._settings = settings
+        self._health_check_path = health_check_path
         self._scope = web_acl_scope
+        # The metrics' only dimension for a web ACL: environments may share an account.
+        self.metric_name = names.of("edge" if web_acl_scope is Scope.EDGE else "origin")
         self._name = "edge" if web_acl_scope is Scope.EDGE else "origin"
         self.web_acl = Wafv2WebAcl(
             self,
@@ -108,7 +127,7 @@ class Firewall(Construct):
             ],
             association_config=self._body_inspection(),
             data_protection_config=_data_protection(),
-            visibility_config=Wafv2WebAclVisibilityConfig(**self._visibility(self._name)),
+            visibility_config=Wafv2WebAclVisibilityConfig(**self._visibility(self.metric_name)),
         )
         self._log(key)
 
@@ -119,6 +138,31 @@ class Firewall(Construct):
             "association",
             resource_arn=load_balancer.load_balancer.arn,
             web_acl_arn=self.web_acl.arn,
+        )
+
+    def alarm(self, name: str, max_blocked_percent: float, *, pages: bool) -> Alarm:
+        """The share of blocked requests, whichever rule blocks them: a customer who is blocked sees a 403, 413 or 429.
+
+        At a load balancer nearly none is: all of them passed the edge, and have the origin secret.
+        https://docs.aws.amazon.com/waf/latest/developerguide/waf-metrics.html
+        """
+        own = {"WebACL": self.metric_name, "Rule": "ALL"}
+        if self._scope is Scope.REGION:
+            own["Region"] = Region.of(self).name
+        blocked, total = "FILL(blocked, 0)", "(FILL(blocked, 0) + FILL(allowed, 0))"
+        return Alarm(
+            name=name,
+            kind="requests-blocked",
+            meaning=f"More than {max_blocked_percent:g} % of the requests are blocked by the web ACL",
+            metrics={
+                "blocked": Metric("AWS/WAFV2", "BlockedRequests", "Sum", own),
+                "allowed": Metric("AWS/WAFV2", "AllowedRequests", "Sum", own),
+            },
+            expression=f"IF({total} >= {FEWEST_REQUESTS}, 100 * {blocked} / {total}, 0)",
+            bound=max_blocked_percent,
+            periods=3,
+            of=5,
+            pages=Incident.CUSTOMERS_NOT_SERVED if pages else None,
         )
 
     def _log(self, key: KmsKey) -> None:
@@ -161,6 +205,8 @@ class Firewall(Construct):
             yield from self._address_lists()
             yield from self._rates()
             yield self._body_size()
+        else:
+            yield self._health_check_rate()
         for group in MANAGED_GROUPS:
             if self._scope in group.scopes:
                 yield _group(group.name, _managed(group), count=self._counts)
@@ -195,7 +241,7 @@ class Firewall(Construct):
     def _rates(self) -> Iterator[dict[str, Any]]:
         """Rate limits per address: those of a path first, then the one of all requests."""
         for number, (path, limit) in enumerate(self._settings.requests_per_path.items(), start=1):
-            yield self._rate(f"requests-per-path-{number}", limit, {"scope_down_statement": _begins_with(path)})
+            yield self._rate(f"requests-per-path-{number}", limit, {"scope_down_statement": _path(path, "STARTS_WITH")})
         yield self._rate("requests-per-address", self._settings.requests_per_address, {})
 
     def _rate(self, name: str, limit: int, of_what: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,6 +252,11 @@ class Firewall(Construct):
             **of_what,
         }
         return {"name": name, "action": self._unless_counting(TOO_MANY), "statement": {"rate_based_statement": rate}}
+
+    def _health_check_rate(self) -> dict[str, Any]:
+        """The path that passes without the origin secret, also from other customers' distributions."""
+        path = _path(self._health_check_path, "EXACTLY")
+        return self._rate("health-check-requests", HEALTH_CHECK_REQUESTS, {"scope_down_statement": path})
 
     def _body_size(self) -> dict[str, Any]:
         """A body beyond AWS WAF's inspection limit matches too, so no part of a body passes uninspected."""
@@ -255,10 +306,10 @@ def _block(answer: str) -> Wafv2WebAclRuleAction:
     return Wafv2WebAclRuleAction(block=Wafv2WebAclRuleActionBlock(custom_response=response))
 
 
-def _begins_with(path: str) -> dict[str, Any]:
+def _path(path: str, constraint: str) -> dict[str, Any]:
     match = {
         "search_string": path,
-        "positional_constraint": "STARTS_WITH",
+        "positional_constraint": constraint,
         "field_to_match": {"uri_path": {}},
         "text_transformation": [_transformation(name, priority) for priority, name in enumerate(PATH_TRANSFORMATIONS)],
     }

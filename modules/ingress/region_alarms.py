@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from cdktf_cdktf_provider_aws.nat_gateway import NatGateway
 from constructs import Construct
 
+from modules.ingress.firewall import Firewall
 from modules.ingress.load_balancer import LoadBalancer
 from modules.monitoring.alarm_topic import AlarmTopic
 from modules.monitoring.alarms import FEWEST_REQUESTS, Alarm, Incident
@@ -27,12 +28,18 @@ class RegionAlarms(Construct):
         id_: str,
         *,
         load_balancer: LoadBalancer,
+        firewall: Firewall,
         nat_gateways: Sequence[NatGateway],
         topic: AlarmTopic,
     ) -> None:
         super().__init__(scope, id_)
         own = {"LoadBalancer": load_balancer.load_balancer.arn_suffix}
         topic.watch(self, "errors", _errors(own, topic.settings.max_5xx_percent))
+        topic.watch(
+            self,
+            "blocked",
+            firewall.alarm("origin-requests-blocked", topic.settings.max_origin_blocked_percent, pages=topic.serves),
+        )
         topic.watch(self, "slow", _slow(own, topic.settings.max_p99_seconds))
         topic.watch(
             self,

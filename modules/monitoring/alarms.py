@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import (
     CloudwatchMetricAlarm,
     CloudwatchMetricAlarmMetricQuery,
@@ -70,7 +69,7 @@ class Alarm:
     periods: int = 1
     """Breaching datapoints to alarm."""
     of: int | None = None
-    """Evaluation periods; None for as many as ``periods``."""
+    """Evaluation periods; None for as many as ``periods``, or one more if the expression has FILL."""
     missing: Missing = Missing.IS_GOOD
     pages: Incident | None = None
     """The incident that it is a symptom of; None informs only."""
@@ -100,17 +99,22 @@ class Alarm:
             id_,
             alarm_name=names.alarm(self.name),
             alarm_description=self._description(runbooks),
-            evaluation_periods=self.of or self.periods,
-            datapoints_to_alarm=self.periods if self.of else None,
+            evaluation_periods=self._evaluation_periods,
+            datapoints_to_alarm=self.periods if self._evaluation_periods > self.periods else None,
             treat_missing_data=self.missing.value,
             alarm_actions=[topic_arn],
             ok_actions=[topic_arn],
-            # CloudWatch deletes no alarm that a composite one names. With it, Terraform changes the composite first.
-            # https://github.com/hashicorp/terraform-provider-aws/issues/34807
-            lifecycle=TerraformResourceLifecycle(create_before_destroy=True) if self.pages else None,
             **self._comparison(),
             **self._watched(),
         )
+
+    @property
+    def _evaluation_periods(self) -> int:
+        """One more than breaching datapoints if FILL stands for missing data.
+
+        The newest period of a metric may not be published yet: FILL then decides it, so it must not decide alone.
+        """
+        return self.of or self.periods + ("FILL(" in self.expression)
 
     def _description(self, runbooks: str) -> str:
         effect = f"Pages, as a sign of {self.pages.value}" if self.pages else "Informs"

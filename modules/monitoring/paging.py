@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Composite_
 
 from __future__ import annotations
 
+from cdktf import DataResource, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_composite_alarm import (
     CloudwatchCompositeAlarm,
     CloudwatchCompositeAlarmActionsSuppressor,
@@ -61,12 +62,14 @@ class Paging(Construct):
         cause = CONSEQUENCES.get(incident)
         suppressor = self.composites.get(cause) if cause else None
         runbooks = self._alarm_topic.settings.runbooks.rstrip("/")
+        names = " OR ".join(f'ALARM("{name}")' for name in sorted(symptoms))
+        rule = DataResource(self, f"{incident.value}-rule", input={"alarm_rule": names})
         self.composites[incident] = CloudwatchCompositeAlarm(
             self,
             incident.value,
             alarm_name=self._names.alarm(incident.value),
             alarm_description=f"{MEANINGS[incident]}. Pages. {runbooks}/{RUNBOOK}#{incident.value}",
-            alarm_rule=" OR ".join(f'ALARM("{name}")' for name in sorted(symptoms)),
+            alarm_rule=names,
             alarm_actions=[self.topic.arn],
             ok_actions=[self.topic.arn],
             actions_suppressor=CloudwatchCompositeAlarmActionsSuppressor(
@@ -74,6 +77,11 @@ class Paging(Construct):
             )
             if cause and suppressor
             else None,
+            # CloudWatch deletes no alarm that a composite one names, and Terraform deletes an alarm before it updates
+            # what depends on it. A composite that is replaced is deleted first. The alternative, alarms that are
+            # created before they are destroyed, would force the same on all that their dimensions refer to.
+            # https://github.com/hashicorp/terraform-provider-aws/issues/34807
+            lifecycle=TerraformResourceLifecycle(replace_triggered_by=[f"terraform_data.{rule.friendly_unique_id}"]),
             # not inferable: the rule has names of alarms, which must exist
             depends_on=[*symptoms.values(), *([suppressor] if suppressor else [])],
         )
