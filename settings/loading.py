@@ -2,7 +2,8 @@
 
 An environment is chosen by ``--environment NAME`` or by the variable PLATFORM_ENVIRONMENT. NAME is one of the files in
 settings/environments or the path of a file of the same form elsewhere. A file may say ``extends = "staging"`` and then
-holds only what differs: the environment of a pull request is two lines.
+holds only what differs: the environment of a pull request is two lines. The identity of an environment does not pass to
+one with another suffix: what `Settings.derived` names has its default there, unless the file sets it.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def load_as(model: type[Model], environment: str, folder: Path, identity: Sequen
     another environment_suffix than the file that it extends does not inherit them.
     """
     path = _path_of(environment, folder)
-    values = _read_with_base(path, folder)
+    values = _read_with_base(path, folder, derived=getattr(model, "derived", ()))
     if inherited := list(_inherited_identity(path, folder, identity)):
         raise SettingsError(inherited)
     try:
@@ -93,7 +94,9 @@ def _path_of(environment: str, folder: Path) -> Path:
     raise SettingsError([f"environment: {environment!r} is not allowed; {known} or a .toml file's path is"])
 
 
-def _read_with_base(path: Path, folder: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
+def _read_with_base(
+    path: Path, folder: Path, extended: tuple[Path, ...] = (), *, derived: Sequence[str] = ()
+) -> dict[str, Any]:
     values = _read(path)
     base = values.pop("extends", None)
     if base is None:
@@ -101,7 +104,23 @@ def _read_with_base(path: Path, folder: Path, extended: tuple[Path, ...] = ()) -
     bases = {file.stem: file for file in folder.glob("*.toml") if file not in (*extended, path)}
     if not isinstance(base, str) or base not in bases:
         raise SettingsError([f"{path.name}: extends: {base!r} is not allowed; one of {', '.join(sorted(bases))} is"])
-    return _merged(_read_with_base(bases[base], folder, (*extended, path)), values)
+    inherited = _read_with_base(bases[base], folder, (*extended, path), derived=derived)
+    suffix = inherited.get("environment_suffix")
+    if suffix is not None and values.get("environment_suffix", suffix) != suffix:
+        for field in derived:
+            _remove(inherited, field.split("."))
+    return _merged(inherited, values)
+
+
+def _remove(values: dict[str, Any], path: Sequence[str]) -> None:
+    """Take the field at a path out of nested tables, if it is there."""
+    *tables, field = path
+    for table in tables:
+        inner = values.get(table)
+        if not isinstance(inner, dict):
+            return
+        values = inner
+    values.pop(field, None)
 
 
 def _inherited_identity(path: Path, folder: Path, identity: Sequence[str]) -> Iterator[str]:

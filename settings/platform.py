@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -86,6 +86,9 @@ class StateSettings(SettingsModel):
 
 class Settings(SettingsModel):
     """Everything that distinguishes one environment from another. Nothing else in the project does."""
+
+    derived: ClassVar[tuple[str, ...]] = ("edge.host_names", "domain.create_zone", "delivery", "budget")
+    """What is one environment's alone: an environment that extends its file with another suffix has the default."""
 
     name_prefix: NamePrefix
     """The first part of every name; with it two platforms can share an account."""

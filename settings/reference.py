@@ -27,7 +27,8 @@ An environment is one TOML file: `settings/environments/NAME.toml`, or a file of
 by its path. It is chosen by `--environment`, by `ENV=` in `make`, or by the variable PLATFORM_ENVIRONMENT.
 
 A file may begin with `extends = "staging"`, the name of a file in `settings/environments`. It then holds only what
-differs.
+differs. With another `environment_suffix` it does not inherit what identifies the other environment: `edge.host_names`,
+`domain.create_zone`, `delivery` and `budget` have their defaults, unless the file sets them.
 
 A wrong value is one line that names the field, the value and what is allowed. All of a file's problems are shown at
 once, the exit code is 2, and nothing has been built. What several fields together may not be is in the meaning of the

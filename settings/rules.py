@@ -17,6 +17,8 @@ from pydantic import ValidationError
 from settings.backups import BackupSettings
 from settings.common import CONNECTION_SHARE
 from settings.database import DatabaseSettings, RecoveryMode
+from settings.domain import LONGEST_CERTIFICATE_NAME, load_balancer_name
+from settings.edge import WHOLE_DOMAIN, OriginRouting
 from settings.naming import Names
 from settings.processing import LEAST_CONNECTIONS, ProcessingSettings
 from settings.services import ServiceSettings
@@ -45,6 +47,8 @@ def problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _backups_apart(values)
     yield from _processed_service(values)
     yield from _senders(values)
+    yield from _certificate_names(values)
+    yield from _latency_routing(values)
 
 
 def _region_names(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -175,6 +179,45 @@ def _processed_service(values: Mapping[str, Any]) -> Iterator[Problem]:
             value=held,
             allowed=f"{LEAST_CONNECTIONS} or more is: it accepts payments, and sends them to the queue",
         )
+
+
+def _certificate_names(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """The first name of a certificate has 64 octets at most: of a load balancer, and the first that customers use.
+
+    https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
+    """
+    domain, suffix = _text(values, "domain", "name"), _text(values, "environment_suffix")
+    regions = [name for field in ("primary", "recovery") if (name := _text(values, field, "name"))]
+    if not (domain and suffix and regions):
+        return
+    edge = values.get("edge")
+    hosts = edge.get("host_names") if isinstance(edge, Mapping) else None
+    first = next(iter(hosts), suffix) if isinstance(hosts, list | tuple) else suffix
+    names = [load_balancer_name(domain, suffix, region) for region in regions]
+    longest = max((*names, domain if first == WHOLE_DOMAIN else f"{first}.{domain}"), key=len)
+    if (excess := len(longest) - LONGEST_CERTIFICATE_NAME) > 0:
+        allowed = (
+            f"one that is {excess} shorter is, or a shorter environment_suffix: {longest!r} would be the name of a "
+            f"certificate, and AWS allows {LONGEST_CERTIFICATE_NAME} characters"
+        )
+        yield Problem(field=("domain", "name"), value=domain, allowed=allowed)
+
+
+def _latency_routing(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Both regions serve, so both need the writer: of a global database, by the endpoint that follows it."""
+    edge = values.get("edge")
+    if not isinstance(edge, Mapping) or edge.get("origin_routing") != OriginRouting.LATENCY:
+        return
+    try:
+        database = DatabaseSettings.model_validate(values.get("database", {}))
+    except ValidationError:
+        return
+    if database.recovery is not RecoveryMode.GLOBAL:
+        allowed = f"with database.recovery {database.recovery.value} the recovery region has no database: failover is"
+        yield Problem(field=("edge", "origin_routing"), value=OriginRouting.LATENCY.value, allowed=allowed)
+    elif not database.global_endpoint:
+        allowed = "without database.global_endpoint the recovery region does not reach the writer: failover is"
+        yield Problem(field=("edge", "origin_routing"), value=OriginRouting.LATENCY.value, allowed=allowed)
 
 
 def _processing(values: Mapping[str, Any]) -> ProcessingSettings | None:
