@@ -204,7 +204,7 @@ def _certificate_names(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _latency_routing(values: Mapping[str, Any]) -> Iterator[Problem]:
-    """Both regions serve, so both need the writer: of a global database, by the endpoint that follows it."""
+    """Both regions serve, so both need to reach the writer: only a global database is in both."""
     edge = values.get("edge")
     if not isinstance(edge, Mapping) or edge.get("origin_routing") != OriginRouting.LATENCY:
         return
@@ -214,9 +214,6 @@ def _latency_routing(values: Mapping[str, Any]) -> Iterator[Problem]:
         return
     if database.recovery is not RecoveryMode.GLOBAL:
         allowed = f"with database.recovery {database.recovery.value} the recovery region has no database: failover is"
-        yield Problem(field=("edge", "origin_routing"), value=OriginRouting.LATENCY.value, allowed=allowed)
-    elif not database.global_endpoint:
-        allowed = "without database.global_endpoint the recovery region does not reach the writer: failover is"
         yield Problem(field=("edge", "origin_routing"), value=OriginRouting.LATENCY.value, allowed=allowed)
 
 

@@ -48,6 +48,9 @@ NAMESPACES = {
         page="https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html",
         metrics={
             **_documented("RequestCount HTTPCode_Target_4XX_Count HTTPCode_Target_5XX_Count", LOAD_BALANCER, COUNT),
+            **_documented(
+                "RequestCountPerTarget TargetConnectionErrorCount TargetTLSNegotiationErrorCount", LOAD_BALANCER, COUNT
+            ),
             **_documented("HTTPCode_ELB_5XX_Count", _sets("LoadBalancer"), COUNT),
             **_documented("TargetResponseTime", LOAD_BALANCER, ("Average", *PERCENTILES)),
             **_documented("HealthyHostCount UnHealthyHostCount", _sets("LoadBalancer TargetGroup"), GAUGE),

@@ -74,21 +74,6 @@ def test_every_metric_is_documented_with_its_dimensions_and_statistic(platform: 
     assert wrong == []
 
 
-def test_no_expression_is_decided_by_its_newest_minute(platform: Synthesized) -> None:
-    """Metrics are published minutes late: where FILL stands for what is missing, it stands for the newest minute too.
-
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
-    """
-    filled = [alarm for alarm in alarms(platform) if "FILL(" in str(alarm.get("metric_query"))]
-    assert len(filled) > 10
-    decided = [
-        alarm["alarm_name"]
-        for alarm in filled
-        if not alarm.get("datapoints_to_alarm", alarm["evaluation_periods"]) < alarm["evaluation_periods"]
-    ]
-    assert decided == []
-
-
 # What blocks or fails a customer's request: the layer, a metric that counts it, and the regions that serve.
 REFUSALS = [
     ("the web ACL of the edge", "AWS/WAFV2", "BlockedRequests", "global"),

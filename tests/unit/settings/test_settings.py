@@ -94,12 +94,6 @@ def test_shipped_environments_are_valid(environment: str) -> None:
             "latency",
             "the recovery region has no database",
         ),
-        (
-            '[edge]\norigin_routing = "latency"\n[database]\nglobal_endpoint = false',
-            "edge.origin_routing",
-            "latency",
-            "does not reach the writer",
-        ),
         ('account_id = "12345"', "account_id", "'12345'", "12 digits"),
         ("account_id = 123456789012", "account_id", "123456789012", "string"),
         ('protected = "no"', "protected", "'no'", "boolean"),
