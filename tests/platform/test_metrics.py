@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from settings.payment_metrics import metrics as payment_metrics
+from shared import payment_metrics
 from tests.platform.aws_metrics import NAMESPACES
 from tests.platform.support import alarms
 from tests.synthesized import Block, Synthesized, decoded, region_of
