@@ -11,8 +11,9 @@ from rich.console import Console
 
 from emulator import process
 from emulator.clock import DEFAULT_SECONDS_PER_MINUTE
+from emulator.lifetime import CannotServeError
 from emulator.runtime import stand_in
-from emulator.server import CannotServeError, serve
+from emulator.server import serve
 
 DEFAULT_PORT = 5566
 DEFAULT_DIRECTORY = Path(".local-aws")

@@ -19,21 +19,44 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
 
 from moto.s3.models import s3_backends
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from emulator import turns
 from emulator.address import HOST, STATE_FILE
+from emulator.lifetime import CannotServeError, end_at_a_signal, lock_state, write_state
 from emulator.process import LOG_FILE
 from emulator.request_handler import RequestHandler
-from emulator.server import CannotServeError, end_at_a_signal, lock_state, write_state
 
 if TYPE_CHECKING:
-    from emulator.application import LocalAws
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class Forkable(Protocol):
+    """The application of a local AWS, as far as a fork needs it."""
+
+    @property
+    def directory(self) -> Path:
+        """What takes the record."""
+        ...
+
+    def move_to(self, directory: Path) -> None:
+        """Keep the record in another directory."""
+        ...
+
+    def no_request_begins(self) -> AbstractContextManager[int]:
+        """Meanwhile; gives the number that are under way."""
+        ...
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        ...
+
 
 # Threads that wait for requests, as Python names them after their functions. Requests themselves are counted.
 WAITING = ("(serve_forever)", "(process_request_thread)")
@@ -44,7 +67,7 @@ class CannotForkError(Exception):
     """The local AWS cannot be forked, at least not now; the message is one line for a person."""
 
 
-def fork(application: LocalAws, directory: Path) -> dict[str, object]:
+def fork(application: Forkable, directory: Path) -> dict[str, object]:
     """Fork this local AWS, in the thread of a request to it.
 
     Args:
@@ -97,7 +120,7 @@ def _word(heard: int) -> dict[str, object]:
     return word
 
 
-def _live(application: LocalAws, directory: Path, says: int) -> NoReturn:
+def _live(application: Forkable, directory: Path, says: int) -> NoReturn:
     """What the fork does, from its first moment to its end."""
     try:
         os.setsid()
@@ -115,7 +138,7 @@ def _live(application: LocalAws, directory: Path, says: int) -> NoReturn:
     end_at_a_signal(server)
 
 
-def _serve(application: LocalAws, directory: Path, state: TextIO) -> BaseWSGIServer:
+def _serve(application: Forkable, directory: Path, state: TextIO) -> BaseWSGIServer:
     _let_go_of(application.directory)
     log = os.open(directory / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for descriptor in (sys.stdout.fileno(), sys.stderr.fileno()):

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import logging
 import os
 import signal
 import socket
-import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, TextIO
 
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from emulator.address import HOST, STATE_FILE, identity
+from emulator.address import HOST, identity
 from emulator.clock import CLOCK, DEFAULT_SECONDS_PER_MINUTE
-
-SECONDS_TO_LOCK = 2.0
+from emulator.lifetime import CannotServeError, end_at_a_signal, lock_state, write_state
 
 MOTO_ENVIRONMENT = {
     # Roles attach AWS's own policies (service roles, AmazonECSTaskExecutionRolePolicy ...).
@@ -35,10 +29,6 @@ MOTO_ENVIRONMENT = {
     "S3_IGNORE_SUBDOMAIN_BUCKETNAME": "true",
 }
 """What moto must be told before it is imported."""
-
-
-class CannotServeError(Exception):
-    """The server cannot start; the message is one line for a person."""
 
 
 def serve(
@@ -81,19 +71,6 @@ def serve(
     end_at_a_signal(server)
 
 
-def end_at_a_signal(server: BaseWSGIServer) -> NoReturn:
-    """Wait for SIGTERM or SIGINT, which every thread blocks, and end the process with exit code 0."""
-    signal.sigwait({signal.SIGTERM, signal.SIGINT})
-    server.shutdown()
-    server.server_close()
-    _end_functions()
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Not sys.exit: the interpreter would first wait for every thread that moto started and left behind.
-    os._exit(0)
-
-
 def _make_server(port: int, directory: Path, *, contract: bool) -> BaseWSGIServer:
     # moto reads its environment when it is imported.
     from emulator.application import LocalAws
@@ -105,12 +82,6 @@ def _make_server(port: int, directory: Path, *, contract: bool) -> BaseWSGIServe
     return make_server(HOST, port, application, threaded=True, request_handler=RequestHandler)
 
 
-def _end_functions() -> None:
-    from emulator.runtime.functions import end_all
-
-    end_all()
-
-
 def refuse_port_in_use(port: int) -> None:
     """Raise CannotServeError if something listens on the port of 127.0.0.1."""
     with socket.socket() as probe:
@@ -120,30 +91,3 @@ def refuse_port_in_use(port: int) -> None:
     owner = identity(f"http://{HOST}:{port}", seconds=1.0)
     who = f"the local AWS of {owner['directory']} (process {owner['pid']})" if owner else "another program"
     raise CannotServeError(f"port {port} is in use by {who}")
-
-
-def lock_state(directory: Path) -> TextIO:
-    """The state file of a server's directory, locked for as long as it is open.
-
-    Raises:
-        CannotServeError: the directory belongs to a server that runs.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    state = (directory / STATE_FILE).open("a+", encoding="utf-8")
-    deadline = time.monotonic() + SECONDS_TO_LOCK
-    while True:
-        try:
-            fcntl.flock(state, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return state
-        except OSError:
-            # Somebody who only looks (emulator.process.find) holds it for a moment.
-            if time.monotonic() > deadline:
-                raise CannotServeError(f"a local AWS already runs in {directory}") from None
-            time.sleep(0.05)
-
-
-def write_state(state: TextIO, url: str) -> None:
-    """Say in a locked state file where this process serves."""
-    state.truncate(0)
-    state.write(json.dumps({"pid": os.getpid(), "url": url}))
-    state.flush()

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from emulator.lifetime import CannotServeError
 from emulator.ministack.server import serve
-from emulator.server import CannotServeError
 
 DEFAULT_PORT = 5577
 DEFAULT_DIRECTORY = Path(".local-api")

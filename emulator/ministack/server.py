@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from emulator.address import HOST
+from emulator.lifetime import lock_state, write_state
 from emulator.process import ACCOUNT_ID
-from emulator.server import lock_state, refuse_port_in_use, write_state
+from emulator.server import refuse_port_in_use
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
