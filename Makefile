@@ -143,7 +143,7 @@ estimate: .venv/.synced ## show what a month of each environment costs before an
 	@$(RUN) -m operations estimate $(ARGS)
 
 .PHONY: picture
-picture: .venv/.synced ## draw docs/architecture.svg and its tables anew (PLAN=plan.json ARGS="--output file.svg")
+picture: setup ## draw docs/architecture.svg and its tables anew (PLAN=plan.json ARGS="--output file.svg")
 	@$(RUN) -m operations picture $(PLAN) --environment $(ENV) $(ARGS)
 
 .PHONY: bench-synth

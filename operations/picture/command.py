@@ -1,6 +1,6 @@
 """`make picture`: draws the architecture of what a plan, or the configuration of an environment, would build.
 
-Exit codes: 0 drawn, 2 nothing that can be read, or bad settings.
+Exit codes: 0 drawn, 1 not drawn, 2 nothing that can be read, bad settings, or Node packages that are not installed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from rich.console import Console
 from operations.deployment.synthesized import absolute, synthesize
 from operations.outcome import Refused
 from operations.picture.contents import picture
+from operations.picture.graph import graph
 from operations.picture.model import Picture, counted
 from operations.picture.plan import read
 from operations.picture.svg import svg
@@ -39,12 +40,12 @@ def run(source: str | None, environment: str, output: Path | None, console: Cons
         console: where to say it.
 
     Raises:
-        Refused: there is nothing that can be read, or no place to write to.
-        Failed: the environment could not be synthesized.
+        Refused: there is nothing that can be read, no place to write to, or no Node packages.
+        Failed: the environment could not be synthesized, or the graph could not be drawn.
     """
     text, name = _text(source, environment)
     drawn = picture(read(text, name))
-    _write(output or PICTURE, svg(drawn))
+    _write(output or PICTURE, svg(graph(drawn)))
     if output is None and source is None:
         _write(PAGE, page_with_tables(PAGE.read_text(encoding="utf-8"), text, name))
     console.print(drawn.title, markup=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from operations.picture.model import Box, Kind, View, box, counted, some, with_unit
+from operations.picture.model import Box, Icon, View, box, counted, some, with_unit
 from operations.picture.plan import Resource
 
 
@@ -24,11 +24,11 @@ def services(view: View) -> Iterator[Box]:
             _capacity(service),
             *(_size(task) for task in tasks),
             *(_bounds(target) for target in targets),
-            "scheduled, too" if schedules else "",
+            "scheduled scaling" if schedules else "",
             _release(service, groups),
         ]
         of = [service, *tasks, *targets, *groups, *schedules]
-        yield from box(Kind.COMPUTE, view.name(service), lines, of)
+        yield from box(Icon.CONTAINERS, view.name(service), lines, of)
 
 
 def _capacity(service: Resource) -> str:
@@ -50,11 +50,11 @@ def _bounds(target: Resource) -> str:
 def _release(service: Resource, groups: Sequence[Resource]) -> str:
     if service.block("deployment_controller").get("type") == "CODE_DEPLOY":
         return "blue/green" if groups else ""
-    return "rolls back" if service.block("deployment_circuit_breaker").get("rollback") else ""
+    return "rollback on failure" if service.block("deployment_circuit_breaker").get("rollback") else ""
 
 
 def functions(view: View, *, in_network: bool) -> Iterator[Box]:
-    """The functions in the network, or those beside it."""
+    """The functions in the network, or those outside it."""
     found = [one for one in view.of("aws_lambda_function") if bool(one.block("vpc_config")) is in_network]
     sources = [
         (function, one)
@@ -62,20 +62,20 @@ def functions(view: View, *, in_network: bool) -> Iterator[Box]:
         for one in view.naming("aws_lambda_event_source_mapping", "function_name", function)
     ]
     fed = {function for function, _ in sources}
-    lines = [view.name(one, "function_name") + (", from a queue" if one in fed else "") for one in found]
-    yield from box(Kind.COMPUTE, "Functions", sorted(lines), [*found, *(one for _, one in sources)])
+    lines = [view.name(one, "function_name") + (" (SQS)" if one in fed else "") for one in found]
+    yield from box(Icon.FUNCTIONS, "Functions", sorted(lines), [*found, *(one for _, one in sources)])
 
 
 def queues(view: View) -> Iterator[Box]:
-    """The queues; those for dead letters are counted only."""
+    """The queues; dead-letter queues are counted only."""
     found = view.of("aws_sqs_queue")
-    dead = {one for one in found if any(_is_dead_letters(one, other) for other in found)}
+    dead = [one for one in found if any(_takes_dead_letters(one, other) for other in found)]
     living = [one for one in found if one not in dead]
-    lines = [*view.names(living), f"and {len(dead)} for dead letters" if dead else ""]
-    yield from box(Kind.COMPUTE, counted(len(found), "queue"), lines, found)
+    lines = [", ".join(view.names(living)), some(dead, "dead-letter queue")]
+    yield from box(Icon.QUEUES, counted(len(found), "SQS queue"), lines, found)
 
 
-def _is_dead_letters(queue: Resource, other: Resource) -> bool:
+def _takes_dead_letters(queue: Resource, other: Resource) -> bool:
     """Whether ``queue`` takes what ``other`` gives up: by reference, or by its ARN."""
     name = queue.text("name")
     return other.names("redrive_policy", queue) or (bool(name) and f':{name}"' in other.text("redrive_policy"))
@@ -90,11 +90,11 @@ def workflows(view: View) -> Iterator[Box]:
         some(rules, "event rule"),
         some(schedules, "schedule"),
     ]
-    yield from box(Kind.COMPUTE, "Workflows and events", lines, [*machines, *rules, *schedules])
+    yield from box(Icon.WORKFLOWS, "Workflows and events", lines, [*machines, *rules, *schedules])
 
 
 def repositories(view: View) -> Iterator[Box]:
     """Where images are kept."""
     found, copies = view.of("aws_ecr_repository"), view.of("aws_ecr_replication_configuration")
     lines = [", ".join(view.names(found)), "replicated" if copies else ""]
-    yield from box(Kind.COMPUTE, "Image repositories", lines, [*found, *copies])
+    yield from box(Icon.IMAGES, "Image repositories", lines, [*found, *copies])

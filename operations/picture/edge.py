@@ -1,11 +1,13 @@
-"""What stands before the regions in a picture, and how requests go on from there."""
+"""What stands in front of the regions in a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from operations.picture.model import Box, Kind, View, box, counted, some
-from operations.picture.plan import Platform
+from operations.picture.model import Box, Icon, View, box, counted, some
+from operations.picture.plan import Platform, Resource
+
+ROUTING = {"PRIMARY": "requests while healthy", "SECONDARY": "requests after failover"}
 
 
 def names_of_the_world(view: View) -> Iterator[Box]:
@@ -16,7 +18,7 @@ def names_of_the_world(view: View) -> Iterator[Box]:
         "zone " + ", ".join(one.text("name", "of the settings") for one in zones) if zones else "",
         ", ".join(filter(None, [some(records, "record"), some(checks, "health check")])),
     ]
-    yield from box(Kind.TRAFFIC, "Route 53", lines, [*zones, *records, *checks])
+    yield from box(Icon.DNS, "Route 53", lines, [*zones, *records, *checks])
 
 
 def distributions(view: View) -> Iterator[Box]:
@@ -35,7 +37,7 @@ def distributions(view: View) -> Iterator[Box]:
             "from " + "; ".join(origins) if origins else "",
         ]
         title = "CloudFront, HTTP/3" if "3" in one.text("http_version") else "CloudFront"
-        yield from box(Kind.TRAFFIC, title, lines, [one])
+        yield from box(Icon.DISTRIBUTION, title, lines, [one])
 
 
 def certificates(view: View) -> Iterator[Box]:
@@ -43,23 +45,18 @@ def certificates(view: View) -> Iterator[Box]:
     found = view.of("aws_acm_certificate")
     places = {view.platform.regions.get(one.place, one.place) for one in found}
     lines = ["in " + ", ".join(sorted(places))]
-    yield from box(Kind.SECURITY, counted(len(found), "certificate"), lines, found)
+    yield from box(Icon.CERTIFICATE, counted(len(found), "certificate"), lines, found)
 
 
-def entries(platform: Platform, places: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The records by which the edge's requests come to the load balancer of a place."""
-    if not platform.of("aws_cloudfront_distribution"):
-        return
-    said = {"PRIMARY": "requests, while it is healthy", "SECONDARY": "requests, when the other is not"}
-    for place in places:
-        balancers = platform.of("aws_lb", place=place)
-        records = [
-            record
-            for record in platform.of("aws_route53_record")
-            if any(record.names("alias", balancer) for balancer in balancers)
-        ]
-        kinds = [str(one.block("failover_routing_policy").get("type")) for one in records]
-        latency = any(one.block("latency_routing_policy") for one in records)
-        if records:
-            label = next((said[kind] for kind in kinds if kind in said), "")
-            yield place, "requests from nearby" if latency and not label else label
+def records_of(platform: Platform, balancer: Resource) -> list[Resource]:
+    """The records that lead to a load balancer."""
+    return [one for one in platform.of("aws_route53_record") if one.names("alias", balancer)]
+
+
+def routing(view: View) -> str:
+    """Which requests come to the load balancers of a region, or nothing."""
+    records = [record for balancer in view.of("aws_lb") for record in records_of(view.platform, balancer)]
+    kinds = {str(one.block("failover_routing_policy").get("type")) for one in records}
+    by_latency = any(one.block("latency_routing_policy") for one in records)
+    failover = next((said for kind, said in ROUTING.items() if kind in kinds), "")
+    return failover or ("requests from nearby" if by_latency else "")

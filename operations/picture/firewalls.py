@@ -1,13 +1,13 @@
-"""The firewalls in a picture: that of CloudFront, and those of the regions."""
+"""The web ACLs in a picture: that of CloudFront, and those of the regions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from operations.picture.model import Box, Kind, View, box, counted, with_unit
+from operations.picture.model import Box, Icon, View, box, counted, with_unit
 from operations.picture.plan import Resource
 
-BY_AWS = "by\N{NO-BREAK SPACE}AWS"
+MANAGED = "AWS\N{NO-BREAK SPACE}managed"
 
 
 def edge_firewall(view: View) -> Iterator[Box]:
@@ -15,8 +15,8 @@ def edge_firewall(view: View) -> Iterator[Box]:
     acls = [one for one in view.of("aws_wafv2_web_acl") if one.text("scope") == "CLOUDFRONT"]
     for acl in acls:
         logged = view.naming("aws_wafv2_web_acl_logging_configuration", "resource_arn", acl)
-        lines = [_rules(acl), "rates and sizes are limited" if _limits(acl) else "", "logged" if logged else ""]
-        yield from box(Kind.SECURITY, "Firewall of CloudFront", lines, [acl, *logged])
+        lines = [_rules(acl), "rate limits" if _limits(acl) else "", "logged" if logged else ""]
+        yield from box(Icon.FIREWALL, "Web ACL of CloudFront", lines, [acl, *logged])
 
 
 def regional_firewall(view: View) -> Iterator[Box]:
@@ -25,14 +25,14 @@ def regional_firewall(view: View) -> Iterator[Box]:
         placed = view.naming("aws_wafv2_web_acl_association", "web_acl_arn", acl)
         logged = view.naming("aws_wafv2_web_acl_logging_configuration", "resource_arn", acl)
         if acl.text("scope") != "CLOUDFRONT":
-            lines = [_rules(acl), "" if placed else "protects nothing", "logged" if logged else ""]
-            yield from box(Kind.SECURITY, "Firewall", lines, [acl, *placed, *logged])
+            lines = [_rules(acl), "" if placed else "without association", "logged" if logged else ""]
+            yield from box(Icon.FIREWALL, "Web ACL", lines, [acl, *placed, *logged])
 
 
 def _rules(acl: Resource) -> str:
     rules = acl.blocks("rule")
     managed = sum(_has(rule.get("statement"), "managed_rule_group_statement") for rule in rules)
-    return counted(len(rules), "rule") + (f", {with_unit(managed, BY_AWS)}" if managed else "")
+    return counted(len(rules), "rule") + (f", {with_unit(managed, MANAGED)}" if managed else "")
 
 
 def _limits(acl: Resource) -> bool:

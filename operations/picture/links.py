@@ -1,18 +1,83 @@
-"""The arrows between the regions of a picture."""
+"""The arrows of a picture: how requests go, and what goes from one region to the other."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from operations.picture.model import Link
+from operations.picture.edge import records_of
+from operations.picture.model import Link, Slot, View
+from operations.picture.network import subnets
 from operations.picture.plan import Platform, Resource
 
 
 def links(platform: Platform, shown: Collection[Resource]) -> Iterator[Link]:
-    """The arrows between places, as far as both ends are among what is shown."""
-    for link in (*_peerings(platform), *_global_databases(platform), *_replications(platform), *_copies(platform)):
-        if link.source in shown and link.target in shown and link.source.place != link.target.place:
-            yield link
+    """The arrows, as far as both ends are among what is shown."""
+    for found in (
+        _customers,
+        _requests,
+        _forwards,
+        _connections,
+        _peerings,
+        _global_databases,
+        _replications,
+        _copies,
+    ):
+        for link in found(platform):
+            if link.source in {None, *shown} and link.target in shown:
+                yield link
+
+
+def _customers(platform: Platform) -> Iterator[Link]:
+    for distribution in platform.of("aws_cloudfront_distribution"):
+        yield Link(source=None, target=distribution)
+
+
+def _requests(platform: Platform) -> Iterator[Link]:
+    """From the distribution to the load balancers that the records lead to, through the web ACL of each."""
+    for balancer in platform.of("aws_lb"):
+        acls = _acls(platform, balancer)
+        for distribution in platform.of("aws_cloudfront_distribution") if records_of(platform, balancer) else []:
+            yield Link(source=distribution, target=(*acls, balancer)[0])
+        for acl in acls:
+            yield Link(source=acl, target=balancer)
+
+
+def _acls(platform: Platform, balancer: Resource) -> list[Resource]:
+    placed = [one for one in platform.of("aws_wafv2_web_acl_association") if one.names("resource_arn", balancer)]
+    return [acl for acl in platform.of("aws_wafv2_web_acl") if any(one.names("web_acl_arn", acl) for one in placed)]
+
+
+def _forwards(platform: Platform) -> Iterator[Link]:
+    """From each load balancer to the tier of the services whose target groups its listeners name."""
+    for balancer in platform.of("aws_lb"):
+        listeners = [one for one in platform.of("aws_lb_listener") if one.names("load_balancer_arn", balancer)]
+        rules = [
+            rule
+            for rule in platform.of("aws_lb_listener_rule")
+            if any(rule.names("listener_arn", listener) for listener in listeners)
+        ]
+        named = {address for rule in rules for address in rule.references.get("action", ())}
+        named |= {address for one in listeners for address in one.references.get("default_action", ())}
+        services = platform.of("aws_ecs_service", place=balancer.place)
+        if any(named & one.references.get("load_balancer", frozenset()) for one in services):
+            for tier in _tier(platform, balancer.place, Slot.PRIVATE):
+                yield Link(source=balancer, target=tier)
+
+
+def _connections(platform: Platform) -> Iterator[Link]:
+    """From the private tier to that of each cluster, where a security group may open connections to the cluster."""
+    for cluster in platform.of("aws_rds_cluster"):
+        groups = [one for one in platform.of("aws_security_group") if cluster.names("vpc_security_group_ids", one)]
+        rules = platform.of("aws_vpc_security_group_egress_rule", place=cluster.place)
+        if any(rule.names("referenced_security_group_id", group) for rule in rules for group in groups):
+            private, database = (_tier(platform, cluster.place, slot) for slot in (Slot.PRIVATE, Slot.DATABASE))
+            for source, target in zip(private, database, strict=False):
+                yield Link(source=source, target=target)
+
+
+def _tier(platform: Platform, place: str, tier: Slot) -> list[Resource]:
+    """A subnet of the tier, which stands for it, if there is one."""
+    return subnets(View(platform=platform, place=place), tier)[:1]
 
 
 def _peerings(platform: Platform) -> Iterator[Link]:

@@ -14,35 +14,52 @@ from operations.picture.plan import Platform, Resource
 
 
 class Slot(StrEnum):
-    """Where in the column of a region something is drawn, from the top."""
+    """Where in a region something is drawn, from the top."""
 
+    ENTRY = "entry"
     PUBLIC = "public"
     PRIVATE = "private"
     DATABASE = "database"
-    STORED = "stored"
-    KEPT = "kept"
-    WORK = "work"
-    WATCH = "watch"
+    BUCKETS = "buckets"
+    BACKUP = "backup"
+    QUEUES = "queues"
+    SERVICES = "services"
 
 
 TIERS = (Slot.PUBLIC, Slot.PRIVATE, Slot.DATABASE)
 
 
-class Kind(StrEnum):
-    """What a box is about, for its colour."""
+class Icon(StrEnum):
+    """AWS's icon of a service, by its name in the npm package aws-icons."""
 
-    TRAFFIC = "traffic"
-    COMPUTE = "compute"
-    DATA = "data"
-    SECURITY = "security"
-    WATCH = "watching"
+    BACKUP = "AWSBackup"
+    BUDGET = "AWSBudgets"
+    CERTIFICATE = "AWSCertificateManager"
+    CONTAINERS = "AWSFargate"
+    DATABASE = "AmazonAurora"
+    DISTRIBUTION = "AmazonCloudFront"
+    DNS = "AmazonRoute53"
+    ENDPOINTS = "AWSPrivateLink"
+    FIREWALL = "AWSWAF"
+    FUNCTIONS = "AWSLambda"
+    IDENTITY = "AWSIdentityandAccessManagement"
+    IMAGES = "AmazonElasticContainerRegistry"
+    KEYS = "AWSKeyManagementService"
+    LOAD_BALANCER = "ElasticLoadBalancing"
+    MONITORING = "AmazonCloudWatch"
+    NETWORK = "AmazonVirtualPrivateCloud"
+    QUEUES = "AmazonSimpleQueueService"
+    SECRETS = "AWSSecretsManager"
+    STORAGE = "AmazonSimpleStorageService"
+    TRAIL = "AWSCloudTrail"
+    WORKFLOWS = "AWSStepFunctions"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
     """A thing, and what is worth saying of it."""
 
-    kind: Kind
+    icon: Icon
     title: str
     lines: tuple[str, ...] = ()
     of: tuple[Resource, ...]
@@ -58,8 +75,8 @@ class Frame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
-    """A region: its network, tiers and boxes."""
+class Region:
+    """A region that has a network, with its tiers and boxes."""
 
     place: str
     title: str
@@ -69,13 +86,23 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Link:
-    """An arrow from a box that stands for one resource to one that stands for another."""
+class Strip:
+    """Boxes that stand in no network, from one side of the picture to the other."""
 
-    label: str
-    source: Resource
+    title: str
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """An arrow from what stands for one resource to what stands for another."""
+
+    label: str = ""
+    """Only where it leads from one region to the other."""
+    source: Resource | None
+    """None: the customers."""
     target: Resource
-    of: tuple[Resource, ...]
+    of: tuple[Resource, ...] = ()
     both_ways: bool = False
 
 
@@ -84,15 +111,12 @@ class Picture:
     """Everything that is drawn."""
 
     title: str
-    edge_title: str
-    edge: tuple[Box, ...]
-    """What stands before the regions."""
-    entries: Mapping[str, str]
-    """How requests go on from the edge: what is said of it, by the place of the load balancer."""
-    columns: tuple[Column, ...]
+    edge: Strip
+    """What stands in front of the regions."""
+    regions: tuple[Region, ...]
     links: tuple[Link, ...]
-    account: tuple[Box, ...]
-    """What the account has once."""
+    others: tuple[Strip, ...]
+    """Regions without a network, and what the account has once."""
     rest: Mapping[str, int]
     """How many of each type are not drawn."""
 
@@ -134,10 +158,10 @@ class View:
         return {one.text("availability_zone") for one in self.of("aws_subnet")}
 
 
-def box(kind: Kind, title: str, lines: Iterable[str], of: Iterable[Resource]) -> Iterator[Box]:
+def box(icon: Icon, title: str, lines: Iterable[str], of: Iterable[Resource]) -> Iterator[Box]:
     """The box, if there is something that it stands for."""
     if resources := tuple(dict.fromkeys(of)):
-        yield Box(kind=kind, title=title, lines=tuple(line for line in lines if line), of=resources)
+        yield Box(icon=icon, title=title, lines=tuple(line for line in lines if line), of=resources)
 
 
 def counted(number: int, noun: str, many: str = "") -> str:

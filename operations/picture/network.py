@@ -1,10 +1,10 @@
-"""The network of a region in a picture: its tiers, and what stands in them beside services and functions."""
+"""The network of a region in a picture: its tiers, and what is in them in addition to services and functions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from operations.picture.model import Box, Frame, Kind, Slot, View, box, counted, listed, some
+from operations.picture.model import Box, Frame, Icon, Slot, View, box, counted, listed, some
 from operations.picture.plan import Resource
 
 PEERING = ("aws_vpc_peering_connection", "aws_vpc_peering_connection_accepter")
@@ -17,9 +17,9 @@ def network(view: View) -> Frame:
     rules = view.of("aws_vpc_security_group_ingress_rule", "aws_vpc_security_group_egress_rule")
     groups = view.of("aws_security_group")
     blocks = " and ".join(one.text("cidr_block") for one in networks)
-    zones = f"over {counted(len(view.zones), 'zone')}" if view.zones else ""
+    zones = f", {counted(len(view.zones), 'zone')}" if view.zones else ""
     lines = [
-        f"VPC {blocks} {zones}" + (", with flow logs" if flows else ""),
+        f"VPC {blocks}{zones}" + (", flow logs" if flows else ""),
         " with ".join(filter(None, [some(groups, "security group"), some(rules, "rule")])),
     ]
     return Frame(lines=tuple(filter(None, lines)), of=(*networks, *flows, *peerings, *groups, *rules))
@@ -34,8 +34,9 @@ def tier(view: View, slot: Slot) -> Frame:
     """The frame of a tier."""
     found = tuple(subnets(view, slot))
     acls = [one for one in view.of("aws_network_acl") if any(one.names("subnet_ids", subnet) for subnet in found)]
-    said = [f"{slot} tier", some(found, "subnet"), "own network ACL" if acls else ""]
-    return Frame(lines=(", ".join(filter(None, said)),), of=(*found, *acls))
+    said = [some(found, "subnet"), "network ACL" if acls else ""]
+    what = ", ".join(filter(None, said))
+    return Frame(lines=(f"{slot.capitalize()} tier" + (f": {what}" if what else ""),), of=(*found, *acls))
 
 
 def load_balancers(view: View) -> Iterator[Box]:
@@ -46,14 +47,14 @@ def load_balancers(view: View) -> Iterator[Box]:
             rule for listener in listeners for rule in view.naming("aws_lb_listener_rule", "listener_arn", listener)
         ]
         lines = [some(listeners, "listener"), some(rules, "rule")]
-        yield from box(Kind.TRAFFIC, "Load balancer", lines, [one, *listeners, *rules])
+        yield from box(Icon.LOAD_BALANCER, "Load balancer", lines, [one, *listeners, *rules])
 
 
-def ways_out(view: View) -> Iterator[Box]:
+def egress(view: View) -> Iterator[Box]:
     """How the network reaches the internet."""
     nat, internet = view.of("aws_nat_gateway"), view.of("aws_internet_gateway")
     lines = [some(nat, "NAT gateway"), "internet gateway" if internet else ""]
-    yield from box(Kind.TRAFFIC, "Way out", lines, [*nat, *internet])
+    yield from box(Icon.NETWORK, "Egress", lines, [*nat, *internet])
 
 
 def endpoints(view: View) -> Iterator[Box]:
@@ -66,7 +67,7 @@ def endpoints(view: View) -> Iterator[Box]:
         counted(interfaces, "interface") if interfaces else "",
         listed(some(gateways, "gateway"), served),
     ]
-    yield from box(Kind.TRAFFIC, "Endpoints", lines, found)
+    yield from box(Icon.ENDPOINTS, "VPC endpoints", lines, found)
 
 
 def clusters(view: View) -> Iterator[Box]:
@@ -79,17 +80,17 @@ def clusters(view: View) -> Iterator[Box]:
         lines = [
             ", ".join([_members(cluster, len(instances)), *classes]),
             *(f"{one.values.get('min_capacity')} to {one.values.get('max_capacity')} readers" for one in targets),
-            "login by IAM" if cluster.values.get("iam_database_authentication_enabled") else "",
-            "key of its own" if _is_set(cluster, "kms_key_id") else "",
+            "IAM authentication" if cluster.values.get("iam_database_authentication_enabled") else "",
+            "KMS key" if _is_set(cluster, "kms_key_id") else "",
         ]
         said = [lines[0], ", ".join(line for line in lines[1:] if line)]
         title = f"{engine} {cluster.text('engine_version')}".strip()
-        yield from box(Kind.DATA, title, said, [cluster, *instances, *targets])
+        yield from box(Icon.DATABASE, title, said, [cluster, *instances, *targets])
 
 
 def _members(cluster: Resource, instances: int) -> str:
     if cluster.references.get("global_cluster_identifier"):
-        return f"copy with {counted(instances, 'reader')}" if instances else "copy that has no instance yet"
+        return f"secondary with {counted(instances, 'reader')}" if instances else "secondary without instances"
     return f"writer and {counted(instances - 1, 'reader')}" if instances > 1 else counted(instances, "instance")
 
 

@@ -1,108 +1,86 @@
-"""Writes a picture of the platform as an SVG that any page can show.
+"""Draws a graph as an SVG that any page can show.
 
-It has a background of its own, so that it can be read on a dark page, and names no font that a browser would have to
-fetch. The same platform is the same text.
+Graphviz, which the npm package @viz-js/viz brings along as WebAssembly, lays it out and draws it. The SVG has a
+background of its own, its icons in itself, and room for the widest of the fonts that it may be shown in.
 """
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from pathlib import Path
 
-from operations.picture.layout import WIDTH, draw, rest_in_words
-from operations.picture.model import Kind, Picture, Slot
-from operations.picture.shapes import HEADING_SIZE, TEXT_SIZE, TITLE_SIZE, Arrow, Rectangle, Role, Text
+from operations.outcome import Failed, Refused
+from operations.picture.graph import ICON_SIZE, Graph
+from operations.picture.graphviz import FONT, Attributes, document
+from operations.project_root import PROJECT
 
-STRIPE = 4.0
-LINES = "#57606a"
-COLOURS: dict[Kind | Slot, str] = {
-    Kind.TRAFFIC: "#1a7f37",
-    Kind.COMPUTE: "#bc4c00",
-    Kind.DATA: "#0969da",
-    Kind.SECURITY: "#cf222e",
-    Kind.WATCH: "#8250df",
-    Slot.PUBLIC: "#e6f4ea",
-    Slot.PRIVATE: "#fff3e6",
-    Slot.DATABASE: "#e7f1fd",
-}
-STYLE = f"""
-text {{ font-family: Helvetica, Arial, 'Liberation Sans', sans-serif; font-size: {TEXT_SIZE}px; fill: #1f2328 }}
-.heading {{ font-size: {HEADING_SIZE}px; font-weight: bold }}
-.title {{ font-size: {TITLE_SIZE}px; font-weight: bold }}
-.label {{ fill: #424a53 }}
-.page {{ fill: #ffffff; stroke: #d0d7de }}
-.frame {{ fill: #f6f8fa; stroke: #afb8c1 }}
-.network {{ fill: #ffffff; stroke: #6e7781 }}
-.box {{ fill: #ffffff; stroke: #afb8c1 }}
-.arrow {{ fill: none; stroke: {LINES}; stroke-width: 1.8 }}
-"""
+PROGRAM = Path(__file__).with_name("draw.mjs")
+ICONS = PROJECT / "node_modules" / "aws-icons" / "icons"
+"""AWS's Architecture Icons, which AWS allows everybody to draw architecture diagrams with
+(https://aws.amazon.com/architecture/icons/)."""
+FONTS = f"{FONT}, 'DejaVu Sans', Helvetica, Arial, sans-serif"
+"""What it is shown in: the first of them that a machine has. None is wider than the first."""
+SVG, LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 
-def svg(picture: Picture) -> str:
-    """The picture as the text of an SVG file: the same text for the same platform."""
-    drawing = draw(picture)
-    height = round(drawing.height)
-    root = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH:g} {height}", role="img")
-    ET.SubElement(root, "title").text = picture.title
-    ET.SubElement(root, "desc").text = rest_in_words(picture.rest, len(picture.rest)) if picture.rest else ""
-    ET.SubElement(root, "style").text = STYLE
-    root.append(_arrowhead())
-    page = Rectangle(role=Role.PAGE, x=0.5, y=0.5, width=WIDTH - 1, height=height - 1)
-    for rectangle in (page, *drawing.rectangles):
-        root.extend(_rectangle(rectangle))
-    for arrow in drawing.arrows:
-        root.append(_arrow(arrow))
-    for text in drawing.texts:
-        root.append(_text(text))
-    ET.indent(root)
+def svg(graph: Graph) -> str:
+    """The graph as the text of an SVG file.
+
+    Raises:
+        Refused: Node or its packages are not installed.
+        Failed: Graphviz draws nothing.
+    """
+    root = ET.fromstring(rendered(document(graph), "svg"))  # noqa: S314 (what Graphviz wrote)
+    for prefix, name in (("", SVG), ("xlink", LINK)):
+        ET.register_namespace(prefix, name)
+    for measure in ("width", "height"):
+        root.set(measure, root.get(measure, "").removesuffix("pt"))  # points would be a third more on a page
+    root.set("role", "img")
+    title = ET.Element(f"{{{SVG}}}title")
+    title.text = graph.title
+    root[:0] = [title, _icons(root)]
+    for text in root.iter(f"{{{SVG}}}text"):
+        text.set("font-family", FONTS)
     return ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _arrowhead() -> ET.Element:
-    definitions = ET.Element("defs")
-    marker = ET.SubElement(
-        definitions,
-        "marker",
-        id="head",
-        viewBox="0 0 10 10",
-        refX="9",
-        refY="5",
-        markerWidth="9",
-        markerHeight="9",
-        markerUnits="userSpaceOnUse",
-        orient="auto-start-reverse",
-    )
-    ET.SubElement(marker, "path", d="M 0 0 L 10 5 L 0 10 z", fill=LINES)
+def rendered(graph: Attributes, form: str) -> str:
+    """What Graphviz makes of a graph, in a format of its own such as ``svg`` or ``json``.
+
+    Raises:
+        Refused: Node or its packages are not installed.
+        Failed: Graphviz draws nothing.
+    """
+    icons = sorted(set(re.findall(r"<img src=\\\"([\w.]+)", json.dumps(graph))))
+    images = [{"name": icon, "width": ICON_SIZE, "height": ICON_SIZE} for icon in icons]
+    asked = json.dumps({"graph": graph, "format": form, "images": images})
+    try:
+        process = subprocess.run(["node", str(PROGRAM)], input=asked, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise Refused(f"node: cannot be run ({error.strerror}); Node 20 or newer is needed") from error
+    if "ERR_MODULE_NOT_FOUND" in process.stderr or not ICONS.is_dir():
+        raise Refused("@viz-js/viz, aws-icons: not installed; run make setup")
+    if process.returncode:
+        raise Failed(f"Graphviz: {process.stderr.strip()}")
+    result = json.loads(process.stdout)
+    errors = [error["message"].strip() for error in result["errors"] if error.get("level") == "error"]
+    if errors or "output" not in result:
+        raise Failed(f"Graphviz: {'; '.join(errors)}")
+    return str(result["output"])
+
+
+def _icons(root: ET.Element) -> ET.Element:
+    """Puts the icons into the SVG, each once, and returns the element that holds them."""
+    definitions = ET.Element(f"{{{SVG}}}defs")
+    placed = list(root.iter(f"{{{SVG}}}image"))
+    for name in sorted({image.get(f"{{{LINK}}}href", "") for image in placed}):
+        drawn = ET.parse(next(ICONS.glob(f"*/{name}"))).getroot()  # noqa: S314 (of a package that is pinned)
+        symbol = ET.SubElement(definitions, f"{{{SVG}}}symbol", id=name, viewBox=drawn.get("viewBox", ""))
+        symbol.extend(part for part in drawn if part.tag != f"{{{SVG}}}title")
+    for image in placed:
+        image.tag = f"{{{SVG}}}use"
+        image.set(f"{{{LINK}}}href", f"#{image.get(f'{{{LINK}}}href')}")
     return definitions
-
-
-def _rectangle(one: Rectangle) -> Iterator[ET.Element]:
-    place = {"x": _number(one.x), "y": _number(one.y), "width": _number(one.width), "height": _number(one.height)}
-    drawn = ET.Element("rect", {"class": one.role, "rx": "4", **place})
-    colour = COLOURS[one.kind] if one.kind else ""
-    if one.role is Role.TIER:
-        drawn.set("fill", colour)
-    yield drawn
-    if one.role is Role.BOX:
-        yield ET.Element("rect", {**place, "width": _number(STRIPE), "fill": colour})
-
-
-def _arrow(one: Arrow) -> ET.Element:
-    ends = {"marker-end": "url(#head)"} | ({"marker-start": "url(#head)"} if one.both_ways else {})
-    (x1, y1), (x2, y2) = one.start, one.end
-    place = {"x1": _number(x1), "y1": _number(y1), "x2": _number(x2), "y2": _number(y2)}
-    return ET.Element("line", {"class": "arrow", **place, **ends})
-
-
-def _text(one: Text) -> ET.Element:
-    drawn = ET.Element("text", {"x": _number(one.x), "y": _number(one.y)})
-    if one.role is not Role.TEXT:
-        drawn.set("class", one.role)
-    if one.middle:
-        drawn.set("text-anchor", "middle")
-    drawn.text = one.text
-    return drawn
-
-
-def _number(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")

@@ -1,24 +1,24 @@
-"""What watches a region in a picture, and what the account has once."""
+"""What monitors and audits a region in a picture, and what the account has once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from operations.picture.model import Box, Kind, View, box, counted, listed, some
+from operations.picture.model import Box, Icon, View, box, counted, listed, some
 
 
 def alarms(view: View) -> Iterator[Box]:
-    """What raises an alarm, where it is sent, and where people look."""
+    """Alarms, the topics that they are sent to, and dashboards."""
     metrics, composites = view.of("aws_cloudwatch_metric_alarm"), view.of("aws_cloudwatch_composite_alarm")
     dashboards, topics = view.of("aws_cloudwatch_dashboard"), view.of("aws_sns_topic")
     lines = [
         some(metrics, "alarm"),
-        some(composites, "composite"),
+        some(composites, "composite alarm"),
         listed(some(topics, "topic"), view.names(topics)),
         listed(some(dashboards, "dashboard"), view.names(dashboards, "dashboard_name")),
     ]
     of = [*metrics, *composites, *topics, *view.of("aws_sns_topic_subscription"), *dashboards]
-    yield from box(Kind.WATCH, "Alarms and dashboards" if dashboards else "Alarms", lines, of)
+    yield from box(Icon.MONITORING, "Alarms and dashboards" if dashboards else "Alarms", lines, of)
 
 
 def logs(view: View) -> Iterator[Box]:
@@ -32,7 +32,7 @@ def logs(view: View) -> Iterator[Box]:
         some(filters, "metric filter"),
         some(deliveries, "delivery", "deliveries"),
     ]
-    yield from box(Kind.WATCH, "Logs", lines, [*groups, *deliveries, *filters])
+    yield from box(Icon.MONITORING, "Logs", lines, [*groups, *deliveries, *filters])
 
 
 AUDIT = {
@@ -55,21 +55,19 @@ def audit(view: View) -> Iterator[Box]:
     }
     types = list(dict.fromkeys(one.type for one in found))
     lines = [AUDIT[type_] + (f", {more[type_]}" if more.get(type_) else "") for type_ in types]
-    yield from box(Kind.SECURITY, "Audit", lines, [*found, *(rules + standards if found else [])])
+    yield from box(Icon.TRAIL, "Audit", lines, [*found, *(rules + standards if found else [])])
 
 
 def account(view: View) -> Iterator[Box]:
     """Roles, deployment from CI, budgets, and what else there is once for an account."""
     roles, policies = view.of("aws_iam_role"), view.of("aws_iam_role_policy", "aws_iam_policy")
     lines = [some(roles, "role"), some(policies, "policy", "policies")]
-    yield from box(Kind.SECURITY, "IAM", lines, [*roles, *policies])
+    yield from box(Icon.IDENTITY, "IAM", lines, [*roles, *policies])
     providers = view.of("aws_iam_openid_connect_provider")
     hosts = {one.text("url").removeprefix("https://").partition("/")[0] for one in providers}
-    issuers = sorted(".".join(host.split(".")[-2:]) for host in hosts)  # the whole name is wider than the box
-    yield from box(Kind.SECURITY, "Deployment from CI", ["OIDC: " + ", ".join(issuers)], providers)
+    issuers = sorted(".".join(host.split(".")[-2:]) for host in hosts)
+    yield from box(Icon.IDENTITY, "Deployment from CI", ["OIDC: " + ", ".join(issuers)], providers)
     budgets = view.of("aws_budgets_budget")
     limits = [f"{one.text('limit_amount')} {one.text('limit_unit')} {one.text('time_unit').lower()}" for one in budgets]
-    yield from box(Kind.WATCH, counted(len(budgets), "budget"), limits, budgets)
-    yield from box(
-        Kind.SECURITY, "Buckets of the account", ["closed to the public"], view.of("aws_s3_account_public_access_block")
-    )
+    yield from box(Icon.BUDGET, counted(len(budgets), "budget"), limits, budgets)
+    yield from box(Icon.STORAGE, "S3", ["public access blocked"], view.of("aws_s3_account_public_access_block"))
