@@ -166,7 +166,7 @@ class _Builder:
     def region(self, region: Region) -> Group:
         self.regions.append(region.place)
         network = (region.place, f"{region.place} network")
-        paths = {slot: network if slot in TIERS else network[:1] for slot in Slot}
+        paths: dict[Slot, tuple[str, ...]] = {slot: network if slot in TIERS else network[:1] for slot in Slot}
         paths |= {slot: (*network, f"{region.place} {slot}") for slot in region.tiers}
         rows = {slot: self._slot(slot, boxes, paths[slot]) for slot, boxes in region.boxes.items()}
         tiers: list[Row | Group] = []

@@ -109,7 +109,7 @@ def test_a_page_without_a_place_for_a_table_is_refused(platform: Synthesized) ->
         (["aws_backup_restore_testing_plan"], "restore tests"),
         (["aws_secretsmanager_secret_rotation"], r"\d with rotation"),
         (["aws_kms_key", "aws_kms_alias"], r"\d KMS keys"),
-        (["aws_ecr_repository"], "Image repositories"),
+        (["aws_ecr_repository", "aws_ecr_replication_configuration"], "Image repositories"),
         (["aws_sqs_queue"], "dead-letter queues"),
         (["aws_sfn_state_machine"], r"Workflows and events\nsnapshot-export"),
         (["aws_cloudwatch_event_rule"], "event rules"),
@@ -202,7 +202,7 @@ def test_one_region_is_drawn_by_itself(platform: Synthesized) -> None:
 def of_one_region(configuration: Block) -> Block:
     changed = copy.deepcopy(configuration)
     for named in changed["resource"].values():
-        for name in [name for name, one in named.items() if one["provider"] == "aws.recovery"]:
+        for name in [name for name, one in named.items() if one.get("provider") == "aws.recovery"]:
             del named[name]
     return changed
 
