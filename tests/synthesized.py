@@ -55,7 +55,9 @@ class Synthesized:
 
     def by_id(self, reference: str) -> Block:
         """The resource or data source that a reference such as ``${aws_vpc.x.id}`` points into."""
-        match = re.fullmatch(r"\$\{(?:tolist\(|jsondecode\()?(data\.|ephemeral\.)?(\w+)\.([\w-]+)\..+\}", reference)
+        match = re.fullmatch(
+            r"\$\{(?:tolist\(|jsondecode\(|one\(\[for option in )?(data\.|ephemeral\.)?(\w+)\.([\w-]+)\..+\}", reference
+        )
         assert match, f"{reference} is not a reference"
         section = self.configuration[SECTIONS[match[1] or ""]]
         block: Block = section[match[2]][match[3]]

@@ -38,7 +38,7 @@ class Certificate(Construct):
             validation_method="DNS",
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         )
-        self.records = [self._record(number, zone_id) for number in range(1 + len(other_names))]
+        self.records = [self._record(number, name, zone_id) for number, name in enumerate((domain_name, *other_names))]
         self.validation = AcmCertificateValidation(
             self,
             "validation",
@@ -61,18 +61,19 @@ class Certificate(Construct):
             missing=Missing.SAYS_NOTHING,
         )
 
-    def _record(self, number: int, zone_id: str) -> Route53Record:
+    def _record(self, number: int, name: str, zone_id: str) -> Route53Record:
         return Route53Record(
             self,
             f"record-{number}" if number else "record",
             zone_id=zone_id,
-            name=self._proof(number, "resource_record_name"),
-            type=self._proof(number, "resource_record_type"),
-            records=[self._proof(number, "resource_record_value")],
+            name=self._proof(name, "resource_record_name"),
+            type=self._proof(name, "resource_record_type"),
+            records=[self._proof(name, "resource_record_value")],
             ttl=RECORD_SECONDS,
             allow_overwrite=True,  # both regions' certificates validate a shared name by the same record
         )
 
-    def _proof(self, number: int, attribute: str) -> str:
-        """An attribute of the validation option of one name: options are a set, and become a list to be indexed."""
-        return f"${{tolist({self.certificate.fqn}.domain_validation_options)[{number}].{attribute}}}"
+    def _proof(self, name: str, attribute: str) -> str:
+        """An attribute of a name's validation option: options are a set, whose order changes with the names."""
+        options = f"{self.certificate.fqn}.domain_validation_options"
+        return f'${{one([for option in {options} : option.{attribute} if option.domain_name == "{name}"])}}'

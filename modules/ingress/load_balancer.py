@@ -29,9 +29,9 @@ from settings.naming import Names
 
 HTTP_PORT = 80
 TEST_PORT = 8443
-# TLS 1.3 and 1.2 with forward secrecy.
+# TLS 1.3 and 1.2 with forward secrecy and post-quantum key exchange: the policy that AWS recommends.
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html
-TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"
 # Its 55 addresses count against the 60 rules of a security group: one rule with it fits into a group, not two.
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/LocationsOfEdgeServers.html
 CLOUDFRONT = "com.amazonaws.global.cloudfront.origin-facing"
@@ -87,9 +87,14 @@ class LoadBalancer(Construct):
             drop_invalid_header_fields=True,
             desync_mitigation_mode="strictest",
             enable_deletion_protection=protected,
+            # An operator can shift traffic away from a zone with a grey failure: free, and off by default.
+            # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/zonal-shift.html
+            enable_zonal_shift=True,
             access_logs=LbAccessLogs(bucket=logs.bucket.id, prefix=LOAD_BALANCER_LOGS, enabled=True),
             connection_logs=LbConnectionLogs(bucket=logs.bucket.id, prefix=LOAD_BALANCER_LOGS, enabled=True),
-            depends_on=[logs.policy],  # not inferable: ELB writes a test object when logging is enabled
+            # not inferable: ELB writes a test object when logging is enabled, and an internet-facing load balancer is
+            # refused in a VPC without an internet gateway
+            depends_on=[logs.policy, network.internet_gateway],
         )
         self.listener = self._https_listener("listener", HTTPS_PORT)
         self.test_listener = self._https_listener("test-listener", TEST_PORT)

@@ -28,3 +28,18 @@ def test_zone_is_made_or_looked_up_as_settings_say(platform: Synthesized) -> Non
     assert not staging.resources("aws_route53_zone")
     (zone,) = staging.configuration["data"]["aws_route53_zone"].values()
     assert zone["name"] == "staging.pay.example.com"
+
+
+@pytest.mark.requirement("W4.2")
+def test_validation_record_is_that_of_its_name_in_whatever_order_acm_lists_them(platform: Synthesized) -> None:
+    """Options are a set: by position, a further name would exchange the records of the others."""
+    records = [
+        record
+        for record in platform.resources("aws_route53_record").values()
+        if "domain_validation_options" in record["name"]
+    ]
+    assert len(records) == 7  # three names of each load balancer, one of the distribution
+    for certificate in platform.resources("aws_acm_certificate").values():
+        for name in (certificate["domain_name"], *certificate.get("subject_alternative_names", [])):
+            assert any(f'if option.domain_name == "{name}"]' in record["name"] for record in records), name
+    assert not [record for record in records if "tolist(" in record["name"]]

@@ -24,7 +24,7 @@ def test_load_balancer_refuses_by_default_and_speaks_tls_only(platform: Synthesi
     for id_, port in (("listener", 443), ("test-listener", 8443)):
         listener = platform.resource("aws_lb_listener", f"{region}/load-balancer/{id_}")
         assert (listener["port"], listener["protocol"]) == (port, "HTTPS")
-        assert listener["ssl_policy"] == "ELBSecurityPolicy-TLS13-1-2-2021-06"
+        assert listener["ssl_policy"] == "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"
         (refusal,) = listener["default_action"]
         assert refusal["fixed_response"]["status_code"] == "403"
     redirect = platform.resource("aws_lb_listener", f"{region}/load-balancer/redirect")
@@ -77,3 +77,8 @@ def test_paths_and_health_checks_are_each_services_own(
 @pytest.mark.requirement("W5.5")
 def test_requests_are_encrypted_up_to_the_task(platform: Synthesized) -> None:
     assert {group["protocol"] for group in platform.resources("aws_lb_target_group").values()} == {"HTTPS"}
+
+
+@pytest.mark.requirement("W7.1")
+def test_operators_can_shift_traffic_away_from_a_zone(platform: Synthesized) -> None:
+    assert all(one["enable_zonal_shift"] is True for one in platform.resources("aws_lb").values())
