@@ -11,6 +11,7 @@ import re
 BEGIN = re.compile(r"^statement = \{$")
 OBJECT = re.compile(r"^(\w+) = \{$")
 LIST = re.compile(r"^(\w+) = \[$")
+REPLACE_TRIGGERED_BY = re.compile(r"(replace_triggered_by = \[)([^]]*)", re.DOTALL)
 
 
 def with_statement_blocks(hcl: str) -> str:
@@ -42,3 +43,11 @@ def _as_block(line: str, lists: list[str]) -> tuple[list[str], int]:
     if line in ("}", "},"):
         return ["}"], -1
     return [line], 0
+
+
+def with_bare_references(hcl: str) -> str:
+    """HCL in which ``replace_triggered_by`` holds references, as Terraform wants them there, where CDKTF writes texts.
+
+    https://developer.hashicorp.com/terraform/language/meta-arguments/lifecycle#replace_triggered_by
+    """
+    return REPLACE_TRIGGERED_BY.sub(lambda found: found[1] + found[2].replace('"', ""), hcl)

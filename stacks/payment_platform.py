@@ -27,7 +27,7 @@ from modules.ingress.takeover import Takeover
 from modules.monitoring.budget import Budget
 from modules.network.peering import Peering
 from modules.region import LandsInItsRegion
-from modules.statement_blocks import with_statement_blocks
+from modules.statement_blocks import with_bare_references, with_statement_blocks
 from modules.storage.replication import Replication
 from settings import Settings
 from settings.edge import OriginRouting
@@ -269,7 +269,7 @@ class PaymentPlatform(TerraformStack):
     def to_hcl_terraform(self) -> Any:
         """As CDKTF writes the stack in HCL, with the blocks that it leaves out or takes for values."""
         written = super().to_hcl_terraform()
-        hcl = with_statement_blocks(written["hcl"])
+        hcl = with_bare_references(with_statement_blocks(written["hcl"]))
         return {**written, "hcl": hcl + as_hcl(self.to_terraform()["ephemeral"])}
 
     def _output(self, name: str, value: str) -> None:
