@@ -226,7 +226,7 @@ def test_no_key_is_in_a_log_or_an_error(
 
     assert len(values) > 10
     told += capsys.readouterr().out
-    assert "a key is retired" in told
+    assert "key deleted" in told
     assert not [value for value in values if value in told]
 
 

@@ -161,7 +161,7 @@ def test_calls_that_fail_or_are_throttled_are_told_of_if_a_topic_is_given(
     assert {one["metric_name"] for one in metrics.values()} == {"Errors", "Throttles"}
     assert {one["dimensions"]["FunctionName"] for one in metrics.values()} == {names.of("smoke-test")}
     assert {one["period"] for one in metrics.values()} == {1200}
-    assert (alarm["threshold"], alarm["datapoints_to_alarm"], alarm["evaluation_periods"]) == (2, 1, 2)
+    assert (alarm["threshold"], alarm["evaluation_periods"]) == (2, 1)
     assert [one.name for one, _ in topic.alarms] == ["smoke-test-failing"]
     assert list(topic.symptoms_of(Incident.PAYMENTS_NOT_PROCESSED)) == [names.alarm("smoke-test-failing")]
 
