@@ -54,6 +54,7 @@ BY_USE = {
 
 # What costs nothing by itself; a name that ends with an underscore stands for all that begin with it.
 FREE = (
+    "terraform_data",
     "aws_accessanalyzer_",  # what looks for access from outside; what looks for unused access costs by role
     "aws_acm_",
     "aws_appautoscaling_",
