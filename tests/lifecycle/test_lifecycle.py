@@ -139,9 +139,12 @@ STANDING_BY = {
     "aws_rds_global_cluster",
     "aws_vpc_security_group_egress_rule",
     "aws_vpc_security_group_ingress_rule",
+    "terraform_data",  # the rule of that composite alarm
 }
 # A revision of a task definition, a canary and a secret's version cannot be changed: a new one is made in its place.
+# A composite alarm is replaced when its rule names other alarms, as CloudWatch deletes none that is named.
 NEW_BY_NATURE = {
+    "aws_cloudwatch_composite_alarm",
     "aws_ecs_task_definition",
     "aws_codedeploy_deployment_config",
     "aws_secretsmanager_secret_version",
@@ -605,14 +608,14 @@ def test_a_service_that_settings_no_longer_have_goes_and_nothing_else(rehearsal:
     plan = [line.split(" ", 1) for line in rehearsal.plans["removed-service"]]
     gone = {address.split(".")[0] for action, address in plan if action == "delete"}
     assert gone >= {"aws_ecs_service", "aws_lb_listener_rule", "aws_lb_target_group", "aws_codedeploy_deployment_group"}
-    # The smoke test forgets its checks, the others' scaling its connections, what pages its signs, and the board its
-    # graphs; the endpoints and the load balancer stay as they are.
+    # The smoke test forgets its checks, the others' scaling its connections, the composite alarms' rules its symptoms,
+    # and the board its graphs; the endpoints and the load balancer stay as they are.
     assert {address.split(".")[0] for action, address in plan if action == "update"} == {
         "aws_appautoscaling_policy",
-        "aws_cloudwatch_composite_alarm",
         "aws_cloudwatch_dashboard",
         "aws_iam_role_policy",
         "aws_lambda_function",
+        "terraform_data",
     }
 
 
