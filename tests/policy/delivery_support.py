@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from iam.evaluation import Request
+from settings import Settings
 
 ACCOUNT = "123456789012"
 ROLE_BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/payments-delivery-role-boundary-local"
@@ -24,3 +25,11 @@ def asked(action: str, resource: str, **more: str) -> Request:
         **{key.replace("__", "/").replace("_", ":", 1): value for key, value in more.items()},
     }
     return Request(action=action, resource=resource, principal="nobody", context=context)
+
+
+def with_delivery(settings: Settings) -> Settings:
+    """The settings of an environment, with the roles of delivery: what ships names no repository."""
+    if settings.delivery.repository:
+        return settings
+    delivery = settings.delivery.model_copy(update={"repository": "example/payment-platform"})
+    return settings.model_copy(update={"delivery": delivery})

@@ -37,10 +37,12 @@ PLAN: tuple[Grant, ...] = (
         on=("arn:aws:cloudfront::*:cache-policy/*",),
         rehearsed="GetCachePolicy",
     ),
+    Grant(sid="FindZone", service="route53", unrehearsed={OTHER_SETTINGS: "ListHostedZones"}),
     Grant(
-        sid="LookUpZone",
+        sid="LookUpZone",  # a zone that others made: AWS knows it by its id
         service="route53",
-        unrehearsed={OTHER_SETTINGS: "ListHostedZones"},
+        on=("arn:aws:route53:::hostedzone/*",),
+        unrehearsed={OTHER_SETTINGS: "GetHostedZone ListTagsForResource"},
     ),
     Grant(sid="MakeUpPasswords", service="secretsmanager", rehearsed="GetRandomPassword"),
 )
