@@ -6,7 +6,7 @@ import sys
 import synthesis
 from settings import chosen_environment, load_or_exit
 
-settings = load_or_exit(chosen_environment())  # before anything heavy is loaded: bad settings are said at once
+settings = load_or_exit(chosen_environment())  # before heavy imports, so that errors in settings show at once
 synthesis.prepare()
 
 from cdktf import App  # noqa: E402

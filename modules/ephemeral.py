@@ -16,12 +16,12 @@ from constructs import Construct
 from modules.region import Region
 
 PASSWORD_TYPE = "aws_secretsmanager_random_password"  # noqa: S105 (the name of a type)
-# Letters and digits: no place quotes them, no URL escapes them, and RDS takes them all. 40 of them are 238 bits.
+# Letters and digits need no quoting and no escaping in URLs, and RDS accepts them all. 40 of them are 238 bits.
 PASSWORD_LENGTH = 40
 
 
 class EphemeralPassword(TerraformElement):
-    """A password that Secrets Manager makes anew in each run. What takes it must be a write-only argument."""
+    """A password that Secrets Manager generates in each run. Only a write-only argument may receive it."""
 
     def __init__(self, scope: Construct, id_: str) -> None:
         super().__init__(scope, id_, f"ephemeral.{PASSWORD_TYPE}")

@@ -141,7 +141,7 @@ class Function(Construct):
             failed_events: receives the events of asynchronous invocations whose last attempt failed; ``statements``
                 must allow the use of the queue's key.
             topic: receives the alarm on errors and throttles; None where the caller of the function sees them.
-            incident: that the alarm is a sign of, and pages for.
+            incident: that the alarm is a symptom of, and pages for.
             after: what must exist before the function's code changes, which Terraform cannot infer.
         """
         super().__init__(scope, id_)
@@ -252,7 +252,7 @@ class Function(Construct):
             yield Statement(sid="KeepFailedEvents", actions=["sqs:SendMessage"], resources=[self._failed_events.arn])
 
     def _manage_network_interfaces(self) -> Iterator[Statement]:
-        """What Lambda needs of the role to run the function in a VPC, denied to the function's own code.
+        """The permissions that Lambda requires of the role to run the function in a VPC, denied to the function's code.
 
         Lambda checks it at creation, before there is a network interface to name: "include all resource IDs".
         https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions

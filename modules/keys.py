@@ -1,9 +1,9 @@
 """Customer-managed keys by class of data (W4.4): database, objects, logs, secrets, backups.
 
 Creates five keys of one region (one in the region of what is global), each with an alias and a policy of its own. A key
-policy names the services that use the key and on whose behalf; it gives nobody in the account the use of the key
-outside those services. Keys are of one region: what is replicated is encrypted anew under the other region's key, and
-multi-region keys would not lift that.
+policy names the services that use the key and the principals or resources on whose behalf; it allows no use of the key
+outside those services. Keys are single-region: replicas are encrypted under the other region's key, and multi-region
+keys would not change that.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ THIS_KEY = ["*"]
 
 
 class OwnKeys(Construct):
-    """Makes keys of one region, and knows by whom and for what each may be used."""
+    """Creates keys of one region, with the statements that allow their use."""
 
     requirements = ("W4.4",)
 
@@ -114,7 +114,7 @@ class OwnKeys(Construct):
         )
 
     def _through_rds(self) -> list[Statement]:
-        """RDS works with grants that it makes for itself on behalf of whoever creates or restores a cluster.
+        """RDS uses grants, which it creates on behalf of the principal that creates or restores a cluster.
 
         https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Overview.Encryption.Keys.html
         """
@@ -125,9 +125,9 @@ class OwnKeys(Construct):
         ]
 
     def _through_backup(self) -> list[Statement]:
-        """What AWS Backup needs of a vault's key, and RDS of that of copies, on behalf of who backs up and restores.
+        """AWS Backup's use of a vault's key, and RDS's of that of copies, on behalf of the role for backups.
 
-        Aurora's copies are RDS's own: it encrypts them anew here and works with grants that it makes for itself.
+        RDS makes Aurora's copies: it encrypts them under this key, with grants that it creates.
         https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html
         """
         services = (f"{service}.{self._region}.amazonaws.com" for service in ("backup", "rds"))
@@ -138,7 +138,7 @@ class OwnKeys(Construct):
         ]
 
     def _through_snapshot_exports(self) -> Statement:
-        """RDS writes exports of snapshots with a grant that whoever starts the export lets it have.
+        """RDS writes exports of snapshots with a grant, which the caller of StartExportTask must be allowed to create.
 
         https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_StartExportTask.html
         """
@@ -211,7 +211,7 @@ class OwnKeys(Construct):
         )
 
     def _through_ecr(self) -> Statement:
-        """ECR works with a grant that whoever makes a repository lets it have.
+        """ECR uses a grant, which the principal that creates a repository must be allowed to create.
 
         https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html
         """
@@ -249,7 +249,7 @@ class OwnKeys(Construct):
         )
 
     def _use(self, sid: str, actions: list[str], *conditions: Condition) -> Statement:
-        """The use of a key by whoever in the account has an IAM policy for it, under conditions."""
+        """Use of a key by principals of the account that have an IAM policy for it, under conditions."""
         return Statement(
             sid=sid,
             actions=actions,
@@ -291,7 +291,7 @@ class OwnKeys(Construct):
         )
 
     def _by_notifications_of_logs(self) -> Statement:
-        """S3, which tells an encrypted queue of new files in the logs bucket.
+        """S3, which sends notifications of new files in the logs bucket to an encrypted queue.
 
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
         """
@@ -320,7 +320,8 @@ class Keys(OwnKeys):
     ) -> None:
         """``protected`` keys cannot be destroyed by Terraform.
 
-        ``uses_of_logs`` are added to the policy of the logs key, for what not every region has: an audit trail.
+        ``uses_of_logs`` are added to the policy of the logs key, for resources that not every region has: an audit
+        trail.
         """
         super().__init__(scope, id_, names=names, settings=settings, protected=protected)
         self.database = self._key("database", "Aurora and its snapshots", self._through_rds())
@@ -354,7 +355,7 @@ class Keys(OwnKeys):
 
 
 class LogsKey(OwnKeys):
-    """The one key of the region in which only what is global stands: nothing but logs and alarms is kept there."""
+    """The only key of us-east-1, where global resources are: it encrypts logs and alarm topics."""
 
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, settings: EncryptionSettings, protected: bool
@@ -375,8 +376,8 @@ class SecretReplica:
 def to_put_values(own: SecretReplica, replica: SecretReplica | None) -> Statement:
     """Use of the keys of a secret and of its replica, for a role that puts values into it.
 
-    Secrets Manager encrypts a replica under its own key with the rights of whoever changes the secret: without them the
-    replica keeps the value before.
+    Secrets Manager encrypts a replica under its key with the permissions of the principal that changes the secret:
+    without them the replica keeps the previous value.
     https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ReplicateSecretToRegions.html
     """
     places = [own, *([replica] if replica else [])]

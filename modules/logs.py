@@ -1,4 +1,4 @@
-"""What all log groups have in common (W5.3)."""
+"""Common attributes of all log groups (W5.3)."""
 
 # Exactly 30 days, in every environment: a promise to the auditor, so no setting.
 RETENTION_DAYS = 30

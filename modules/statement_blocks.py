@@ -1,7 +1,7 @@
-"""The firewall's statements in HCL: blocks, where CDKTF writes attributes.
+"""Statements of web ACL rules as HCL blocks, where CDKTF writes attributes.
 
-Creates nothing in AWS. The bindings have no type for statements, as each can hold all others, so CDKTF takes them for
-values. In JSON, which is what is deployed, Terraform does not tell the two apart; in HCL it does.
+Creates nothing in AWS. The bindings have no type for statements, as they nest without a limit, so CDKTF treats them as
+values. In JSON, which is deployed, Terraform does not distinguish blocks and attributes; in HCL it does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def with_statement_blocks(hcl: str) -> str:
 
 
 def _as_block(line: str, lists: list[str]) -> tuple[list[str], int]:
-    """What a line within a statement becomes, and how much deeper what follows lies; ``lists`` are those around it."""
+    """The HCL of a line within a statement, and the change of depth after it; ``lists`` are the enclosing ones."""
     if begun := OBJECT.match(line):
         return [f"{begun[1]} {{"], 1
     if begun := LIST.match(line):

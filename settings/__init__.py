@@ -1,6 +1,6 @@
 """Typed settings: everything that distinguishes one environment from another (W0.4).
 
-No stack or module reads the environment or a settings file: what they build depends on a Settings object alone.
+No stack or module reads environment variables or a settings file: they depend on a Settings object only.
 """
 
 from settings.errors import SettingsError

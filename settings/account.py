@@ -1,4 +1,4 @@
-"""What an account has once, whatever the number of environments in it, beside what watches it (settings/audit.py)."""
+"""Singletons of an account, whatever the number of environments in it; its audit is in settings/audit.py."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from settings.base import SettingsModel
 
 
 class AccountSettings(SettingsModel):
-    """What an account has once, made by the environment that `account_owner` names and by no other.
+    """Singletons of the account, which only the environment that `account_owner` names creates.
 
-    Each is on until an account says that it has it already, by an organization or by hand.
+    Each is on by default; switch it off where an organization or a person has created it already.
     """
 
     registry_replication: bool = True

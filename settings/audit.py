@@ -1,4 +1,4 @@
-"""What watches the account (W5.6). An account has each of it once, whatever the number of environments in it."""
+"""Audit of the account (W5.6). An account has each part once, whatever the number of environments in it."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ RoleName = Annotated[str, matching(r"[\w+=,.@-]{1,64}", "the name of a role is a
 
 
 class AuditSettings(SettingsModel):
-    """What watches the account, made by the environment that `account_owner` names and by no other.
+    """Audit of the account, which only the environment that `account_owner` names creates.
 
-    Each is on until an account says that it has it already, by an organization or by hand: what watches too much is
-    found out on a bill, what watches too little after a loss.
+    Each part is on by default; switch it off where an organization or a person has created it already. The default is
+    on because a part too many shows on the bill, and a missing one only after a loss.
     """
 
     cloudtrail: bool = True
-    """A trail of all regions, with alarms: who called what, and who touched the objects of sensitive buckets."""
+    """A CloudTrail trail of all regions, with alarms: management events, and data events of sensitive buckets."""
     guardduty: bool = True
-    """GuardDuty in both regions, with an alarm for grave findings."""
+    """GuardDuty in both regions, with an alarm for findings of high severity."""
     aws_config: bool = True
-    """AWS Config in both regions: what every resource looked like when, and rules that matter to PCI DSS."""
+    """AWS Config in both regions: the configuration history of every resource, and rules that matter to PCI DSS."""
     security_hub: bool = True
     """Security Hub in both regions, gathered in the primary one. Most of its checks need AWS Config's records."""
     access_analyzer: bool = True
-    """IAM Access Analyzer in both regions: what of the account somebody outside can reach."""
+    """IAM Access Analyzer in both regions: resources of the account that can be accessed from outside."""
     block_public_access: bool = True
     """S3 Block Public Access for the whole account."""
     database_metrics_log: bool = True
@@ -40,4 +40,4 @@ class AuditSettings(SettingsModel):
     denied_calls: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Denied calls within five minutes, of all callers together, from which on there is an alarm."""
     changing_roles: Annotated[tuple[RoleName, ...], Field(strict=False, max_length=2), AfterValidator(each_once)] = ()
-    """Roles whose changes of policies and keys raise no alarm, beside the one that deploys from CI."""
+    """Roles whose changes of policies and keys raise no alarm, in addition to the deploy role of CI."""

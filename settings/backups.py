@@ -24,7 +24,7 @@ Months = Annotated[int, Field(ge=1, le=120)]
 
 
 class VaultLock(StrEnum):
-    """Who may end what is kept in a protected environment's vaults before its time.
+    """Lock of a protected environment's vaults against early deletion of recovery points.
 
     https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html
     """
@@ -37,9 +37,9 @@ class VaultLockSettings(SettingsModel):
     """The lock of the backup vaults. Only a protected environment has it."""
 
     mode: Annotated[VaultLock, Field(strict=False)] = VaultLock.GOVERNANCE
-    """Whether somebody with the permission may still lift the lock (governance), or nobody, AWS included (compliance).
+    """Whether a permitted principal may remove the lock (governance), or nobody, AWS included (compliance).
 
-    A compliance lock cannot be taken back once its grace time is over: the vaults then live as long as what is in them.
+    A compliance lock cannot be removed after its grace time: the vaults then exist as long as their recovery points.
     """
     grace_days: Annotated[int, Field(ge=SHORTEST_LOCK_GRACE_DAYS, le=LONGEST_RETENTION_DAYS)] = 3
     """Days in which a compliance lock can still be lifted; AWS takes no fewer than 3."""
@@ -70,7 +70,7 @@ class BackupSettings(SettingsModel):
     completion_window_minutes: Annotated[int, Field(ge=120, le=10_080)] = 720
     """Minutes after which an incomplete backup or copy is cancelled: more than start_window_minutes."""
     restore_tests: bool = True
-    """Whether AWS Backup restores the newest backup monthly as a test, and deletes what it restored."""
+    """Whether AWS Backup restores the newest backup monthly as a test, and deletes the restored cluster."""
     export_timeout_hours: Annotated[int, Field(ge=1, le=168)] = 24
     """Hours after which an unfinished snapshot export to S3 is cancelled, with an alarm."""
     lock: VaultLockSettings = VaultLockSettings()
@@ -109,9 +109,9 @@ class BackupSettings(SettingsModel):
             )
 
     def refused_by_the_lock(self) -> Iterator[tuple[str, int, str]]:
-        """What does not go with the lock, where there is one: its setting, value, and what is allowed.
+        """Retentions that the lock, if any, does not allow: the setting, its value, and the allowed range.
 
-        A vault refuses what its lock does not allow: the backup would fail, every night.
+        A vault refuses a backup with such a retention: the backup job would fail every night.
         """
         kept = {
             "daily_retention_days": self.daily_retention_days,

@@ -1,4 +1,4 @@
-"""What all settings models share."""
+"""Base class and field types of all settings models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic_core import CoreSchema, core_schema
 
 
 class SettingsModel(BaseModel):
-    """A frozen group of settings that refuses unknown names and does not turn one type into another."""
+    """A frozen group of settings that refuses unknown names and converts no types."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -25,7 +25,7 @@ class SettingsModel(BaseModel):
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule on a string, with what it allows in words: docs/settings.md says them."""
+    """A rule on a string, with a description of allowed values for docs/settings.md."""
 
     check: Callable[[str], str]
     allowed: str
@@ -35,12 +35,12 @@ class Rule:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """The words stand beside what pydantic says itself, such as the type."""
+        """Add the description to pydantic's own schema, such as the type."""
         return {**handler(schema), "allowed": self.allowed}
 
 
 def matching(pattern: str, allowed: str) -> Rule:
-    """A rule that a whole string matches ``pattern``; ``allowed`` says in words what does, for the error line too."""
+    """A rule that a whole string matches ``pattern``; ``allowed`` describes it, for the error line, too."""
     compiled = re.compile(pattern)
 
     def check(text: str) -> str:

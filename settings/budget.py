@@ -1,4 +1,4 @@
-"""What a month may cost before somebody is told (W9.1)."""
+"""Monthly budget and its notifications (W9.1)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_ADDRESSES = 10
 
 
 class BudgetSettings(SettingsModel):
-    """What a month may cost, of what bears the environment's tag; see docs/cost.md for what AWS needs to know it."""
+    """Monthly budget of resources with the environment's tag; docs/cost.md says how to activate the tag."""
 
     monthly_usd: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """Monthly budget in USD; without one no budget is created. `make estimate` calculates the cost before use."""

@@ -1,4 +1,4 @@
-"""What the payment platform and the payment API have in common: the same service and functions run on both."""
+"""Settings that the payment platform and the payment API share: both run the same service and functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database: engine, size, windows, readers, passwords, and what stands by in the recovery region (W3)."""
+"""The database: engine, size, windows, readers, passwords, and standby in the recovery region (W3)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ INSIGHTS_DAYS = (7, *(months * 31 for months in range(1, 24)), 731)
 
 
 class InsightsMode(StrEnum):
-    """What Database Insights shows.
+    """Mode of Database Insights.
 
     https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_DatabaseInsights.html
     """
@@ -63,7 +63,7 @@ class InsightsMode(StrEnum):
 
 
 class RecoveryMode(StrEnum):
-    """What stands by in the recovery region."""
+    """Standby of the database in the recovery region."""
 
     GLOBAL = "global"
     SNAPSHOTS = "snapshots"
@@ -108,7 +108,7 @@ def _length(begin: int, end: int, period: int) -> int:
 
 
 def overlap(daily: str, weekly: str) -> bool:
-    """Whether a daily window and a weekly one share a minute, on whatever day."""
+    """Whether a daily window and a weekly one overlap on any day."""
     begin, end = _daily(daily)
     week_begin, week_end = _weekly(weekly)
     length, week_length = _length(begin, end, MINUTES_PER_DAY), _length(week_begin, week_end, 7 * MINUTES_PER_DAY)
@@ -141,13 +141,13 @@ CapacityUnits = Annotated[float, Field(ge=0.5, le=256, multiple_of=0.5)]
 
 
 class DatabaseSettings(SettingsModel):
-    """Aurora PostgreSQL in the primary region, and what stands by for it in the recovery region."""
+    """Aurora PostgreSQL in the primary region, and its standby in the recovery region."""
 
     engine_version: Annotated[
         str,
         Rule(_engine_version, "a version that Aurora PostgreSQL has, such as 17.9; settings/database.py lists them"),
     ] = "17.9"
-    """The engine's version. A minor one is changed in place, at once or in the maintenance window.
+    """The engine's version. A minor upgrade is in place, at once or in the maintenance window.
 
     With recovery `global` upgrade the secondary first, as docs/runbooks/database-recovery.md says.
     """
@@ -165,7 +165,7 @@ class DatabaseSettings(SettingsModel):
     max_readers: Annotated[int, Field(ge=2, le=MOST_READERS)] = 4
     """Readers that scaling may reach; 14 with recovery `global`."""
     connections_per_reader: Annotated[int, Field(ge=1, le=MOST_CONNECTIONS)] = 200
-    """Connections to a reader, on average, that scaling aims at; up to four fifths of what the class takes."""
+    """Target of auto scaling: average connections to a reader; at most four fifths of the class's limit."""
     backup_retention_days: Annotated[int, Field(ge=7, le=35)] = 35
     """Days back to which the database can be restored, to the second."""
     backup_window: Annotated[str, Rule(_daily_window, "a daily window in UTC, such as 03:00-04:00")] = "03:00-04:00"
@@ -175,7 +175,7 @@ class DatabaseSettings(SettingsModel):
     )
     """Weekly maintenance window, in UTC; it must not overlap backup_window."""
     apply_immediately: bool = False
-    """Whether changes are made at once. If not, a plan shows them until the maintenance window has made them."""
+    """Whether changes apply at once. If not, plans show them until the maintenance window has applied them."""
     slow_statement_milliseconds: Annotated[int, Field(ge=10, le=3_600_000)] = 1000
     """Statements that take at least this long are logged."""
     performance_insights_days: Annotated[int, AfterValidator(_insights_days), Field(ge=7, le=731)] = 7
@@ -191,7 +191,7 @@ class DatabaseSettings(SettingsModel):
     master_password_version: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Increase it to generate a new master password with the next deployment, such as after a loss."""
     recovery: Annotated[RecoveryMode, Field(strict=False)] = RecoveryMode.SNAPSHOTS
-    """What stands by in the recovery region: `global` a copy that is a second behind, `snapshots` what to restore from.
+    """Standby in the recovery region: `global` a secondary cluster, a second behind, `snapshots` copies to restore.
 
     `global` needs a class that is not burstable.
     """

@@ -1,4 +1,4 @@
-"""Deployment from CI: who on GitHub may plan and deploy an environment (W8.1)."""
+"""Deployment from CI: the GitHub repository that may plan and deploy an environment (W8.1)."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ GitHubEnvironment = Annotated[
 
 
 class DeliverySettings(SettingsModel):
-    """Deployment by GitHub Actions. Without a repository nothing of it is made.
+    """Deployment by GitHub Actions. Without a repository none of its resources are created.
 
-    The workflows are in .github/workflows; docs/delivery.md says what is set up on GitHub.
+    The workflows are in .github/workflows; docs/delivery.md describes the set-up on GitHub.
     """
 
     repository: Repository | None = None
-    """Whose workflows may plan and deploy, in the case that GitHub writes it: owner/name.
+    """Repository whose workflows may plan and deploy, with GitHub's upper and lower case: owner/name.
 
     With the ids (owner@123/name@456) where tokens carry them: in repositories made or renamed since July 2026.
     """

@@ -18,23 +18,23 @@ WHOLE_DOMAIN = "@"
 
 
 class BehaviourKind(StrEnum):
-    """What lies behind a URL pattern, and so how CloudFront treats it."""
+    """Origin and caching of a URL pattern in CloudFront."""
 
     STATIC = "static"
     """Files of the static assets bucket: read only, kept long."""
     API = "api"
     """The load balancer: all methods, never kept."""
     PAGES = "pages"
-    """The load balancer: all methods, answers are kept for as long as they say themselves."""
+    """The load balancer: all methods, responses are cached as their headers say."""
 
 
 class BehaviourSettings(SettingsModel):
-    """What CloudFront does with the paths of one pattern."""
+    """CloudFront's behaviour for the paths of one pattern."""
 
     path_pattern: PathPattern
     """The paths, such as /static/*; the first behaviour whose pattern fits is used."""
     kind: Annotated[BehaviourKind, Field(strict=False)]
-    """The static assets bucket (static), or the load balancers: answers never kept (api), or as they say (pages)."""
+    """The static assets bucket (static), or the load balancers: never cached (api), or by response headers (pages)."""
 
 
 class OriginRouting(StrEnum):
@@ -52,7 +52,7 @@ class FixedAnswer:
     text: str
 
 
-# Asked the health check's path with this query, the recovery region's load balancer answers whether it has taken over.
+# With this query on the health check's path, the recovery region's load balancer answers whether it has taken over.
 TAKEOVER_KEY, TAKEOVER_VALUE = "region", "taken-over"
 TAKEN_OVER = {False: FixedAnswer("404", "stands by"), True: FixedAnswer("200", "has taken over")}
 
@@ -61,7 +61,7 @@ class RegionHealthSettings(SettingsModel):
     """How Route 53 finds out whether a region serves: from outside, through its load balancer, to a task."""
 
     path: UrlPath = "/health"
-    """What is asked for; the only path that the load balancers answer to others than the distribution."""
+    """Path of the request; the only one that the load balancers serve to clients other than the distribution."""
     interval_seconds: Literal[10, 30] = 30
     """Seconds between two checks of one checker; 10 costs more."""
     failure_threshold: Annotated[int, Field(ge=1, le=10)] = 3
@@ -110,7 +110,7 @@ class EdgeSettings(SettingsModel):
     origin_routing: Annotated[OriginRouting, Field(strict=False)] = OriginRouting.FAILOVER
     """Route 53 routing: the primary region while it is healthy (failover), or the nearest healthy one (latency)."""
     forbidden_page: UrlPath | None = None
-    """A static file that is shown with the status 403 in place of whatever was answered; none shows that."""
+    """A static file that replaces the body of responses with the status 403; none leaves them unchanged."""
     health_check: RegionHealthSettings = RegionHealthSettings()
     """Route 53 health check of a region."""
     origin_verify_rotation_days: Annotated[int, Field(ge=1, le=365)] = 30

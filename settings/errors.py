@@ -1,4 +1,4 @@
-"""Bad settings, said in lines that a person can act on.
+"""Errors in settings, as lines that a person can act on.
 
 Every problem of a settings file is one line: the field, the value that was found and what is allowed. All problems of a
 file are reported at once. No line contains a Python type name, a traceback or a link to a library.
@@ -25,7 +25,7 @@ class SettingsError(Exception):
 
 
 def describe(error: ValidationError, source: str) -> SettingsError:
-    """Turn what pydantic found into a SettingsError; ``source`` is the file's name, put before each line."""
+    """Convert pydantic's errors to a SettingsError; each line begins with ``source``, the file's name."""
     return SettingsError([f"{source}: {_line(problem)}" for problem in error.errors(include_url=False)])
 
 

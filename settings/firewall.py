@@ -1,4 +1,4 @@
-"""The firewall (W5.1): AWS's managed groups with the overrides that a payments API needs, and what settings choose."""
+"""The web ACLs (W5.1): AWS's managed rule groups with the overrides that a payments API needs, and the settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_CAPACITY_UNITS = 1500
 
 
 class Scope(StrEnum):
-    """Where a web ACL stands: at the edge in front of CloudFront, or in a region in front of a load balancer."""
+    """Scope of a web ACL: CloudFront, or a load balancer of a region."""
 
     EDGE = "CLOUDFRONT"
     REGION = "REGIONAL"
@@ -30,9 +30,9 @@ AT_THE_EDGE = frozenset({Scope.EDGE})
 
 @dataclass(frozen=True, kw_only=True)
 class ManagedGroup:
-    """A rule group of AWS: what it costs, where it is used, and which of its rules only count, each with the reason.
+    """A managed rule group: its capacity, its scopes, and the rules that only count, each with the reason.
 
-    ``capacity_units`` are AWS's published ones; they are charged whole, whatever is overridden.
+    ``capacity_units`` are AWS's published ones; they are charged in full, whatever is overridden.
     """
 
     name: str
@@ -41,8 +41,8 @@ class ManagedGroup:
     counted: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
-# In the order in which they look at a request. What judges the address of the client looks at the edge only: to a load
-# balancer every request comes from CloudFront, and what X-Forwarded-For begins with is the client's own choice.
+# In the order of evaluation. Rules on the client's address are at the edge only: a load balancer receives every request
+# from CloudFront, and the client can forge the first address of X-Forwarded-For.
 # https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-list.html
 MANAGED_GROUPS = (
     ManagedGroup(name="AWSManagedRulesAmazonIpReputationList", capacity_units=25, scopes=AT_THE_EDGE),
@@ -80,12 +80,12 @@ PATH_RATE_UNITS = RATE_UNITS + PREFIX_UNITS + TRANSFORMATION_UNITS * len(PATH_TR
 # Requests that one address may send to the health check's path of a load balancer in rate_seconds. Each of Route 53's
 # checkers sends two every 10 s at most: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-creating-values.html
 HEALTH_CHECK_REQUESTS = 300
-# The group that admits only requests of our own distribution; it cannot be made larger later, so it has room.
+# The rule group that requires the origin secret; a capacity cannot be raised later, so it has a reserve.
 ORIGIN_VERIFY_UNITS = 50
 
 
 class FirewallMode(StrEnum):
-    """Whether the firewall blocks what it finds, or only counts it: for a first rollout, to see what it would do."""
+    """Whether matching requests are blocked or only counted: for a first rollout."""
 
     BLOCK = "block"
     COUNT = "count"
@@ -113,7 +113,7 @@ Requests = Annotated[int, Field(ge=10, le=2_000_000_000)]
 
 
 class FirewallSettings(SettingsModel):
-    """What the web ACLs let through; which of AWS's rules they have, and why some only count: settings/firewall.py."""
+    """The web ACLs. settings/firewall.py lists AWS's managed rules, and why some only count."""
 
     mode: Annotated[FirewallMode, Field(strict=False)] = FirewallMode.BLOCK
     """Whether rules block or only count; the block list and the origin check always block."""
@@ -133,7 +133,7 @@ class FirewallSettings(SettingsModel):
     """CIDR blocks whose requests the edge blocks, before any other rule."""
 
     def capacity_units(self, scope: Scope) -> int:
-        """What a web ACL with these settings costs, in AWS's web ACL capacity units (WCU)."""
+        """The capacity of a web ACL with these settings, in web ACL capacity units (WCU)."""
         return sum(self._units(scope))
 
     def _units(self, scope: Scope) -> Iterator[int]:

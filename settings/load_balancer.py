@@ -22,7 +22,7 @@ class HealthCheckSettings(SettingsModel):
     """
 
     path: UrlPath = "/"
-    """What is asked for, by HTTPS."""
+    """Path of the request, by HTTPS."""
     matcher: Annotated[str, matching(r"[2-4]\d\d(-[2-4]\d\d)?", "a status or a range is allowed, such as 200-299")] = (
         "200"
     )

@@ -1,9 +1,10 @@
 """Finds an environment's file, reads it and checks it.
 
 An environment is chosen by ``--environment NAME`` or by the variable PLATFORM_ENVIRONMENT. NAME is one of the files in
-settings/environments or the path of a file of the same form elsewhere. A file may say ``extends = "staging"`` and then
-holds only what differs: the environment of a pull request is two lines. The identity of an environment does not pass to
-one with another suffix: what `Settings.derived` names has its default there, unless the file sets it.
+settings/environments or the path of a file of the same form elsewhere. A file may say ``extends = "staging"`` and
+contain only the differences: the environment of a pull request is two lines. An environment with another suffix does
+not inherit the identity of its base: the fields in `Settings.derived` have their defaults there, unless the file sets
+them.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ def load(environment: str) -> Settings:
 
 
 def load_as(model: type[Model], environment: str, folder: Path, identity: Sequence[str] = ()) -> Model:
-    """As ``load``, of settings of another form, whose files are in ``folder``.
+    """As ``load``, for another settings model, whose files are in ``folder``.
 
-    ``identity`` names the settings, such as ``domain.api_name``, that are of one environment alone: a file that says
+    ``identity`` names the settings, such as ``domain.api_name``, that belong to one environment only: a file with
     another environment_suffix than the file that it extends does not inherit them.
     """
     path = _path_of(environment, folder)

@@ -1,4 +1,4 @@
-"""Names of resources: made in one place, so that they carry the suffix and fit AWS's limits (W0.4)."""
+"""Names of resources, derived in one place, so that they contain the suffix and fit AWS's limits (W0.4)."""
 
 from __future__ import annotations
 
@@ -39,29 +39,29 @@ TARGET_GROUP = NameLimit(
 )
 
 
-# The clusters of the database, by what they are for. A global database wants different names in its regions.
+# The database clusters, by purpose. A global database requires different names in its regions.
 DATABASE = "database"
 RECOVERY_DATABASE = "recovery-database"
 # Purposes whose full names the policies of keys and queues must know before there is anything of the name.
 SNAPSHOT_EXPORT = "snapshot-export"
 BACKUP_FAILURES = "backup-failures"
 RESTORE_FAILURES = "restore-failures"
-# What the roles and buckets that watch the account begin with, and the roles of AWS Config among them.
+# Name prefixes of the roles and buckets of the account's audit, and of the roles of AWS Config among them.
 AUDIT = "audit"
 CONFIGURATION = "configuration"
-# What deploys from CI: all roles and policies of it begin so, and those that it makes do not.
+# Name prefix of the roles and policies of deployment from CI; those that a deployment creates do not have it.
 DELIVERY = "delivery"
 ROLE_BOUNDARY = f"{DELIVERY}-role-boundary"
 DELIVERY_BOUNDARY = f"{DELIVERY}-boundary"
 
-# Functions that others than who makes them ask for: `make migrate` calls the one, scaling counts the other.
+# Functions that other code refers to: `make migrate` invokes the first, scaling counts the second.
 PREPARE_DATABASE = "prepare-database"
 PROCESS_PAYMENT = "process-payment"
 THREAT_FINDINGS = "threat-findings"
 CLUSTER = "cluster"
 
-# The tag that says who has registered a revision of a task definition: Terraform, from settings, or a release, with the
-# image that it releases. By it a release finds what settings say now (operations/release/service.py).
+# Tag of a task definition's revision: registered by Terraform, from settings, or by a release, with the image that it
+# releases. By it a release finds the revision of the current settings (operations/release/service.py).
 MADE_BY, SETTINGS, RELEASE = "made-by", "settings", "release"
 
 
@@ -93,7 +93,7 @@ class Names:
         return f"/aws/rds/cluster/{self.of(cluster)}"
 
     def container_insights_logs(self) -> str:
-        """The path below which Container Insights writes what it measures of the cluster; it chooses the path itself.
+        """The path of the log group of Container Insights for the cluster, which AWS fixes.
 
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-reference-performance-logs-ECS.html
         """
@@ -134,11 +134,11 @@ class Names:
         return f"{self.prefix}/{self.suffix}/{purpose}"
 
     def target_group(self, service: str, colour: str) -> str:
-        """The name of a service's blue or green target group, with the colour's first letter: it may be short only."""
+        """The name of a service's blue or green target group, with the colour's first letter: at most 32 characters."""
         return self.of(f"{service}-{colour[0]}")
 
     def too_long(self, regions: Sequence[str], services: Sequence[str] = ()) -> Iterator[str]:
-        """If these parts make a name longer than AWS allows: what would be right, for the name that fits least."""
+        """The error if these parts make a name longer than AWS allows, for the longest name; None if all fit."""
         longest_names = {
             BUCKET: max((self.bucket(BUCKET.longest_purpose, region) for region in regions), key=len),
             ROLE: max((self.of(ROLE.longest_purpose), *(self.of(f"{one}-execution") for one in services)), key=len),

@@ -81,7 +81,7 @@ class RegionSettings(SettingsModel):
 
 
 class RecoveryRegionSettings(RegionSettings):
-    """The recovery region, which stands by warm."""
+    """The recovery region, a warm standby."""
 
     standby_percent: Annotated[int, Field(ge=1, le=100)] = 50
     """Of a hundred tasks that a service keeps in the primary region, how many it keeps in this one, rounded up.

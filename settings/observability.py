@@ -1,4 +1,4 @@
-"""When somebody is told, and who is woken (W5.2)."""
+"""Alarm thresholds, notification and paging (W5.2)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ A_PLACE = "an https address without user, query and fragment is allowed, such as
 
 
 def _https(text: str) -> str:
-    """What is in an address is in plan and state as well: so no secret may be in it."""
+    """Refuse a secret in an address, as it would be in plan and state."""
     parts = urlsplit(text)
     if parts.scheme != "https" or not parts.hostname or not text.isprintable() or " " in text:
         raise ValueError(A_PLACE)
@@ -27,9 +27,9 @@ Percent = Annotated[float, Field(gt=0, le=100)]
 
 
 class ObservabilitySettings(SettingsModel):
-    """The bounds of the alarms that a person must choose, and who is woken by those that page.
+    """Alarm thresholds that a person must choose, and the addresses that are paged.
 
-    What each alarm means is in docs/runbooks/alarms.md. Bounds that follow from other settings are not asked for.
+    docs/runbooks/alarms.md explains each alarm. Thresholds that follow from other settings are derived.
     """
 
     paging_email_addresses: EmailAddresses = ()
@@ -42,11 +42,11 @@ class ObservabilitySettings(SettingsModel):
     runbooks: Annotated[
         str, matching(r"[A-Za-z0-9][!-~]{0,199}", "a path or address of up to 200 plain characters is allowed")
     ] = "docs/runbooks"
-    """What an alarm's link to its runbook begins with; an address of your repository makes it one to click on."""
+    """Prefix of an alarm's link to its runbook; the URL of your repository makes it clickable."""
     max_5xx_percent: Percent = 5.0
     """The share of requests that end in a server error, at a load balancer or at the edge, beyond which it alarms."""
     max_blocked_percent: Percent = 20.0
-    """The share of requests that the edge's web ACL blocks, beyond which it alarms: an attack, or a rule gone wrong."""
+    """Share of requests that the edge's web ACL blocks, beyond which it alarms: an attack, or a wrong rule."""
     max_origin_blocked_percent: Percent = 5.0
     """The share of requests that a load balancer's web ACL blocks, beyond which it alarms: normally none is."""
     max_p99_seconds: Annotated[float, Field(gt=0, le=60)] = 3.0
@@ -62,4 +62,4 @@ class ObservabilitySettings(SettingsModel):
     certificate_days: Annotated[int, Field(ge=1, le=59)] = 30
     """Days before a certificate's expiry at which it alarms; ACM renews 60 days before."""
     anomaly_deviations: Annotated[float, Field(ge=1, le=10)] = 3.0
-    """How far from the expected value is an anomaly, in standard deviations: less tells more often."""
+    """Width of the anomaly detection band, in standard deviations: a narrower one alarms more often."""

@@ -88,7 +88,7 @@ class Settings(SettingsModel):
     """Everything that distinguishes one environment from another. Nothing else in the project does."""
 
     derived: ClassVar[tuple[str, ...]] = ("edge.host_names", "domain.create_zone", "delivery", "budget")
-    """What is one environment's alone: an environment that extends its file with another suffix has the default."""
+    """Fields that belong to one environment only: one that extends its file with another suffix has the defaults."""
 
     name_prefix: NamePrefix
     """The first part of every name; with it two platforms can share an account."""
@@ -112,7 +112,7 @@ class Settings(SettingsModel):
     alarm_email_addresses: EmailAddresses = ()
     """E-mail addresses subscribed to the alarm topics of all regions; each must confirm its subscription."""
     observability: ObservabilitySettings = ObservabilitySettings()
-    """Alarm thresholds, and who is paged."""
+    """Alarm thresholds, notification and paging."""
     network: NetworkSettings = NetworkSettings()
     """Network settings shared by both regions."""
     encryption: EncryptionSettings = EncryptionSettings()
@@ -138,9 +138,9 @@ class Settings(SettingsModel):
     delivery: DeliverySettings = DeliverySettings()
     """Deployment from CI."""
     account_owner: EnvironmentSuffix | None = None
-    """The suffix of the environment that makes what its account has once ([account], [audit]); none is nobody.
+    """Suffix of the environment that creates the singletons of its account ([account], [audit]); by default no one.
 
-    A suffix, so that an environment that extends the owner's file, as for a pull request, is not an owner too.
+    A suffix, so that an environment that extends the owner's file, as for a pull request, is not an owner, too.
     """
     account: AccountSettings = AccountSettings()
     """Singletons of the account, created where this environment owns it."""
@@ -151,7 +151,7 @@ class Settings(SettingsModel):
 
     @property
     def owns_account(self) -> bool:
-        """Whether this environment makes what its account has once."""
+        """Whether this environment creates the singletons of its account."""
         return self.account_owner == self.environment_suffix
 
     @property
@@ -166,7 +166,7 @@ class Settings(SettingsModel):
 
     @property
     def recovery_services(self) -> dict[str, ServiceSettings]:
-        """The services as they stand by in the recovery region; as in the primary one where both regions serve."""
+        """The services with the tasks of a standby region; those of the primary one where both regions serve."""
         if self.both_regions_serve:
             return self.services
         return {name: one.standing_by(self.recovery.standby_percent) for name, one in self.services.items()}

@@ -12,7 +12,7 @@ from settings.network import PRIVATE_RANGES
 from settings.services import ServiceName
 
 CLAIM_SECONDS = 15  # a try's claim of its payment outlasts its calls by 10, and a function's report needs 5
-LEAST_CONNECTIONS = 2  # the payments service's pool: one of them sends what is to be processed
+LEAST_CONNECTIONS = 2  # of the payments service's pool: one of them publishes the outbox
 WIDEST_ACQUIRER_PREFIX = 24  # a payment acquirer names a few addresses, never a provider's whole range
 
 
@@ -69,7 +69,7 @@ class FunctionSettings(SettingsModel):
 
 
 class AcquirerSettings(SettingsModel):
-    """Who settles payments. The secret PREFIX/SUFFIX/acquirer is for what it knows us by: `{"api_key": "..."}`."""
+    """The acquirer, which settles payments. The secret PREFIX/SUFFIX/acquirer has its API key: `{"api_key": "..."}`."""
 
     url: AcquirerUrl
     """Where it is called, by HTTPS on 443, through NAT."""
@@ -85,7 +85,7 @@ class ProcessingSettings(FunctionSettings):
     acquirer: AcquirerSettings
     """The acquirer's endpoint."""
     reserve_concurrency: bool = True
-    """Whether as many functions are kept free for it, of what the account may run; AWS lets 100 be nobody's."""
+    """Whether the account's concurrency is reserved for it; AWS keeps 100 of the account unreserved."""
     reconcile_minutes: Annotated[int, Field(ge=1, le=60)] = 5
     """Minutes between two reconciliations of unanswered payments."""
     migrate_on_deploy: bool = True

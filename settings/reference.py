@@ -1,7 +1,7 @@
 """Writes docs/settings.md from the models: `python -m settings.reference`.
 
-A field's meaning is the string below it, what it may be comes from its type and rules. Nothing is written twice, and
-tests/unit/settings/test_reference.py fails where the committed file is not what this writes.
+A field's meaning is the string below it; its allowed values come from its type and rules.
+tests/unit/settings/test_reference.py fails where the committed file differs from the output.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _model_of(field: FieldInfo) -> type[SettingsModel] | None:
 
 
 def _table(name: str, field: FieldInfo) -> str:
-    """The name of a field's table; NAME stands for a name that whoever fills in the file chooses."""
+    """The name of a field's table; NAME is a placeholder for a name that the author of a file chooses."""
     return f"{name}.NAME" if get_origin(field.annotation) is dict else name
 
 
@@ -100,7 +100,7 @@ def _table_below(name: str, field: FieldInfo) -> str:
 
 
 def _allowed(schema: dict[str, Any], root: dict[str, Any]) -> str:
-    """What a value may be, in words, from its JSON schema."""
+    """The allowed values in words, from the JSON schema."""
     if reference := schema.get("$ref"):
         return _allowed(root["$defs"][reference.rpartition("/")[2]], root)
     if schema.get("type") == "array":
@@ -154,7 +154,7 @@ def _meaning(field: FieldInfo) -> str:
 
 
 def _sentence(text: str) -> str:
-    """The text on one line, without the ids of requirements, which mean nothing to whoever fills in a file."""
+    """The text on one line, without the ids of requirements, which mean nothing to the author of a settings file."""
     return re.sub(r" \([A-Z]\d[\d.]*(-[A-Z][\d.]+)?\)", "", " ".join(text.split()))
 
 

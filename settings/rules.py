@@ -1,6 +1,6 @@
 """Rules over several fields (W0.4).
 
-Each is asked as far as the fields that it compares are there, even where others are wrong, so that all problems show at
+Each is evaluated if the fields that it compares are valid, even where others are not, so that all problems show at
 once.
 """
 
@@ -28,7 +28,7 @@ MINUTES_PER_DAY = 24 * 60
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """A field whose value does not go with another's, and what would."""
+    """A field whose value conflicts with another's, and the allowed values."""
 
     field: tuple[str, ...]
     value: object
@@ -62,7 +62,7 @@ def _region_networks(values: Mapping[str, Any]) -> Iterator[Problem]:
     try:
         overlap = ipaddress.IPv4Network(primary).overlaps(ipaddress.IPv4Network(recovery))
     except ValueError:
-        return  # the field's own rule says so
+        return  # the field's own rule reports it
     if overlap:
         allowed = f"the networks are peered, so a block that does not overlap primary.cidr ({primary}) is"
         yield Problem(field=("recovery", "cidr"), value=recovery, allowed=allowed)
@@ -166,7 +166,7 @@ def _senders(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _processed_service(values: Mapping[str, Any]) -> Iterator[Problem]:
-    """Payments come from a service that customers reach, with connections for what it accepts and what it sends."""
+    """The service that accepts payments is critical and has connections for requests and for the outbox."""
     if (processing := _processing(values)) is None:
         return
     critical = {name: one for name, one in _services(values).items() if one.critical}

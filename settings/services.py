@@ -27,7 +27,7 @@ ServiceName = Annotated[
 PAYMENTS = "payments"  # the service whose own metrics are watched (services/payments)
 CommandPart = Annotated[str, matching(r"[ -~]{1,200}", "up to 200 plain characters are allowed")]
 
-# What the platform sets itself (modules/services/task.py, modules/database/access.py).
+# Variables that the platform sets itself (modules/services/task.py, modules/database/access.py).
 OWN_VARIABLES = r"AWS_\w*|DATABASE_\w*|ENVIRONMENT_SUFFIX|HTTPS_PORT|QUEUE_URL\w*"
 VariableName = Annotated[
     str,
@@ -133,11 +133,11 @@ class ServiceSettings(SettingsModel):
     architecture: Annotated[Architecture, Field(strict=False)] = Architecture.ARM64
     """CPU architecture of the image."""
     variables: Annotated[dict[VariableName, VariableValue], Field(max_length=50)] = Field(default_factory=dict)
-    """Environment variables of the container, beside the platform's own; never a secret, as anyone reads them."""
+    """Environment variables of the container, in addition to the platform's own; no secrets, as they are readable."""
     sends_to: Annotated[tuple[ServiceName, ...], AfterValidator(each_once), Field(strict=False, max_length=10)] = ()
     """The workers whose queues it may send to; the URL of a worker's queue is in its variable QUEUE_URL_WORKER."""
     reaches_internet: bool = False
-    """Whether its tasks may open connections to the internet, by NAT and on 443 alone: for acquirers, say."""
+    """Whether its tasks may open connections to the internet, by NAT and on 443 only, such as to an acquirer."""
     user: Annotated[int, Field(ge=1, le=65_535)] = 1000
     """User id of the container; never root."""
     min_tasks: Annotated[int, Field(ge=0, le=500)] = 2
@@ -159,9 +159,9 @@ class ServiceSettings(SettingsModel):
     health_check: HealthCheckSettings = HealthCheckSettings()
     """Health check of the target groups."""
     container_check: Annotated[tuple[CommandPart, ...], Field(strict=False, max_length=20)] = ()
-    """A command of the image that says by its exit code whether the container is well, in parts; none asks nothing.
+    """Health check command of the container, as a list; it is healthy while the exit code is 0. None checks nothing.
 
-    Of services/payments it is `["python", "-m", "payments", "healthy"]`. A task that is not well is replaced.
+    For services/payments it is `["python", "-m", "payments", "healthy"]`. An unhealthy task is replaced.
     """
     scheduled_scaling: dict[ScheduleName, ScheduledScalingSettings] = Field(default_factory=dict)
     """Scheduled scaling: other bounds at other times."""
@@ -213,7 +213,7 @@ def _share(tasks: int, percent: int) -> int:
 
 
 class ReleaseSettings(SettingsModel):
-    """How a release of a critical service goes (W2.3)."""
+    """Canary, bake time and rollback of releases of critical services (W2.3)."""
 
     canary_percent: Annotated[int, Field(ge=1, le=99)] = 10
     """Share of requests that the canary gets, in percent."""

@@ -30,7 +30,7 @@ class StorageSettings(SettingsModel):
     log_expiration_days: Days = 365
     """Days that logs are kept in the logs bucket; those in CloudWatch are kept for exactly 30 days."""
     replication_time_control: bool = True
-    """Replication Time Control: made for 99.99 % of objects within 15 minutes, for a price per GB.
+    """Replication Time Control: replicates 99.99 % of objects within 15 minutes, for a price per GB.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-time-control.html
     """

@@ -1,1 +1,1 @@
-"""The stacks: what is deployed together."""
+"""The stacks: units of deployment."""

@@ -101,7 +101,7 @@ class Data:
 
     @property
     def schema_ready(self) -> list[ITerraformDependable] | None:
-        """What those wait for who need the schema; None where no payments are processed."""
+        """Dependency of resources that need the schema; None where no payments are processed."""
         return self.schemas[0].ready if self.schemas else None
 
     def _clusters(self, own: Database | RecoveryDatabase, other: Database | RecoveryDatabase) -> list[RdsCluster]:
@@ -116,7 +116,7 @@ class Data:
         return list(self.standby.instances if self.standby.restored else self.database.instances)
 
     def _prepare(self) -> list[DatabaseSchema]:
-        """In both regions, of which the primary's is called by Terraform where settings say so."""
+        """In both regions; Terraform invokes the primary's where settings say so."""
         if not (processing := self._settings.processing):
             return []
         called = [self.secrets.master_version, *self._writers, *self._primary.connected]

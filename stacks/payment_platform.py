@@ -1,8 +1,8 @@
 """The payment platform of one environment: one stack in two regions and the edge (W0.1).
 
 Read it as a table of contents: which regions there are and how they are connected. One region is in
-stacks/serving_region.py, the edge in stacks/edge.py, the database in stacks/data.py; how a part is made, in modules/;
-what differs between environments, in settings/.
+stacks/serving_region.py, the edge in stacks/edge.py, the database in stacks/data.py; the constructs are in modules/,
+the differences between environments in settings/.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class PaymentPlatform(TerraformStack):
             bucket=state.bucket,
             key=f"{self._settings.name_prefix}/{self._settings.environment_suffix}/terraform.tfstate",
             region=self._settings.primary.name,
-            # No `encrypt`: it would ask for SSE-S3. Without it the bucket's default holds, which is its own KMS key.
+            # No `encrypt`: it would request SSE-S3. Without it the bucket's default applies, which is its own KMS key.
         )
         backend.add_override("use_lockfile", True)  # the construct is older than the option
 
@@ -154,7 +154,7 @@ class PaymentPlatform(TerraformStack):
             replication.alarm_on_failure(self.primary.alarms)
 
     def _zone_id(self) -> str:
-        """The hosted zone of the platform's domain: made here, or one that exists."""
+        """The hosted zone of the platform's domain: created here, or an existing one."""
         domain = self._settings.domain
         if domain.create_zone:
             return Route53Zone(self.primary, "zone", name=domain.name, comment=self._names.of("zone")).zone_id

@@ -1,7 +1,7 @@
 """One region that serves customers: foundation first, then, once there is a database, the workloads on it.
 
-Every construct made here is a child of the region, so both regions are made by the same lines. What connects the two is
-in stacks/payment_platform.py.
+Every construct created here is a child of the region, so both regions come from the same lines. Connections between the
+two are in stacks/payment_platform.py.
 """
 
 from __future__ import annotations
@@ -120,9 +120,9 @@ class ServingRegion(Region):
         )
 
     def connect(self, other: ServingRegion, peering: Peering) -> None:
-        """Make the network ACLs, which admit the peer's addresses, and associate the subnets with complete tables.
+        """Make the network ACLs, which allow the peer's addresses, and associate the subnets with complete tables.
 
-        What runs in the network can start after ``connected``, which Terraform cannot infer.
+        Workloads in the network depend on ``connected``, which Terraform cannot infer.
         """
         acls = NetworkAcls(self, "network-acls", names=self._names, network=self.network, peer=other.network)
         gateways = [self.endpoints.s3, self.endpoints.dynamodb]
@@ -141,7 +141,7 @@ class ServingRegion(Region):
 
         Args:
             database: how services reach the database.
-            schema: what must be done before code that expects the schema runs; None where no payments are processed.
+            schema: dependency of code that expects the schema; None where no payments are processed.
             zone_id: of the hosted zone.
             origin_names: names under which CloudFront calls the load balancers of both regions.
         """
@@ -195,7 +195,7 @@ class ServingRegion(Region):
         )
 
     def create_web_acl(self, origin_verify: OriginVerify) -> None:
-        """Attach a web ACL to the load balancer, which admits only requests with the origin secret."""
+        """Attach a web ACL to the load balancer, which allows only requests with the origin secret."""
         self.firewall = Firewall(
             self,
             "firewall",

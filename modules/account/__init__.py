@@ -1,1 +1,1 @@
-"""What an account has once: CloudTrail, AWS Config, GuardDuty, Security Hub and the alarms on them."""
+"""Singletons of an account that audit it: CloudTrail, AWS Config, GuardDuty, Security Hub and the alarms on them."""

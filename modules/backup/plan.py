@@ -1,11 +1,12 @@
 """Daily and monthly snapshots of the database, and their copies in the recovery region (W3.4).
 
-Creates the plan of AWS Backup, the selection of what it backs up (the cluster, by its ARN), the role that
-backs up and copies, the queue and alarm for jobs that fail, alarms for days without a backup or copy, and the monthly
-restore test. The vaults of both regions are given.
+Creates the AWS Backup plan, its resource selection (the cluster, by its ARN), the role that backs up and copies, the
+queue and alarm for failed jobs, alarms for days without a backup or copy, and the monthly restore test. The vaults of
+both regions are arguments.
 
 The role is the platform's own: AWS's managed policy for backups covers twenty services and every resource of the
-account. What is in it for Aurora is here, for this environment's cluster and vaults; a test holds it against AWS's.
+account. This one has only its statements for Aurora, for this environment's cluster and vaults; a test compares it with
+AWS's.
 """
 
 from __future__ import annotations
@@ -41,17 +42,17 @@ from settings.naming import BACKUP_FAILURES, Names
 
 TAG = "backup"
 PURPOSE = "backups"
-# What a job may end as, other than COMPLETED. https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
+# Final states of a job other than COMPLETED. https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
 FAILED = ["ABORTED", "EXPIRED", "FAILED", "PARTIAL"]
 
 
 def selection_tags(names: Names) -> dict[str, str]:
-    """The tag of what this environment's plan backs up."""
+    """The tag of the resources that this environment's plan backs up."""
     return {TAG: names.of(PURPOSE)}
 
 
 class Backups(Construct):
-    """The plan, and what sees that it works. Stands in the primary region."""
+    """The backup plan and its monitoring. Is in the primary region."""
 
     requirements = ("W3.4",)
 
@@ -69,7 +70,7 @@ class Backups(Construct):
         copies_key: KmsKey,
         topic: AlarmTopic,
     ) -> None:
-        """``copies`` is the recovery region's vault, ``copies_key`` its key; the cluster bears ``selection_tags``."""
+        """``copies`` is the recovery region's vault, ``copies_key`` its key; the cluster has ``selection_tags``."""
         super().__init__(scope, id_)
         self._names = names
         self._settings = settings
@@ -248,7 +249,7 @@ class Backups(Construct):
                 bound=1,
                 below=True,
                 periods=2,
-                missing=Missing.IS_BAD,  # what never runs publishes nothing
+                missing=Missing.IS_BAD,  # a plan that never runs publishes no data
                 pages=Incident.DATA_AT_RISK,
             ),
         )

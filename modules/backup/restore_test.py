@@ -30,7 +30,7 @@ from modules.region import Region
 from settings.naming import DATABASE, RESTORE_FAILURES, Names
 
 PURPOSE = "restore-test"
-# AWS Backup's own beginning of the names of what it restores for a test.
+# AWS Backup's prefix of the names of resources that a restore test restores.
 RESTORED = "awsbackup-restore-test-*"
 SCHEDULE = "cron(30 4 2 * ? *)"  # the day after a monthly backup
 FAILED = ["ABORTED", "FAILED"]
@@ -52,7 +52,7 @@ class RestoreTest(Construct):
         keys: Keys,
         topic: AlarmTopic,
     ) -> None:
-        """``cluster`` names its subnet group, in which restored ones stand, too."""
+        """``cluster`` has the subnet group in which clusters are restored, too."""
         super().__init__(scope, id_)
         self._names = names
         self._place = f"{Region.of(self).name}:{names.account_id}"
@@ -105,7 +105,7 @@ class RestoreTest(Construct):
         return role
 
     def _permissions(self) -> list[Statement]:
-        """What AWS's managed policy for restores has for Aurora; to delete, only what a test restored."""
+        """The Aurora statements of AWS's managed policy for restores; deletion only of what a test restored."""
         restored = f"arn:aws:rds:{self._place}:cluster:{RESTORED}"
         snapshots = f"arn:aws:rds:{self._place}:cluster-snapshot:awsbackup:*"
         keys = [self._keys.database.arn, self._keys.backups.arn]

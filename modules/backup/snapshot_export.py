@@ -69,9 +69,9 @@ class SnapshotExport(Construct):
         keys: Keys,
         topic: AlarmTopic,
     ) -> None:
-        """``keys`` are the region's: the bucket lies under its objects key, topic and logs under its logs key.
+        """``keys`` are the region's: its objects key encrypts the bucket, its logs key topic and logs.
 
-        ``cluster`` must be named by a string: the definition holds its name, and no reference.
+        ``cluster`` must be named by a string: the definition contains its name, and no reference.
         """
         super().__init__(scope, id_)
         self._names = names
@@ -105,9 +105,9 @@ class SnapshotExport(Construct):
         self._alarm_without_exports()
 
     def _export_role(self) -> IamRole:
-        """Who RDS is when it writes to the bucket: the permissions that RDS asks for, in the cluster's own folder.
+        """The role with which RDS writes to the bucket: the permissions that RDS requires, in the cluster's own folder.
 
-        RDS documents no condition that the trust could have; only who may pass the role can have it used.
+        RDS documents no condition for the trust policy; only principals that may pass the role can have it used.
         https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-export-snapshot.Setup.html
         """
         bucket, key = self._bucket.bucket, self._keys.objects
@@ -159,7 +159,7 @@ class SnapshotExport(Construct):
                 level="ALL", include_execution_data=True, log_destination=f"{self.log_group.arn}:*"
             ),
             tracing_configuration=SfnStateMachineTracingConfiguration(enabled=True),
-            depends_on=[policy],  # Step Functions looks whether the role may have logs delivered
+            depends_on=[policy],  # Step Functions checks whether the role may deliver logs
         )
 
     def _machine_role(self) -> IamRole:
@@ -191,14 +191,14 @@ class SnapshotExport(Construct):
             Statement(
                 sid="FollowExports",
                 actions=["rds:DescribeExportTasks"],
-                # Asked for by an export's name, from which nothing says which snapshot AWS compares.
+                # Authorized by an export's name, and not documented which snapshot AWS compares it with.
                 resources=[f"arn:aws:rds:{self._place}:{kind}:*" for kind in ("cluster", "cluster-snapshot")],
             ),
             Statement(
                 sid="ExportAsTheExportRole",
                 actions=["iam:PassRole"],
                 resources=[self.export_role.arn],
-                # The role is assumed by the second; who starts an export is asked for the first.
+                # The second assumes the role; the caller of StartExportTask needs permission for the first.
                 condition=[
                     when("StringEquals", "iam:PassedToService", "rds.amazonaws.com", "export.rds.amazonaws.com")
                 ],
@@ -272,7 +272,8 @@ class SnapshotExport(Construct):
             "detail-type": ["RDS DB Cluster Snapshot Event"],
             "detail": {
                 "EventID": [AUTOMATED_CLUSTER_SNAPSHOT_CREATED],
-                # A longer cluster name may begin like this as well: the state machine looks whose snapshot it is.
+                # A longer cluster name may begin like this as well: the state machine checks which cluster the snapshot
+                # is of.
                 "SourceIdentifier": [{"prefix": f"rds:{self._cluster}-"}],
             },
         }
@@ -340,7 +341,7 @@ class SnapshotExport(Construct):
                 bound=1,
                 below=True,
                 periods=2,
-                missing=Missing.IS_BAD,  # what never runs publishes nothing
+                missing=Missing.IS_BAD,  # a workflow that never runs publishes no data
                 pages=Incident.DATA_AT_RISK,
             ),
         )

@@ -1,11 +1,11 @@
-"""What is done with a new snapshot, in the Amazon States Language: the definition of the export's state machine (W3.2).
+"""Definition of the state machine that exports a new snapshot, in the Amazon States Language (W3.2).
 
-Every state is one call of AWS. An export's name is the snapshot's, so that an event that comes twice finds the export
-that the first one began, and follows that. https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html
+Every state is one AWS call. An export has the snapshot's name, so that an event that is delivered twice finds the
+export that the first one started, and follows it. https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html
 
-The definition holds names that are known before AWS makes anything, and no reference of Terraform: a string with both
-quotes and references becomes invalid HCL, and Terraform has AWS validate the definition while it plans. The one thing
-that has no such name is the ARN of the key: the machine asks for it by the key's alias.
+The definition contains names that are known before a resource exists, and no Terraform reference: a string with both
+quotes and references becomes invalid HCL, and Terraform has AWS validate the definition while it plans. Only the ARN of
+the key is not known in advance: the state machine looks it up by the key's alias.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RETRY_ANY = {"ErrorEquals": ["States.TaskFailed"], "IntervalSeconds": 10, "Backo
 
 @dataclass(frozen=True, kw_only=True)
 class ExportNames:
-    """What the definition names: a cluster, where its exports go and as whom, the key's alias and the alarm topic."""
+    """Names in the definition: the cluster, bucket and role of its exports, the key's alias and the alarm topic."""
 
     cluster: str
     bucket: str
@@ -159,9 +159,9 @@ def _is_it_over() -> State:
 
 
 def _keep_the_record(names: ExportNames) -> State:
-    """Beside the folder of the export: what was exported, from what, when, under which key, and by which execution.
+    """Write a manifest next to the export's folder: snapshot, cluster, time, key and execution.
 
-    It is encrypted as the bucket has it. A second execution for the same snapshot writes the same again.
+    It has the bucket's default encryption. A second execution for the same snapshot writes the same content.
     """
     return _task(
         "s3:putObject",
@@ -194,7 +194,7 @@ def _tell(names: ExportNames) -> State:
 def _task(
     call: str, parameters: State, *, retry: State = RETRY, catch: list[State] | None = None, **fields: Any
 ) -> State:
-    """A call of AWS: what passes is tried again, and what does not is told."""
+    """An AWS call: transient errors are retried, others are notified."""
     otherwise = {"ErrorEquals": ["States.ALL"], "ResultPath": "$.Error", "Next": "Tell"}
     return {
         "Type": "Task",

@@ -1,7 +1,7 @@
 """A vault of AWS Backup, in one region, under its own key (W3.4).
 
-Creates the vault, and where the environment is protected its lock and a policy that refuses the deletion of what is in
-it. Elsewhere what is in it is deleted with it: AWS deletes no vault that holds anything.
+Creates the vault, and in a protected environment its lock and a policy that denies the deletion of recovery points.
+Elsewhere its recovery points are deleted with it: AWS deletes only an empty vault.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class BackupVault(Construct):
     def __init__(
         self, scope: Construct, id_: str, *, names: Names, settings: VaultLockSettings, key: KmsKey, protected: bool
     ) -> None:
-        """``key`` encrypts what is copied here; a backup that Aurora makes here stays under the cluster's key.
+        """``key`` encrypts copies that arrive here; a backup that Aurora makes here stays under the cluster's key.
 
         https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html
         """
@@ -47,7 +47,7 @@ class BackupVault(Construct):
             self._lock(settings)
 
     def _refuse_deletion(self) -> None:
-        """Also to those who administer the account. The policy itself can be taken away, which CloudTrail shows."""
+        """Denies deletion to administrators, too. They can remove the policy itself, which CloudTrail records."""
         refusal = Statement(
             sid="NothingIsDeleted",
             effect="Deny",

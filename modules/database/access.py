@@ -63,7 +63,7 @@ class DatabaseAccess:
 
     @property
     def hosts(self) -> str:
-        """The endpoints that may lead to the writer, as libpq takes them: separated by commas."""
+        """The endpoints of clusters that may have the writer, in libpq's form: separated by commas."""
         return ",".join(cluster.endpoint for cluster in self.clusters)
 
     @property
@@ -72,7 +72,7 @@ class DatabaseAccess:
         return self.own_cluster.endpoint if self.own_cluster else ""
 
     def variables(self, connections: int) -> dict[str, str]:
-        """What a task must know, by the names that services/payments reads; ``connections`` is its pool's size."""
+        """The environment variables of a task, as services/payments reads them; ``connections`` is its pool's size."""
         return {
             "DATABASE_HOST": self.hosts,
             "DATABASE_READER_HOST": (self.own_cluster or self.clusters[0]).reader_endpoint,
@@ -104,7 +104,7 @@ class DatabaseAccess:
 
     @property
     def statements(self) -> list[Statement]:
-        """What a task may do: read the application's secret, and nobody else's."""
+        """The IAM statements of a task: read the application's secret, and no other."""
         return [
             Statement(
                 sid="ReadTheDatabasesLogin",

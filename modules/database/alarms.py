@@ -1,4 +1,4 @@
-"""When somebody must look at the database (W5.2): few alarms, each for what an application would soon feel.
+"""Alarms on an Aurora cluster (W5.2): few, each for a condition that an application would soon notice.
 
 Creates the alarms of a cluster, which publish to the region's topic.
 https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.AuroraMonitoring.Metrics.html
@@ -38,7 +38,7 @@ class DatabaseAlarms(Construct):
     ) -> None:
         """``purpose`` is what the cluster is for; one of a global database has a cluster in the ``other_region``.
 
-        Either cluster of a global database may have the writer. What only a writer has a metric of says nothing about
+        Either cluster of a global database may have the writer. Metrics that only a writer publishes are missing in
         the other one.
         """
         super().__init__(scope, id_)

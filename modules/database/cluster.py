@@ -1,8 +1,8 @@
-"""The database: Aurora PostgreSQL over three zones (W3.1).
+"""Aurora PostgreSQL cluster in three zones (W3.1).
 
 Creates the cluster with its instances, encrypted under the database key, restorable to any second of the last 35 days.
-Who is in no security group that a flow names reaches nothing of it. Its passwords are in modules/database/secrets.py,
-what stands by for it in the recovery region in modules/database/standby.py.
+Only members of security groups that have a flow to it reach it. Its passwords are in modules/database/secrets.py, its
+standby in the recovery region in modules/database/standby.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ MASTER_USERNAME = "administrator"
 # to take the global cluster away from a cluster is to detach it.
 # https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/rds_global_cluster#new-global-cluster-from-existing-db-cluster
 SET_BY_THE_GLOBAL_DATABASE = ["global_cluster_identifier", "replication_source_identifier"]
-# What Aurora takes of a new cluster and not in a change (MonitoringInterval of CreateDBCluster and ModifyDBCluster).
+# Arguments that Aurora accepts at creation and not in a modification (MonitoringInterval of CreateDBCluster and
+# ModifyDBCluster).
 # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBCluster.html
 TAKEN_AT_CREATION_ONLY = ["monitoring_interval", "monitoring_role_arn"]
 
@@ -53,9 +54,9 @@ class Database(Construct):
         protected: bool,
         metrics_log: CloudwatchLogGroup | None = None,
     ) -> None:
-        """A ``protected`` cluster refuses to be destroyed; any other goes with its backups, without a last one.
+        """A ``protected`` cluster refuses to be destroyed; any other is deleted with its backups, without a final one.
 
-        ``metrics_log`` is the account's log group of enhanced monitoring, where this environment makes it.
+        ``metrics_log`` is the account's log group of enhanced monitoring, where this environment creates it.
         """
         super().__init__(scope, id_)
         self.settings = settings
@@ -97,7 +98,7 @@ class Database(Construct):
 def common_arguments(
     names: Names, purpose: str, settings: DatabaseSettings, prerequisites: DatabasePrerequisites, *, protected: bool
 ) -> dict[str, Any]:
-    """What the clusters of both regions have in common, as arguments of RdsCluster."""
+    """Arguments of RdsCluster that the clusters of both regions have in common."""
     capacity = RdsClusterServerlessv2ScalingConfiguration(
         min_capacity=settings.min_serverless_units, max_capacity=settings.max_serverless_units
     )

@@ -1,7 +1,7 @@
-"""The log group of enhanced monitoring (W5.3): one for all databases of an account in a region, under a name of RDS's.
+"""The log group of enhanced monitoring (W5.3): one for all databases of an account in a region, with RDS's fixed name.
 
-Creates it, before RDS would without a key of ours. Who deploys an account that has it already imports it, or says so
-in settings (audit.database_metrics_log).
+Creates it before RDS would create it without a key of ours. In an account that has it already, import it or set
+audit.database_metrics_log to false.
 https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Monitoring.OS.CloudWatchLogs.html
 """
 

@@ -1,6 +1,6 @@
-"""The instances of a cluster, over the zones in turn (W3.1).
+"""Instances of an Aurora cluster, distributed over the zones (W3.1).
 
-None of them is the writer by name: after a failover another one is. The first is preferred, as it was written by first.
+None of them is the writer by name, as a failover changes the writer. The first has the highest promotion priority.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CERTIFICATE_AUTHORITY = "rds-ca-rsa2048-g1"
 
 
 class DatabaseInstances(Construct):
-    """Instances of one class, equal in everything but their zone and whom RDS promotes first."""
+    """Instances of one class, which differ in their zone and promotion priority only."""
 
     requirements = ("W3.1",)
 
@@ -38,7 +38,7 @@ class DatabaseInstances(Construct):
         cluster: RdsCluster,
         prerequisites: DatabasePrerequisites,
     ) -> None:
-        """``purpose`` is what the cluster is for, as in its name; ``count`` may be 0."""
+        """``purpose`` is the cluster's, as in its name; ``count`` may be 0."""
         super().__init__(scope, id_)
         self.instances = [
             RdsClusterInstance(

@@ -1,10 +1,10 @@
 """Parameter groups of Aurora PostgreSQL: TLS only, and a log of connections, changes and slow statements (W3.1).
 
-Creates a parameter group for the cluster and one for its instances. Their names carry the major version that they are
-for: an upgrade makes new ones beside the old.
+Creates a parameter group for the cluster and one for its instances. Their names contain their
+major version: an upgrade creates new ones next to the old.
 
-No parameter is set to its family's default: AWS keeps the source and apply method of such a one as they are, and
-Terraform would want to change them in every plan. What a default does is said below.
+No parameter is set to its family's default: AWS does not change the source and apply method of such a parameter, and
+Terraform would plan to change them for ever. Comments below describe the defaults that matter.
 https://github.com/hashicorp/terraform-provider-aws/issues/23335
 """
 
@@ -23,7 +23,7 @@ from constructs import Construct
 from settings.database import DatabaseSettings
 from settings.naming import Names
 
-# Need a restart, which RDS leaves to whoever wants them. The others hold at once.
+# Need a restart, which RDS does not perform by itself. The others take effect at once.
 # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Reference.ParameterGroups.html
 STATIC = {"shared_preload_libraries"}
 FIRST_MAJOR_WITH_TLS_FORCED = 17
@@ -35,11 +35,11 @@ class DatabaseParameters(Construct):
     requirements = ("W3.1", "W5.5")
 
     def __init__(self, scope: Construct, id_: str, *, names: Names, purpose: str, settings: DatabaseSettings) -> None:
-        """``purpose`` is what the cluster is for, as in its name."""
+        """``purpose`` is the cluster's, as in its name."""
         super().__init__(scope, id_)
         name = names.of(f"{purpose}-{settings.major_version}")
         family = f"aurora-postgresql{settings.major_version}"
-        # Instances hang on their groups: a new group first, then the old can go.
+        # Instances depend on their groups: the new group must exist before the old is deleted.
         lifecycle = TerraformResourceLifecycle(create_before_destroy=True)
         self.cluster_group = RdsClusterParameterGroup(
             self,
@@ -68,7 +68,7 @@ class DatabaseParameters(Construct):
 
 
 def _of_cluster(settings: DatabaseSettings) -> Mapping[str, str]:
-    """Beside TLS 1.2 or newer, and connections by TLS alone from major version 17 on, which are the defaults.
+    """In addition to the defaults: TLS 1.2 or newer, and from major version 17 on connections by TLS only.
 
     https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Security.html
     """
@@ -76,20 +76,20 @@ def _of_cluster(settings: DatabaseSettings) -> Mapping[str, str]:
     return forced | {
         "rds.accepted_password_auth_method": "scram",  # no MD5
         "shared_preload_libraries": "pg_stat_statements,pgaudit",
-        # What an auditor asks for: who changed the structure or the rights (PCI DSS 10.2), beside who came and went.
+        # For an audit: changes of structure and permissions (PCI DSS 10.2), in addition to connections.
         "pgaudit.log": "ddl,role",
         "log_statement": "ddl",
         "log_connections": "1",
         "log_disconnections": "1",
         "log_lock_waits": "1",
         "log_min_duration_statement": str(settings.slow_statement_milliseconds),
-        # A statement is logged as its text stands, without the values that were bound to it: those may be of cards.
+        # A statement is logged without its bound values, which may be card data.
         "log_parameter_max_length": "0",
         "log_parameter_max_length_on_error": "0",
     }
 
 
-# Beside track_io_timing, which is on by default.
+# In addition to track_io_timing, which is on by default.
 OF_INSTANCES = {
     "idle_in_transaction_session_timeout": "60000",  # ms; a forgotten transaction holds locks, and cleaning up
 }

@@ -45,7 +45,7 @@ class DatabasePrerequisites(Construct):
         keys: Keys,
         metrics_log: CloudwatchLogGroup | None,
     ) -> None:
-        """``purpose`` is what the cluster is for, as in its name; ``metrics_log`` exists before its writer."""
+        """``purpose`` is the cluster's, as in its name; ``metrics_log`` exists before its writer."""
         super().__init__(scope, id_)
         self.cluster_name = names.of(purpose)
         self.key = keys.database
@@ -67,7 +67,7 @@ class DatabasePrerequisites(Construct):
             tags={"Name": self.cluster_name},
         )
         self.parameters = DatabaseParameters(self, "parameters", names=names, purpose=purpose, settings=settings)
-        # Made before RDS would make it: without a key, and kept for ever.
+        # Created before RDS would create it without a key and without an expiration.
         self.log_group = CloudwatchLogGroup(
             self,
             "log-group",

@@ -1,7 +1,7 @@
-"""How many readers the database has (W1.3): as many as keep their connections near what settings say.
+"""Auto scaling of Aurora readers (W1.3), by the average connections to a reader.
 
-Creates the scalable target and its policy. The readers that settings always want are Terraform's; those beyond are made
-and removed by Application Auto Scaling, and are equal to them.
+Creates the scalable target and its policy. Terraform manages the minimum of readers; Application Auto Scaling adds and
+removes more of the same kind.
 https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Integrating.AutoScaling.html
 """
 
@@ -18,7 +18,7 @@ from constructs import Construct
 from modules.database.cluster import Database
 from settings.naming import Names
 
-# A reader takes minutes to come up: the next is decided on when the last one has shown what it does.
+# A reader takes minutes to start: the next scaling waits for the effect of the last one.
 SCALE_OUT_SECONDS, SCALE_IN_SECONDS = 300, 900
 
 PredefinedMetric = policy.AppautoscalingPolicyTargetTrackingScalingPolicyConfigurationPredefinedMetricSpecification

@@ -3,7 +3,7 @@
 Creates in a region the function from lambda/rotate_database_secret, in the private tier, with its role, its flows to
 the clusters of both regions and an alarm on its failures; and in the primary region the rotation of both secrets: the
 master's by the single-user strategy, the application's by two users in turn. The first rotation of the application's
-secret begins as soon as it is configured and makes its users; so all that it needs is there before.
+secret begins as soon as it is configured and creates its users; so everything that it needs must exist before.
 
 A rotation changes passwords at the writer, whichever region that is in. Secrets Manager rotates a secret in its own
 region, the primary. The function of the recovery region is for the replicas, once they are promoted because the primary
@@ -83,7 +83,7 @@ class DatabaseRotation(Construct):
             statements=_permissions(access, replica),
             network=network,
             groups=[endpoints.clients],
-            # A rotation that fails leaves the password that works; Secrets Manager tries again, and somebody must look.
+            # A failed rotation leaves the current password valid; Secrets Manager retries it, and the alarm notifies.
             topic=topic,
         )
         access.allow_from(self, "rotation", self.function.group, reason="The rotation changes passwords")
@@ -103,7 +103,7 @@ class DatabaseRotation(Construct):
         settings: DatabaseSettings,
         after: Sequence[ITerraformDependable],
     ) -> None:
-        """Configure the rotation of both secrets, which begins ``after`` these: instances, and what makes users."""
+        """Configure the rotation of both secrets, ``after`` instances and the function that creates users exist."""
         self._rotate(MASTER, secrets.master, secrets.master_version, settings, after)
         self._rotate(APPLICATION, secrets.application, secrets.application_version, settings, after)
 
@@ -124,7 +124,7 @@ class DatabaseRotation(Construct):
                 automatically_after_days=settings.rotation_days, duration=f"{settings.rotation_window_hours}h"
             ),
             # Terraform cannot infer it: a rotation begins when it is configured. The value, the permission to call the
-            # function, what the function may do, its way to the database and the database itself must be there.
+            # function, its permissions, its flow to the database and the database itself must exist.
             depends_on=[
                 version,
                 self._permission,

@@ -1,10 +1,10 @@
-"""The schema of the database, brought up to date by a function (Q1, W7.1).
+"""Schema migration of the database, by a function (Q1, W7.1).
 
 Creates in a region the function from lambda/prepare_database in the private tier, with its role and its flows to the
-clusters of both regions, and, where settings say so, the call that Terraform makes whenever the function's code
-changes: what needs the new schema comes after it. The steps are safe while the versions before serve, and go forward
-only. Why Terraform calls it is ADR 0030. The function of the recovery region is called by nobody, until the primary
-region is lost.
+clusters of both regions, and, where settings say so, its invocation by Terraform whenever the function's code changes:
+resources that need the new schema depend on the invocation. Migrations are safe while the previous versions serve, and
+go forward only. ADR 0030 says why Terraform invokes it. The recovery region's function is not invoked unless the
+primary region is lost.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from modules.policy_documents import Statement, when
 from settings.common import FUNCTIONS_CA_FILE
 from settings.naming import PREPARE_DATABASE, Names
 
-TIMEOUT_SECONDS = 900  # Lambda's most: an index is built beside what runs, and steps wait for locks again and again
+TIMEOUT_SECONDS = 900  # Lambda's maximum: indexes are built concurrently, and migrations retry to get locks
 
 
 class DatabaseSchema(Construct):
-    """The function as ``function``; ``ready`` is what those wait for who need the schema."""
+    """The function as ``function``; resources that need the schema depend on ``ready``."""
 
     requirements = ("Q1", "Q2", "W7.1")
 
@@ -92,7 +92,7 @@ class DatabaseSchema(Construct):
             "call",
             function_name=function.function_name,
             input=json.dumps({"code": function.source_code_hash_input}),  # other code is called again
-            lifecycle_scope="CRUD",  # a change is no replacement; a destruction asks for nothing
+            lifecycle_scope="CRUD",  # a change does not replace it; a destruction does nothing
             depends_on=list(needed),
         )
 

@@ -1,12 +1,12 @@
 """The database's passwords, in Secrets Manager (W3.3, W0.5).
 
 Creates two secrets under the secrets key, replicated to the recovery region under its key there: the master's, and the
-application's. Their first values are made by Secrets Manager and go from there to where they are needed in the same
-run of Terraform: they are in neither plan nor state. From then on the passwords change by themselves
-(modules/database/rotation.py), and Terraform leaves them alone.
+application's. Secrets Manager generates their first values, which Terraform passes to cluster and secret in the same
+run: they are in neither plan nor state. From then on the passwords are rotated (modules/database/rotation.py), and
+Terraform ignores them.
 
-Who may read a secret is said where the reader is: nobody has that by these secrets' own policies. Those only forbid,
-to requests without TLS and to principals of other accounts, whatever an IAM policy may once allow by mistake.
+IAM policies of the readers grant access; the secrets' own resource policies grant none. These only deny requests
+without TLS and principals of other accounts, whatever an IAM policy may allow by mistake.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from settings.naming import Names
 
 APPLICATION_USERNAME = "payments"
 MASTER, APPLICATION = "master", "application"
-# A protected secret can be brought back for this long; any other is gone at once, so that its name is free again.
+# A protected secret can be restored for this long; any other is deleted at once, so that its name is free again.
 RECOVERY_DAYS = 30
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -71,7 +71,7 @@ class DatabaseSecrets(Construct):
             self.application,
             username=APPLICATION_USERNAME,
             password=EphemeralPassword(self, "first-password"),
-            more={"masterarn": self.master.arn},  # who makes the application's users
+            more={"masterarn": self.master.arn},  # the user that creates the application's users
         )
 
     def _secret(self, purpose: str, description: str) -> SecretsmanagerSecret:

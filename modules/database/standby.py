@@ -1,11 +1,11 @@
 """The standby of the database in the recovery region (W3.5).
 
-By settings: `global` creates a global database with a second cluster there, a second behind, with as many instances
-as wanted; `snapshots` creates the prerequisites of a cluster and, once `recovery_snapshot` names a snapshot, the
-cluster restored from it, which is the platform's writer from then on.
+By settings: `global` creates a global database with a secondary cluster there, whose lag is about a second, with a
+configured number of instances; `snapshots` creates the prerequisites of a cluster and, once `recovery_snapshot` names a
+snapshot, the cluster restored from it, which is the platform's writer from then on.
 
-The global database takes in the primary cluster, which is made and kept without it: the mode can be changed at any
-time, and the primary cluster stays as it is.
+The global database is created from the primary cluster, which exists without it: the mode can be changed at any time
+without a change of the primary cluster.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from settings.naming import RECOVERY_DATABASE, Names
 
 
 class GlobalDatabase(Construct):
-    """The global database that an existing cluster becomes the primary of; it stands in the primary's region."""
+    """The global database, created from an existing cluster, its primary, and in the primary's region."""
 
     requirements = ("W3.5",)
 
     def __init__(self, scope: Construct, id_: str, *, names: Names, database: Database, protected: bool) -> None:
         super().__init__(scope, id_)
-        # Engine, version and encryption are the source's: AWS takes none of them beside it (CreateGlobalCluster).
+        # Engine, version and encryption are the source's: AWS accepts none of them with a source (CreateGlobalCluster).
         self.cluster = RdsGlobalCluster(
             self,
             "cluster",
             global_cluster_identifier=names.of("global-database"),
             source_db_cluster_identifier=database.cluster.arn,
-            force_destroy=True,  # lets its members go when it goes; they stay
+            force_destroy=True,  # removes its members from it before its deletion; the clusters remain
             deletion_protection=protected,
             tags={"Name": names.of("global-database")},
             # Terraform cannot infer it: a cluster is taken in once it is available and has a writer.

@@ -1,1 +1,1 @@
-"""Deployment from CI: the OIDC plan and deploy roles, and what they may do."""
+"""Deployment from CI: the OIDC plan and deploy roles, and their permissions."""

@@ -1,4 +1,4 @@
-"""Permissions boundary of the platform's roles: what none of them may do, whatever its policies say (W8.1).
+"""Permissions boundary of the platform's roles: the limit of each, whatever its policies allow (W8.1).
 
 Creates one managed policy, the boundary of every role of the stack except those of delivery. The deploy role writes the
 policies of roles; without a boundary it could give them, and so itself, every permission. A validation of the stack
@@ -30,7 +30,7 @@ class Bound:
     reason: str
 
 
-# A role that calls another service needs a line here; tests/policy/test_permissions_boundary.py names what is missing.
+# A role that calls another service needs a line here; tests/policy/test_permissions_boundary.py names missing ones.
 BOUNDS = (
     Bound(service="backup", actions="Copy* DescribeBackupVault", reason="copies of backups in the other region"),
     Bound(service="cloudfront", actions="*Function", reason="the origin secret's function for viewers"),
@@ -110,7 +110,7 @@ def _statements(names: Names, state_bucket: str) -> list[Statement]:
     state = f"arn:aws:s3:::{state_bucket}"
     delivery = f"arn:aws:iam::{names.account_id}:role/{names.prefix}-{DELIVERY}-*"
     return [
-        Statement(sid="AtMost", actions=allowed, resources=["*"]),  # a boundary grants nothing: policies say on what
+        Statement(sid="AtMost", actions=allowed, resources=["*"]),  # a boundary grants nothing: policies do
         Statement(sid="NeverTheState", effect="Deny", actions=["s3:*"], resources=[state, f"{state}/*"]),
         Statement(sid="NeverWhoDeploys", effect="Deny", actions=["iam:PassRole"], resources=[delivery]),
     ]

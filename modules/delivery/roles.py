@@ -1,6 +1,6 @@
 """OIDC roles by which GitHub Actions plan and deploy an environment, and their permissions boundary (W8.1).
 
-Creates the account's OpenID Connect provider of GitHub where settings say so, and two roles that only workflows of one
+Creates GitHub's OpenID Connect provider in the account where settings say so, and two roles that only workflows of one
 repository can assume. The plan role serves pull requests and the main branch: it reads the state and what the
 configuration looks up, and no secret. The deploy role serves jobs of one protected GitHub environment: its policies are
 those of modules/delivery/permissions/, under a boundary that it cannot change. It creates roles only with the
@@ -29,7 +29,7 @@ from modules.policy_documents import PolicyDocument, Statement, federated, when
 from settings.delivery import DeliverySettings, role_name, subjects
 from settings.naming import DELIVERY, DELIVERY_BOUNDARY
 
-AUDIENCE = "sts.amazonaws.com"  # what aws-actions/configure-aws-credentials asks GitHub for
+AUDIENCE = "sts.amazonaws.com"  # the audience that aws-actions/configure-aws-credentials requests
 SECONDS_PER_MINUTE = 60
 SHORTEST_SESSION_SECONDS = 3600  # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 

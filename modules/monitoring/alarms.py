@@ -1,6 +1,6 @@
 """The definition of an alarm (W5.2): metric, threshold, meaning, and whether it pages.
 
-Each alarm is one `Alarm`, declared beside the resource that it watches, and created by the region's topic
+Each alarm is one `Alarm`, declared with the resource that it watches, and created by the region's topic
 (modules/monitoring/alarm_topic.py). Symptoms of an incident page by one composite alarm of the region
 (modules/monitoring/paging.py); all other alarms inform.
 """

@@ -64,7 +64,7 @@ class Endpoints(Construct):
 
     @property
     def prerequisites(self) -> list[ITerraformDependable]:
-        """What a client needs before its first call of AWS: the endpoints, and both ends of its flows to them."""
+        """Dependencies of a client's first AWS call: the endpoints, and both rules of its flows to them."""
         return [self.s3, self.dynamodb, *self.interfaces.values(), *self.clients.rules]
 
     def _security_group(self, purpose: str, description: str) -> Group:

@@ -13,7 +13,7 @@ from modules.monitoring.metrics import FIVE_MINUTES, Metric, of_payments
 from settings.naming import Names
 from shared import payment_metrics as metrics
 
-# Below this many payments in five minutes a share says nothing: one refused card of five would be 20 %.
+# Below this many payments in five minutes a share is meaningless: one declined card of five would be 20 %.
 FEWEST_ENDED = 20
 
 
@@ -31,7 +31,7 @@ class PaymentAlarms(Construct):
             self._slow(settings.max_processing_p99_seconds),
             self._unsettled(settings.max_unsettled_age_seconds),
             self._contradicted(),
-            # Where nobody pays there is nothing to learn from.
+            # Without payments there is no data for the anomaly detection model.
             *([self._unusual(settings.anomaly_deviations)] if topic.serves else []),
         ):
             topic.watch(self, alarm.name, alarm)

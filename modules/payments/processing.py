@@ -2,7 +2,7 @@
 
 Creates in a region the queue that the payments service sends to, with its dead-letter queue, and two functions in the
 private tier: `process-payment`, invoked with batches of the queue, which reports partial batch failures, and
-`reconcile-payments`, invoked by a schedule, which finds lost answers and sends lost messages again. Both log in to
+`reconcile-payments`, invoked by a schedule, which looks up lost decisions and resends lost messages. Both log in to
 their region's database with the application's secret; the acquirer on 443 is their only egress to the internet.
 
 Both regions are the same. Each queue is consumed in its region; the functions write to the writer wherever it is. The
@@ -112,7 +112,7 @@ class PaymentsProcessing(Construct):
             batch_size=settings.batch_size,
             function_response_types=["ReportBatchItemFailures"],
             scaling_config=LambdaEventSourceMappingScalingConfig(maximum_concurrency=settings.concurrency),
-            depends_on=[function.policy],  # Terraform cannot infer it: Lambda looks whether the role may receive
+            depends_on=[function.policy],  # not inferable: Lambda checks whether the role may receive
         )
 
     def _reconcile(self, database: DatabaseAccess) -> None:
@@ -157,7 +157,7 @@ class PaymentsProcessing(Construct):
             "schedule-target",
             rule=rule.name,
             arn=function.function.arn,
-            # The next run does what this one could not.
+            # The next run does the rest.
             retry_policy=CloudwatchEventTargetRetryPolicy(
                 maximum_retry_attempts=0, maximum_event_age_in_seconds=minutes * MINUTE_SECONDS
             ),

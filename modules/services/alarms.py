@@ -63,7 +63,7 @@ class ServiceAlarms(Construct):
             ),
         )
         if target_groups:
-            # A region that stands by pages by the errors that customers get, should there be any.
+            # A standby region pages for errors that customers get, if any.
             pages = Incident.CUSTOMERS_NOT_SERVED if topic.serves else None
             topic.watch(self, "down", _down(name, target_groups, load_balancer_suffix, missing, pages))
 

@@ -38,7 +38,7 @@ class Cluster(Construct):
         self.session_log_group = CloudwatchLogGroup(
             self, "sessions", name=names.log_group("sessions"), retention_in_days=RETENTION_DAYS, kms_key_id=key.arn
         )
-        # Made before Container Insights would make it: without a key, and kept for a day.
+        # Created before Container Insights would create it without a key and with a retention of one day.
         performance_log_group = CloudwatchLogGroup(
             self,
             "performance",

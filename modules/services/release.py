@@ -66,7 +66,7 @@ class Canary(Construct):
         self.configuration = CodedeployDeploymentConfig(
             self,
             "configuration",
-            # What it says cannot be changed, so that is in its name: another canary is another configuration.
+            # A configuration is immutable, so its values are in its name: another canary is another configuration.
             deployment_config_name=names.of(
                 f"canary-{settings.canary_percent}-percent-{settings.canary_minutes}-minutes"
             ),
@@ -126,7 +126,7 @@ class Release(Construct):
         unanswered: CloudwatchMetricAlarm,
         topic: AlarmTopic,
     ) -> None:
-        """``unanswered`` is the region's alarm on what the load balancer answers itself; it rolls back as well."""
+        """``unanswered`` is the region's alarm on the load balancer's own error responses; it rolls back as well."""
         super().__init__(scope, id_)
         self._names = names
         self._settings = settings
@@ -257,7 +257,7 @@ class Release(Construct):
         return role
 
     def _permissions(self) -> list[Statement]:
-        """What AWS's own AWSCodeDeployRoleForECS allows on everything, for this service alone.
+        """The permissions of AWS's AWSCodeDeployRoleForECS, limited to this service.
 
         https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSCodeDeployRoleForECS.html
         """
@@ -296,7 +296,7 @@ class Release(Construct):
             Statement(
                 sid="LookAtAlarms",
                 actions=["cloudwatch:DescribeAlarms"],
-                resources=[f"arn:aws:cloudwatch:{place}:alarm:*"],  # it polls, and CloudWatch asks for all alarms
+                resources=[f"arn:aws:cloudwatch:{place}:alarm:*"],  # CloudWatch requires it on all alarms
             ),
             Statement(sid="MoveTraffic", actions=["elasticloadbalancing:ModifyListener"], resources=listeners),
             Statement(sid="MoveTrafficByRules", actions=["elasticloadbalancing:ModifyRule"], resources=rules),

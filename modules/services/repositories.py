@@ -44,7 +44,7 @@ class Repositories(Construct):
         self.of = {service: self._repository(service, key, protected) for service in services}
 
     def replicate_to(self, region: str) -> EcrReplicationConfiguration:
-        """Replicate what is pushed here to another region. An account has one such setting for all its repositories."""
+        """Replicate pushed images to another region. An account has one such setting for all its repositories."""
         destination = EcrReplicationConfigurationReplicationConfigurationRuleDestination(
             region=region, registry_id=self._names.account_id
         )

@@ -1,7 +1,7 @@
 """Application Auto Scaling of an ECS service (W1.3): scale-out within a minute, scale-in slower.
 
 Creates the scalable target and, for each scheduled scaling of the settings, an action at its start and one at its end.
-Each ``track`` adds a target-tracking policy; the policy that asks for most tasks wins.
+Each ``track`` adds a target-tracking policy; the policy that requires most tasks wins.
 https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-target-tracking.html
 """
 

@@ -49,8 +49,8 @@ class SmokeTest(Function):
     ) -> None:
         """``services`` are the critical ones, by name.
 
-        ``key`` encrypts the function's log, and ``secrets_key`` what marks requests as the distribution's own, without
-        which the load balancer's firewall would refuse the function's too.
+        ``key`` encrypts the function's log, and ``secrets_key`` the origin secret, without which the load balancer's
+        web ACL would block the function's requests.
         """
         specification = FunctionSpecification(
             purpose=PURPOSE,
@@ -106,7 +106,7 @@ def _permissions(place: str, names: Names, services: Mapping[str, ServiceSetting
 
 
 def _on_the_secret(region: str, names: Names, key: KmsKey) -> list[Statement]:
-    """What the load balancer's firewall asks for. Secrets Manager adds six characters of its own to a name."""
+    """Reading the origin secret, which the web ACL requires. Secrets Manager appends six characters to a name."""
     name = f"arn:aws:secretsmanager:{region}:{names.account_id}:secret:{names.secret(ORIGIN_VERIFY_SECRET)}-??????"
     return [
         Statement(sid="ReadTheOriginSecret", actions=["secretsmanager:GetSecretValue"], resources=[name]),
@@ -120,6 +120,6 @@ def _on_the_secret(region: str, names: Names, key: KmsKey) -> list[Statement]:
 
 
 def _checks(service: ServiceSettings, settings: ReleaseSettings) -> list[dict[str, object]]:
-    """What a service must answer; the first status of its health check's matcher is the one that is expected."""
+    """The expected response of a service: the first status of its health check's matcher."""
     status = int(service.health_check.matcher.partition("-")[0])
     return [{"path": service.health_check.path, "status": status, "attempts": settings.smoke_test_attempts}]

@@ -37,10 +37,10 @@ from settings.services import ServiceSettings
 # Scratch space of the container's user. Fargate mounts a volume as root's, unless the image declares the same path as a
 # VOLUME, whose permissions it then has. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html
 SCRATCH = {"tmp": "/tmp"}  # noqa: S108
-# What the agent of ECS Exec, which runs as root, writes on a read-only root file system.
+# Paths that the ECS Exec agent, which runs as root, writes on a read-only root file system.
 EXEC_AGENT = {"ssm-state": "/var/lib/amazon", "ssm-logs": "/var/log/amazon"}
 WRITABLE = SCRATCH | EXEC_AGENT
-# The longest that Fargate takes, and what Spot gives between its warning and the end.
+# Fargate's maximum, and the time between a Spot interruption notice and the stop.
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
 STOP_TIMEOUT_SECONDS = 120
 
@@ -129,7 +129,7 @@ class Task(Construct):
 
     @property
     def prerequisites(self) -> list[ITerraformDependable]:
-        """What a service of this task needs before its tasks start: the roles' policies and the group's rules."""
+        """Dependencies of a service of this task: the roles' policies and the group's rules."""
         return [*self.policies, *self.group.rules]
 
     def grant(self, purpose: str, statements: Sequence[Statement]) -> None:

@@ -1,6 +1,6 @@
 """Worker: an ECS service on Fargate Spot that consumes a queue (W1.3, W1.4).
 
-Creates the ECS service and its scaling. Before a Spot interruption a task has two minutes to finish what it does; the
+Creates the ECS service and its scaling. Before a Spot interruption a task has two minutes to finish its work; the
 base that settings name runs on demand. The deployment circuit breaker rolls back a deployment whose tasks do not start.
 Scaling keeps the visible messages per running task near the target of the settings.
 """
@@ -76,7 +76,7 @@ class WorkerService(Construct):
             enable_execute_command=True,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
-            # What scaling has decided is not for Terraform to undo.
+            # Terraform must not revert auto scaling.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["desired_count"]),
             depends_on=[cluster.capacity_providers, *task.prerequisites, *after],
         )
@@ -100,7 +100,7 @@ class WorkerService(Construct):
 
 
 def _messages_per_task(settings: ServiceSettings) -> str:
-    """Of a service that may have no task, one is counted at least: a message wakes it."""
+    """A service that may have no task counts as one at least, so that a message scales it out."""
     return "waiting / running" if settings.min_tasks else "waiting / IF(running < 1, 1, running)"
 
 

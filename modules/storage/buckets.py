@@ -1,8 +1,8 @@
 """Buckets for static assets, backups and logs (W4.3, W4.4).
 
 Creates the three buckets of one region, each versioned, owner-enforced, closed to the public and to plain HTTP,
-encrypted, and aged by lifecycle rules. Static assets and backups are encrypted under the region's objects key and
-accept no other; who reads and writes them is logged to the logs bucket.
+encrypted, and with lifecycle rules. Static assets and backups are encrypted under the region's objects key and accept
+no other; access to them is logged to the logs bucket.
 
 The logs bucket is the one stated exception to customer-managed keys: the log delivery of S3 and of load balancers
 accepts SSE-S3 only. https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html and
@@ -54,13 +54,13 @@ from settings.storage import StorageSettings
 OLDEST_TLS_VERSION = "1.2"
 ACCESS_LOGS = "s3-access"
 LOAD_BALANCER_LOGS = "load-balancer"
-# What the buckets are for whose access is logged; that of the audit trail stands in one region (audit_bucket.py).
+# Purposes of the buckets with access logs; the audit bucket is in one region only (audit_bucket.py).
 LOGGED = ("static-assets", "backups", "audit")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BucketSpecification:
-    """What one bucket is for and how its objects age, in days; ``None`` is never."""
+    """Purpose of a bucket and lifecycle of its objects, in days; ``None`` is never."""
 
     purpose: str
     settings: StorageSettings
@@ -89,16 +89,16 @@ class Bucket(Construct):
         key: KmsKey | None,
         statements: Sequence[Statement] = (),
     ) -> None:
-        """Arguments beside the specification.
+        """Create the bucket.
 
         Args:
-            scope: stands under the bucket's region.
+            scope: a construct below the bucket's region.
             id_: unique within the scope.
-            names: makes the bucket's name.
-            specification: what the bucket is for.
-            key: encrypts the objects; none is SSE-S3.
-            statements: added to the bucket's policy. Their resources come from ``Bucket.arn_of``: the name is known
-                before the bucket is.
+            names: of the environment.
+            specification: of the bucket.
+            key: encrypts the objects; None is SSE-S3.
+            statements: added to the bucket policy. Their resources come from ``Bucket.arn_of``: the name is known
+                before the bucket exists.
         """
         super().__init__(scope, id_)
         self.purpose = specification.purpose
@@ -142,10 +142,10 @@ class Bucket(Construct):
         return f"arn:aws:s3:::{names.bucket(purpose, region)}"
 
     def let_cloudfront_read(self, distribution: CloudfrontDistribution) -> None:
-        """Let one distribution read the objects, and find out that one does not exist.
+        """Grant one distribution read access to objects, and a 404 for missing ones.
 
-        Without ListBucket a missing object is a 403, which nobody could tell from a refusal. Nothing is listed by it:
-        a distribution's paths are keys.
+        Without ListBucket a missing object is a 403, which looks like a denied one. A distribution cannot list with
+        it, as it requests objects by key.
         https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html
         """
         readers = [service("cloudfront.amazonaws.com")]
@@ -170,7 +170,7 @@ class Bucket(Construct):
         self._policy_document.put_statement(self._statements)
 
     def log_access_to(self, logs: Bucket) -> None:
-        """Write who reads and writes this bucket's objects into another bucket of the region."""
+        """Log access to this bucket's objects into another bucket of the region."""
         S3BucketLoggingA(
             self,
             "logging",
@@ -178,7 +178,7 @@ class Bucket(Construct):
             target_bucket=logs.bucket.id,
             # With the region, as the replica of the logs bucket gets both regions' logs.
             target_prefix=f"{ACCESS_LOGS}/{Region.of(self).name}/{self.purpose}/",
-            depends_on=[logs.policy],  # Terraform cannot infer it: S3 looks whether its log delivery may write there
+            depends_on=[logs.policy],  # not inferable: S3 checks whether its log delivery may write there
         )
 
     def _encrypt(self) -> None:
@@ -227,9 +227,9 @@ class Bucket(Construct):
         return refusals
 
     def _refuse_uploads_that_name(self, sid: str, header: str, allowed: str) -> Statement:
-        """Refuse uploads whose header names something else; one without the header gets the bucket's default.
+        """Deny uploads whose header names another encryption; one without the header gets the bucket's default.
 
-        That the header is there must be asked too: a negated comparison is true where there is nothing to compare.
+        The presence of the header is a condition, too: a negated comparison is true where the key is missing.
         https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
         """
         is_named = ("Null", header, "false")

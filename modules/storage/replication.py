@@ -1,10 +1,10 @@
 """Replication of a bucket to the other region (W4.5).
 
-Creates the role that S3 replicates with, the replication rule, and two alarms: one on lag and one on failures. Objects
-are encrypted anew under the destination's key.
+Creates the role that S3 replicates with, the replication rule, and two alarms: one on lag and one on failures. Replicas
+are encrypted under the destination's key.
 
 The metrics of a rule are split: lag is published in the destination's region, failures in the source's, and an alarm
-must stand where its metric is. https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html
+must be in the region of its metric. https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SUSTAINED_LAG_MINUTES = 5  # a single late object is no incident
 
 
 class Replication(Construct):
-    """Everything that keeps ``destination`` a replica of ``source``. Stands in the source's region."""
+    """Replication from ``source`` to ``destination``, and its alarms. Is in the source's region."""
 
     requirements = ("W4.5", "W5.2")
 

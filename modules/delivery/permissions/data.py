@@ -32,7 +32,7 @@ DATA: tuple[Grant, ...] = (
         },
     ),
     Grant(
-        sid="SeeDatabases",  # a list without a name is asked for on all of a kind
+        sid="SeeDatabases",  # a list without a name needs the permission on all resources of the type
         service="rds",
         on=(
             *(f"arn:aws:rds:*:{{account}}:{kind}:*" for kind in ("cluster", "cluster-pg", "db", "pg", "subgrp")),

@@ -85,7 +85,7 @@ EDGE: tuple[Grant, ...] = (
         conditions=OWN,
     ),
     Grant(
-        sid="Names",  # zones, health checks and changes are known by ids; a zone may be one that others made
+        sid="Names",  # zones, health checks and changes have generated ids; the zone may exist already
         service="route53",
         on=(
             "arn:aws:route53:::change/*",

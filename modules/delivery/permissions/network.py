@@ -25,7 +25,7 @@ NETWORK: tuple[Grant, ...] = (
         rehearsed="DescribeVpcAttribute GetManagedPrefixListEntries",
     ),
     Grant(
-        # They join things that exist to things that do not yet, or close AWS's own defaults: AWS asks for the action
+        # They attach existing resources to new ones, or close AWS's own defaults: AWS requires the action
         # on all of them, and a condition on tags would refuse those that have none. The boundary keeps them to the
         # environment's regions.
         sid="MakeNetworks",

@@ -45,7 +45,7 @@ OPERATIONS: tuple[Grant, ...] = (
             "arn:aws:logs:*:{account}:log-group:/{path}*",
             "arn:aws:logs:*:{account}:log-group:/aws/ecs/containerinsights/{own}/*",
             "arn:aws:logs:*:{account}:log-group:/aws/rds/cluster/{own}/*",
-            "arn:aws:logs:*:{account}:log-group:RDSOSMetrics",  # AWS's name for what is measured within instances
+            "arn:aws:logs:*:{account}:log-group:RDSOSMetrics",  # RDS's log group of enhanced monitoring
             "arn:aws:logs:*:{account}:log-group:/aws/vendedlogs/*/{path}*",
             "arn:aws:logs:*:{account}:log-group:aws-waf-logs-{path}*",
         ),
@@ -95,7 +95,7 @@ OPERATIONS: tuple[Grant, ...] = (
         rehearsed="DeleteDashboards GetDashboard PutDashboard",
     ),
     Grant(
-        sid="ScalingAlarms",  # Application Auto Scaling keeps them, on behalf of who sets a target
+        sid="ScalingAlarms",  # Application Auto Scaling manages them, on behalf of the caller that sets a target
         service="cloudwatch",
         on=(
             "arn:aws:cloudwatch:*:{account}:alarm:TargetTracking-cluster:{own}*",
@@ -104,7 +104,7 @@ OPERATIONS: tuple[Grant, ...] = (
         unrehearsed={IMPLIED_BY_ANOTHER_CALL: "DeleteAlarms PutMetricAlarm"},
     ),
     Grant(
-        sid="SeeAlarms",  # AWS asks for the action on all alarms, whichever are named
+        sid="SeeAlarms",  # AWS requires the action on all alarms, whichever are named
         service="cloudwatch",
         on=("arn:aws:cloudwatch:*:{account}:alarm:*",),
         rehearsed="DescribeAlarms",

@@ -39,7 +39,7 @@ PLAN: tuple[Grant, ...] = (
     ),
     Grant(sid="FindZone", service="route53", unrehearsed={OTHER_SETTINGS: "ListHostedZones"}),
     Grant(
-        sid="LookUpZone",  # a zone that others made: AWS knows it by its id
+        sid="LookUpZone",  # a zone that exists already: its ARN has a generated id
         service="route53",
         on=("arn:aws:route53:::hostedzone/*",),
         unrehearsed={OTHER_SETTINGS: "GetHostedZone ListTagsForResource"},

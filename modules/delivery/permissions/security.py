@@ -37,7 +37,7 @@ LINKED = (
     "restore-testing.backup.amazonaws.com",
     "wafv2.amazonaws.com",
 )
-# Through which services a deployment uses the platform's keys: they encrypt on behalf of whoever makes the thing.
+# The services through which a deployment uses the platform's keys: they encrypt on behalf of the creating principal.
 THROUGH = ("backup", "ecr", "rds", "s3", "secretsmanager")
 
 SECURITY: tuple[Grant, ...] = (

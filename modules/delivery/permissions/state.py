@@ -8,7 +8,7 @@ STATE: tuple[Grant, ...] = (
     Grant(
         sid="KeepState",
         service="s3",
-        on=("{state}/{state_key}*",),  # and the lock beside it
+        on=("{state}/{state_key}*",),  # and the lock object next to it
         rehearsed="DeleteObject GetObject PutObject",
     ),
     Grant(sid="FindState", service="s3", on=("{state}",), rehearsed="ListBucket"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from modules.delivery.permissions.grants import AUDIT_MADE, AUDIT_READ, BUDGET, Grant
 
-# Services whose settings only an administrator changes: the boundary of the deploy role lets them be read.
+# Services whose settings only an administrator changes: the boundary of the deploy role allows reading them.
 WATCHERS = ("access-analyzer", "cloudtrail", "config", "guardduty", "securityhub")
 READING = ("Describe", "Get", "List")
 
@@ -68,6 +68,6 @@ WATCH: tuple[Grant, ...] = (
         unrehearsed={BUDGET: "ListTagsForResource ModifyBudget TagResource UntagResource ViewBudget"},
     ),
 )
-# Services whose settings only an administrator changes: the boundary lets them be looked at.
+# Services whose settings only an administrator changes: the boundary allows reading them.
 WATCHERS = ("access-analyzer", "cloudtrail", "config", "guardduty", "securityhub")
 READING = ("Describe", "Get", "List")
