@@ -1,0 +1,130 @@
+"""Commands that deploy and destroy the payment platform, locally and on AWS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from operations.cli.parameters import Environment, settings_of
+from operations.deployment.synthesized import absolute
+from operations.outcome import console
+
+application = typer.Typer()
+
+
+@application.command("deploy-local")
+def deploy_local(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port of the local AWS on 127.0.0.1.")] = 5566,
+) -> None:
+    """Deploy everything to a local AWS, prove that a second plan is empty, and leave it running."""
+    from operations.deployment.local import LocalDeployment
+
+    LocalDeployment(console()).deploy(port)
+
+
+@application.command("destroy-local")
+def destroy_local(
+    abandon: Annotated[
+        bool,
+        typer.Option("--abandon", help="Stop the local AWS without destroying first; its state is in memory only."),
+    ] = False,
+) -> None:
+    """Destroy everything that deploy-local created, show that nothing is left, and stop the local AWS."""
+    from operations.deployment.local import LocalDeployment
+
+    deployment = LocalDeployment(console())
+    deployment.abandon() if abandon else deployment.destroy()
+
+
+@application.command()
+def bootstrap(environment: Environment) -> None:
+    """Create the state bucket and its key, or verify and correct them. Never weakens an existing one."""
+    from operations.state.bootstrap import run
+
+    run(settings_of(environment), console())
+
+
+@application.command()
+def diff(environment: Environment) -> None:
+    """Show the plan of a deployment."""
+    from operations.deployment.deploy import Deployment
+
+    Deployment(absolute(environment), settings_of(environment), console()).diff()
+
+
+@application.command()
+def review(
+    plan: Annotated[
+        str | None,
+        typer.Argument(help="Output of terraform show -json: a file, - for standard input. Without it, plan now."),
+    ] = None,
+    *,
+    environment: Annotated[str, typer.Option(help="The environment to plan where no PLAN is given.")] = "local",
+    most_characters: Annotated[
+        int, typer.Option(min=1000, help="Maximum length of the page: details are cut from its end.")
+    ] = 60_000,
+    refuse_loss: Annotated[
+        bool, typer.Option("--refuse-loss", help="Exit code 3 if a resource with data would be destroyed.")
+    ] = False,
+    from_state: Annotated[
+        bool, typer.Option("--from-state", help="Plan from the state only: no lock, no refresh from AWS.")
+    ] = False,
+    write: Annotated[Path | None, typer.Option(help="File for the complete page, for deploy --reviewed.")] = None,
+) -> None:
+    """Show a plan to a reviewer, as Markdown: data loss first, then access and network."""
+    from operations.review.command import Request, run
+
+    request = Request(
+        plan=plan,
+        environment=environment,
+        most_characters=most_characters,
+        refuse_loss=refuse_loss,
+        from_state=from_state,
+        write=write,
+    )
+    raise typer.Exit(run(request, console()))
+
+
+@application.command()
+def deploy(
+    environment: Environment,
+    approve: Annotated[bool, typer.Option("--approve", help="Do not ask before changing anything.")] = False,
+    reviewed: Annotated[
+        Path | None,
+        typer.Option(help="An approved page of review --write: apply exactly that plan or nothing."),
+    ] = None,
+) -> None:
+    """Deploy an environment to AWS."""
+    from operations.deployment.deploy import Deployment
+    from operations.review.apply import apply
+
+    deployment = Deployment(absolute(environment), settings_of(environment), console())
+    apply(deployment, environment, reviewed) if reviewed else deployment.deploy(approve=approve)
+
+
+@application.command()
+def delivery(environment: Environment) -> None:
+    """Show the roles by which GitHub plans and deploys an environment, as name=value lines for a workflow."""
+    from operations.deployment.delivery import lines
+
+    found = list(lines(settings_of(environment)))
+    for line in found:
+        typer.echo(line)
+    if not found:
+        typer.echo(f"{environment}: nobody, as delivery.repository is not set", err=True)
+
+
+@application.command()
+def destroy(
+    environment: Environment,
+    approve: Annotated[bool, typer.Option("--approve", help="Do not ask before destroying anything.")] = False,
+) -> None:
+    """Destroy an environment on AWS, unless it is protected by its settings or as it is deployed."""
+    from operations.deployment.deploy import Deployment
+    from operations.review.page import losses
+    from operations.review.plan import read
+
+    deployment = Deployment(absolute(environment), settings_of(environment), console())
+    deployment.destroy(approve=approve, summarize=lambda plan: losses(read(plan, environment)))

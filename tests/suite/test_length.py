@@ -1,0 +1,29 @@
+"""Length of the Python files: at most 400 lines, so that a file is read as one thing."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MOST_LINES = 400
+LONGER = {
+    "emulator/moto/rds.py": "to be split by resource: clusters, instances, global clusters",
+    "tests/lifecycle/test_lifecycle.py": "to be split by phase of the life of an environment",
+}
+
+
+def test_no_python_file_is_longer_than_the_limit() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    lengths = {
+        name: len((ROOT / name).read_text(encoding="utf-8").splitlines()) for name in listed if (ROOT / name).exists()
+    }
+    assert len(lengths) > 500  # else the list is not that of the repository
+    longer = {name: length for name, length in lengths.items() if length > MOST_LINES and name not in LONGER}
+    assert not longer, f"longer than {MOST_LINES} lines; split by noun, or name a table of data in LONGER: {longer}"
