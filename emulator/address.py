@@ -15,12 +15,12 @@ STATE_FILE = "server.json"
 """In the server's directory: its process id and URL. Locked for as long as the server lives."""
 
 ADMINISTRATOR_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
-"""The access key id of the account's administrator, who is allowed everything: one that AWS's documentation uses."""
+"""Access key id of the account's administrator, who is allowed everything: an example of AWS's documentation."""
 
 
 def identity(url: str, seconds: float = 5.0) -> dict[str, object] | None:
     """Process id and directory of the local AWS that answers at ``url``; None when something else or nothing does."""
-    # http.client uses no proxy, whatever the environment says.
+    # http.client ignores proxies of the environment.
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=seconds)
     try:
         connection.request("GET", "/_local-aws")
@@ -35,12 +35,12 @@ def identity(url: str, seconds: float = 5.0) -> dict[str, object] | None:
 def environment(url: str, region: str = "us-east-2") -> dict[str, str]:
     """Variables that point AWS clients and Terraform at the local AWS at ``url``.
 
-    They are to be laid over an environment without other ``AWS_`` variables;
+    To be added to an environment without other ``AWS_`` variables;
     :func:`emulator.process.complete_environment` does both.
 
     Args:
         url: of the local AWS, e.g. ``http://127.0.0.1:5566``.
-        region: where a client that names no region goes.
+        region: the default region of clients.
     """
     return {
         "AWS_ENDPOINT_URL": url,
@@ -49,7 +49,7 @@ def environment(url: str, region: str = "us-east-2") -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "local-aws",
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
-        # No profile, region or endpoint from the files of the person who runs this.
+        # No profile, region or endpoint from the user's AWS configuration files.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",

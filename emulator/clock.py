@@ -1,4 +1,4 @@
-"""The clock of what AWS does over minutes: releases. It can run faster than time, and be changed while it runs."""
+"""Clock of AWS processes that take minutes, such as releases. Its speed can be changed while it runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Clock:
         self.seconds_per_minute = DEFAULT_SECONDS_PER_MINUTE
 
     def set(self, seconds_per_minute: float) -> None:
-        """Change the speed, also for those who wait.
+        """Change the speed, also of waits in progress.
 
         Raises:
             ValueError: it is not above 0.

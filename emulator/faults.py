@@ -1,4 +1,4 @@
-"""Faults that are asked for: calls of an operation that fail as AWS's do when it is busy."""
+"""Injected faults: calls of an operation that fail as they do when AWS throttles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Faults:
         self._lock = threading.Lock()
 
     def ask(self, operation: str, code: str, times: int) -> None:
-        """Let the next ``times`` calls of ``operation`` fail with ``code``, and no more: 0 ends what was asked."""
+        """Make exactly the next ``times`` calls of ``operation`` fail with ``code``; 0 removes the fault."""
         with self._lock:
             self._codes[operation] = deque([code] * times)
 

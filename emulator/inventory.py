@@ -1,7 +1,7 @@
-"""What still exists in the local AWS: the proof that a destroy left nothing.
+"""Remaining resources in the local AWS: the proof that a destruction left nothing.
 
-Excluded is what AWS itself puts into every account: the default VPC of each region with its parts, and roles and keys
-of AWS. A key or secret that is scheduled for deletion counts as gone: AWS deletes it later, and never at once.
+Resources that AWS creates in every account are excluded: the default VPC of each region with its parts, and roles and
+keys of AWS. A key or secret that is scheduled for deletion counts as deleted: AWS never deletes it at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REGIONS = ("us-east-2", "us-west-2", "us-east-1")
 
 @dataclass(frozen=True, order=True)
 class Leftover:
-    """A thing that still exists: its region ("global" for what has none), its kind and its id, name or ARN."""
+    """A remaining resource: its region ("global" if none), its type and its id, name or ARN."""
 
     region: str
     kind: str
@@ -35,13 +35,13 @@ class Leftover:
 def leftovers(
     url: str, *, state_bucket: str | None = None, except_for: Collection[str] = (), regions: Iterable[str] = REGIONS
 ) -> list[Leftover]:
-    """Everything that still exists in the local AWS at ``url``, sorted.
+    """All remaining resources in the local AWS at ``url``, sorted.
 
     Args:
         url: of the local AWS.
         state_bucket: may remain, with the key that encrypts it and the aliases of that key.
-        except_for: ids, names or ARNs of other things that may remain.
-        regions: where to look.
+        except_for: ids, names or ARNs of other resources that may remain.
+        regions: to search.
     """
     found = [leftover for region in regions for leftover in _find(region, REGIONAL, _clients(url, region))]
     found += _find("global", GLOBAL, _clients(url, GLOBAL_REGION))
@@ -86,7 +86,7 @@ def _session() -> botocore.session.Session:
 
 def _clients(url: str, region: str) -> Clients:
     session = _session()
-    # No proxy of the person who runs this, but the local AWS itself: the host of S3 Control begins with the account,
+    # The local AWS itself is the proxy, not the user's: the host of S3 Control begins with the account,
     # which no resolver knows. No retries: a local AWS that fails once fails again.
     config = Config(proxies={"http": url}, retries={"total_max_attempts": 1})
     return functools.cache(lambda service: session.create_client(service, region, endpoint_url=url, config=config))

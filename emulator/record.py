@@ -22,11 +22,11 @@ REFUSALS_FILE = "refusals.jsonl"
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request and what became of it.
+    """One request and its response.
 
     ``time`` is UTC in ISO 8601. ``service`` is the name of the service's model ("elbv2"), ``operation`` the model's
     operation, ``action`` the IAM action of that name ("elasticloadbalancing:CreateRule"); both are empty when no
-    operation of AWS matches. ``resource`` maps a parameter to the name, id or ARN it held. ``caller`` is the access key
+    operation of AWS matches. ``resource`` maps a parameter to its name, id or ARN. ``caller`` is the access key
     id, ``assumed_role`` the role's session ARN when the key belongs to one. ``attempt`` counts from 1: an SDK's retry
     says 2. ``status`` is the HTTP status, ``error`` the error's code or empty, ``seconds`` the time to answer.
     """
@@ -48,10 +48,10 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedViolation:
-    """One way in which a request broke the model of its service.
+    """One violation of a service's model by a request.
 
     ``member`` is the path of the parameter as the model names it (``Tags[0].Key``), ``constraint`` one of
-    :class:`emulator.contract.Constraint`, ``message`` says what was sent and what is allowed (values of members that
+    :class:`emulator.contract.Constraint`, ``message`` has the value and the allowed ones (values of members that
     the model marks as sensitive are left out).
     """
 
@@ -69,7 +69,7 @@ class RecordedRefusal:
     """A request that no policy allowed, or that one denied.
 
     ``principal`` is the ARN of the caller or the name of a service, ``refused_by`` the kind of policy, ``message`` the
-    refusal in AWS's words, ``missing`` what would have to be allowed, with the condition keys that were sent.
+    refusal in AWS's words, ``missing`` the missing permission, with the condition keys of the request.
     """
 
     time: str
@@ -108,7 +108,7 @@ class Recorder:
         line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n"
         with self._lock:
             file.write(line)
-            # Line by line: whoever reads the file while the server runs sees every call that was answered.
+            # Line by line: a reader of the file sees every completed call while the server runs.
             file.flush()
 
 

@@ -1,6 +1,7 @@
-"""Regions that are lost, when a test says so: their APIs and their load balancers do not answer.
+"""Lost regions, set by a test: their APIs and load balancers do not answer.
 
-What is in a lost region stays as it is, and is there again when the region is. Set by PUT to ``/_local-aws/regions``.
+Resources of a lost region stay unchanged, and are available again when the region is restored. Set by PUT to
+``/_local-aws/regions``.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ import os
 import threading
 
 SECONDS_OF_SILENCE = 60.0
-"""How long a request to a silent region is held at most: SDKs have given up by then."""
+"""Maximum delay of a request to a silent region, in seconds: SDKs have timed out by then."""
 
 
 class Regions:
-    """Which regions are lost, and whether their APIs say so by an error or say nothing at all."""
+    """The lost regions, and whether their APIs answer with an error or not at all."""
 
     def __init__(self) -> None:
         self._lost: dict[str, bool] = {}

@@ -42,7 +42,7 @@ class RequestHandler(MotoRequestHandler):  # type: ignore[misc]
         self.wfile.flush()
 
     def handle_expect_100(self) -> bool:
-        """Ask for the body at once: a client that waits for it (S3 uploads) must not wait for the buffer to fill."""
+        """Request the body at once: a client that waits for that (S3 uploads) must not wait for the buffer to fill."""
         super().handle_expect_100()
         self.wfile.flush()
         return True
@@ -57,6 +57,6 @@ class RequestHandler(MotoRequestHandler):  # type: ignore[misc]
 
 
 def _length(headers: list[tuple[str, str]], body: bytes, method: str) -> str:
-    """The length of the body; to a HEAD, what the application says it would be."""
+    """The length of the body; of a response to HEAD, the length that the application declares."""
     said = next((value for name, value in headers if name.lower() == "content-length"), None)
     return said if method == "HEAD" and said is not None else str(len(body))

@@ -1,4 +1,4 @@
-"""Whose turn it is: moto's state is plain dictionaries, changed without locks (see docs/local-aws.md)."""
+"""Lock on moto's state: plain dictionaries, changed without locks of their own (see docs/local-aws.md)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _holder: int | None = None
 
 @contextlib.contextmanager
 def turn() -> Iterator[None]:
-    """Nobody else reads or changes moto's state meanwhile. Within a turn, a second one is the same."""
+    """Hold the lock on moto's state. It is reentrant."""
     global _holder  # noqa: PLW0603 (only its holder sets it)
     me = threading.get_ident()
     if _holder == me:
@@ -28,7 +28,7 @@ def turn() -> Iterator[None]:
 
 @contextlib.contextmanager
 def let_others() -> Iterator[None]:
-    """Within a turn: others have theirs meanwhile, because what follows waits for what they do."""
+    """Release the lock within a turn, because the body waits for other requests."""
     global _holder  # noqa: PLW0603
     me = threading.get_ident()
     if _holder != me:

@@ -1,10 +1,10 @@
-"""The contract: every request is held against AWS's own published model of its service.
+"""The contract: validation of every request against AWS's published model of its service.
 
-models    which operation of which service a request is for
-wire      how each protocol writes the shapes of a model
-check     the shapes: unknown and missing members, types, enums, patterns, lengths, ranges
-patterns  the regular expressions of the models
-errors    the refusal, as the service itself would write it
+models    finds the service and operation of a request
+wire      reads the shapes of a model from each protocol
+check     validates shapes: unknown and missing members, types, enums, patterns, lengths, ranges
+patterns  regular expressions of the models
+errors    error responses in the service's own format
 """
 
 from emulator.contract.check import Check, Constraint, Violation

@@ -27,7 +27,7 @@ from emulator.contract.wire import (
 
 
 class Constraint(StrEnum):
-    """What a request can break."""
+    """Kinds of constraints of a model."""
 
     UNKNOWN_OPERATION = "unknown operation"
     UNKNOWN_MEMBER = "unknown member"
@@ -44,7 +44,7 @@ class Constraint(StrEnum):
 
 @dataclass(frozen=True)
 class Violation:
-    """One way in which a request breaks the model.
+    """One violation of the model by a request.
 
     ``member`` is the path as the model names it (``Tags[0].Key``, empty for the request as a whole); ``value`` is what
     was sent, shortened, or empty where the model marks the member as sensitive.
@@ -100,13 +100,13 @@ _OPAQUE_TYPES = ("blob", "string")
 
 
 class Check:
-    """Holds one request against one operation; :attr:`violations` are what it found."""
+    """Validates one request against one operation; the result is in :attr:`violations`."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self.violations: list[Violation] = []
         self.resource: dict[str, str | list[str]] = {}
-        """Parameters that name a resource, and what they held."""
+        """Parameters that name a resource, with their values."""
         self.parameters: dict[str, Any] = {}
         """Every scalar that was sent, by its path (``Tags[0].Key``); none that the model marks as sensitive."""
 
@@ -188,7 +188,7 @@ class Check:
         takes_any_query = any(_location(m) == "querystring" and m.type_name == "map" for m in members.values())
         for name in () if takes_any_query else self._free_query(members, request):
             self._report(name, Constraint.UNKNOWN_MEMBER, "no such query parameter")
-        # WSGI does not tell an underscore in a header's name from a dash (SSO has one).
+        # WSGI does not distinguish underscores and dashes in header names (SSO has an underscore).
         named = (m.serialization.get("name", n) for n, m in members.items() if _location(m) == "header")
         headers = {name.lower().replace("_", "-") for name in named}
         prefixes = tuple(m.serialization["name"].lower() for m in members.values() if _location(m) == "headers")
@@ -303,7 +303,7 @@ class Check:
             requirement = f"Member must {noun} less than or equal to {maximum}"
             self._report(path, Constraint(f"{kind} maximum"), requirement, shape, shown)
 
-    # --- what was found ------------------------------------------------------------------------------------------
+    # --- results -------------------------------------------------------------------------------------------------
 
     def _report(
         self, path: str, constraint: Constraint, requirement: str, shape: Shape | None = None, value: Any = ""
@@ -327,7 +327,7 @@ class Check:
 
 
 _NAMES_A_RESOURCE = re.compile(r"^([Bb]ucket|[Kk]ey|[Nn]ame|arn|[Rr]esource)$|(Arn|ARN|Name|Id|ID|Identifier)s?$")
-"""Parameters of a request that name a resource: the first level only, where AWS's operations name what they act on."""
+"""Parameters of a request that name a resource: only of the first level, where AWS's operations have them."""
 
 
 def _join(path: str, name: str) -> str:

@@ -27,7 +27,7 @@ _DECLARED_CODES = (
 
 _DEFAULT_CODES = {"json": "ValidationException", "rest-json": "ValidationException", "rest-xml": "InvalidArgument"}
 
-# The models of these services declare other errors only, or errors that stand for something else.
+# The models of these services declare other errors only, or errors with another meaning.
 _QUERY_CODE = "ValidationError"
 _QUERY_CODES = {
     "docdb": "InvalidParameterValue",
@@ -47,7 +47,7 @@ _S3_BODY_CONSTRAINTS = (Constraint.UNKNOWN_MEMBER, Constraint.MISSING, Constrain
 
 
 class _ModelledError(ServiceException):  # type: ignore[misc]
-    """An error that is looked up in the model of its operation's service (moto goes by the exception's module)."""
+    """An error that is looked up in the model of its operation's service (moto uses the exception's module)."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _code(target: Target, constraint: Constraint) -> str:
 
 
 def access_denied(target: Target, message: str) -> ErrorResponse:
-    """The answer of the service to a caller whom its policies do not allow the request.
+    """The service's response where policies do not allow the request.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
     """
@@ -94,7 +94,7 @@ def access_denied(target: Target, message: str) -> ErrorResponse:
 
 
 def unknown_key(target: Target) -> ErrorResponse:
-    """The answer of the service to an access key that nobody has (each service's page of common errors)."""
+    """The service's response to an unknown access key (each service's page of common errors)."""
     by_service = {"ec2": "AuthFailure", "s3": "InvalidAccessKeyId"}
     json_like = target.protocol in ("json", "rest-json")
     default = "UnrecognizedClientException" if json_like else "InvalidClientTokenId"

@@ -26,7 +26,7 @@ from werkzeug.exceptions import NotFound
 IAM_PREFIXES = {"email": "ses", "monitoring": "cloudwatch", "tagging": "tag"}
 """Signing names whose IAM actions carry another prefix (Service Authorization Reference)."""
 
-# The metadata of a model stands at its beginning; no model has more than this before the end of it.
+# The metadata of a model is at its beginning; no model has more bytes than this up to its end.
 _METADATA_BYTES = 8192
 
 

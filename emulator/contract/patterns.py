@@ -7,7 +7,7 @@ import warnings
 
 import regex  # type: ignore[import-untyped]
 
-# What `regex` (which knows \p{L}, \p{Graph} ... as Java does) still reads otherwise than Java.
+# Syntax that `regex` (which has \p{L}, \p{Graph} ... like Java) reads differently from Java.
 _JAVA_TO_PYTHON = (
     # A pair of surrogates is how Java writes one character beyond the basic multilingual plane.
     (r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF"),

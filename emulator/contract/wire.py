@@ -1,8 +1,8 @@
-"""How each protocol of AWS writes the shapes of a model: the raw request, read member by member.
+"""Readers of raw requests, member by member, for each protocol of AWS.
 
-moto's own parsers (``moto.core.parse``) drop what the model does not have and coerce what has the wrong type, which is
-what the contract must see. A reader here hands out the raw nodes below a node and says which of its names the model
-does not know; :mod:`emulator.contract.check` walks the shapes.
+moto's own parsers (``moto.core.parse``) drop members that the model does not have and coerce wrong types, which the
+contract must detect. A reader here returns the raw child nodes of a node and the names that the model does not have;
+:mod:`emulator.contract.check` walks the shapes.
 
     QueryReader   query and ec2: a form with dotted keys, as a tree of dictionaries
     JsonReader    json, and the body of rest-json
@@ -29,7 +29,7 @@ Members = tuple[dict[str, Any], list[str]]
 
 
 class WrongTypeError(ValueError):
-    """A node is not of the type of its shape; the message says of which type it should be."""
+    """A node does not have the type of its shape; the message names the required type."""
 
 
 class Reader:
@@ -182,7 +182,7 @@ class QueryReader(Reader):
 
     def _member_name(self, shape: Shape, default: str) -> str:
         if not self._ec2 and shape.type_name == "list" and shape.is_flattened:
-            # A flattened list stands on the wire under the name of its items.
+            # A flattened list has the name of its items on the wire.
             item_name = shape.member.serialization.get("name")
             if item_name:
                 return str(item_name)

@@ -1,7 +1,7 @@
-"""What to look for when something may be left over: a finder for each kind of resource, by area.
+"""Finders of remaining resources after a destruction: one for each resource type, by area.
 
-A kind that the stack makes and no file here knows is a hole in the proof that a destroy left nothing; it has its finder
-beside those of its area, in ``REGIONAL``, or in ``GLOBAL`` where the service has no region.
+A type that the stack creates and that has no finder is a gap in the proof that a destruction left nothing. Its finder
+is with those of its area, in ``REGIONAL``, or in ``GLOBAL`` where the service has no region.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ REGIONAL = _joined(
     monitoring.REGIONAL,
     account.REGIONAL,
 )
-"""By kind, what to look for in every region; it grows with the stack."""
+"""Finders by type, called in every region; they grow with the stack."""
 
 GLOBAL = _joined(data.GLOBAL, edge.GLOBAL, monitoring.GLOBAL, account.GLOBAL)
-"""By kind, what to look for once: S3 lists the buckets of all regions, and IAM has no region."""
+"""Finders by type, called once: S3 lists the buckets of all regions, and IAM is global."""

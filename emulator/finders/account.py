@@ -1,4 +1,4 @@
-"""IAM, and what an account has once: audit, configuration, findings."""
+"""IAM, and singletons of an account: audit, configuration, findings."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from emulator.finders.listing import GLOBAL_REGION, Clients, Finder, by
 
 
 def _of_firewall(operation: str, key: str) -> Finder:
-    """What the firewall has of a kind: in a region, and in us-east-1 for CloudFront."""
+    """AWS WAF resources of a type: of a region, and in us-east-1 those for CloudFront."""
 
     def find(clients: Clients) -> Iterator[str]:
         for scope in ("REGIONAL", "CLOUDFRONT"):
@@ -21,7 +21,7 @@ def _of_firewall(operation: str, key: str) -> Finder:
 
 
 def _of_cloudfront(operation: str, list_key: str, identify: Callable[[Any], str], **parameters: Any) -> Finder:
-    """What CloudFront has of a kind: its lists lie one level deeper than those of others."""
+    """CloudFront resources of a type: its lists are one level deeper than those of other services."""
 
     def find(clients: Clients) -> Iterator[str]:
         listed = getattr(clients("cloudfront"), operation)(**parameters)[list_key]

@@ -1,4 +1,4 @@
-"""VPCs and what stands in them."""
+"""VPCs and the resources in them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _default_vpcs(clients: Clients) -> set[str]:
 
 
 def _outside_default_vpcs(operation: str, key: str, id_key: str, is_own_default: Callable[[Any], bool]) -> Finder:
-    """What stands in a VPC that is no default one, without what every VPC has and takes along when it is deleted."""
+    """Resources in VPCs other than the default one, without those that are created and deleted with a VPC."""
 
     def find(clients: Clients) -> Iterator[str]:
         default = _default_vpcs(clients)
@@ -44,7 +44,7 @@ def _internet_gateways(clients: Clients) -> Iterator[str]:
 
 
 def _in_state(operation: str, key: str, id_key: str, state: Callable[[Any], str], gone: Collection[str]) -> Finder:
-    """EC2 things that stay visible for a while in a state that says they are gone."""
+    """EC2 resources that stay visible for a while in a deleted state."""
 
     def find(clients: Clients) -> Iterator[str]:
         return (item[id_key] for item in pages(clients, "ec2", operation, key) if state(item) not in gone)

@@ -1,12 +1,12 @@
-"""The local AWS of the payment API: ministack, which plays CloudFormation, and what it lacks for this app.
+"""The local AWS of the payment API: ministack, which emulates CloudFormation, with additions for this app.
 
-    server.py           the server itself (``python -m emulator.ministack``), on 127.0.0.1 alone
+    server.py           the server itself (``python -m emulator.ministack``), on 127.0.0.1 only
     process.py          start, find and stop one in the background; the environment that points clients at it
-    registry.py         how a CloudFormation type, or an API, is added
-    existing.py         what an account has before the app is deployed: secrets, trust store, certificate, zone
-    inventory.py        what still exists, to prove that a destroy left nothing
-    *.py                what ministack lacks, one file a service
+    registry.py         adds a CloudFormation type or an API
+    existing.py         prerequisites of a deployment: secrets, trust store, certificate, hosted zone
+    inventory.py        remaining resources, to prove that a destruction left nothing
+    *.py                additions to ministack, one file for each service
 
-moto, the local AWS of the payment platform, is no choice here: its CloudFormation says that a stack is complete when it
-has made nothing of it.
+moto, the local AWS of the payment platform, does not work here: its CloudFormation reports a stack as complete without
+having created its resources.
 """

@@ -1,4 +1,4 @@
-"""API Gateway: VPC links of the second kind, and what ministack's CloudFormation drops of an API and of its stage."""
+"""API Gateway: VPC links V2, and attributes of an API and its stage that ministack's CloudFormation drops."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINKS: Any = AccountRegionScopedDict()
 
 
 def install() -> None:
-    """Add what is here to ministack."""
+    """Register these additions with ministack."""
     add_type("AWS::ApiGatewayV2::VpcLink", create=_create_link, delete=lambda id_, _: LINKS.pop(id_, None))
     front.add_path("GET", "/v2/vpclinks", lambda: (200, {"items": list(LINKS.values())}))
     front.add_path("GET", "/v2/vpclinks/([^/]+)", _get_link)
@@ -59,7 +59,7 @@ def _finish_stage(_name: str, properties: Properties) -> None:
 
 
 def _finish_method(_id: str, properties: Properties) -> None:
-    """Where a private integration leads."""
+    """The target of a private integration."""
     method = apigateway_v1._resources[properties["RestApiId"]][properties["ResourceId"]]["resourceMethods"]
     integration, wanted = method[properties["HttpMethod"]].get("methodIntegration"), properties["Integration"]
     if integration is not None:

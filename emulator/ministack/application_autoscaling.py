@@ -1,4 +1,4 @@
-"""Application Auto Scaling, which ministack lacks: what was sent is kept and answered, and nothing scales."""
+"""Application Auto Scaling, which ministack lacks: requests are stored and returned, and nothing scales."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLACE = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 
 
 def install() -> None:
-    """Add what is here to ministack."""
+    """Register these additions with ministack."""
     add_type(
         "AWS::ApplicationAutoScaling::ScalableTarget",
         create=_register,

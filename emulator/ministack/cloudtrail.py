@@ -15,7 +15,7 @@ KEPT = {"CloudWatchLogsLogGroupArn": "CloudWatchLogsLogGroupArn", "CloudWatchLog
 
 
 def install() -> None:
-    """Add what is here to ministack."""
+    """Register these additions with ministack."""
     add_type("AWS::CloudTrail::Trail", create=_create, delete=_delete, update=_update)
 
 

@@ -10,10 +10,10 @@ from emulator.ministack.registry import Properties
 
 
 def install() -> None:
-    """Add what is here to ministack.
+    """Register these additions with ministack.
 
     Raises:
-        AttributeError: ministack makes alarms in another way now.
+        AttributeError: this version of ministack creates alarms in another way.
     """
     own = provisioners._cw_metric_alarm_record
 

@@ -1,7 +1,7 @@
-"""Custom resources whose functions are not run here, and what stands for them.
+"""Custom resources whose functions are not invoked here, and their emulation.
 
-CDK's own functions need a Node SDK that a local AWS without network has not; what they do is done here through
-ministack's services. Any other custom resource runs its function, as ministack does.
+CDK's own functions need a Node SDK that a local AWS without network does not have; their effect is emulated through
+ministack's services. Any other custom resource invokes its function, as ministack does.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from ministack.services import ec2, lambda_svc, s3
 from emulator.ministack.registry import Created, Properties, RefusedError, add_type
 
 ASKED: Any = AccountRegionScopedDict()
-"""What the functions that are not run were asked last, by physical id."""
+"""Last request to each function that is not invoked, by physical id."""
 _NUMBERS = itertools.count(1)
 
 
 def install() -> None:
-    """Add what is here to ministack."""
+    """Register these additions with ministack."""
     add_type("Custom::VpcRestrictDefaultSG", create=_close_default_group, delete=_leave)
     # Its function makes users in PostgreSQL, of which there is none here: tests/functions/test_prepare_database.py.
     add_type("Custom::PreparedDatabase", create=_keep, delete=_forget, update=_keep_again)
@@ -35,7 +35,7 @@ def _close_default_group(logical_id: str, properties: Properties, _stack: str) -
 
 
 def _keep(logical_id: str, properties: Properties, _stack: str) -> Created:
-    """What the function would have been asked. It must exist, as CloudFormation could not ask it otherwise."""
+    """The request that the function would have received. The function must exist, as CloudFormation would invoke it."""
     name = properties["ServiceToken"].rpartition(":")[2]
     if name not in lambda_svc._functions:
         raise RefusedError(f"ResourceNotFoundException: Function not found: {properties['ServiceToken']}")
@@ -54,7 +54,7 @@ def _forget(id_: str, _properties: Properties) -> None:
 
 
 def _leave(_id: str, _properties: Properties) -> None:
-    """The group goes with its VPC."""
+    """Nothing: the group is deleted with its VPC."""
 
 
 def _remember_bucket(logical_id: str, _properties: Properties, _stack: str) -> Created:
@@ -62,7 +62,7 @@ def _remember_bucket(logical_id: str, _properties: Properties, _stack: str) -> C
 
 
 def _empty_bucket(_id: str, properties: Properties) -> None:
-    """Remove every object and version, as CDK's function does before the bucket goes."""
+    """Remove every object and version, as CDK's function does before the bucket is deleted."""
     name = properties["BucketName"]
     if name in s3._buckets:
         s3._buckets[name]["objects"].clear()

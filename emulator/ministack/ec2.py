@@ -14,7 +14,7 @@ from emulator.ministack.registry import Created, Properties, RefusedError, add_t
 
 
 def install() -> None:
-    """Add what is here to ministack."""
+    """Register these additions with ministack."""
     add_type("AWS::EC2::Instance", create=_create_instance, delete=_delete_instance)
     add_type("AWS::EC2::EIP", create=_create_address, delete=_delete_address)
     for side, far in (("Ingress", "Source"), ("Egress", "Destination")):
@@ -111,7 +111,7 @@ def _delete_address(public_ip: str, _properties: Properties) -> None:
 
 
 def _add_rules(side: str, far: str) -> None:
-    """A security group's rule that stands by itself."""
+    """A security group rule as a resource of its own."""
 
     def permission(properties: Properties) -> dict[str, Any]:
         ports = {name: properties.get(name) for name in ("FromPort", "ToPort")}

@@ -16,7 +16,7 @@ NAMESPACE = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"
 
 
 def install() -> None:
-    """Add what is here to ministack."""
+    """Register these additions with ministack."""
     add_type("AWS::ElasticLoadBalancingV2::TrustStore", create=_create, delete=lambda arn, _: STORES.pop(arn, None))
     if "DescribeTrustStores" in alb._ACTION_MAP:
         raise RuntimeError("ministack describes trust stores by itself")

@@ -1,6 +1,6 @@
-"""What an account has before the payment API is deployed: the stack imports it and never makes it (P4.5).
+"""Prerequisites of the payment API, which the stack imports and never creates (P4.5).
 
-Made through the services' own APIs, so that a copy of this is the list of what to do on AWS (docs/runbooks).
+Created through the services' own APIs, so that this code also documents how to create them on AWS (docs/runbooks).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ DAYS_VALID = 30
 
 
 def make(url: str, settings: Settings, extends: str) -> str:
-    """Make what ``settings`` names, in the local AWS at ``url``.
+    """Create the prerequisites that ``settings`` names, in the local AWS at ``url``.
 
     Returns:
-        The text of a settings file that extends the environment ``extends`` with the ids that it got.
+        The text of a settings file that extends the environment ``extends`` with their ids.
     """
     region = settings.region
     key_arn = client("kms", url, region).create_key(Description="Secrets of the payment API")["KeyMetadata"]["Arn"]
@@ -54,7 +54,7 @@ def make(url: str, settings: Settings, extends: str) -> str:
 
 
 def save(url: str, settings: Settings, extends: str, path: Path) -> Path:
-    """As ``make``, into a file; one that is there is what the same local AWS got before, and stays."""
+    """As ``make``, into a file; an existing file is of the same local AWS, and is kept."""
     if not path.exists():
         path.write_text(make(url, settings, extends), encoding="utf-8")
     return path
@@ -72,7 +72,7 @@ def _make_secrets(url: str, settings: Settings, key_arn: str) -> None:
 
 
 def _make_trust_store(url: str, settings: Settings) -> str:
-    """A bucket with versions, and in it the certificate of an authority that signs clients' certificates."""
+    """A versioned bucket with the certificate of the authority that signs client certificates."""
     s3, bucket = client("s3", url, settings.region), settings.gateway.trust_store_bucket
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": settings.region})
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})

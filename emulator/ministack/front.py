@@ -1,4 +1,4 @@
-"""APIs that ministack lacks, answered before a request reaches it. Any other operation goes on to ministack."""
+"""APIs that ministack lacks, handled before a request reaches it. All other operations are passed to ministack."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ministack.core.responses import set_request_region
 TARGETS: dict[str, Callable[[dict[str, Any]], tuple[int, Any]]] = {}
 """Operations of JSON services by their X-Amz-Target; each takes the request and gives HTTP status and answer."""
 PATHS: list[tuple[str, re.Pattern[str], Callable[..., tuple[int, Any]]]] = []
-"""Operations of REST services: method, path, and what takes the path's groups."""
+"""Operations of REST services: method, path, and the handler that receives the path's groups."""
 
 
 def add_target(target: str, operation: Callable[[dict[str, Any]], tuple[int, Any]]) -> None:

@@ -1,7 +1,7 @@
-"""What still exists in the payment API's local AWS, to prove that a destroy left nothing (P6.4).
+"""Remaining resources in the payment API's local AWS, to prove that a destruction left nothing (P6.4).
 
-Asked of each service by its own API, in both regions; what was there before the deployment, and what the CDK's
-bootstrap made, does not count. Nor do a customer-managed key that waits for its deletion, and a terminated instance.
+Read from each service's own API, in both regions. Prerequisites and resources of the CDK's bootstrap do not count, nor
+do customer-managed keys that are pending deletion and terminated instances.
 """
 
 from __future__ import annotations
@@ -119,5 +119,5 @@ def leftovers(url: str, settings: Settings) -> list[str]:
 
 
 def _counts(id_: str) -> bool:
-    """Whether it was neither made by the CDK's bootstrap nor by AWS."""
+    """Whether neither the CDK's bootstrap nor AWS created it."""
     return not id_.startswith((BOOTSTRAP, "alias/aws/", "alias/cdk-")) and "AWSServiceRole" not in id_

@@ -16,21 +16,21 @@ __all__ = ["Server", "client", "complete_environment", "find", "start", "stop"]
 
 
 def start(directory: Path | str, *, port: int | None = None) -> Server:
-    """Start it and return once it answers. Raises and takes what ``emulator.process.start`` does."""
+    """Start it and return once it answers. Arguments and exceptions are those of ``emulator.process.start``."""
     return process.launch(["emulator.ministack"], directory, port=port)
 
 
 def complete_environment(url: str, region: str, base: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for a child process, without any other ``AWS_`` variable, with ``url`` as AWS."""
     own = address.environment(url, region)
-    # A proxy stands in for S3 Control there; ministack is asked for none of it, and the CDK's CLI would use it for all.
+    # The proxy there is for S3 Control; ministack needs none, and the CDK's CLI would use it for every request.
     proxies = {"HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"}
     kept = {name: value for name, value in (base or os.environ).items() if not name.startswith("AWS_")}
     return {**kept, **{name: value for name, value in own.items() if name not in proxies}}
 
 
 def client(service: str, url: str, region: str) -> Any:
-    """A client of boto3 for the local AWS at ``url``, whatever this process's environment says."""
+    """A client of boto3 for the local AWS at ``url``, independent of this process's environment."""
     variables = address.environment(url, region)
     make: Any = boto3.client
     return make(

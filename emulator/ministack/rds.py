@@ -1,4 +1,4 @@
-"""RDS: what ministack's CloudFormation drops of a cluster and its members."""
+"""RDS: attributes of a cluster and its members that ministack's CloudFormation drops."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from emulator.ministack.registry import Properties, complete_type
 
 
 def install() -> None:
-    """Add what is here to ministack."""
+    """Register these additions with ministack."""
     complete_type("AWS::RDS::DBCluster", _finish_cluster)
     complete_type("AWS::RDS::DBInstance", _finish_instance)
 

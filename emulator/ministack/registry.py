@@ -1,7 +1,7 @@
-"""How a CloudFormation type or an API is added to ministack.
+"""Registration of a CloudFormation type or an API with ministack.
 
-An addition stores what it was sent, through ministack's own services wherever they know the resource, and answers that.
-It is refused where ministack has got one of its own: then it has had its day.
+An addition stores requests, through ministack's own services wherever they have the resource, and returns what was
+stored. It is refused where ministack has gained one of its own: the addition is then obsolete.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HANDLERS: dict[str, dict[str, Any]] = provisioners._RESOURCE_HANDLERS  # minista
 
 
 class AlreadyThereError(Exception):
-    """Ministack knows the type, or sets the property, by itself: the addition must be looked at again."""
+    """Ministack has the type, or sets the property, itself: the addition must be reviewed."""
 
 
 def add_type(name: str, *, create: Create, delete: Delete, update: Update | None = None) -> None:
@@ -49,7 +49,7 @@ def add_type(name: str, *, create: Create, delete: Delete, update: Update | None
 
 
 def complete_type(name: str, finish: Callable[[str, Properties], Mapping[str, Any] | None]) -> None:
-    """Let ``finish`` set what ministack's own handler drops, after each creation and update of a type.
+    """Call ``finish`` after each creation and update of a type, to set attributes that ministack's handler drops.
 
     ``finish`` takes the physical id and the properties; what it returns are further attributes for Fn::GetAtt.
 
@@ -70,7 +70,7 @@ def complete_type(name: str, finish: Callable[[str, Properties], Mapping[str, An
 
 
 class RefusedError(ValueError):
-    """The service refused; CloudFormation says so of the resource."""
+    """The service refused the request; CloudFormation reports it for the resource."""
 
 
 def ask(operation: Callable[[Any], Any], request: Any) -> Any:

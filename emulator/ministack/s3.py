@@ -1,6 +1,6 @@
-"""S3: what a bucket's properties say of encryption, lifecycle, replication and access logs.
+"""S3: encryption, lifecycle, replication and access logs of a bucket.
 
-ministack's CloudFormation drops it; its S3 keeps it, if it is sent by S3's own operations, as here.
+ministack's CloudFormation drops these properties; its S3 stores them when they are sent by S3's operations, as here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SERIALIZER = botocore.serialize.create_serializer("rest-xml", include_validatio
 
 
 def install() -> None:
-    """Add what is here to ministack."""
+    """Register these additions with ministack."""
     complete_type("AWS::S3::Bucket", _finish)
 
 
@@ -52,7 +52,7 @@ def _finish(name: str, properties: Properties) -> None:
 
 
 def _put(operation: Callable[..., Any], name: str, bucket: str, **parameters: Any) -> None:
-    """Send what an SDK would send, held to S3's own model by botocore."""
+    """Send the request of an SDK, validated against S3's model by botocore."""
     request = _SERIALIZER.serialize_to_request({"Bucket": bucket, **parameters}, _MODEL.operation_model(name))
     ask(lambda body: operation(bucket, body), request["body"])
 

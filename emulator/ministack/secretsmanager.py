@@ -8,7 +8,7 @@ from emulator.ministack.registry import Created, Properties, RefusedError, add_t
 
 
 def install() -> None:
-    """Add what is here to ministack."""
+    """Register these additions with ministack."""
     add_type("AWS::SecretsManager::RotationSchedule", create=_schedule, delete=_cancel, update=_schedule_again)
 
 

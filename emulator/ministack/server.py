@@ -20,7 +20,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def environment(port: int) -> dict[str, str]:
-    """What ministack must be told before it is imported."""
+    """Environment variables that ministack reads when it is imported."""
     return {
         "BIND_HOST": HOST,
         "MINISTACK_HOST": HOST,
@@ -54,7 +54,7 @@ def serve(port: int, directory: Path) -> None:
 
 
 def _identified(inner: Application, identity: dict[str, Any]) -> Application:
-    """Answers who serves, as the other local AWS does (emulator.server.identity)."""
+    """Serves the identity of the server, as the other local AWS does (emulator.server.identity)."""
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/_local-aws":

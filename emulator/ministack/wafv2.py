@@ -11,11 +11,11 @@ from emulator.ministack import front
 from emulator.ministack.registry import Created, Properties, add_type, ask
 
 LOGGING: Any = AccountRegionScopedDict()
-"""What a web ACL's log is, by the ACL's ARN."""
+"""Logging configurations by the ARN of the web ACL."""
 
 
 def install() -> None:
-    """Add what is here to ministack."""
+    """Register these additions with ministack."""
     add_type("AWS::WAFv2::RuleGroup", create=_create_group, delete=_delete_group, update=_update_group)
     add_type("AWS::WAFv2::WebACLAssociation", create=_associate, delete=_disassociate)
     add_type("AWS::WAFv2::LoggingConfiguration", create=_put_logging, delete=_delete_logging)

@@ -1,10 +1,10 @@
-"""What the stack needs and moto lacks: one file a service.
+"""Additions to moto that the stack needs: one file for each service.
 
-Rules for an addition (docs/local-aws.md gives the reasons):
+Rules for an addition (docs/local-aws.md has the reasons):
 
-- it stores what it was sent and returns that;
+- it stores requests and returns what was stored;
 - it answers an unknown id with the service's own error;
-- it never returns a constant that makes a plan quiet.
+- it never returns a constant only to make a second plan empty.
 """
 
 from __future__ import annotations

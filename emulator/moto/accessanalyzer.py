@@ -22,7 +22,7 @@ ONE_OF_A_KIND = ("ACCOUNT", "ORGANIZATION")
 
 
 class AnalyzerError(ServiceException):  # type: ignore[misc]
-    """An error of this service, whose model wants it to say what it is about."""
+    """An error of this service, whose model requires the resource in it."""
 
     def __init__(self, code: str, message: str, name: str) -> None:
         super().__init__(code, message)
@@ -39,7 +39,7 @@ class Analyzers(BaseBackend):  # type: ignore[misc]
 
     @property
     def _url_module(self) -> Any:
-        """What moto's own services have in a file of their own."""
+        """The API of the service, as moto's services have in their responses.py."""
         return SimpleNamespace(url_bases=[HOSTS], url_paths={"{0}/(?P<path>.*)$": Response.dispatch})
 
     def named(self, name: str) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Response(BaseResponse):  # type: ignore[misc]
         return analyzers[self.current_account][self.region]  # type: ignore[no-any-return]
 
     def create_analyzer(self) -> ActionResult:
-        """Store the analyzer; of those that look at the whole account there is one in a region."""
+        """Store the analyzer; a region has at most one analyzer of the whole account."""
         name, type_ = self._get_param("analyzerName"), self._get_param("type")
         known = self.backend.analyzers
         if name in known:

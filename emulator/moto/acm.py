@@ -1,6 +1,6 @@
-"""ACM: a certificate that Amazon issues is signed by the authority of the local AWS.
+"""ACM: a certificate that Amazon issues is signed by the certificate authority of the local AWS.
 
-moto signs it with its own key in Amazon's name, so that nobody can verify it.
+moto signs it with a key of its own in Amazon's name, so that no client can verify it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from emulator.runtime.authority import authority
 
 @override(CertBundle)
 def __init__(original: Method, self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 (a method of moto's class)
-    """Sign it, and answer the authority as its chain."""
+    """Sign it, and return the authority's certificate as its chain."""
     if kwargs.get("cert_type") == "AMAZON_ISSUED":
         kwargs["certificate"] = authority().sign(x509.load_pem_x509_certificate(kwargs["certificate"]))
     original(self, *args, **kwargs)

@@ -1,8 +1,8 @@
-"""Lambda: what moto drops of a function's configuration, functions that really run, and queues that call them.
+"""Lambda: attributes of a function that moto drops, execution of functions, and event source mappings of queues.
 
 moto runs functions in Docker. Here a Python function runs in a process of the local Python
-(:mod:`emulator.runtime.functions`). moto calls a function while a message is sent to its queue, with that one and
-attributes that are always the same; here pollers call it with batches (:mod:`emulator.runtime.event_sources`).
+(:mod:`emulator.runtime.functions`). moto invokes a function while a message is sent to its queue, with that message
+and constant attributes; here pollers invoke it with batches (:mod:`emulator.runtime.event_sources`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ KEPT = ("DeadLetterConfig", "LoggingConfig", "TracingConfig", "KMSKeyArn", "Ephe
 
 @override(LambdaFunction)
 def __init__(original: Method, self: Any, *arguments: Any, **keywords: Any) -> None:  # noqa: N807
-    """Store what moto does not."""
+    """Store attributes that moto drops."""
     original(self, *arguments, **keywords)
     self.kept = {}
     _keep(self, keywords["spec"])
@@ -33,7 +33,7 @@ def __init__(original: Method, self: Any, *arguments: Any, **keywords: Any) -> N
 
 @override(LambdaFunction)
 def update_configuration(original: Method, self: Any, config_updates: dict[str, Any]) -> dict[str, Any]:
-    """Store what moto does not."""
+    """Store attributes that moto drops."""
     _keep(self, config_updates)
     return original(self, config_updates)  # type: ignore[no-any-return]
 
@@ -48,7 +48,7 @@ def update_function_code(original: Method, self: Any, updated_spec: dict[str, An
 
 @override(LambdaFunction)
 def get_configuration(original: Method, self: Any, on_create: bool = False) -> dict[str, Any]:
-    """Answer what is stored."""
+    """Return what is stored."""
     return {**original(self, on_create), **self.kept}
 
 
@@ -83,7 +83,7 @@ def invoke(_original: Method, self: Any, body: str, request_headers: Any, respon
 
 @override(Queue)
 def add_message(original: Method, self: Any, message: Any) -> None:
-    """Take the message, and let the queue's pollers know."""
+    """Store the message, and notify the queue's pollers."""
     mappings, self.lambda_event_source_mappings = self.lambda_event_source_mappings, {}
     try:
         original(self, message)
@@ -94,7 +94,7 @@ def add_message(original: Method, self: Any, message: Any) -> None:
 
 @override(LambdaBackend)
 def create_event_source_mapping(original: Method, self: Any, spec: dict[str, Any]) -> Any:
-    """Begin with what is in the queue."""
+    """Start with the messages in the queue."""
     return _awake(original(self, spec))
 
 

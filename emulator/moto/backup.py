@@ -33,7 +33,7 @@ urls.url_paths.update(dict.fromkeys(ROUTES, urls.response.dispatch))
 
 
 def begin_with(**empty: Callable[[], Any]) -> Method:
-    """A constructor that gives what it makes attributes that moto does not know."""
+    """A constructor that adds attributes which moto's class does not have."""
 
     def __init__(original: Method, self: Any, *arguments: Any, **keywords: Any) -> None:  # noqa: N807
         original(self, *arguments, **keywords)
@@ -107,7 +107,7 @@ def get_backup_selection(self: Any) -> str:
 
 @add(BackupResponse)
 def list_backup_selections(self: Any) -> str:
-    """Answer what there is of a plan."""
+    """Return the stored attributes of a plan."""
     listed = []
     for selection in _plan(self).selections.values():
         document = selection["BackupSelection"]
@@ -221,7 +221,7 @@ def list_restore_testing_plans(self: Any) -> str:
 
 @add(BackupResponse)
 def update_restore_testing_plan(self: Any) -> str:
-    """Change what is sent."""
+    """Update the attributes that are sent."""
     plan = _restore_plan(self)
     plan["document"].update(json.loads(self.body)["RestoreTestingPlan"])
     described = _described(plan)
@@ -261,7 +261,7 @@ def get_restore_testing_selection(self: Any) -> str:
 
 @add(BackupResponse)
 def update_restore_testing_selection(self: Any) -> str:
-    """Change what is sent."""
+    """Update the attributes that are sent."""
     plan, name = _restore_plan(self), _restore_selection(self)
     plan["selections"][name].update(json.loads(self.body)["RestoreTestingSelection"])
     return json.dumps(_selected(plan, name) | {"UpdateTime": _now()})

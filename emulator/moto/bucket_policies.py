@@ -1,8 +1,8 @@
-"""Bucket policies that mean what they say.
+"""Evaluation of bucket policies with their conditions.
 
-moto looks at a bucket's policy for every object that is touched, but knows no conditions: a policy that denies plain
-HTTP denies everything. It also compares the resource of log delivery letter by letter. Here the policy is evaluated
-whole, with what the request carries: an upload under another key is refused in the rehearsal, as it would be on AWS.
+moto evaluates a bucket policy for every object request, but ignores conditions: a policy that denies plain HTTP denies
+everything. It also compares the resource of log delivery literally. Here the whole policy is evaluated with the
+request's context: an upload under another key is refused in the rehearsal, as it would be on AWS.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from moto.s3.models import LOGGING_SERVICE_PRINCIPAL, FakeBucket
 from emulator.moto.extend import Method, override
 from iam.evaluation import Decision, Request, evaluate
 
-# The local AWS speaks plain HTTP and stands for endpoints that are reached by TLS.
+# The local AWS uses plain HTTP and represents endpoints that are reached by TLS.
 TRANSPORT = {"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}
 # Condition keys of S3 that are headers of the request.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html
@@ -31,7 +31,7 @@ RESULTS = {
 
 @override(FakeBucket)
 def get_permission(_original: Method, self: Any, action: str, resource: str) -> PermissionResult:
-    """What the bucket's policy says of a request by somebody in its own account."""
+    """The bucket policy's decision on a request of a principal of the same account."""
     caller = f"arn:aws:iam::{self.account_id}:user/local"
     asked = Request(action=action, resource=resource, principal=caller, context=TRANSPORT | _named_in_headers())
     return RESULTS[evaluate(document_of(self), asked)]

@@ -1,6 +1,6 @@
-"""Budgets: changes, subscribers of notifications, tags.
+"""Budgets: updates, subscribers of notifications, tags.
 
-moto knows budgets that never change. Nothing is spent here, so nobody is notified.
+moto's budgets cannot be updated. Nothing is spent here, so no notification is sent.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def describe_notifications_for_budget(original: Method, self: Any) -> str:
 
 @add(BudgetsResponse)
 def describe_subscribers_for_notification(self: Any) -> str:
-    """Answer who is told, as it was sent."""
+    """Return the subscribers as they were sent."""
     return json.dumps({"Subscribers": _notification(self).subscribers})
 
 
@@ -99,7 +99,7 @@ def _tagged(self: Any) -> Any:
 
 
 def _identity(notification: dict[str, Any]) -> tuple[str, str, float, str]:
-    """What a notification is known by: it has no id. A percentage is meant where nothing is said."""
+    """The key of a notification, which has no id. The default threshold type is a percentage."""
     return (
         notification["NotificationType"],
         notification["ComparisonOperator"],

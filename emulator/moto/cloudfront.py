@@ -1,7 +1,7 @@
-"""CloudFront: distributions as they were sent, and what holds what in use.
+"""CloudFront: distributions as they were sent, and references that prevent deletion.
 
-moto keeps a part of a distribution's configuration. A distribution here must name what exists, must be disabled before
-it is deleted, and nothing that it uses can be deleted before.
+moto stores a part of a distribution's configuration. A distribution here must reference existing resources, must be
+disabled before its deletion, and no resource that it references can be deleted before it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CERTIFICATE_REGION = "us-east-1"
 
 @dataclass
 class KeptDistribution(Kept):
-    """A distribution; the attributes are those that moto looks at elsewhere."""
+    """A distribution; the attributes are those that moto reads elsewhere."""
 
     account_id: str = ""
 
@@ -106,14 +106,14 @@ def create_distribution_with_tags(_original: Method, self: Any) -> ActionResult:
 
 @override(CloudFrontResponse)
 def get_distribution(_original: Method, self: Any) -> ActionResult:
-    """Answer what is stored."""
+    """Return what is stored."""
     found = _distribution(self)
     return ActionResult({"Distribution": found.answer(), "ETag": found.etag})
 
 
 @override(CloudFrontResponse)
 def get_distribution_config(_original: Method, self: Any) -> ActionResult:
-    """Answer what is stored."""
+    """Return what is stored."""
     found = _distribution(self)
     return ActionResult({"DistributionConfig": found.config, "ETag": found.etag})
 

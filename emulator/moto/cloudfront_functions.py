@@ -40,7 +40,7 @@ def _summary(function: Any, stage: str) -> dict[str, Any]:
 
 @override(CloudFrontResponse)
 def describe_function(_original: Method, self: Any) -> ActionResult:
-    """Answer the stage that is asked for."""
+    """Return the requested stage."""
     stage = self._get_param("Stage") or DEVELOPMENT
     function = _function(self, stage)
     etag = function.live_etag if stage == LIVE else function.etag
@@ -49,7 +49,7 @@ def describe_function(_original: Method, self: Any) -> ActionResult:
 
 @override(CloudFrontResponse)
 def get_function(_original: Method, self: Any) -> ActionResult:
-    """Answer the code of the stage that is asked for."""
+    """Return the code of the requested stage."""
     stage = self._get_param("Stage") or DEVELOPMENT
     function = _function(self, stage)
     code, etag = (function.live_code, function.live_etag) if stage == LIVE else (function.code, function.etag)

@@ -1,4 +1,4 @@
-"""What CloudFront stores of any kind: a configuration, and the ETag that a change must know."""
+"""Resources of CloudFront: a configuration, and the ETag that an update must send."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def error(code: str, message: str) -> CloudFrontException:
 
 @dataclass
 class Kept:
-    """A thing with the configuration that was sent, and the tag (ETag) of its last change."""
+    """A resource with the configuration that was sent, and the ETag of its last change."""
 
     id: str
     config: dict[str, Any]
@@ -26,12 +26,12 @@ class Kept:
     etag: str = field(default_factory=random_id)
 
     def change(self, config: dict[str, Any], if_match: str | None) -> None:
-        """Store another configuration, if nobody else has in between."""
+        """Store another configuration, if no other update was in between."""
         self.expect(if_match)
         self.config, self.changed, self.etag = config, utcnow(), random_id()
 
     def expect(self, if_match: str | None) -> None:
-        """Refuse what does not know the last change."""
+        """Refuse an update that does not send the current ETag."""
         if not if_match:
             raise InvalidIfMatchVersion
         if if_match != self.etag:

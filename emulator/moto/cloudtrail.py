@@ -1,6 +1,6 @@
-"""CloudTrail: the selectors of a trail are found, and a trail is deleted by its ARN too.
+"""CloudTrail: a trail reports its event selectors, and is deleted by its ARN, too.
 
-moto stores selectors and says of every trail that it has none, so that nobody asks for them.
+moto stores selectors but reports for every trail that it has none, so that clients do not read them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from emulator.moto.extend import Method, override
 
 @override(Trail)
 def description(original: Method, self: Any, *arguments: Any, **keywords: Any) -> dict[str, Any]:
-    """Say whether there are selectors."""
+    """Report whether there are selectors."""
     selected = bool(self.event_selectors or self.advanced_event_selectors)
     return {**original(self, *arguments, **keywords), "HasCustomEventSelectors": selected}
 

@@ -1,9 +1,9 @@
-"""CloudWatch: composite alarms, alarms with a band, and dashboards that have no region.
+"""CloudWatch: composite alarms, alarms with an anomaly detection band, and global dashboards.
 
-A composite alarm's state follows those of its children, at once, and the children of one cannot be deleted. What AWS
-says to a rule with unknown alarms is in https://github.com/awsdocs/aws-cloudformation-user-guide/issues/911, to the
-deletion of a child in https://github.com/cloud-custodian/cloud-custodian/issues/7763, and to a comparison with a band
-that there is none of in https://github.com/hashicorp/terraform-provider-aws/issues/10987.
+A composite alarm's state follows those of its children at once, and its children cannot be deleted. Sources of AWS's
+errors: for a rule with unknown alarms https://github.com/awsdocs/aws-cloudformation-user-guide/issues/911, for the
+deletion of a child https://github.com/cloud-custodian/cloud-custodian/issues/7763, for a comparison with a missing band
+https://github.com/hashicorp/terraform-provider-aws/issues/10987.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def _composites(backend: Any) -> dict[str, Parser]:
 
 
 def _follow(backend: Any) -> None:
-    """Give composite alarms the state that their rules say, those on top after those below."""
+    """Set the state of composite alarms by their rules, children before parents."""
     rules = _composites(backend)
     for _ in rules:  # as deep as they can lie; where they go in circles it ends as well
         for name, parsed in rules.items():
@@ -205,7 +205,7 @@ def set_alarm_state(original: Method, self: Any, *arguments: Any, **keywords: An
 
 @override(CloudWatchBackend)
 def delete_alarms(original: Method, self: Any, alarm_names: list[str]) -> None:
-    """Refuse what a composite alarm names that stays, and two composite alarms at once."""
+    """Refuse alarms that a remaining composite alarm references, and two composite alarms at once."""
     going = set(alarm_names)
     if sum(1 for name, alarm in self.alarms.items() if name in going and alarm.rule is not None) > 1:
         raise ValidationError("Only one composite alarm can be deleted at a time")
@@ -222,7 +222,7 @@ def delete_alarms(original: Method, self: Any, alarm_names: list[str]) -> None:
 
 @override(CloudWatchResponse)
 def describe_alarms(original: Method, self: Any) -> ActionResult:
-    """Only the types that are asked for: without a word, metric alarms."""
+    """Only the requested types; by default metric alarms."""
     answer = original(self)
     types = self._get_param("AlarmTypes") or [METRIC]
     found = answer.result
@@ -244,7 +244,7 @@ def __init__(original: Method, self: Any, *arguments: Any, **keywords: Any) -> N
     self.actions_suppressor_extension_period = None
 
 
-# A dashboard is of the account: whichever region is asked knows all of them.
+# Dashboards are global: every region returns all of them.
 
 
 def _dashboards(self: Any) -> dict[str, Dashboard]:
@@ -254,7 +254,7 @@ def _dashboards(self: Any) -> dict[str, Dashboard]:
 
 @override(CloudWatchBackend)
 def put_dashboard(original: Method, self: Any, name: str, body: str) -> Dashboard:
-    """Refuse what the documented structure does not have."""
+    """Refuse properties that the documented structure does not have."""
     if wrong := list(_wrong_in(json.loads(body))):
         raise DashboardInvalidInputError(f"The dashboard body is invalid, there are validation errors: {wrong}")
     home = cloudwatch_backends[self.account_id][GLOBAL]
@@ -264,19 +264,19 @@ def put_dashboard(original: Method, self: Any, name: str, body: str) -> Dashboar
 
 @override(CloudWatchBackend)
 def get_dashboard(_original: Method, self: Any, dashboard: str) -> Dashboard | None:
-    """From wherever it is asked for."""
+    """From any region."""
     return _dashboards(self).get(dashboard)
 
 
 @override(CloudWatchBackend)
 def list_dashboards(_original: Method, self: Any, prefix: str = "") -> list[Dashboard]:
-    """From wherever it is asked for."""
+    """From any region."""
     return [one for name, one in _dashboards(self).items() if name.startswith(prefix)]
 
 
 @override(CloudWatchBackend)
 def delete_dashboards(original: Method, self: Any, dashboards: list[str]) -> str | None:
-    """From wherever it is asked for."""
+    """From any region."""
     failed: str | None = original(cloudwatch_backends[self.account_id][GLOBAL], dashboards)
     return failed
 

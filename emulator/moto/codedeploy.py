@@ -1,6 +1,6 @@
 """CodeDeploy: deployment groups as they were sent, and blue/green releases of ECS services.
 
-What a release does is in :mod:`emulator.runtime.releases`; here is how it is asked for and looked at.
+The course of a release is in :mod:`emulator.runtime.releases`; here are the operations that start and describe one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ GROUP_ATTRIBUTES = {
 
 @add(CodeDeployResponse)
 def delete_application(self: Any) -> EmptyResult:
-    """Delete an application with its groups; one that does not exist is gone already."""
+    """Delete an application with its groups; a missing one is no error."""
     name = self._get_param("applicationName")
     self.codedeploy_backend.applications.pop(name, None)
     self.codedeploy_backend.deployment_groups.pop(name, None)
@@ -48,7 +48,7 @@ def delete_application(self: Any) -> EmptyResult:
 
 @override(CodeDeployResponse)
 def create_deployment_group(original: Method, self: Any) -> ActionResult:
-    """Refuse what ECS could not release."""
+    """Refuse attributes that a deployment of ECS does not support."""
     backend = self.codedeploy_backend
     application = backend.get_application(self._get_param("applicationName"))
     if application.compute_platform == ECS:
@@ -77,7 +77,7 @@ def get_deployment_group(original: Method, self: Any) -> ActionResult:
 
 @add(CodeDeployResponse)
 def update_deployment_group(self: Any) -> ActionResult:
-    """Store what is sent of the group."""
+    """Store the attributes of the group that are sent."""
     current = self._get_param("currentDeploymentGroupName")
     group = _group(self, current)
     if self._get_param("deploymentConfigName"):
@@ -97,7 +97,7 @@ def update_deployment_group(self: Any) -> ActionResult:
 
 @add(CodeDeployResponse)
 def delete_deployment_group(self: Any) -> ActionResult:
-    """Delete a group; one that does not exist is gone already."""
+    """Delete a group; a missing one is no error."""
     groups = self.codedeploy_backend.deployment_groups.get(self._get_param("applicationName"), {})
     groups.pop(self._get_param("deploymentGroupName"), None)
     return ActionResult({"hooksNotCleanedUp": []})
@@ -108,7 +108,7 @@ def _group(self: Any, name: str) -> Any:
 
 
 def _refuse_incomplete(self: Any) -> None:
-    """As CodeDeploy does: a group of ECS says what is released, between which target groups, and how."""
+    """As CodeDeploy does: a group for ECS names the service, the target groups and the deployment style."""
     if not self._get_param("ecsServices"):
         raise error("InvalidECSServiceException", "A deployment group for ECS needs an Amazon ECS service.")
     pairs = (self._get_param("loadBalancerInfo") or {}).get("targetGroupPairInfoList") or [{}]
@@ -205,7 +205,7 @@ def stop_deployment(self: Any) -> ActionResult:
 
 @add(CodeDeployResponse)
 def continue_deployment(self: Any) -> EmptyResult:
-    """Cut short what a release waits for: to be continued, or to end the original tasks."""
+    """End a wait of a release: for its continuation, or for the termination of the original tasks."""
     deployment = _running_release(self)
     wait = self._get_param("deploymentWaitType") or READY_WAIT
     is_waiting = deployment.is_terminating if wait == TERMINATION_WAIT else deployment.status == Status.READY

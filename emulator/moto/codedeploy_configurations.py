@@ -93,7 +93,7 @@ def list_deployment_configs(self: Any) -> ActionResult:
 
 @add(CodeDeployResponse)
 def delete_deployment_config(self: Any) -> EmptyResult:
-    """Delete a configuration that is nobody's; one that does not exist is gone already."""
+    """Delete a configuration that no group uses; a missing one is no error."""
     name = _config_name(self)
     if name in PREDEFINED:
         raise error("InvalidOperationException", f"{name} cannot be deleted.")

@@ -1,7 +1,7 @@
-"""EC2: security group rules keep what they were sent, whatever their other end is; NAT gateways go completely.
+"""EC2: security group rules with all attributes, whatever their other end is; complete deletion of NAT gateways.
 
-moto drops the description of a rule to a prefix list, answers none for one to a security group, and modifies only rules
-to a CIDR. The network interface of a NAT gateway outlives it there, which would be a leftover of every destroy.
+moto drops the description of a rule to a prefix list, returns none for one to a security group, and modifies only rules
+to a CIDR. In moto the network interface of a NAT gateway outlives it, and would remain after every destruction.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def modify_security_group_rules(original: Method, self: Any, group_id: str, rule
     """Modify rules of every kind."""
     for rule in rules.values():
         if rule.get("IpProtocol") == ALL_PROTOCOLS:
-            # moto asks for ports, which AWS ignores for this protocol.
+            # moto requires ports, which AWS ignores for this protocol.
             rule.setdefault("FromPort", -1)
             rule.setdefault("ToPort", -1)
     original(self, group_id, rules)
@@ -86,7 +86,7 @@ def modify_security_group_rules(original: Method, self: Any, group_id: str, rule
 
 
 def _keep(rule: Any, sent: dict[str, Any]) -> None:
-    """Store in ``rule`` what moto does not: the other end where it is no CIDR, and its description."""
+    """Store in ``rule`` what moto drops: the other end if it is no CIDR, and its description."""
     if rule.ip_protocol == ALL_PROTOCOLS:
         rule.from_port = rule.to_port = None
     if "PrefixListId" in sent:

@@ -1,7 +1,7 @@
-"""EventBridge: rules start workflows; what cannot be delivered goes to the target's dead letters.
+"""EventBridge: rules start state machines; undelivered events go to the target's dead-letter queue.
 
-moto delivers to log groups and queues, and fails at a target of another kind. It takes a rule that has a schedule and
-no pattern for one that every event matches.
+moto delivers to log groups and queues, and fails for targets of another type. It lets every event match a rule that has
+a schedule and no pattern.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def override(target: type) -> Callable[[Method], Method]:
     The function takes the original method first, then ``self``.
 
     Raises:
-        AttributeError: ``target`` has no such method (any more): the addition must be looked at again.
+        AttributeError: ``target`` has no such method (any more): the addition must be reviewed.
     """
 
     def replace(function: Method) -> Method:
@@ -68,15 +68,15 @@ def add(target: type) -> Callable[[Method], Method]:
 
 
 def add_service(name: str, instances: BackendDict[Any], url_pattern: str) -> None:
-    r"""Make moto serve a service that it does not know.
+    r"""Make moto serve a service that it does not have.
 
     Args:
-        name: as moto would call its module.
-        instances: what holds the service's state, by account and region.
+        name: of the module that moto would have.
+        instances: the service's backends, by account and region.
         url_pattern: of its hosts, such as ``https?://access-analyzer\.(.+)\.amazonaws\.com``.
 
     Raises:
-        AttributeError: moto knows the service by now: the addition can go.
+        AttributeError: moto has the service by now: remove the addition.
     """
     if name in backends.list_of_moto_modules():
         raise AttributeError(f"moto already has {name}")

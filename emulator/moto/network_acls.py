@@ -1,4 +1,4 @@
-"""Network ACLs: the ICMP type and code of an entry, which moto looks for under another name than AWS's model has."""
+"""Network ACLs: the ICMP type and code of an entry, which moto reads under another name than that of AWS's model."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
-"""Route 53: health checks that really ask, and the answers of DNS that follow from them.
+"""Route 53: health checks that send requests, and DNS answers by their state.
 
-moto says of every health check that it succeeds, and answers no DNS.
+moto reports every health check as successful, and answers no DNS queries.
 
-A check asks the listener of the load balancer that the name leads to, which answers by its rules and targets. As Route
-53's checkers do, it takes no look at the certificate and is content with a status from 200 to 399
-(https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html). It asks
-when somebody wants to know. Its state, by which DNS goes, changes after as many intervals as its threshold says, by the
-clock, from the first time that the answer was seen to be another; a new one is healthy until then.
+A check sends its request to the listener of the load balancer that its name resolves to, which answers by its rules and
+targets. As Route 53's checkers do, it does not verify the certificate and accepts a status from 200 to 399
+(https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html). It
+sends it when its status is read. Its state, which DNS uses, changes after as many intervals as its failure threshold,
+by the clock, from the first differing observation; a new check is healthy until then.
 
-Not played: several checkers that disagree, types other than HTTP, HTTPS and CALCULATED, where the asking resolver is
-(the first healthy record of those by latency is answered), routing other than failover and latency, and other records
-than A. The addresses of a load balancer are those of its network interfaces.
+Not emulated: checkers that disagree, types other than HTTP, HTTPS and CALCULATED, the location of the resolver (of
+latency records the first healthy one is returned), routing other than failover and latency, and records other than A.
+The addresses of a load balancer are those of its network interfaces.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from emulator.runtime.network_interfaces import network_interfaces
 from emulator.turns import let_others
 
 CHECKERS = ("us-east-1", "us-west-2", "eu-west-1")
-"""Where checkers are; each says what the one here saw. The addresses are of a block for documentation (RFC 5737)."""
+"""Locations of checkers, which all report the same observation. Addresses are of a documentation block (RFC 5737)."""
 SECONDS_PER_MINUTE = 60.0
 
 urls.url_paths[r"{0}/(?P<api_version>[\d_-]+)/testdnsanswer$"] = Route53.dispatch
@@ -45,7 +45,7 @@ urls.url_paths[r"{0}/(?P<api_version>[\d_-]+)/testdnsanswer$"] = Route53.dispatc
 
 @dataclass(frozen=True)
 class Observation:
-    """What a checker saw."""
+    """Observation of a checker."""
 
     success: bool
     text: str
@@ -53,7 +53,7 @@ class Observation:
 
 @override(Route53)
 def get_health_check_status(_original: Method, self: Any) -> ActionResult:
-    """Ask, and say what was seen; of a calculated check there is nothing to see."""
+    """Send the request and return the observation; a calculated check has none."""
     check = self.backend.get_health_check(self._get_param("HealthCheckId"))
     if check.type_ == "CALCULATED":
         raise InvalidInput("Status of a calculated health check cannot be retrieved.")
@@ -121,7 +121,7 @@ def _record_is_healthy(account_id: str, record: Any) -> bool:
 
 
 def _has_targets(account_id: str, region: str, load_balancer: Any) -> bool:
-    """Whether each target group that a rule leads to has a target: one without is unhealthy, and so is the whole.
+    """Whether each target group that a rule forwards to has a target: otherwise the load balancer is unhealthy.
 
     AliasTarget, EvaluateTargetHealth, in Route 53's API reference
     """
@@ -142,7 +142,7 @@ def _values(account_id: str, record: Any, kind: str) -> list[str]:
 
 
 def is_healthy(account_id: str, check_id: str) -> bool:
-    """The state of a health check, by which DNS goes. An unknown one is none's business, and counts as healthy."""
+    """The state of a health check, which DNS uses. An unknown one counts as healthy."""
     check = _backend(account_id).health_checks.get(check_id)
     if check is None or check.disabled:
         return True
@@ -167,7 +167,7 @@ def _settle(check: HealthCheck, now: bool) -> bool:
 
 
 def observe(account_id: str, check: HealthCheck) -> Observation:
-    """Ask what a check asks for."""
+    """Send a check's request."""
     if check.type_ not in {"HTTP", "HTTPS"}:
         raise NotImplementedError(f"health checks of type {check.type_}")
     found = _at(account_id, str(check.fqdn))
@@ -186,14 +186,14 @@ def _ask(account_id: str, region: str, listener: Any, check: HealthCheck) -> Obs
     headers = Message()
     headers["Host"] = str(check.fqdn)
     request = load_balancers.Request(method="GET", target=check.resource_path or "/", headers=headers)
-    with let_others():  # whoever stands for a task may ask AWS before it answers
+    with let_others():  # a stand-in may call AWS before it answers
         status = load_balancers.answer(account_id, region, listener, request).status
     success = 200 <= status < 400  # noqa: PLR2004 (Route 53's own bounds)
     return Observation(success, f"{'Success' if success else 'Failure'}: HTTP Status Code {status}")
 
 
 def _at(account_id: str, name: str) -> tuple[str, Any] | None:
-    """The load balancer to which a name of some zone leads, and its region."""
+    """The load balancer that a name of any zone resolves to, and its region."""
     aliases = (
         record.alias_target["DNSName"]
         for zone in _backend(account_id).zones.values()

@@ -30,7 +30,7 @@ class DestinationNotVersionedError(S3ClientError):  # type: ignore[misc]
 
 
 DEFAULT_MINIMUM_OBJECT_SIZE = "all_storage_classes_128K"
-"""S3's own default of what is moved to another class (PutBucketLifecycleConfiguration, API reference)."""
+"""S3's default minimum object size for transitions (PutBucketLifecycleConfiguration, API reference)."""
 
 
 def _sent(self: Any, action: str) -> dict[str, Any]:
@@ -112,4 +112,4 @@ def get_bucket_lifecycle(original: Method, self: Any) -> Any:
 
 @add(FakeDeleteMarker)
 def dispose(_self: Any) -> None:
-    """Nothing is to be done: a marker holds no file. moto asks all versions to, where versioning was suspended."""
+    """Nothing: a delete marker has no file. moto calls this for all versions where versioning was suspended."""

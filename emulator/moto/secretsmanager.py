@@ -1,7 +1,7 @@
-"""Secrets Manager: a replica keeps the key that was chosen for it, and rotations call their function as AWS does.
+"""Secrets Manager: the key of a replica, and rotations that invoke their function as AWS does.
 
-moto moves AWSCURRENT itself, whatever the function says, to a version that may have no value, keeps of the rules the
-days alone, and goes on answering the old value when a function has moved the stage.
+moto moves AWSCURRENT itself, whatever the function does, to a version that may have no value; it stores only the days
+of the rules, and returns the old value after a function has moved the label.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def create_replicas(
 
 @override(SecretsManagerBackend)
 def rotate_secret(original: Method, self: Any, secret_id: str, **sent: Any) -> str:
-    """Store the rules as they were sent, and let the function make the steps, in the background, until one fails.
+    """Store the rules as they were sent, and invoke the function for each step, in the background, until one fails.
 
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
     """
@@ -74,7 +74,7 @@ def get_secret_value(original: Method, self: Any, secret_id: str, version_id: st
 def _function(self: Any, arn: str) -> Any:
     try:
         return get_backend(self.account_id, self.region_name).get_function(arn)
-    except Exception as error:  # whatever moto's backends say of a function that is not there
+    except Exception as error:  # any error of moto's backends for a missing function
         raise ResourceNotFoundException(f"Resource not found for ARN '{arn}'.") from error
 
 

@@ -38,7 +38,7 @@ CONFIGURED = {"AutoEnableControls": True, "ControlFindingGenerator": "SECURITY_C
 
 @override(SecurityHubBackend)
 def __init__(original: Method, self: Any, *arguments: Any, **keywords: Any) -> None:  # noqa: N807
-    """With what moto does not know."""
+    """With attributes that moto does not have."""
     original(self, *arguments, **keywords)
     self.configuration = dict(CONFIGURED)
     self.standards = {}
@@ -72,7 +72,7 @@ def describe_hub(original: Method, self: Any, *arguments: Any, **keywords: Any) 
 
 @add(SecurityHubResponse)
 def update_security_hub_configuration(self: Any) -> ActionResult:
-    """Change what is sent."""
+    """Update the attributes that are sent."""
     hub = _enabled(self)
     hub.configuration.update({name: self._get_param(name, now) for name, now in hub.configuration.items()})
     return ActionResult({})
@@ -113,7 +113,7 @@ def batch_disable_standards(self: Any) -> ActionResult:
 
 @add(SecurityHubResponse)
 def get_enabled_standards(self: Any) -> ActionResult:
-    """Answer the subscriptions that are asked for, or all."""
+    """Return the requested subscriptions, or all."""
     standards, asked = _enabled(self).standards, self._get_param("StandardsSubscriptionArns")
     return ActionResult(
         {"StandardsSubscriptions": [one for arn, one in standards.items() if not asked or arn in asked]}

@@ -1,7 +1,7 @@
-"""SQS: policies on dead letters, as AWS writes them.
+"""SQS: redrive policies in AWS's format.
 
-moto has no redrive-allow policy, answers a redrive policy with blanks in it, which to Terraform is another string, and
-forgets a queue's policy as soon as any other attribute is set.
+moto has no redrive-allow policy, returns a redrive policy with blanks in it, which Terraform sees as a difference, and
+loses a queue's policy when any other attribute is set.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _set_attributes(original: Method, self: Any, attributes: dict[str, Any], now
 
 @override(SQSBackend)
 def get_queue_attributes(original: Method, self: Any, queue_name: str, attribute_names: list[str]) -> dict[str, Any]:
-    """Answer the redrive-allow policy when it is asked for, and JSON without blanks."""
+    """Return the redrive-allow policy if requested, and JSON without blanks."""
     asked = [name for name in attribute_names or [] if name != ALLOW]
     answer = dict(original(self, queue_name, asked))
     allow = getattr(self.get_queue(queue_name), "redrive_allow_policy_as_sent", None)

@@ -1,7 +1,7 @@
-"""Step Functions: workflows that really run, by moto's interpreter of the Amazon States Language, on the local clock.
+"""Step Functions: execution of state machines by moto's interpreter of the Amazon States Language, on the local clock.
 
-moto has the interpreter (LocalStack's), and does not use it unless told. Here its calls of AWS come as the machine's
-role, under the names of errors that Step Functions has for AWS's SDK integrations, and waits go by the local clock.
+moto has the interpreter (LocalStack's), but does not use it by default. Here its AWS calls have the role of the state
+machine, errors have the names of Step Functions' SDK integrations, and waits use the local clock.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ from emulator.turns import turn
 
 SECONDS_PER_MINUTE = 60
 
-# botocore's sessions are not made for several threads.
+# botocore's sessions are not thread-safe.
 _session_lock = threading.Lock()
 
 default_user_config["stepfunctions"]["execute_state_machine"] = True
-# What a retry sleeps with: the clock's minutes.
+# Retries wait by the clock.
 retrier_decl.time = SimpleNamespace(sleep=lambda seconds: CLOCK.wait(seconds / SECONDS_PER_MINUTE, lambda: False))
 
 
 @add(StepFunctionResponse)
 def validate_state_machine_definition(self: Any) -> ActionResult:
-    """Parse the definition: Terraform asks while it plans."""
+    """Parse the definition: Terraform validates it while it plans."""
     try:
         AmazonStateLanguageParser.parse(self._get_param("definition"))
     except Exception as flaw:  # noqa: BLE001 (whatever the parser fails with is what is wrong)
@@ -88,7 +88,7 @@ def eval(_original: Method, self: Any, env: Any) -> None:  # noqa: A001 (it repl
 def _from_error(original: Method, self: Any, env: Any, ex: Exception) -> Any:
     """Name errors as AWS does, after the Java SDK: IamRoleNotFoundFault of RDS is Rds.IamRoleNotFoundException.
 
-    What the service's model does not list is all one: Rds.RdsException.
+    Errors that the service's model does not list have one name: Rds.RdsException.
     https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html
     """
     if not isinstance(ex, ClientError):

@@ -1,7 +1,7 @@
-"""WAF: what moto drops of a web ACL, and what holds what in use.
+"""AWS WAF: attributes of a web ACL that moto drops, and references that prevent deletion.
 
-A rule group or address list that a web ACL names cannot be deleted, nor a web ACL that stands in front of something:
-whoever makes them by different means has to take them away in the right order.
+A rule group or address list that a web ACL references cannot be deleted, nor a web ACL that is associated: resources
+that are created by different means must be deleted in the right order.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _in_use(what: str) -> WAFv2ClientError:
 
 @override(WAFV2Response)
 def create_web_acl(original: Method, self: Any) -> Any:
-    """Store what moto does not."""
+    """Store attributes that moto drops."""
     body = json.loads(self.body)
     _refuse_unknown_groups(self, body)
     status, headers, answer = original(self)
@@ -41,7 +41,7 @@ def create_web_acl(original: Method, self: Any) -> Any:
 
 @override(WAFV2Response)
 def update_web_acl(original: Method, self: Any) -> Any:
-    """Store what moto does not, and forget what is not sent any more."""
+    """Store attributes that moto drops, and remove those that are no longer sent."""
     body = json.loads(self.body)
     _refuse_unknown_groups(self, body)
     answer = original(self)
@@ -55,13 +55,13 @@ def update_web_acl(original: Method, self: Any) -> Any:
 
 @override(FakeWebACL)
 def to_dict(original: Method, self: Any) -> dict[str, Any]:
-    """Answer what is stored."""
+    """Return what is stored."""
     return {**original(self), **self.kept}
 
 
 @override(WAFV2Backend)
 def delete_web_acl(original: Method, self: Any, name: str, scope: str, _id: str, lock_token: str) -> None:
-    """Only one that stands in front of nothing."""
+    """Delete a web ACL that is not associated."""
     for web_acl in self.wacls.values():
         if (web_acl.name, web_acl.id) == (name, _id) and (web_acl.associated_resources or _distributed(self, web_acl)):
             raise _in_use("web ACL")
@@ -88,7 +88,7 @@ def delete_rule_group(original: Method, self: Any, **sent: Any) -> None:
 
 @override(FakeIPSet)
 def __init__(original: Method, self: Any, *arguments: Any, **keywords: Any) -> None:  # noqa: N807 (of moto's class)
-    """With a lock token of the form that WAF's own model asks for when it comes back."""
+    """With a lock token in the format that WAF's model requires in an update."""
     original(self, *arguments, **keywords)
     self.lock_token = str(mock_random.uuid4())
 

@@ -1,1 +1,1 @@
-"""What of the deployed things really runs or answers: functions, load balancers, releases, queues' pollers."""
+"""Execution of deployed resources: functions, load balancers, releases, pollers of queues."""

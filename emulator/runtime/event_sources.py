@@ -1,9 +1,9 @@
-"""Queues that call functions: what Lambda's pollers do for an event source mapping of SQS.
+"""Event source mappings of SQS queues: emulation of Lambda's pollers.
 
-A mapping's poller receives as many messages as its batch, calls the function with them, and deletes them when it has
-answered: all but those that the answer names, where the mapping asks for that. When the function fails, none. What
-stays comes again when its visibility ends, as the queue or the function says, and goes to the dead letters after as
-many receives as the queue's redrive policy has. Batches follow each other: only one function of a mapping runs.
+A mapping's poller receives up to a batch of messages, invokes the function, and deletes them when it succeeds: all but
+the batch item failures in its response, if the mapping has ReportBatchItemFailures. If the function fails, it deletes
+none. The others are received again after their visibility timeout, and move to the dead-letter queue after the receives
+of the redrive policy. A mapping runs one invocation at a time.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 
 A poller is a thread that begins with a message, or with the mapping, and ends when the queue is empty.
@@ -29,11 +29,11 @@ REPORTS = "ReportBatchItemFailures"
 SECONDS_BETWEEN_LOOKS = 0.1  # while all messages are hidden
 
 _polling: set[str] = set()
-"""The mappings that have a poller, by id; looked at and changed in a turn."""
+"""The mappings that have a poller, by id; read and changed within a turn."""
 
 
 def wake(queue: Any) -> None:
-    """Let the mappings of a queue (one of moto's) look whether there is something to do. Within a turn."""
+    """Notify the mappings of a queue (one of moto's) of new messages. Within a turn."""
     for mapping in queue.lambda_event_source_mappings.values():
         if mapping.uuid not in _polling and _works(mapping, queue):
             _polling.add(mapping.uuid)

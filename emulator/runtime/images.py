@@ -1,7 +1,7 @@
-"""What stands for the tasks of an image: no task runs here, and somebody must answer in its place.
+"""Stand-ins: servers that answer in place of the tasks of an image, as no task runs here.
 
-Who wants an image to answer says where: at the URL of a server on this machine, registered by PUT to
-``/_local-aws/images``. Nothing answers for an image that nobody has registered.
+A stand-in is the URL of a server on this machine, registered for an image by PUT to ``/_local-aws/images``. An image
+without one has no server.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _lock = threading.Lock()
 
 
 def register(image: str, url: str | None) -> None:
-    """Let the server at ``url`` answer for the tasks of ``image``; with None nobody does any more.
+    """Register the server at ``url`` as the stand-in of ``image``; None removes it.
 
     Raises:
         ValueError: the URL is not one of a server (``https://127.0.0.1:8443``).

@@ -22,7 +22,7 @@ from emulator.runtime.authority import authority
 
 
 class StandIn(ThreadingHTTPServer):
-    """Answers on a free port; ``status`` and ``body`` may change, ``requests`` are the paths that were asked for."""
+    """Answers on a free port; ``status`` and ``body`` may change, ``requests`` are the requested paths."""
 
     daemon_threads = True
 
@@ -41,7 +41,7 @@ class StandIn(ThreadingHTTPServer):
 
 @contextlib.contextmanager
 def serving(server: process.Server, image: str, status: int = 200, body: bytes = b"") -> Iterator[StandIn]:
-    """Stand for the tasks of ``image`` in a local AWS for the duration of a ``with`` block."""
+    """Serve as the tasks of ``image`` in a local AWS for the duration of a ``with`` block."""
     made = StandIn(status, body)
     thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

@@ -1,9 +1,9 @@
-"""Blue/green releases of ECS services, as CodeDeploy plays them.
+"""Blue/green releases of ECS services by CodeDeploy.
 
-appspec     what is to be released, and what is to be asked on the way
-deployment  one release: what was asked, how far it is, and how CodeDeploy says so
-traffic     the weights of a pair of target groups in listeners and their rules
-lifecycle   the steps, and what stops and takes back
+appspec     the AppSpec: task definition, container, hooks
+deployment  one release: its request, progress and representation in CodeDeploy
+traffic     weights of a pair of target groups in listeners and their rules
+lifecycle   lifecycle events, stop and rollback
 
-How a release is asked for is in :mod:`emulator.moto.codedeploy`.
+The operations of CodeDeploy are in :mod:`emulator.moto.codedeploy`.
 """

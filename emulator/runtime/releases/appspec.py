@@ -16,12 +16,12 @@ HOOKS = ("BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowT
 
 
 class InvalidAppSpecError(Exception):
-    """It is no AppSpec of an ECS release; the message says why."""
+    """Not a valid AppSpec of an ECS release; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AppSpec:
-    """What is to be released, and what is to be asked on the way."""
+    """Task definition, container and hooks of a release."""
 
     task_definition: str
     container_name: str

@@ -1,4 +1,4 @@
-"""One release of an ECS service: what was asked, how far it is, and how CodeDeploy says so."""
+"""One release of an ECS service: its request, progress and representation in CodeDeploy."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FINAL = (Status.SUCCEEDED, Status.FAILED, Status.STOPPED)
 _ID_CHARACTERS = string.ascii_uppercase + string.digits
 _ID_LENGTH = 9
 
-# What a target is counted as in the overview of its deployment.
+# The count of the deployment overview that a target's status belongs to.
 _OVERVIEW = ("Pending", "InProgress", "Succeeded", "Failed", "Skipped", "Ready")
 
 
@@ -82,7 +82,7 @@ class LifecycleEvent:
 
 @dataclass(eq=False)
 class EcsDeployment:
-    """A release. What moto looks at in a deployment has moto's names."""
+    """A release. Attributes that moto reads have moto's names."""
 
     account_id: str
     region: str
@@ -146,7 +146,7 @@ class EcsDeployment:
         return bool(self.auto_rollback.get("enabled")) and cause in self.auto_rollback.get("events", [])
 
     def finish(self, status: Status) -> None:
-        """It ends; what has not begun by then is skipped."""
+        """End it; events that have not started are skipped."""
         self.status, self.complete_time = status, utcnow()
         for event in self.events:
             if event.status == Status.IN_PROGRESS:

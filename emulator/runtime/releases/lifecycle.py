@@ -1,4 +1,4 @@
-"""What CodeDeploy does in a blue/green release of an ECS service, on the clock of :mod:`emulator.clock`.
+"""CodeDeploy's course of a blue/green release of an ECS service, on the clock of :mod:`emulator.clock`.
 
 The order of events: https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-hooks.html
 """
@@ -51,7 +51,7 @@ class Halt(Exception):
 
 
 def start(deployment: EcsDeployment) -> None:
-    """Let a deployment begin; it ends by itself, or with the process."""
+    """Start a deployment; it ends by itself, or with the process."""
     threading.Thread(target=Release(deployment).play, daemon=True).start()
 
 
@@ -64,7 +64,7 @@ def lifecycle_events(group: Any) -> list[LifecycleEvent]:
 
 
 class Release:
-    """Plays one deployment."""
+    """Runs one deployment."""
 
     def __init__(self, deployment: EcsDeployment) -> None:
         account_id, region = deployment.account_id, deployment.region
@@ -75,14 +75,14 @@ class Release:
         self._alarms = cloudwatch_backends[account_id][region].alarms
         self._functions = lambda_backends[account_id][region]
         self._codedeploy = codedeploy_backends[account_id][region]
-        # What it begins with: the service, the two target groups, and the listeners that lead to them.
+        # State at the start: the service, the two target groups, and the listeners that forward to them.
         self._service: Any = None
         self._task_definition = self._blue = self._green = ""
         self._listeners: list[str] = []
         self._test_listeners: list[str] = []
 
     def play(self) -> None:
-        """Play it to its end."""
+        """Run it to its end."""
         try:
             self._play()
         except Halt as halt:
@@ -108,7 +108,7 @@ class Release:
             elif event.name in self._deployment.appspec.hooks:
                 self._ask(event, self._deployment.appspec.hooks[event.name])
             with turn():
-                # Where a function was asked, its answer has ended it.
+                # A hook's event was ended by its function's result.
                 if event.end_time is None:
                     event.end(Status.SUCCEEDED)
         self._terminate_blue()
@@ -243,7 +243,7 @@ class Release:
     # --- hooks ---
 
     def _ask(self, event: LifecycleEvent, name: str) -> None:
-        """Call a function, and wait for it to say what it found; it may say so until an hour after it has ended."""
+        """Invoke a hook's function, and wait for its result, which may come up to an hour after its end."""
         try:
             function = self._functions.get_function(name)
         except Exception:  # noqa: BLE001 (moto has several for what cannot be found)
@@ -263,7 +263,7 @@ class Release:
                 f"The deployment failed because the lifecycle event {event.name} failed. {event.message}".strip(),
             )
 
-    # --- what can stop it ---
+    # --- stop conditions ---
 
     def _wait(self, minutes: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Wait, or until something is so; returns whether it was.
