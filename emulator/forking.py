@@ -24,7 +24,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
 
-from moto.s3.models import s3_backends
+from moto.s3.models import FakeKey, s3_backends
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from emulator import turns
@@ -176,4 +176,4 @@ def _objects() -> Iterator[Any]:
         for backend in account.values():
             for bucket in backend.buckets.values():
                 for name in list(bucket.keys):
-                    yield from bucket.keys.getlist(name)
+                    yield from (key for key in bucket.keys.getlist(name) if isinstance(key, FakeKey))  # or a marker

@@ -142,6 +142,18 @@ def test_large_objects_are_read_by_both_at_the_same_time(own_aws: Server, tmp_pa
         assert all(one.result() == content for one in reads)
 
 
+def test_what_was_deleted_in_a_bucket_with_versions_is_so_in_a_fork(own_aws: Server, tmp_path: Path) -> None:
+    client = client_for(own_aws)("s3", "us-east-1")
+    client.create_bucket(Bucket="shared")
+    client.put_bucket_versioning(Bucket="shared", VersioningConfiguration={"Status": "Enabled"})
+    client.put_object(Bucket="shared", Key="lock", Body=b"x")
+    client.delete_object(Bucket="shared", Key="lock")
+    with process.forked(own_aws, tmp_path / "fork") as copy:
+        versions = client_for(copy)("s3", "us-east-1").list_object_versions(Bucket="shared")
+    assert [(one["Key"], one["IsLatest"]) for one in versions["DeleteMarkers"]] == [("lock", True)]
+    assert [(one["Key"], one["IsLatest"]) for one in versions["Versions"]] == [("lock", False)]
+
+
 def test_a_directory_of_a_local_aws_is_refused_in_one_line(own_aws: Server, fork: Server) -> None:
     for directory in (own_aws.directory, fork.directory):
         with pytest.raises(EmulatorError, match="a local AWS already runs in"):
