@@ -26,52 +26,35 @@ REGISTERED = (
 """What a task definition is registered with, of what is said of it."""
 
 
-# The rules of the network are modified in test_services.py: the provider's waits make a second apply expensive.
-@pytest.mark.parametrize(
-    ("configuration", "changes"),
-    [("network", []), ("storage", [CHANGED]), ("observability", [CHANGED]), ("audit", [CHANGED])],
-)
-def test_a_configuration_is_applied_stays_as_it_is_changes_and_is_destroyed_without_a_rest(
-    configuration: str, changes: list[tuple[str, ...]], terraform: Configure, own_aws: Server
-) -> None:
-    rehearsed = terraform(configuration, own_aws)
-    for arguments in [(), *changes]:
-        rehearsed.apply(*arguments)
-        rehearsed.assert_nothing_to_do(*arguments)
-    _destroy_without_a_rest(rehearsed, own_aws)
-
-
-# One configuration for all of it: the provider waits a minute for a load balancer, and half of one for a queue.
-def test_services_are_applied_released_changed_and_destroyed_without_a_rest(
+# One configuration for all of it: providers take seconds of processor to start, and wait a minute for a load
+# balancer, half of one for a queue. The network's rules are modified in test_services_of_keys_and_networks.py.
+def test_all_that_a_platform_is_made_of_is_applied_released_changed_and_destroyed_without_a_rest(
     terraform: Configure, own_aws: Server
 ) -> None:
-    rehearsed = terraform("services", own_aws)
-    (rehearsed.directory / "function.zip").write_bytes(zipped("def handle(event, context): return event"))
+    rehearsed = terraform("whole", own_aws)
+    for module in ("services", "processing"):
+        code = zipped("def handle(event, context): return event")
+        (rehearsed.directory / module / "function.zip").write_bytes(code)
     rehearsed.apply()
     rehearsed.assert_nothing_to_do()
+    assert _called(rehearsed) == {"code": "one", "action": "create"}
     released = _release(client_for(own_aws))
     rehearsed.assert_nothing_to_do()
     rehearsed.apply(*CHANGED)
     rehearsed.assert_nothing_to_do(*CHANGED)
+    assert _called(rehearsed) == {"code": "two", "action": "update"}
+    (mapping,) = client_for(own_aws)("lambda").list_event_source_mappings(FunctionName="process")["EventSourceMappings"]
+    assert (mapping["BatchSize"], mapping["ScalingConfig"]) == (5, {"MaximumConcurrency": 20})
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     client_for(own_aws)("ecs").deregister_task_definition(taskDefinition=released)
     _destroy_without_a_rest(rehearsed, own_aws)
 
 
-def test_what_processes_messages_is_applied_called_changed_and_destroyed_without_a_rest(
-    terraform: Configure, own_aws: Server
-) -> None:
-    rehearsed = terraform("processing", own_aws)
-    (rehearsed.directory / "function.zip").write_bytes(zipped("def handle(event, context): return event"))
-    for arguments, called in ((), {"code": "one", "action": "create"}), (CHANGED, {"code": "two", "action": "update"}):
-        rehearsed.apply(*arguments)
-        rehearsed.assert_nothing_to_do(*arguments)
-        state = json.loads((rehearsed.directory / "terraform.tfstate").read_text())
-        said = json.loads(state["outputs"]["prepared"]["value"])
-        assert {"code": said["code"], "action": said["tf"]["action"]} == called
-    (mapping,) = client_for(own_aws)("lambda").list_event_source_mappings(FunctionName="process")["EventSourceMappings"]
-    assert (mapping["BatchSize"], mapping["ScalingConfig"]) == (5, {"MaximumConcurrency": 20})
-    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    _destroy_without_a_rest(rehearsed, own_aws)
+def _called(rehearsed: Terraform) -> dict[str, str]:
+    """What the function that Terraform calls was told, as it answers."""
+    state = json.loads((rehearsed.directory / "terraform.tfstate").read_text())
+    said = json.loads(state["outputs"]["prepared"]["value"])
+    return {"code": said["code"], "action": said["tf"]["action"]}
 
 
 def _release(client: Callable[..., Client]) -> str:

@@ -8,11 +8,6 @@ terraform {
   }
 }
 
-provider "aws" {
-  region      = "us-east-2"
-  max_retries = 2
-}
-
 variable "first" {
   description = "False for a second apply, which changes what can be changed in place, and removes an alarm of a composite."
   default     = true

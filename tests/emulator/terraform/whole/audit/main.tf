@@ -2,34 +2,17 @@
 terraform {
   required_providers {
     aws = {
-      source  = "hashicorp/aws"
-      version = "5.100.0"
+      source                = "hashicorp/aws"
+      version               = "5.100.0"
+      configuration_aliases = [aws.recovery]
     }
   }
-}
-
-provider "aws" {
-  region      = "us-east-2"
-  max_retries = 2
-}
-
-provider "aws" {
-  alias       = "recovery"
-  region      = "us-west-2"
-  max_retries = 2
-}
-
-provider "aws" {
-  alias       = "global"
-  region      = "us-east-1"
-  max_retries = 2
 }
 
 variable "first" {
   description = "False for a second apply, which changes what can be changed in place."
   default     = true
 }
-
 
 data "aws_caller_identity" "current" {}
 
@@ -51,7 +34,7 @@ resource "aws_s3_bucket" "sensitive" {
 }
 
 resource "aws_sns_topic" "alarms" {
-  name = "alarms"
+  name = "budget"
 }
 
 # --- The trail ---
@@ -231,13 +214,6 @@ resource "aws_accessanalyzer_analyzer" "primary" {
   analyzer_name = "rehearsal"
   type          = "ACCOUNT"
   tags          = { Name = var.first ? "first" : "second" }
-}
-
-resource "aws_s3_account_public_access_block" "account" {
-  block_public_acls       = true
-  block_public_policy     = true
-  ignore_public_acls      = true
-  restrict_public_buckets = true
 }
 
 # --- The budget ---

@@ -2,27 +2,11 @@
 terraform {
   required_providers {
     aws = {
-      source  = "hashicorp/aws"
-      version = "5.100.0"
+      source                = "hashicorp/aws"
+      version               = "5.100.0"
+      configuration_aliases = [aws.recovery]
     }
   }
-}
-
-locals {
-  tags = { System = "payments", Environment = "rehearsal" }
-}
-
-provider "aws" {
-  region      = "us-east-2"
-  max_retries = 2
-  default_tags { tags = local.tags }
-}
-
-provider "aws" {
-  alias       = "recovery"
-  region      = "us-west-2"
-  max_retries = 2
-  default_tags { tags = local.tags }
 }
 
 variable "first" {

@@ -8,10 +8,6 @@ terraform {
   }
 }
 
-provider "aws" {
-  region = "us-east-2"
-}
-
 variable "first" {
   type    = bool
   default = true
@@ -41,8 +37,8 @@ resource "aws_lambda_function" "process" {
   runtime                        = "python3.13"
   architectures                  = ["arm64"]
   handler                        = "handler.handle"
-  filename                       = "function.zip"
-  source_code_hash               = filebase64sha256("function.zip")
+  filename                       = "${path.module}/function.zip"
+  source_code_hash               = filebase64sha256("${path.module}/function.zip")
   reserved_concurrent_executions = var.first ? 10 : 20
   environment {
     variables = { QUEUE_URL = aws_sqs_queue.payments.url }
@@ -90,8 +86,8 @@ resource "aws_lambda_function" "prepare" {
   role             = aws_iam_role.function.arn
   runtime          = "python3.13"
   handler          = "handler.handle"
-  filename         = "function.zip"
-  source_code_hash = filebase64sha256("function.zip")
+  filename         = "${path.module}/function.zip"
+  source_code_hash = filebase64sha256("${path.module}/function.zip")
   depends_on       = [aws_cloudwatch_log_group.prepare]
 }
 

@@ -2,27 +2,11 @@
 terraform {
   required_providers {
     aws = {
-      source  = "hashicorp/aws"
-      version = "5.100.0"
+      source                = "hashicorp/aws"
+      version               = "5.100.0"
+      configuration_aliases = [aws.recovery, aws.global]
     }
   }
-}
-
-provider "aws" {
-  region      = "us-east-2"
-  max_retries = 2
-}
-
-provider "aws" {
-  alias       = "recovery"
-  region      = "us-west-2"
-  max_retries = 2
-}
-
-provider "aws" {
-  alias       = "global"
-  region      = "us-east-1"
-  max_retries = 2
 }
 
 variable "first" {
