@@ -26,6 +26,7 @@ SLOW_CALLS = {
 QUICK_FIXTURES = {"platform"}
 COST = "processor seconds"
 BEGUN = pytest.StashKey[float]()
+ENDED = pytest.StashKey[float]()
 SHOWN = 10  # of the dearest tests, where the lane costs too much
 
 
@@ -104,13 +105,19 @@ class Lanes:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         item.stash[BEGUN] = _processor_seconds()
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        if nextitem is None:  # what ends now has been there for all tests, with the processes that they have shared
+            item.stash[ENDED] = _processor_seconds()
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         if call.when == "teardown" and not item.get_closest_marker("slow"):
-            report.user_properties.append((COST, _processor_seconds() - item.stash.get(BEGUN, _processor_seconds())))
+            ended = item.stash.get(ENDED, _processor_seconds())
+            report.user_properties.append((COST, ended - item.stash.get(BEGUN, ended)))
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
