@@ -14,6 +14,9 @@ from emulator.clock import CLOCK
 from emulator.faults import FAULTS
 from emulator.regions import REGIONS
 from emulator.runtime import images
+from emulator.runtime.authority import authority
+from emulator.runtime.databases.clusters import SERVERS
+from emulator.runtime.names import NAMES
 from emulator.turns import turn
 
 IMAGES_PATH = "/_local-aws/images"
@@ -30,6 +33,10 @@ REGIONS_PATH = "/_local-aws/regions"
 
 FAULTS_PATH = "/_local-aws/faults"
 """Takes ``{"operation": "StartExportTask", "code": "Throttling", "times": 2}`` by PUT: the next calls fail so."""
+
+
+DATABASES_PATH = "/_local-aws/databases"
+"""Takes ``{}`` by PUT: PostgreSQL runs behind each cluster; the names that lead there, and who has signed for them."""
 
 
 def _set_clock(asked: dict[str, Any]) -> dict[str, object]:
@@ -56,7 +63,14 @@ def _take_snapshot(asked: dict[str, Any]) -> dict[str, object]:
 
 def _lose_region(asked: dict[str, Any]) -> dict[str, object]:
     REGIONS.set(asked["region"], lost=asked["lost"], silent=asked["silent"])
+    SERVERS.settle()
     return {**asked}
+
+
+def _start_databases(_asked: dict[str, Any]) -> dict[str, object]:
+    if problem := SERVERS.start():
+        raise ValueError(problem)
+    return {"names": NAMES.table(), "authority": authority().pem.decode()}
 
 
 def _ask_for_faults(asked: dict[str, Any]) -> dict[str, object]:
@@ -70,4 +84,5 @@ CONTROLS: dict[str, Callable[[dict[str, Any]], dict[str, object]]] = {
     SNAPSHOTS_PATH: _take_snapshot,
     FAULTS_PATH: _ask_for_faults,
     REGIONS_PATH: _lose_region,
+    DATABASES_PATH: _start_databases,
 }

@@ -55,7 +55,7 @@ def end_at_a_signal(server: BaseWSGIServer) -> NoReturn:
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     server.shutdown()
     server.server_close()
-    _end_functions()
+    _end_what_runs()
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -63,7 +63,9 @@ def end_at_a_signal(server: BaseWSGIServer) -> NoReturn:
     os._exit(0)
 
 
-def _end_functions() -> None:
+def _end_what_runs() -> None:
+    from emulator.runtime.databases.clusters import SERVERS
     from emulator.runtime.functions import end_all
 
     end_all()
+    SERVERS.end()

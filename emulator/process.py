@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from emulator.address import HOST, STATE_FILE, environment, identity
@@ -33,6 +34,7 @@ LOG_FILE = "server.log"
 SECONDS_TO_START = 60.0
 SECONDS_TO_STOP = 10.0
 SECONDS_TO_FORK = 30.0
+SECONDS_FOR_DATABASES = 60.0
 _SECONDS_BETWEEN_LOOKS = 0.05
 
 
@@ -193,6 +195,24 @@ def stand_for(server: Server, image: str, url: str | None) -> None:
         EmulatorError: it is no URL, or the server does not answer.
     """
     _control(server, "images", {"image": image, "url": url})
+
+
+@dataclass(frozen=True)
+class Databases:
+    """What a client of the databases of a local AWS needs: addresses by endpoint, and the authority's PEM."""
+
+    names: dict[str, str]
+    authority: str
+
+
+def databases(server: Server) -> Databases:
+    """Let PostgreSQL run behind each database cluster from now on, as it does once somebody in a VPC may need it.
+
+    Raises:
+        EmulatorError: it cannot run here, or the server does not answer.
+    """
+    said: dict[str, Any] = _control(server, "databases", {}, seconds=SECONDS_FOR_DATABASES)
+    return Databases(said["names"], said["authority"])
 
 
 def take_snapshot(server: Server, region: str, cluster: str) -> str:

@@ -28,6 +28,7 @@ from moto.rds.responses import RDSResponse
 from emulator.clock import CLOCK
 from emulator.moto.extend import Method, add, override, override_property
 from emulator.regions import REGIONS
+from emulator.runtime.databases.clusters import SERVERS
 from emulator.turns import turn
 
 MINUTES_PENDING, MINUTES_TO_PROMOTE, MINUTES_TO_SYNCHRONIZE = 0.25, 1.0, 5.0
@@ -338,12 +339,15 @@ def _move(group: Any) -> None:
         origin, target = (group.failover_state[one] for one in ("FromDbClusterArn", "ToDbClusterArn"))
         for member in group.members:
             member.is_writer = False
+    SERVERS.settle()
     CLOCK.wait(MINUTES_TO_PROMOTE, lambda: False)
     with turn():
         for member in group.members:
             member.is_writer = member.db_cluster_arn == target
         if REGIONS.is_lost(region_of(origin)):
             group.__dict__.setdefault("left_behind", {})[region_of(origin)] = None
+    SERVERS.settle()
+    with turn():
         group.failover_state = None
 
 

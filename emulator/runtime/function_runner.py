@@ -55,6 +55,16 @@ def stand_in(network: dict[str, Any]) -> None:
     socket.socket.connect = connect_there  # type: ignore[assignment,method-assign]
 
 
+def resolve(names: dict[str, str]) -> None:
+    """Let these names lead to their addresses; psycopg asks Python for them, too, and not the system."""
+    getaddrinfo = socket.getaddrinfo
+
+    def look_up(host: Any, *arguments: Any, **keywords: Any) -> Any:
+        return getaddrinfo(names.get(host, host), *arguments, **keywords)
+
+    socket.getaddrinfo = look_up
+
+
 def _is_in(host: str, blocks: list[Any]) -> bool:
     try:
         return any(ipaddress.ip_address(host) in block for block in blocks)
@@ -66,7 +76,9 @@ def main(handler: str, seconds: float, answer: Path, network: Path) -> None:
     """Call the handler, and write what came of it."""
     # What the alarm does when nobody handles it: the process ends.
     signal.setitimer(signal.ITIMER_REAL, seconds)
-    stand_in(json.loads(network.read_text(encoding="utf-8")))
+    view = json.loads(network.read_text(encoding="utf-8"))
+    stand_in(view)
+    resolve(view["names"])
     event = json.load(sys.stdin)
     try:
         said = {"failed": False, "payload": _call(handler, event, Context(seconds))}

@@ -27,7 +27,8 @@ from typing import Any
 from emulator.address import HOST, environment
 from emulator.authorization import callers, gate
 from emulator.runtime import vpc
-from emulator.runtime.authority import write_trusted
+from emulator.runtime.authority import trust_in_place_of_rds, write_trusted
+from emulator.runtime.databases.clusters import SERVERS
 from emulator.turns import let_others, turn
 
 RUNNER = Path(__file__).parent / "function_runner.py"
@@ -36,7 +37,9 @@ LOG_TAIL_BYTES = 4096
 """How much of its log Invoke answers (Lambda's API reference, LogType)."""
 
 # Beside the code of a function: whom it trusts, and what it reaches in its VPC.
-TRUSTED, NETWORK = "trusted.pem", "network.json"
+CODE, TRUSTED, NETWORK = "code", "trusted.pem", "network.json"
+TASK_ROOT = "/var/task"
+"""Where Lambda has the code of a function: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
 
 # The runner ends by itself in time; this is for one that cannot.
 _SECONDS_OF_GRACE = 5.0
@@ -63,6 +66,8 @@ def run(function: Any, event: Any) -> Outcome:
     if not (function.run_time or "").startswith("python"):
         raise NotImplementedError(f"{function.function_name} is no Python function: nothing else is run here")
     request_id = str(uuid.uuid4())
+    if vpc.network_of(function):
+        SERVERS.start()  # it may connect to a database
     with turn():
         if not gate.may_assume(LAMBDA, function.role, function.function_arn):
             return Outcome(failed=True, payload=json.dumps(_not_assumed(function)), log="")
@@ -70,8 +75,9 @@ def run(function: Any, event: Any) -> Outcome:
             function.role, function.function_name, region=function.region, network=vpc.network_of(function)
         )
     with tempfile.TemporaryDirectory(prefix="function-") as folder:
-        zipfile.ZipFile(io.BytesIO(function.code_bytes)).extractall(Path(folder) / "code")
+        zipfile.ZipFile(io.BytesIO(function.code_bytes)).extractall(Path(folder) / CODE)
         write_trusted(Path(folder) / TRUSTED)
+        trust_in_place_of_rds(Path(folder) / CODE)
         with turn():
             (Path(folder) / NETWORK).write_text(json.dumps(vpc.view(function)), encoding="utf-8")
         with let_others():
@@ -101,7 +107,7 @@ def _run(function: Any, session: Any, event: Any, request_id: str, folder: Path)
     command.append(str(folder / NETWORK))
     process = subprocess.Popen(
         command,
-        cwd=folder / "code",
+        cwd=folder / CODE,
         env=_environment(function, session, request_id, folder),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -161,15 +167,21 @@ def _environment(function: Any, session: Any, request_id: str, folder: Path) -> 
         "AWS_LAMBDA_FUNCTION_VERSION": str(function.version),
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
         "AWS_LAMBDA_LOG_GROUP_NAME": function.logs_group_name,
-        "LAMBDA_TASK_ROOT": str(folder / "code"),
+        "LAMBDA_TASK_ROOT": str(folder / CODE),
         "SSL_CERT_FILE": str(folder / TRUSTED),
         # Not sampled: there is nobody to send a trace to.
         "_X_AMZN_TRACE_ID": f"Root=1-{request_id[:8]}-{uuid.uuid4().hex[:24]};Sampled=0",
         "_HANDLER": function.handler,
         "_REQUEST_ID": request_id,
         "_FUNCTION_ARN": function.function_arn,
-        **{name: str(value) for name, value in function.environment_vars.items()},
+        **{name: _in_place(str(value), folder) for name, value in function.environment_vars.items()},
     }
+
+
+def _in_place(value: str, folder: Path) -> str:
+    """A value; if it is a path in the folder of the code, where that is here."""
+    within = value == TASK_ROOT or value.startswith(f"{TASK_ROOT}/")
+    return f"{folder / CODE}{value.removeprefix(TASK_ROOT)}" if within else value
 
 
 def _write_log(function: Any, role: callers.Caller, log: str) -> None:

@@ -1,4 +1,7 @@
-"""What a function in a VPC can connect to there: load balancers, where the security groups of both ends agree."""
+"""What a function in a VPC can connect to there: load balancers, where the security groups of both ends agree.
+
+And databases, by name: their endpoints have addresses of this machine, to which no security group is applied yet.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from moto.elbv2.models import elbv2_backends
 
 from emulator.authorization.callers import Network
 from emulator.runtime import load_balancers
+from emulator.runtime.names import NAMES
 from emulator.runtime.network_interfaces import network_interfaces
 
 EVERY_PROTOCOL = "-1"
@@ -25,11 +29,12 @@ def view(function: Any) -> dict[str, Any]:
 
     Returns:
         ``networks``, the blocks of the VPC; ``ports``, by "address:port" the port of 127.0.0.1 that stands for it. What
-        is not in it cannot be connected to. Both are empty for a function that stands in no VPC.
+        is not in it cannot be connected to. ``names``, by name an address of this machine. All are empty for a function
+        that stands in no VPC.
     """
     config = function.vpc_config or {}
     if not config.get("SubnetIds"):
-        return {"networks": [], "ports": {}}
+        return {"networks": [], "ports": {}, "names": {}}
     account_id, region = function.account_id, function.region
     ec2 = ec2_backends[account_id][region]
     subnets = [ec2.get_subnet(one) for one in config["SubnetIds"]]
@@ -41,7 +46,7 @@ def view(function: Any) -> dict[str, Any]:
         for listener in load_balancer.listeners.values()
         for address in _addresses(ec2, load_balancer, listener, set(config["SecurityGroupIds"]), subnets)
     }
-    return {"networks": [vpc.cidr_block], "ports": ports}
+    return {"networks": [vpc.cidr_block], "ports": ports, "names": NAMES.table()}
 
 
 def network_of(function: Any) -> Network | None:

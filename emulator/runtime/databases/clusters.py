@@ -1,0 +1,155 @@
+"""Brings the servers in line with what RDS says: which there are, what they are set to, who writes and who follows."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+
+from emulator.runtime.databases import configuration
+from emulator.runtime.databases.desired import Place, Wanted, clusters_there_are, wanted
+from emulator.runtime.databases.folder import FOLDER
+from emulator.runtime.databases.server import Server
+from emulator.runtime.names import NAMES
+from emulator.turns import let_others, turn
+
+_log = logging.getLogger(__name__)
+
+
+class Servers:
+    """The servers of one local AWS."""
+
+    def __init__(self) -> None:
+        self._running: dict[Place, Server] = {}
+        self._original: dict[Place, Server] = {}
+        self._instances: dict[str, tuple[str, ...]] = {}
+        self._passwords: dict[str, str] = {}  # as RDS has been told; a rotation may have changed them since
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        """With none: in a fork those of the one that was forked are only what the fork's are copied from."""
+        self._original = {**self._original, **self._running}
+        self._running = {}
+        self._are_wanted = False
+        self._settling = threading.Lock()
+
+    def start(self) -> str:
+        """As :meth:`settle`, from now on."""
+        self._are_wanted = True
+        return self.settle()
+
+    def settle(self) -> str:
+        """Bring the servers in line, once they are wanted; others have their turn meanwhile. Says what went wrong."""
+        if not self._are_wanted:
+            return ""
+        with let_others(), self._settling:
+            with turn():
+                servers, there_are = wanted(), clusters_there_are()
+            try:
+                self._settle(servers, there_are)
+            except Exception as failure:  # noqa: BLE001 (RDS has done what it was asked; whoever connects will see)
+                _log.exception("the databases are not as RDS says")
+                return str(failure) or repr(failure)
+        return ""
+
+    def _settle(self, servers: list[Wanted], there_are: set[str]) -> None:
+        self._forget(servers, there_are)
+        for one in servers:
+            self._follow_the_writer(one)
+        by_place = {one.place: one for one in servers}
+        # Who wrote ends first: it sends its followers what they lack.
+        for place, server in sorted(self._running.items(), key=lambda item: not item[1].is_primary):
+            self._end_what_is_over(server, by_place.get(place))
+        for one in servers:
+            if one.is_reachable and one.has_writer:
+                self._settle_one(one)
+
+    def _forget(self, servers: list[Wanted], there_are: set[str]) -> None:
+        for place in [one for one in self._running if one.cluster not in there_are]:
+            self._running.pop(place).remove()
+        listed = {name for one in servers for name in one.names}
+        for name in NAMES.table().keys() - listed:
+            NAMES.forget(name)
+
+    def _follow_the_writer(self, one: Wanted) -> None:
+        """After a failover within a cluster: the server of its readers is now the one of its writer."""
+        place = one.place
+        if place.is_reader:
+            return
+        before, self._instances[place.cluster] = self._instances.get(place.cluster), one.instances
+        reader = Place(cluster=place.cluster, is_reader=True)
+        if before in {None, one.instances} or not {place, reader} <= self._running.keys():
+            return
+        self._running[place].stop()
+        self._running[place], self._running[reader] = self._running[reader], self._running[place]
+
+    @staticmethod
+    def _end_what_is_over(server: Server, one: Wanted | None) -> None:
+        if one is None:
+            server.stop()
+        elif not one.is_reachable:
+            server.stop(at_once=True)
+        elif server.is_primary and (one.source is not None or not one.has_writer):
+            server.stop()
+
+    def _settle_one(self, one: Wanted) -> None:
+        if one.source is None:
+            self._settle_writer(one)
+        elif one.source in self._running and self._running[one.source].is_running:
+            self._settle_reader(one, self._running[one.source])
+
+    def _settle_writer(self, one: Wanted) -> None:
+        if one.place not in self._running:
+            self._running[one.place] = self._begun(one)
+            return
+        server = self._running[one.place]
+        self._configure(server, one, None)
+        if not server.is_running:
+            server.start()
+        if not server.is_primary:
+            server.promote()
+        if one.password and one.password != self._passwords.get(one.place.cluster):
+            server.set_password(one.master, one.password)
+            self._passwords[one.place.cluster] = one.password
+
+    def _begun(self, one: Wanted) -> Server:
+        """A server that is empty; in a fork one that is a copy of the original's."""
+        originals = [self._original[place] for place in self._original if place.cluster in one.group]
+        origin = next((server for server in originals if server.is_primary), None)
+        server = Server.copied(origin, is_primary=True) if origin else Server.made(one.major, one.port)
+        self._configure(server, one, None)
+        server.start()
+        if origin is None:
+            server.populate(master=one.master, password=one.password, database=one.database)
+            self._passwords[one.place.cluster] = one.password
+        return server
+
+    def _settle_reader(self, one: Wanted, source: Server) -> None:
+        server = self._running.get(one.place)
+        if server is None or not server.is_running or server.follows != (source.folder, source.generation):
+            if server is not None:
+                self._running.pop(one.place).remove()
+            server = self._running[one.place] = Server.copied(source, is_primary=False)
+        self._configure(server, one, source)
+        if not server.is_running:
+            server.start()
+
+    @staticmethod
+    def _configure(server: Server, one: Wanted, source: Server | None) -> None:
+        settings = configuration.settings_of(
+            one.parameters,
+            folder=server.folder,
+            addresses=[NAMES.address(name) for name in one.names],
+            port=one.port,
+            source=source.folder if source else None,
+        )
+        server.configure(settings, configuration.access(one.parameters, one.major), one.certified)
+
+    def end(self) -> None:
+        """End all of them at once."""
+        FOLDER.end()
+
+
+SERVERS = Servers()
+"""Those of this process."""

@@ -1,0 +1,138 @@
+"""What RDS says that there should be: the servers of the Aurora PostgreSQL clusters, as moto has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.rds.models import rds_backends
+
+from emulator.regions import REGIONS
+
+ENGINE = "aurora-postgresql"
+GLOBAL_REGION = "us-east-1"  # where moto keeps global clusters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a server belongs: a cluster, and whether it is the one of its first instance or of its readers."""
+
+    cluster: str
+    """The ARN."""
+    is_reader: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A server that there should be."""
+
+    place: Place
+    instances: tuple[str, ...]
+    """Identifiers of the instances that it is."""
+    names: tuple[str, ...]
+    """Of the endpoints that lead to it."""
+    certified: tuple[str, ...]
+    """The names that its certificate is for."""
+    port: int
+    major: int
+    parameters: Mapping[str, str]
+    """Of the cluster's and the instance's parameter groups."""
+    source: Place | None
+    """The server that it follows; None for one that takes writes, and while nobody does."""
+    has_writer: bool
+    """Whether somebody takes writes: while the writer of a global database moves, nobody does."""
+    group: frozenset[str]
+    """The ARNs of the clusters that have the same data."""
+    is_reachable: bool
+    """Whether its region answers."""
+    database: str
+    """The database that the cluster begins with; none where empty."""
+    master: str
+    password: str = field(repr=False)
+    """The master's, as RDS has been told for this cluster last; empty where it has not, as of a secondary."""
+
+
+def wanted() -> list[Wanted]:
+    """The servers of all clusters that have an instance, writers first. Within a turn."""
+    found = [server for backend in _backends() for one in _clusters(backend) for server in _servers(backend, one)]
+    return sorted(found, key=lambda one: one.source is not None)
+
+
+def _backends() -> list[Any]:
+    return list(rds_backends[DEFAULT_ACCOUNT_ID].values())
+
+
+def _clusters(backend: Any) -> list[Any]:
+    return [one for one in backend.clusters.values() if one.engine == ENGINE and one.members]
+
+
+def clusters_there_are() -> set[str]:
+    """The ARNs of all clusters, with instances or without. Within a turn."""
+    return {str(one.db_cluster_arn) for backend in _backends() for one in backend.clusters.values()}
+
+
+def _servers(backend: Any, cluster: Any) -> Iterator[Wanted]:
+    group = _global_cluster(cluster)
+    members = group.members if group else [cluster]
+    writing = next((one for one in members if one.is_writer and one.members), None) if group else cluster
+    arn, first = str(cluster.db_cluster_arn), cluster.writer
+    readers = [one for one in cluster.members if one is not first]
+    own = [str(cluster.endpoint), *([] if readers else [str(cluster.reader_endpoint)])]
+    if group and cluster is writing:
+        own.append(str(group.endpoint))
+    source = Place(cluster=str(writing.db_cluster_arn), is_reader=False) if writing else None
+    common = _common(backend, cluster) | {
+        "has_writer": writing is not None,
+        "group": frozenset(str(one.db_cluster_arn) for one in members),
+        "master": next((str(one.master_username) for one in members if one.master_username), ""),
+    }
+    place = Place(cluster=arn, is_reader=False)
+    follows = None if source == place else source
+    yield Wanted(place=place, source=follows, **common, **_of_instances(backend, cluster, [first], own))
+    if readers:
+        own = [str(cluster.reader_endpoint)]
+        place = Place(cluster=arn, is_reader=True)
+        yield Wanted(place=place, source=source, **common, **_of_instances(backend, cluster, readers, own))
+
+
+def _common(backend: Any, cluster: Any) -> dict[str, Any]:
+    return {
+        "port": int(cluster.port),
+        "major": int(str(cluster.engine_version).partition(".")[0]),
+        "is_reachable": not REGIONS.is_lost(str(backend.region_name)),
+        "database": str(cluster.database_name or ""),
+        "password": str(getattr(cluster, "_master_user_password", "")),
+    }
+
+
+def _of_instances(backend: Any, cluster: Any, instances: list[Any], own: list[str]) -> dict[str, Any]:
+    addresses = [str(one.address) for one in instances]
+    return {
+        "instances": tuple(str(one.db_instance_identifier) for one in instances),
+        "names": (*own, *addresses),
+        # Nothing says that a certificate is for the endpoint of a global database, which is none of the instance's.
+        "certified": (str(cluster.endpoint), str(cluster.reader_endpoint), *addresses),
+        "parameters": _parameters(backend, cluster, instances[0]),
+    }
+
+
+def _global_cluster(cluster: Any) -> Any:
+    """The global cluster that a cluster is of; None if it is of none."""
+    groups = rds_backends[DEFAULT_ACCOUNT_ID][GLOBAL_REGION].global_clusters.values()
+    return next((group for group in groups if cluster in group.members), None)
+
+
+def _parameters(backend: Any, cluster: Any, instance: Any) -> dict[str, str]:
+    groups = (
+        backend.db_cluster_parameter_groups.get(cluster.parameter_group or ""),
+        backend.db_parameter_groups.get(instance.db_parameter_group_name or ""),
+    )
+    return {
+        name: str(one["ParameterValue"])
+        for group in groups
+        if group is not None
+        for name, one in group.parameters.items()
+        if "ParameterValue" in one
+    }

@@ -1,0 +1,93 @@
+"""Names in the deployed network that lead to addresses of this machine: endpoints of databases.
+
+Each name has an address of its own in 127.0.0.0/8, so that what answers there has the port that AWS gives it. Whoever
+runs in the deployed network (a function, a task) is given the table. A name keeps its address for as long as it is
+there; what answers there may change. Linux has all of these addresses; macOS has those that somebody adds:
+``sudo ifconfig lo0 alias 127.82.0.2``.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+
+BLOCKS = 256  # 127.82.0.0/24 to 127.82.255.0/24, one for each local AWS that runs
+FIRST_BLOCK = "127.82"
+RESERVING_PORT = 5432
+ADDRESSES = range(2, 255)
+
+
+class NoAddressError(Exception):
+    """This machine has no address for a name; the message is one line for a person."""
+
+
+class Names:
+    """The names of one local AWS."""
+
+    def __init__(self) -> None:
+        self._addresses: dict[str, str] = {}
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        """With no address: in a fork, what answers at those there are is not the fork's."""
+        self._addresses = {}
+        self._block: int | None = None
+        self._reserved: socket.socket | None = None
+        self._lock = threading.Lock()
+
+    def address(self, name: str) -> str:
+        """The address of a name, which has one from now on.
+
+        Raises:
+            NoAddressError: there is none.
+        """
+        with self._lock:
+            if name not in self._addresses:
+                self._addresses[name] = self._free()
+            return self._addresses[name]
+
+    def forget(self, name: str) -> None:
+        """Let a name lead nowhere any more."""
+        with self._lock:
+            self._addresses.pop(name, None)
+
+    def table(self) -> dict[str, str]:
+        """The address of each name."""
+        with self._lock:
+            return dict(self._addresses)
+
+    def hosts(self) -> str:
+        """The table as lines of a hosts file."""
+        return "".join(f"{address} {name}\n" for name, address in self.table().items())
+
+    def _free(self) -> str:
+        if self._block is None:
+            self._block, self._reserved = _reserve()
+        taken = set(self._addresses.values())
+        for number in ADDRESSES:
+            address = f"{FIRST_BLOCK}.{self._block}.{number}"
+            if address not in taken:
+                return address
+        raise NoAddressError(f"all addresses of {FIRST_BLOCK}.{self._block}.0/24 are taken")
+
+
+def _reserve() -> tuple[int, socket.socket]:
+    """A block that no other local AWS has, and the socket that holds it for as long as it is open."""
+    for block in range(BLOCKS):
+        reserving = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            reserving.bind((f"{FIRST_BLOCK}.{block}.1", RESERVING_PORT))
+        except OSError:
+            reserving.close()
+        else:
+            return block, reserving
+    raise NoAddressError(
+        f"no address of {FIRST_BLOCK}.0.0/16 can be used; on macOS: "
+        f"for n in $(seq 1 16); do sudo ifconfig lo0 alias {FIRST_BLOCK}.0.$n; done"
+    )
+
+
+NAMES = Names()
+"""Those of this process."""

@@ -1,0 +1,230 @@
+"""A real PostgreSQL behind the clusters of RDS: by name, by verified TLS, by the master's password, followed, moved."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from emulator import process
+from emulator.process import Server
+from tests.emulator.release_support import eventually
+from tests.emulator.support import Client, client_for
+from tests.warm_aws import LocalAws
+
+pytestmark = pytest.mark.requirement("W8.4")
+
+PASSWORD = "first-password"
+FAMILY = "aurora-postgresql17"
+PRIMARY, RECOVERY = "us-east-2", "us-west-2"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A global database of two clusters, of which the first has a writer and two readers."""
+
+    server: Server
+    client: Callable[..., Client]
+    databases: process.Databases
+    ca: Path
+
+    def cluster(self, region: str) -> dict[str, Any]:
+        """One of the clusters, as RDS describes it."""
+        return dict(self.client("rds", region).describe_db_clusters()["DBClusters"][0])
+
+    def connection(self, name: str, password: str = PASSWORD, **changed: Any) -> dict[str, Any]:
+        """What psycopg needs for the master's verified connection to an endpoint."""
+        return {
+            "host": name,
+            "hostaddr": self.databases.names[name],
+            "user": "administrator",
+            "password": password,
+            "dbname": "payments",
+            "sslmode": "verify-full",
+            "sslrootcert": str(self.ca),
+            "connect_timeout": 5,
+            **changed,
+        }
+
+    def execute(self, name: str, statement: str, **changed: Any) -> list[Any]:
+        """The rows of a statement at an endpoint."""
+        with psycopg.connect(**self.connection(name, **changed), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def comes(self, name: str, statement: str, rows: list[Any]) -> bool:
+        """Whether a statement soon has these rows at a server that follows."""
+
+        def here() -> bool:
+            try:
+                return self.execute(name, statement) == rows
+            except psycopg.Error:
+                return False
+
+        return bool(eventually(here))
+
+    def writing_region(self) -> str:
+        """Where the writer is."""
+        (group,) = self.client("rds").describe_global_clusters()["GlobalClusters"]
+        return next(str(one["DBClusterArn"]).split(":")[3] for one in group["GlobalClusterMembers"] if one["IsWriter"])
+
+
+def _deploy(client: Callable[..., Client]) -> None:
+    rds = client("rds", PRIMARY)
+    rds.create_db_cluster_parameter_group(
+        DBClusterParameterGroupName="parameters", DBParameterGroupFamily=FAMILY, Description="of the cluster"
+    )
+    rds.create_db_parameter_group(
+        DBParameterGroupName="parameters", DBParameterGroupFamily=FAMILY, Description="of the instances"
+    )
+    timeout = {"ParameterName": "idle_in_transaction_session_timeout", "ParameterValue": "60000"}
+    rds.modify_db_parameter_group(
+        DBParameterGroupName="parameters", Parameters=[{**timeout, "ApplyMethod": "immediate"}]
+    )
+    cluster = {"Engine": "aurora-postgresql", "EngineVersion": "17.9"}
+    arn = rds.create_db_cluster(
+        DBClusterIdentifier="first",
+        MasterUsername="administrator",
+        MasterUserPassword=PASSWORD,
+        DatabaseName="payments",
+        DBClusterParameterGroupName="parameters",
+        **cluster,
+    )["DBCluster"]["DBClusterArn"]
+    instance = {"Engine": "aurora-postgresql", "DBInstanceClass": "db.r8g.large"}
+    for number in (1, 2, 3):
+        rds.create_db_instance(
+            DBInstanceIdentifier=f"first-{number}",
+            DBClusterIdentifier="first",
+            DBParameterGroupName="parameters",
+            **instance,
+        )
+    rds.create_global_cluster(GlobalClusterIdentifier="both", SourceDBClusterIdentifier=arn)
+    there = client("rds", RECOVERY)
+    there.create_db_cluster(DBClusterIdentifier="second", GlobalClusterIdentifier="both", **cluster)
+    there.create_db_instance(DBInstanceIdentifier="second-1", DBClusterIdentifier="second", **instance)
+
+
+@pytest.fixture(scope="module")
+def deployed(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    directory = tmp_path_factory.mktemp("databases")
+    with empty_aws(directory / "aws", seconds_per_minute=0.05) as server:
+        client = client_for(server)
+        _deploy(client)
+        databases = process.databases(server)
+        ca = directory / "ca.pem"
+        ca.write_text(databases.authority, encoding="ascii")
+        yield Deployed(server, client, databases, ca)
+
+
+def test_each_endpoint_that_rds_names_leads_to_a_server_whose_certificate_has_that_name(deployed: Deployed) -> None:
+    for region in (PRIMARY, RECOVERY):
+        writes = region == deployed.writing_region()
+        cluster = deployed.cluster(region)
+        instances = deployed.client("rds", region).describe_db_instances()["DBInstances"]
+        writer = {one["DBInstanceIdentifier"]: one["IsClusterWriter"] for one in cluster["DBClusterMembers"]}
+        expected = {cluster["Endpoint"]: writes, cluster["ReaderEndpoint"]: False} | {
+            one["Endpoint"]["Address"]: writes and writer[one["DBInstanceIdentifier"]] for one in instances
+        }
+        for name, takes_writes in expected.items():
+            assert deployed.execute(name, "SHOW transaction_read_only") == [("off" if takes_writes else "on",)], name
+    version = deployed.execute(cluster["Endpoint"], "SHOW server_version_num")[0][0]
+    assert version.startswith("17"), "the major version that RDS was asked for"
+
+
+def test_endpoint_of_the_global_database_leads_to_the_writer_and_is_in_no_certificate(deployed: Deployed) -> None:
+    (group,) = deployed.client("rds").describe_global_clusters()["GlobalClusters"]
+    assert deployed.execute(group["Endpoint"], "SHOW transaction_read_only", sslmode="verify-ca") == [("off",)]
+    with pytest.raises(psycopg.OperationalError, match="does not match host name"):
+        deployed.execute(group["Endpoint"], "SELECT 1")
+
+
+def test_a_wrong_password_plain_text_and_rds_own_user_are_refused(deployed: Deployed) -> None:
+    endpoint = deployed.cluster(PRIMARY)["Endpoint"]  # writer or not
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        deployed.execute(endpoint, "SELECT 1", password="guessed")
+    with pytest.raises(psycopg.OperationalError, match="no encryption"):
+        deployed.execute(endpoint, "SELECT 1", sslmode="disable")
+    with pytest.raises(psycopg.OperationalError, match=r"pg_hba\.conf rejects"):
+        deployed.execute(endpoint, "SELECT 1", user="rdsadmin")
+
+
+def test_parameters_that_matter_hold_and_the_master_is_no_superuser(deployed: Deployed) -> None:
+    endpoint = deployed.cluster(PRIMARY)["Endpoint"]
+    assert deployed.execute(endpoint, "SHOW idle_in_transaction_session_timeout") == [("1min",)]
+    assert deployed.execute(endpoint, "SELECT rolsuper, rolcreaterole FROM pg_roles WHERE rolname = current_user") == [
+        (False, True)
+    ]
+    group = {"DBClusterParameterGroupName": "parameters"}
+    forced = {"ParameterName": "rds.force_ssl", "ApplyMethod": "immediate"}
+    rds = deployed.client("rds", PRIMARY)
+    rds.modify_db_cluster_parameter_group(**group, Parameters=[{**forced, "ParameterValue": "0"}])
+    assert eventually(lambda: deployed.execute(endpoint, "SELECT 1", sslmode="disable")) == [(1,)]
+    rds.modify_db_cluster_parameter_group(**group, Parameters=[{**forced, "ParameterValue": "1"}])
+
+
+def test_what_is_written_is_read_in_both_regions_and_moves_with_the_writer(deployed: Deployed) -> None:
+    old, new = deployed.writing_region(), RECOVERY if deployed.writing_region() == PRIMARY else PRIMARY
+    before, after = deployed.cluster(old), deployed.cluster(new)
+    deployed.execute(before["Endpoint"], "CREATE TABLE kept AS SELECT 1 AS value")
+    for reader in (before["ReaderEndpoint"], after["Endpoint"]):
+        assert deployed.comes(reader, "SELECT value FROM kept", [(1,)])
+
+    rds = deployed.client("rds", new)
+    group = {"GlobalClusterIdentifier": "both"}
+    rds.switchover_global_cluster(**group, TargetDbClusterIdentifier=after["DBClusterArn"])
+    eventually(lambda: "FailoverState" not in rds.describe_global_clusters(**group)["GlobalClusters"][0])
+    deployed.execute(after["Endpoint"], "INSERT INTO kept VALUES (2)")
+    for reader in (before["Endpoint"], before["ReaderEndpoint"]):
+        assert deployed.execute(reader, "SHOW transaction_read_only") == [("on",)]
+        assert deployed.comes(reader, "SELECT value FROM kept", [(1,), (2,)])
+
+
+def test_the_master_password_is_the_one_that_rds_was_told_last(deployed: Deployed) -> None:
+    cluster = deployed.cluster(deployed.writing_region())
+    name, endpoint = {"DBClusterIdentifier": cluster["DBClusterIdentifier"]}, cluster["Endpoint"]
+    deployed.execute(endpoint, "ALTER ROLE administrator PASSWORD 'rotated'")
+    rds = deployed.client("rds", deployed.writing_region())
+    rds.modify_db_cluster(**name, BackupRetentionPeriod=7, ApplyImmediately=True)
+    assert deployed.execute(endpoint, "SELECT 1", password="rotated") == [(1,)], "and nobody sets it back"
+    rds.modify_db_cluster(**name, MasterUserPassword="another-password", ApplyImmediately=True)
+    assert deployed.execute(endpoint, "SELECT 1", password="another-password") == [(1,)]
+    rds.modify_db_cluster(**name, MasterUserPassword=PASSWORD, ApplyImmediately=True)
+
+
+def test_a_fork_has_the_data_and_neither_sees_what_the_other_writes(deployed: Deployed, tmp_path: Path) -> None:
+    endpoint = deployed.cluster(deployed.writing_region())["Endpoint"]
+    deployed.execute(endpoint, "CREATE TABLE shared AS SELECT 1 AS value")
+    with process.forked(deployed.server, tmp_path / "fork") as fork:
+        copy = Deployed(fork, client_for(fork), process.databases(fork), deployed.ca)
+        assert copy.execute(endpoint, "DELETE FROM shared RETURNING value") == [(1,)]
+        assert deployed.execute(endpoint, "SELECT value FROM shared") == [(1,)]
+
+
+def test_a_cluster_that_goes_takes_its_server_along(empty_aws: LocalAws, tmp_path: Path) -> None:
+    with empty_aws(tmp_path / "aws") as server:
+        rds = client_for(server)("rds")
+        engine = {"Engine": "aurora-postgresql"}
+        rds.create_db_cluster(
+            DBClusterIdentifier="one",
+            EngineVersion="17.9",
+            MasterUsername="administrator",
+            MasterUserPassword=PASSWORD,
+            **engine,
+        )
+        rds.create_db_instance(
+            DBInstanceIdentifier="one-1", DBClusterIdentifier="one", DBInstanceClass="db.r8g.large", **engine
+        )
+        (address,) = set(process.databases(server).names.values()) & {
+            process.databases(server).names[rds.describe_db_clusters()["DBClusters"][0]["Endpoint"]]
+        }
+        socket.create_connection((address, 5432), timeout=5).close()
+        rds.delete_db_instance(DBInstanceIdentifier="one-1", SkipFinalSnapshot=True)
+        rds.delete_db_cluster(DBClusterIdentifier="one", SkipFinalSnapshot=True)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((address, 5432), timeout=5)
+        assert process.databases(server).names == {}
