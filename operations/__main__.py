@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-import typer
+import os
+import signal
+from typing import NoReturn
 
-from operations.cli import deployment, description, operation, payment_api
-from operations.outcome import exit_codes
+
+def _end_in_silence(*_: object) -> NoReturn:
+    os._exit(130)
+
+
+# Ctrl-C while all that follows is loaded, which takes a while: nothing has begun.
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, _end_in_silence)
+
+import typer  # noqa: E402
+
+from operations.cli import deployment, description, operation, payment_api  # noqa: E402
+from operations.outcome import exit_codes  # noqa: E402
 
 FAMILIES = {
     "Deploy the payment platform": deployment.application,
@@ -30,6 +43,8 @@ for title, family in FAMILIES.items():
 def main() -> None:
     """Run the command that the arguments name."""
     with exit_codes():
+        if signal.getsignal(signal.SIGINT) is _end_in_silence:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         application(prog_name="python -m operations")
 
 

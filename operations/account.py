@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -45,6 +46,16 @@ def aws_errors_in_words() -> Iterator[None]:
         raise kind(f"{error.operation_name}: {code}: {error.response['Error'].get('Message', '')}") from error
     except BotoCoreError as error:
         raise Failed(f"AWS: {error}") from error
+    except ValueError as error:
+        if not _is_of_the_client(error):
+            raise
+        raise Refused(f"AWS: {error}") from error
+
+
+def _is_of_the_client(error: ValueError) -> bool:
+    """Whether botocore raised it: of an endpoint, a region or a number in variables or profile that cannot be."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return frames[-1][0].f_globals.get("__name__", "").startswith("botocore.")
 
 
 def refuse_other_account(settings: Settings, session: boto3.Session, region: str | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,27 +105,41 @@ def console(*, stderr: bool = False) -> Console:
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """Turn ``Refused``, ``Failed`` and interruption into a message on standard error and an exit code."""
+    """Turn ``Refused``, ``Failed``, interruption and what the machine refuses into a line and an exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what the terminal cannot show is no reason to end
+            stream.reconfigure(errors="backslashreplace")
     try:
         yield
-    except Refused as refusal:
-        _say(str(refusal))
-        sys.exit(EXIT_REFUSED)
-    except Failed as failure:
-        _say(str(failure))
-        sys.exit(EXIT_FAILED)
-    except KeyboardInterrupt:
-        _say("interrupted")
-        sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:  # of a plain print: the console's own output raises none
-        _lose("stdout")
-        sys.exit(EXIT_INTERRUPTED)
     except SystemExit as end:
         if end.code == EXIT_INTERRUPTED:  # typer has turned the interruption into it
             _say("interrupted")
         raise
+    except BrokenPipeError:  # of a plain print: the console's own output raises none
+        _lose("stdout")
+        sys.exit(EXIT_INTERRUPTED)
+    except (Refused, Failed, KeyboardInterrupt, OSError, subprocess.TimeoutExpired) as error:
+        _say("interrupted" if isinstance(error, KeyboardInterrupt) else _in_words(error))
+        sys.exit(_code(error))
+
+
+def _code(error: BaseException) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    return EXIT_REFUSED if isinstance(error, Refused) else EXIT_FAILED
+
+
+def _in_words(error: BaseException) -> str:
+    """An error's own message; or what the machine refuses, and of which file or program."""
+    if isinstance(error, subprocess.TimeoutExpired):
+        program = error.cmd if isinstance(error.cmd, str) else error.cmd[0]
+        return f"{program}: no answer within {error.timeout:g} s"
+    if isinstance(error, OSError):
+        what = error.strerror or str(error)
+        return f"{error.filename}: {what}" if error.filename else what
+    return str(error)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

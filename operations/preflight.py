@@ -13,10 +13,11 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
 REFUSED_EXIT_CODE = 2
-SECONDS_TO_ANSWER = 60
+SECONDS_TO_ANSWER = 20.0
 
 
 class Need(NamedTuple):
@@ -46,11 +47,27 @@ def problems() -> list[str]:
     found = [
         problem(PYTHON, _text(sys.version_info[:3])),
         _without_venv(),
-        problem(NODE, _said_by("node", "--version")),
+        node_problem(),
         None if shutil.which("npm") else "npm: not found on PATH; it comes with Node",
-        problem(TERRAFORM, terraform_version()),
+        _problem_with(TERRAFORM, terraform_version),
     ]
     return [line for line in found if line]
+
+
+def node_problem() -> str | None:
+    """What is wrong with Node, if anything: for what needs no Terraform."""
+    return _problem_with(NODE, lambda: _said_by("node", "--version"))
+
+
+class Silent(Exception):
+    """A program on PATH that does not say its version; the message says how it fails."""
+
+
+def _problem_with(need: Need, said: Callable[[], str | None]) -> str | None:
+    try:
+        return problem(need, said())
+    except Silent as failure:
+        return f"{need.program}: {failure}; {need.wanted} is needed ({need.why})"
 
 
 def problem(need: Need, found: str | None) -> str | None:
@@ -71,24 +88,37 @@ def _without_venv() -> str | None:
 
 
 def _said_by(*command: str) -> str | None:
-    if shutil.which(command[0]) is None:
+    program = shutil.which(command[0])
+    if program is None:
         return None
-    answer = subprocess.run(command, capture_output=True, timeout=SECONDS_TO_ANSWER, check=False)
+    try:
+        answer = subprocess.run([program, *command[1:]], capture_output=True, timeout=SECONDS_TO_ANSWER, check=False)
+    except subprocess.TimeoutExpired:
+        raise Silent(f"{program} did not say its version within {SECONDS_TO_ANSWER} s") from None
+    except OSError as error:  # such as a program of another machine's kind
+        raise Silent(f"{program} cannot be run: {error.strerror}") from None
     return answer.stdout.decode(errors="replace").strip().lstrip("v") or "no version"
+
+
+def _terraform_says(name: str) -> str | None:
+    """A member of what Terraform says of itself; all that it says, where it has none."""
+    said = _said_by("terraform", "version", "-json")
+    if said is None:
+        return None
+    try:
+        return str(json.loads(said)[name])
+    except (ValueError, KeyError, TypeError):
+        return said
 
 
 def terraform_platform() -> str:
     """The platform that Terraform wants its providers for, such as linux_amd64."""
-    return str(json.loads(_said_by("terraform", "version", "-json") or "{}")["platform"])
+    return _terraform_says("platform") or ""
 
 
 def terraform_version() -> str | None:
-    """The version of the Terraform on PATH, such as 1.11.4; None if there is none."""
-    said = _said_by("terraform", "version", "-json")
-    try:
-        return str(json.loads(said or "")["terraform_version"])
-    except (ValueError, KeyError):
-        return said
+    """The version of the Terraform on PATH, such as 1.11.4; None if there is none. Raises Silent."""
+    return _terraform_says("terraform_version")
 
 
 def _text(version: tuple[int, ...]) -> str:

@@ -21,8 +21,10 @@ from settings.naming import PREPARE_DATABASE
 if TYPE_CHECKING:
     from settings import Settings
 
-# Longer than the function may take. Sent once: whoever gave up waiting would start a second one.
-CONFIG = Config(read_timeout=660, retries={"total_max_attempts": 1})
+# Longer than the function may take. Sent once: whoever gave up waiting would start a second one. Kept alive, as what
+# stands between forgets a silent connection: a NAT gateway of AWS after 350 s, a runner of GitHub's after 4 minutes
+# (https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html).
+CONFIG = Config(read_timeout=660, retries={"total_max_attempts": 1}, tcp_keepalive=True)
 
 
 def run(settings: Settings, console: Console) -> None:
@@ -34,17 +36,17 @@ def run(settings: Settings, console: Console) -> None:
     """
     if settings.processing is None:
         raise Refused("processing: the settings do not have it, so there is no schema; a table [processing] is needed")
-    session = boto3.Session(region_name=settings.primary.name)
-    refuse_other_account(settings, session)
     name = settings.names.of(PREPARE_DATABASE)
-    client = session.client("lambda", config=CONFIG)
-    console.print(f"{name} in {settings.primary.name} brings the schema up to date ...", markup=False)
     with aws_errors_in_words():
+        session = boto3.Session(region_name=settings.primary.name)
+        refuse_other_account(settings, session)
+        client = session.client("lambda", config=CONFIG)
+        console.print(f"{name} in {settings.primary.name} brings the schema up to date ...", markup=False)
         try:
             answer = client.invoke(FunctionName=name, Payload=b"{}")
         except client.exceptions.ResourceNotFoundException:
             raise Refused(f"there is no function {name} in {settings.primary.name}; deploy the environment") from None
-    said = json.loads(answer["Payload"].read())
+        said = json.loads(answer["Payload"].read())
     if answer.get("FunctionError"):
         log = settings.names.log_group(PREPARE_DATABASE)
         raise Failed(f"{name}: {said.get('errorMessage') or said.get('errorType')}; its log is {log}")

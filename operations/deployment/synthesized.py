@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,10 +14,12 @@ from pathlib import Path
 import synthesis
 from operations import preflight
 from operations.deployment.provider_mirror import Installation, find_installation, required_providers
+from operations.interruption import IN_ITS_OWN_GROUP
 from operations.outcome import EXIT_REFUSED, Failed, Refused
 from operations.project_root import PROJECT
 
 STACK = "payment-platform"
+CONFIGURATION = "cdk.tf.json"
 CACHE = PROJECT / ".cache"
 
 
@@ -26,22 +31,35 @@ def synthesize(environment: str, output: Path, variables: Mapping[str, str] | No
         Failed: synthesis failed; what it said has been printed.
     """
     output.mkdir(parents=True, exist_ok=True)
-    result = subprocess.run(
+    # A group of its own, with its Node: Ctrl-C on a terminal ends it through us, in silence.
+    process = subprocess.Popen(
         [sys.executable, *synthesis.INTERPRETER_OPTIONS, str(PROJECT / "main.py"), "--environment", environment],
         cwd=PROJECT,
         env={**(os.environ if variables is None else variables), "CDKTF_OUTDIR": str(output)},
-        check=False,
+        **IN_ITS_OWN_GROUP,
     )
-    if result.returncode == EXIT_REFUSED:
+    try:
+        code = process.wait()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # it writes to its own folder alone, which is not used then
+        process.wait()
+        raise
+    if code == EXIT_REFUSED:
         raise Refused("")
-    if result.returncode:
-        raise Failed(f"synthesis of {environment} failed with exit code {result.returncode}")
-    return output / "stacks" / STACK
+    if code:
+        raise Failed(f"synthesis of {environment} failed with exit code {code}")
+    stack = output / "stacks" / STACK
+    try:
+        json.loads((stack / CONFIGURATION).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise Failed(f"synthesis of {environment} wrote no JSON ({error})") from error
+    return stack
 
 
 def provider_installation(stack_directory: Path, variables: Mapping[str, str] | None = None) -> Installation:
     """Where the providers that a synthesized stack requires come from on this machine."""
-    providers = required_providers(stack_directory / "cdk.tf.json", preflight.terraform_platform())
+    providers = required_providers(stack_directory / CONFIGURATION, preflight.terraform_platform())
     environment = os.environ if variables is None else variables
     return find_installation(providers, environment, CACHE / "terraform.tfrc")
 

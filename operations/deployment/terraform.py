@@ -135,7 +135,7 @@ class Terraform:
         # -reconfigure: the data directory may have been used with another environment's backend.
         result = self._captured("init", "-input=false", "-no-color", "-reconfigure")
         if result.returncode:
-            raise Failed(f"terraform init failed:\n{_unboxed(result.stderr or result.stdout)}")
+            raise Failed(_failure("init", result))
 
     def apply(self) -> Progress:
         """Create or change what the configuration says. Raises Failed with Terraform's errors."""
@@ -183,12 +183,12 @@ class Terraform:
 
     def outputs(self) -> dict[str, Any]:
         """The outputs by name. A sensitive one's value is not in it."""
-        entries = json.loads(self.read("output", "-json"))
+        entries = self._read_json("output", "-json")
         return {name: "(sensitive)" if entry["sensitive"] else entry["value"] for name, entry in entries.items()}
 
     def resources(self) -> list[Resource]:
         """The managed resources in the state."""
-        state = json.loads(self.read("show", "-json"))
+        state = self._read_json("show", "-json")
         return [
             Resource(
                 address=one["address"],
@@ -204,8 +204,15 @@ class Terraform:
         """What a command of Terraform prints. Raises Failed with its errors."""
         result = self._captured(*arguments)
         if result.returncode:
-            raise Failed(f"terraform {arguments[0]} failed:\n{_unboxed(result.stderr)}")
+            raise Failed(_failure(arguments[0], result))
         return result.stdout
+
+    def _read_json(self, *arguments: str) -> Any:
+        said = self.read(*arguments)
+        try:
+            return json.loads(said)
+        except ValueError as error:
+            raise Failed(f"terraform {arguments[0]} wrote no JSON ({error})") from error
 
     def _captured(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -238,8 +245,9 @@ class Terraform:
                 interruption.check_output()
             progress.exit_code = process.wait()
         if progress.exit_code not in accepted:
-            explained = progress.errors or progress.other_output or [f"exit code {progress.exit_code}"]
-            raise Failed(f"terraform {name} failed:\n" + "\n".join(explained))
+            explained = progress.errors or progress.other_output
+            said = "\n" + "\n".join(explained) if explained else f" exit code {progress.exit_code}"
+            raise Failed(f"terraform {name} failed:{said}")
         return progress
 
 
@@ -269,6 +277,12 @@ def _shown(console: Console, name: str, progress: Progress) -> Iterator[Callable
 def _resources(module: Mapping[str, Any]) -> list[dict[str, Any]]:
     below = [resource for child in module.get("child_modules", []) for resource in _resources(child)]
     return [*module.get("resources", []), *below]
+
+
+def _failure(name: str, result: subprocess.CompletedProcess[str]) -> str:
+    """What Terraform said when it failed; how it ended, where it said nothing."""
+    said = _unboxed(result.stderr or result.stdout)
+    return f"terraform {name} failed:\n{said}" if said else f"terraform {name} failed: exit code {result.returncode}"
 
 
 def _unboxed(text: str) -> str:

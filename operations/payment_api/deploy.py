@@ -21,6 +21,7 @@ from operations.account import aws_errors_in_words
 from operations.deployment.synthesized import absolute
 from operations.outcome import Failed, Refused
 from operations.payment_api import preflight
+from operations.preflight import node_problem
 from operations.project_root import PROJECT
 from payment_api.settings import Settings
 
@@ -72,11 +73,13 @@ class Cdk:
         """Run the CLI.
 
         Raises:
-            Refused: it is not installed.
+            Refused: it is not installed, or Node is not.
             Failed: it failed.
         """
         if not PROGRAM.exists():
             raise Refused("aws-cdk: not installed; run make setup")
+        if problem := node_problem():
+            raise Refused(problem)
         line = [str(PROGRAM), command, *arguments, "--no-notices"]
         variables = {**self.variables, **NODE_20, "PLATFORM_ENVIRONMENT": self.environment}
         if not self.console.is_terminal:
