@@ -63,8 +63,8 @@ def review(
     *,
     environment: Annotated[str, typer.Option(help="The environment to plan where no PLAN is given.")] = "local",
     most_characters: Annotated[
-        int, typer.Option(min=1000, help="Maximum length of the page: details are cut from its end.")
-    ] = 60_000,
+        int | None, typer.Option(min=1000, help="Maximum length of the page: details are cut. Without it, all is shown.")
+    ] = None,
     refuse_loss: Annotated[
         bool, typer.Option("--refuse-loss", help="Exit code 3 if a resource with data would be destroyed.")
     ] = False,
@@ -72,6 +72,7 @@ def review(
         bool, typer.Option("--from-state", help="Plan from the state only: no lock, no refresh from AWS.")
     ] = False,
     write: Annotated[Path | None, typer.Option(help="File for the complete page, for deploy --reviewed.")] = None,
+    summary: Annotated[Path | None, typer.Option(help="A job's summary, to which the complete page is added.")] = None,
 ) -> None:
     """Show a plan to a reviewer, as Markdown: data loss first, then access and network."""
     from operations.review.command import Request, run
@@ -83,6 +84,7 @@ def review(
         refuse_loss=refuse_loss,
         from_state=from_state,
         write=write,
+        summary=summary,
     )
     raise typer.Exit(run(request, console()))
 

@@ -17,7 +17,7 @@ from operations.deployment.deploy import Deployment
 from operations.deployment.synthesized import absolute
 from operations.outcome import Refused
 from operations.outcome import console as console_
-from operations.review.page import approved_page, page
+from operations.review.page import append_to_summary, approved_page, page
 from operations.review.plan import Concern, Plan, read
 from settings import SettingsError, load
 
@@ -32,12 +32,15 @@ class Request:
     plan: str | None
     """A file, ``-`` for standard input, or None: ``environment`` is planned now."""
     environment: str
-    most_characters: int
+    most_characters: int | None
+    """The longest page that is shown; None: the whole one."""
     refuse_loss: bool
     from_state: bool = False
     """Whether what exists is taken from the state as it is: for who may read the state, and nothing else."""
     write: Path | None = None
     """Takes the whole page, for ``deploy --reviewed``."""
+    summary: Path | None = None
+    """The file of a job's summary, to which the whole page is appended."""
 
 
 def run(request: Request, console: Console) -> int:
@@ -47,12 +50,14 @@ def run(request: Request, console: Console) -> int:
         Refused: there is no plan that can be read.
         Failed: the environment could not be planned.
     """
-    if request.plan is not None and (request.from_state or request.write):
-        raise Refused("--from-state, --write: are for a plan that is made now, and a file was given")
+    if request.plan is not None and (request.from_state or request.write or request.summary):
+        raise Refused("--from-state, --write, --summary: are for a plan that is made now, and a file was given")
     plan = read(*_text(request))
     title = request.environment if request.plan is None else Path(request.plan).name.replace(STANDARD_INPUT, "review")
     if request.write:
         request.write.write_text(approved_page(plan, request.environment), encoding="utf-8")
+    if request.summary:
+        append_to_summary(approved_page(plan, request.environment), request.summary)
     _show(page(plan, title=title, most_characters=request.most_characters), console)
     return EXIT_LOSS if request.refuse_loss and _loses_data(plan) else 0
 

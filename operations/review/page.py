@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from operations.review.plan import SENSITIVE, UNKNOWN, Action, Change, Concern, Difference, Plan
@@ -22,7 +23,9 @@ IN_WORDS = {
     Action.DELETE: "to delete",
     Action.FORGET: "to forget",
 }
-LONGEST_VALUE = 100  # characters of an attribute's value
+LONGEST_VALUE = 100  # characters of an attribute's value, where a page may not be as long as it likes
+# https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands: 1 MiB a step
+MOST_BYTES_OF_A_SUMMARY = 1_048_576
 # They say nothing to a reviewer: AWS gives them, or another attribute says the same.
 SILENT = {"arn", "id", "key_id", "name_prefix", "owner_id", "tags_all", "timeouts", "unique_id"}
 PARTS_OF_A_STATEMENT = {
@@ -34,28 +37,48 @@ PARTS_OF_A_STATEMENT = {
     "NotPrincipal": "for all but ",
 }
 LEFT_OUT = "\n{count} more parts do not fit here; `make review` shows them all.\n"
+CUT = "\n\n... it does not fit here; the rest is in the run's artifact\n"
 HEADINGS = {Concern.ACCESS: "Who may do what", Concern.NETWORK: "Who may reach what"}
 
 
-def page(plan: Plan, *, title: str, most_characters: int) -> str:
+def page(plan: Plan, *, title: str, most_characters: int | None = None) -> str:
     """The whole review.
 
     Args:
         plan: what is reviewed.
         title: of the page, such as ``staging``.
-        most_characters: details are left out from the end, and said to be, so that the page is no longer than this.
+        most_characters: the page is no longer than this, if it is given: of what neither loses data nor is of access or
+            the network, only names are said, long values are cut, and what is left out from the end is said to be.
     """
     head = [f"## Plan: {title}", "", _summary(plan), ""]
-    parts = [*_loss(plan), *_section(plan, Concern.ACCESS), *_section(plan, Concern.NETWORK), *_rest(plan)]
-    return _shortened(["\n".join(head), *parts], most_characters)
+    if most_characters is None:
+        head += [f"Digest of all that is asked for: `{plan.digest}`", ""]
+    longest = sys.maxsize if most_characters is None else LONGEST_VALUE
+    parts = [
+        *_loss(plan, longest),
+        *_section(plan, Concern.ACCESS, longest),
+        *_section(plan, Concern.NETWORK, longest),
+        *_rest(plan, whole=most_characters is None),
+    ]
+    return _shortened(["\n".join(head), *parts], most_characters or sys.maxsize)
 
 
 def approved_page(plan: Plan, title: str) -> str:
-    """What an approval is about: all that would change, and not what has become different by itself.
+    """What an approval is about: all that would change, with its values, and not what has become another by itself.
 
     Of two plans of the same change, one made from the state and one that asked AWS, it is the same.
     """
-    return page(replace(plan, drift=()), title=title, most_characters=sys.maxsize)
+    return page(replace(plan, drift=()), title=title)
+
+
+def append_to_summary(page: str, summary: Path) -> None:
+    """Append a page to the file of a job's summary; of one that GitHub would not take, as much as it takes."""
+    text = page.encode()
+    most = MOST_BYTES_OF_A_SUMMARY - (summary.stat().st_size if summary.exists() else 0)
+    if len(text) > most:
+        text = text[: max(0, most - len(CUT.encode()))].decode(errors="ignore").encode() + CUT.encode()
+    with summary.open("ab") as file:
+        file.write(text)
 
 
 def losses(plan: Plan) -> str:
@@ -79,8 +102,8 @@ def _summary(plan: Plan) -> str:
     return f"{numbers}{f'; {touched}' if touched else ''}."
 
 
-def _loss(plan: Plan) -> Iterator[str]:
-    yield from _weakened(plan)
+def _loss(plan: Plan, longest: int) -> Iterator[str]:
+    yield from _weakened(plan, longest)
     lost = plan.of(Concern.DATA)
     if not lost:
         if plan.changes:
@@ -94,32 +117,36 @@ def _loss(plan: Plan) -> Iterator[str]:
     yield "\n".join(lines) + "\n"
 
 
-def _weakened(plan: Plan) -> Iterator[str]:
+def _weakened(plan: Plan, longest: int) -> Iterator[str]:
     lines = [
-        f"> - `{change.address}`: {one.attribute} {_value(one.before)} -> {_value(one.after)}"
+        f"> - `{change.address}`: {one.attribute} {_value(one.before, longest)} -> {_value(one.after, longest)}"
         for change in plan.changes
-        for one in change.differences
-        if one.attribute in change.weakened
+        for one in change.weakened
     ]
     if lines:
         yield "\n".join(["> [!WARNING]", "> **Safeguards against loss would be lowered:**", ">", *lines]) + "\n"
 
 
-def _section(plan: Plan, concern: Concern) -> Iterator[str]:
+def _section(plan: Plan, concern: Concern, longest: int) -> Iterator[str]:
     changes = plan.of(concern)
     if not changes:
         return
     yield f"### {HEADINGS[concern]}\n"
-    for change in changes:
-        yield f"{_headline(change)}\n\n{_fenced(_told(change))}\n"
+    yield from (_in_full(change, longest) for change in changes)
 
 
-def _rest(plan: Plan) -> Iterator[str]:
+def _in_full(change: Change, longest: int = sys.maxsize) -> str:
+    return f"{_headline(change)}\n\n{_fenced(_told(change, longest))}\n"
+
+
+def _rest(plan: Plan, *, whole: bool) -> Iterator[str]:
     others = plan.of(Concern.OTHER)
     if others:
         count = Counter(change.action for change in others)
         numbers = ", ".join(f"{count[action]} {IN_WORDS[action]}" for action in Action if count[action])
-        yield _folded(f"Everything else: {numbers}", (_line(change) for change in others))
+        yield _folded(f"Everything else: {numbers}", ((_in_full if whole else _line)(one) for one in others))
+    if whole and (lost := plan.of(Concern.DATA)):
+        yield _folded("What would be lost, in full", (_in_full(change) for change in lost))
     if plan.drift:
         yield _folded(
             f"Different from what was last applied: {len(plan.drift)}", (_line(change) for change in plan.drift)
@@ -140,7 +167,7 @@ def _line(change: Change) -> str:
     return f"- `{SIGNS[change.action]}` `{change.address}`{what}{why}"
 
 
-def _told(change: Change) -> Iterator[str]:
+def _told(change: Change, longest: int) -> Iterator[str]:
     """What changes, a line each, in the form of a diff."""
     for one in change.differences:
         if one.attribute in SILENT or (change.action is Action.CREATE and one.after in (None, [], {}, "", UNKNOWN)):
@@ -149,15 +176,15 @@ def _told(change: Change) -> Iterator[str]:
         if any(statements):
             yield from _compared(one.attribute, *statements, unknown=one.after == UNKNOWN)
         else:
-            yield from _both(one)
+            yield from _both(one, longest)
 
 
-def _both(one: Difference) -> Iterator[str]:
+def _both(one: Difference, longest: int) -> Iterator[str]:
     if one.before is not None:
-        yield f"- {one.attribute} = {_value(one.before)}"
+        yield f"- {one.attribute} = {_value(one.before, longest)}"
     if one.after is not None:
         changed = " (another one)" if one.before == one.after == SENSITIVE else ""
-        yield f"+ {one.attribute} = {_value(one.after)}{changed}"
+        yield f"+ {one.attribute} = {_value(one.after, longest)}{changed}"
 
 
 def _compared(attribute: str, before: list[str], after: list[str], *, unknown: bool) -> Iterator[str]:
@@ -198,9 +225,9 @@ def _several(value: Any) -> str:
     return ", ".join(sorted(value)) if isinstance(value, list) else str(value)
 
 
-def _value(value: Any) -> str:
+def _value(value: Any, longest: int) -> str:
     text = value if value in (UNKNOWN, SENSITIVE) else json.dumps(value, sort_keys=True)
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]} ... ({len(text)} characters)"
+    return text if len(text) <= longest else f"{text[:longest]} ... ({len(text)} characters)"
 
 
 def _listed(names: Iterable[str]) -> str:

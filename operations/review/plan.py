@@ -6,10 +6,12 @@ The form is that of `terraform show -json`
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any
 
 from operations.outcome import Refused
@@ -99,18 +101,25 @@ NETWORK_PREFIXES = (
 )
 
 
-# What keeps data from being lost, and the value that keeps it best: True, False, or the higher number.
-SAFEGUARDS: dict[str, bool | None] = {
+# What keeps data from being lost, and the value that keeps it best: that one, or (None) the higher number. By the name
+# of the attribute, or by the ends of the path to it.
+SAFEGUARDS: dict[str, bool | str | None] = {
     "backup_retention_period": None,
     "delete_automated_backups": False,
     "deletion_protection": True,
+    "deletion_protection_enabled": True,
     "deletion_window_in_days": None,
     "enable_deletion_protection": True,
+    "expiration.days": None,
     "force_delete": False,
     "force_destroy": False,
+    "lifecycle.delete_after": None,
+    "noncurrent_version_expiration.noncurrent_days": None,
+    "point_in_time_recovery.enabled": True,
     "recovery_window_in_days": None,
     "retention_in_days": None,
     "skip_final_snapshot": False,
+    "versioning_configuration.status": "Enabled",
 }
 
 
@@ -123,15 +132,34 @@ class Difference:
     after: Any
 
     @property
-    def weakens(self) -> bool:
-        """Whether a safeguard against the loss of data would be lifted or lowered."""
-        if self.attribute not in SAFEGUARDS:
-            return False
-        best = SAFEGUARDS[self.attribute]
-        if best is not None:
-            return self.before is best and self.after is not best
-        numbers = isinstance(self.before, (int, float)) and isinstance(self.after, (int, float))
-        return numbers and 0 <= self.after < self.before
+    def lowered(self) -> list[Difference]:
+        """The safeguards against the loss of data in it that would be lifted or lowered, each by its path."""
+        return [one for one in _leaves(self) if _is_lowered(one)]
+
+
+def _leaves(difference: Difference) -> Iterator[Difference]:
+    """What differs inside of a value, by its path; the places in lists are left out of it."""
+    before, after = difference.before, difference.after
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in sorted({*before, *after}):
+            inner = f"{difference.attribute}.{name}"
+            yield from _leaves(Difference(attribute=inner, before=before.get(name), after=after.get(name)))
+    elif isinstance(before, list) and isinstance(after, list):
+        for old, new in zip_longest(before, after):
+            yield from _leaves(Difference(attribute=difference.attribute, before=old, after=new))
+    elif before != after:
+        yield difference
+
+
+def _is_lowered(difference: Difference) -> bool:
+    path = difference.attribute.split(".")
+    name = next((end for end in (path[-1], ".".join(path[-2:])) if end in SAFEGUARDS), None)
+    if name is None:
+        return False
+    before, after, best = difference.before, difference.after, SAFEGUARDS[name]
+    if best is not None:
+        return before == best and after != best
+    return isinstance(before, (int, float)) and isinstance(after, (int, float)) and 0 <= after < before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +172,8 @@ class Change:
     differences: tuple[Difference, ...]
     forced_by: tuple[str, ...]
     """The attributes that cannot be changed in place, where that is why it would be replaced."""
+    digest: str = ""
+    """Of what is asked for: the address, the actions, and each configured attribute's value after it."""
 
     @property
     def concern(self) -> Concern:
@@ -160,9 +190,9 @@ class Change:
         return self.action in {Action.DELETE, Action.REPLACE, Action.FORGET}
 
     @property
-    def weakened(self) -> list[str]:
+    def weakened(self) -> list[Difference]:
         """The safeguards of what stays that would be lifted or lowered."""
-        return [] if self.loses else [one.attribute for one in self.differences if one.weakens]
+        return [] if self.loses else [lowered for one in self.differences for lowered in one.lowered]
 
     @property
     def _is_access(self) -> bool:
@@ -179,6 +209,11 @@ class Plan:
     drift: tuple[Change, ...]
     outputs: tuple[tuple[str, str], ...]
     """The outputs that would change: action and name."""
+
+    @property
+    def digest(self) -> str:
+        """Of all changes and outputs, in hexadecimal; two plans that ask for anything else have another one."""
+        return _sha256([*sorted([one.address, one.digest] for one in self.changes), *map(list, self.outputs)])
 
     def count(self, action: Action) -> int:
         """How many resources the plan would do this to."""
@@ -203,21 +238,35 @@ def read(text: str, source: str) -> Plan:
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(f"{source}: no JSON ({error}); the output of terraform show -json is allowed") from error
     if not isinstance(document, dict) or "format_version" not in document or "planned_values" not in document:
         raise Refused(f"{source}: no plan; the output of terraform show -json on a plan's file is allowed")
     if document.get("errored"):
         raise Refused(f"{source}: a plan that ended with errors; one that was finished is allowed")
+    try:
+        return _plan(document)
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Refused(f"{source}: no plan ({error!r}); the output of terraform show -json is allowed") from error
+
+
+def _plan(document: Mapping[str, Any]) -> Plan:
+    configured = _configured(document)
     return Plan(
-        changes=tuple(_changes(document.get("resource_changes", []))),
+        changes=tuple(_changes(document.get("resource_changes", []), configured)),
         # Where the provider only fills in what was left empty, Terraform speaks of drift, too.
-        drift=tuple(change for change in _changes(document.get("resource_drift", [])) if change.differences),
+        drift=tuple(one for one in _changes(document.get("resource_drift", []), configured) if one.differences),
         outputs=tuple(_outputs(document.get("output_changes", {}))),
     )
 
 
-def _changes(entries: list[dict[str, Any]]) -> Iterator[Change]:
+def _configured(document: Mapping[str, Any]) -> dict[str, set[str]]:
+    """The attributes that the configuration states, by the resource's address."""
+    resources = document.get("configuration", {}).get("root_module", {}).get("resources", [])
+    return {one["address"]: set(one.get("expressions", {})) for one in resources}
+
+
+def _changes(entries: list[dict[str, Any]], configured: Mapping[str, set[str]]) -> Iterator[Change]:
     for entry in entries:
         actions = tuple(entry["change"]["actions"])
         if entry.get("mode") == "data" or actions in NO_CHANGE:
@@ -231,7 +280,28 @@ def _changes(entries: list[dict[str, Any]]) -> Iterator[Change]:
             action=ACTIONS[actions],
             differences=tuple(_differences(change)),
             forced_by=tuple(sorted({".".join(map(str, path)) for path in change.get("replace_paths", [])})),
+            digest=_digest(entry, configured.get(f"{entry['type']}.{entry.get('name')}")),
         )
+
+
+def _digest(entry: Mapping[str, Any], configured: set[str] | None) -> str:
+    """What a change asks for, as a digest.
+
+    What AWS or the provider computes is left out, as it may have become another by itself: all that the configuration
+    does not state, where it is known. What is sensitive is left out, too: a digest of it could be guessed at.
+    """
+    change = entry["change"]
+    after, unknown = change.get("after") or {}, change.get("after_unknown") or {}
+    names = sorted({*after, *unknown} if configured is None else {*after, *unknown} & configured)
+    asked = [
+        [name, _masked(after.get(name), _marks(change.get("after_sensitive"), name)), unknown.get(name, False)]
+        for name in names
+    ]
+    return _sha256([entry["address"], change["actions"], change.get("replace_paths", []), asked])
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _differences(change: Mapping[str, Any]) -> Iterator[Difference]:

@@ -84,7 +84,7 @@ def test_another_change_than_the_approved_one_is_refused_and_nothing_changes(
     later = terraform(one="1", two="2")
     with pytest.raises(Refused, match=r"not what was approved, so nothing was changed") as refused:
         apply(Environment(later), "staging", page)  # type: ignore[arg-type]
-    assert "+- `+` `terraform_data.two`" in str(refused.value)
+    assert "+**create** `terraform_data.two`" in str(refused.value)
     assert later.resources() == []
 
 
@@ -124,7 +124,7 @@ def test_a_page_for_approval_is_made_now_and_not_of_a_file(tmp_path: Path) -> No
     command = [sys.executable, "-m", "operations", "review", "-", "--write", str(tmp_path / "page.md")]
     ended = subprocess.run(command, cwd=REPOSITORY, input="{}", capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert ended.stderr.startswith("--from-state, --write: are for a plan that is made now")
+    assert ended.stderr.startswith("--from-state, --write, --summary: are for a plan that is made now")
 
 
 def test_the_command_names_roles_as_a_workflow_reads_them(run: Commands) -> None:

@@ -211,12 +211,13 @@ def review(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]
     return subprocess.run(command, cwd=REPOSITORY, input=stdin, capture_output=True, text=True, check=False)
 
 
-def test_the_command_shows_a_file_and_standard_input_alike(changed_text: str, shown: str, tmp_path: Path) -> None:
+def test_the_command_shows_a_file_and_standard_input_alike(changed_text: str, changed: Plan, tmp_path: Path) -> None:
+    whole = page(changed, title="staging")
     file = tmp_path / "plan.json"
     file.write_text(changed_text)
     from_file, piped = review(str(file)), review("-", stdin=changed_text)
     assert (from_file.returncode, piped.returncode) == (0, 0)
-    assert from_file.stdout.splitlines()[1:] == piped.stdout.splitlines()[1:] == shown.splitlines()[1:]
+    assert from_file.stdout.splitlines()[1:] == piped.stdout.splitlines()[1:] == whole.splitlines()[1:]
 
 
 def test_the_command_can_refuse_a_loss_and_bad_input(changed_text: str, tmp_path: Path) -> None:
