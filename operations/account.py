@@ -55,7 +55,8 @@ def aws_errors_in_words() -> Iterator[None]:
 def _is_of_the_client(error: ValueError) -> bool:
     """Whether botocore raised it: of an endpoint, a region or a number in variables or profile that cannot be."""
     frames = list(traceback.walk_tb(error.__traceback__))
-    return frames[-1][0].f_globals.get("__name__", "").startswith("botocore.")
+    module = str(frames[-1][0].f_globals.get("__name__", ""))
+    return module.startswith("botocore.")
 
 
 def refuse_other_account(settings: Settings, session: boto3.Session, region: str | None = None) -> None:

@@ -158,7 +158,7 @@ def _is_lowered(difference: Difference) -> bool:
         return False
     before, after, best = difference.before, difference.after, SAFEGUARDS[name]
     if best is not None:
-        return before == best and after != best
+        return bool(before == best and after != best)
     return isinstance(before, (int, float)) and isinstance(after, (int, float)) and 0 <= after < before
 
 

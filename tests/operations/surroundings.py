@@ -129,7 +129,8 @@ class Checkout:
 def _ascii() -> None:
     """A terminal that can show ASCII only, as with LC_ALL=POSIX in older systems."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="ascii", errors="strict")  # type: ignore[attr-defined]
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="ascii", errors="strict")
 
 
 def _full_disk() -> None:
