@@ -63,7 +63,7 @@ def review(
     *,
     environment: Annotated[str, typer.Option(help="The environment to plan where no PLAN is given.")] = "local",
     most_characters: Annotated[
-        int | None, typer.Option(min=1000, help="Maximum length of the page: details are cut. Without it, all is shown.")
+        int | None, typer.Option(min=1000, help="Maximum length of the page: details are cut. If not given, none is.")
     ] = None,
     refuse_loss: Annotated[
         bool, typer.Option("--refuse-loss", help="Exit code 3 if a resource with data would be destroyed.")
