@@ -1,10 +1,10 @@
-"""Interrupting Terraform, which must not simply be killed: it is asked once, and waited for.
+"""Interruption of Terraform, which must not be killed: it gets one SIGINT and is waited for.
 
-Asked by SIGINT it finishes the calls that are under way, writes the state and releases its lock. A second request would
-be taken as the order to drop everything. Whatever ends a command is passed on as that one request: Ctrl-C, SIGTERM, a
-terminal that is closed (SIGHUP), or an output that nobody reads any more (``| head``, a pager that is left, a ``tee``
-that Ctrl-C ended first). The pipe that Terraform writes to is this program's, which reads it to its end: a Terraform
-whose reader is gone dies by SIGPIPE, with its state unwritten (hashicorp/terraform#31911).
+After a SIGINT it finishes the calls in progress, writes the state and releases its lock; after a second one it aborts.
+Every interruption of a command is forwarded as that one signal: Ctrl-C, SIGTERM, a closed terminal (SIGHUP), or an
+output without a reader (``| head``, a pager that was quit, a ``tee`` that Ctrl-C ended first). Terraform's output goes
+to this program, which reads it to its end: a Terraform without a reader dies of SIGPIPE, with its state unwritten
+(hashicorp/terraform#31911).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from rich.console import Console
 
 from operations.outcome import Failed, output_is_lost
 
-# A group of its own: Ctrl-C on a terminal goes to the whole group, and reaches Terraform through us, once.
+# A process group of its own: Ctrl-C on a terminal signals the whole group; Terraform gets it from us, once.
 IN_ITS_OWN_GROUP: dict[str, Any] = {"start_new_session": True, "stdin": subprocess.DEVNULL}
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruption:
-    """Asks a Terraform process to stop when this program is asked to, or when nobody reads its output: once."""
+    """Interrupts a Terraform process once, when this program is interrupted or its output has no reader."""
 
     def __init__(self, console: Console) -> None:
         self.requested = False
@@ -35,13 +35,13 @@ class Interruption:
         self._process: subprocess.Popen[Any] | None = None
 
     def of(self, process: subprocess.Popen[Any]) -> None:
-        """Say which process it is about. If a request came before the process was known, it is passed on now."""
+        """Set the process. An earlier interruption is forwarded now."""
         self._process = process
         if self.requested:
             process.send_signal(signal.SIGINT)
 
     def request(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
-        """Handle a signal of ENDING_SIGNALS. Terraform is asked first, whatever becomes of what is printed."""
+        """Handle a signal of ENDING_SIGNALS. Terraform is interrupted first, before anything is printed."""
         if self.requested:
             identity = f" (process {self._process.pid})" if self._process else ""
             self._say(f"still stopping{identity}")
@@ -52,7 +52,7 @@ class Interruption:
         self._say("stopping: Terraform finishes what it has begun, writes the state and releases its lock")
 
     def check_output(self) -> None:
-        """Request a stop if the output has nobody to read it."""
+        """Interrupt if the output has no reader."""
         if output_is_lost() and not self.requested:
             self.request()
 
@@ -63,9 +63,9 @@ class Interruption:
 
 @contextmanager
 def passed_on(console: Console) -> Iterator[Interruption]:
-    """Pass the first of ENDING_SIGNALS on to a process, as SIGINT; KeyboardInterrupt once the block has ended.
+    """Forward the first of ENDING_SIGNALS to a process, as SIGINT; raise KeyboardInterrupt after the block.
 
-    The block starts the process (``IN_ITS_OWN_GROUP``), says which one it is, reads its output to the end, with
+    The block starts the process (``IN_ITS_OWN_GROUP``), sets it, reads its output to the end, with
     ``check_output`` after what it prints itself, and waits for it.
     """
     interruption = Interruption(console)
@@ -74,7 +74,7 @@ def passed_on(console: Console) -> Iterator[Interruption]:
         yield interruption
     except Failed:
         if not interruption.requested:
-            raise  # otherwise it failed because it was asked to stop
+            raise  # otherwise it failed because of the interruption
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""What the commands share that watch something of AWS for minutes and show how far it is."""
+"""Common parts of commands that poll AWS for minutes and display progress."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-PICTURES_PER_SECOND = 2  # on a terminal: the clock goes on between two looks
+PICTURES_PER_SECOND = 2  # on a terminal: the elapsed time advances between two polls
 SECONDS_BETWEEN_LINES = 30.0  # elsewhere, while nothing has changed
 
 RUNNING_DEPLOYMENT = ("Created", "Queued", "InProgress", "Baking", "Ready")

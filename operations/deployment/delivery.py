@@ -1,6 +1,6 @@
-"""`make delivery`: who may plan and deploy an environment from GitHub (W8.1).
+"""`make delivery`: the roles by which GitHub plans and deploys an environment (W8.1).
 
-The ARNs are known from settings alone, so that a workflow needs no variable for each environment.
+The ARNs are derived from settings only, so that a workflow needs no variable for each environment.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from settings.delivery import github_environment, role_name, subjects
 
 
 def lines(settings: Settings) -> Iterator[str]:
-    """What a workflow needs, name=value a line: roles, the region, and the subjects that the roles trust.
+    """Values for a workflow, as lines of name=value: roles, the region, and the subjects that the roles trust.
 
-    Without a repository there is none: nobody is let in.
+    None without a repository: no workflow can assume a role.
     """
     if settings.delivery.repository is None:
         return

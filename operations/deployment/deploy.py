@@ -1,8 +1,8 @@
-"""Diff, deployment and destruction of an environment on AWS, by Terraform on what is synthesized for this run alone.
+"""Diff, deployment and destruction of an environment on AWS, by Terraform.
 
-What is shown is what happens: the plan is made once, into a file that is shown, agreed to and applied. Terraform
-refuses the file if the state has changed meanwhile. Each run synthesizes into a folder of its own, so that no other
-command in the checkout changes what it does.
+The plan is made once, into a file that is shown, approved and applied. Terraform refuses the file if the state has
+changed in between. Each run synthesizes into its own folder, so that another command in the checkout does not affect
+it.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Deployment:
     console: Console
 
     def diff(self) -> None:
-        """Show what would change.
+        """Show the plan.
 
         Raises:
-            Refused: the machine lacks something, or the credentials belong to another account.
+            Refused: a prerequisite is missing, or the credentials belong to another account.
             Failed: Terraform failed; its errors are in the message.
         """
         with self.planned() as plan:
@@ -50,13 +50,13 @@ class Deployment:
     def planned(self, *, from_state: bool = False) -> Iterator[PlanFile]:
         """The plan, for as long as the block lasts. Raises as ``diff`` does.
 
-        ``from_state`` takes what exists from the state as it is, without a lock and without asking AWS.
+        ``from_state`` plans from the state only, without a lock and without a refresh from AWS.
         """
         with self._terraform() as terraform, terraform.planned(from_state=from_state) as plan:
             yield plan
 
     def deploy(self, *, approve: bool) -> None:
-        """Show what would change, ask (unless ``approve``), and do what was shown. Raises as ``diff`` does."""
+        """Show the plan, ask (unless ``approve``), and apply it. Raises as ``diff`` does."""
         self._refuse_silence(approve)
         with self.planned() as plan:
             self._show(plan)
@@ -65,11 +65,11 @@ class Deployment:
             plan.apply()
 
     def destroy(self, *, approve: bool, summarize: Callable[[str], str]) -> None:
-        """Show what would be lost, have the environment's name typed (unless ``approve``), and destroy everything.
+        """Show data that would be lost, ask for the environment's name (unless ``approve``), and destroy everything.
 
         Args:
-            approve: ask nothing.
-            summarize: from the plan, as `terraform show -json` writes it, to what is shown.
+            approve: do not ask.
+            summarize: turns the plan, as `terraform show -json` writes it, into the text that is shown.
 
         Raises:
             Refused: the environment is protected, by its settings or as it is deployed.
@@ -97,7 +97,7 @@ class Deployment:
         return f"{self.settings.environment_suffix} in {self.settings.account_id}"
 
     def _show(self, plan: PlanFile) -> None:
-        # As Terraform formats it: no colours of ours, and no line broken anew.
+        # In Terraform's format: without colours and line breaks of ours.
         self.console.out(plan.as_text(), highlight=False)
 
     @contextmanager
@@ -134,10 +134,10 @@ class Deployment:
 
 
 def refuse_deployed_protection(terraform: Terraform, suffix: str) -> None:
-    """Make sure that nothing in the state is protected against deletion, whatever a settings file on this disk says.
+    """Make sure that no resource in the state has deletion protection, whatever the local settings file says.
 
     Raises:
-        Refused: something is.
+        Refused: one has.
         Failed: the state cannot be read.
     """
     if protected := sorted(one.address for one in terraform.resources() if one.protected):

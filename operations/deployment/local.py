@@ -84,7 +84,7 @@ class LocalDeployment:
         self._explain_exploration(server)
 
     def plan(self) -> list[str]:
-        """What another deployment would change now: action and address, a line each.
+        """Changes of another deployment now: action and address, a line each.
 
         Raises:
             Refused: nothing is deployed.
@@ -109,11 +109,11 @@ class LocalDeployment:
         return process.role_environment(server, f"arn:aws:iam::{settings.account_id}:role/{name}")
 
     def destroy(self) -> None:
-        """Destroy what ``deploy`` made, show that nothing is left, stop the local AWS and remove its directory.
+        """Destroy what ``deploy`` created, show that nothing is left, stop the local AWS and remove its directory.
 
         Raises:
-            Failed: Terraform failed, a request broke AWS's contract, or something is left; the local AWS keeps
-                running then.
+            Failed: Terraform failed, a request violated AWS's contract, or a resource is left; the local AWS then
+                keeps running.
         """
         server = process.find(self.directory)
         if server is None:
@@ -133,7 +133,7 @@ class LocalDeployment:
         self.abandon()
 
     def abandon(self) -> None:
-        """Stop the local AWS without destroying first, and remove its directory: what it held was in its memory."""
+        """Stop the local AWS without destroying first, and remove its directory; its state was in memory only."""
         if server := process.find(self.directory):
             process.stop(server)
             self.console.print(f"stopped the local AWS at {server.url}")
@@ -183,7 +183,7 @@ class LocalDeployment:
             f"Terraform {preflight.terraform_version()}, its provider from {installation.source}", markup=False
         )
         environment = installation.environment(process.complete_environment(server.url))
-        # Beside the synthesized directory, not in it: another synthesis does not disturb it.
+        # Next to the synthesized directory, not in it: another synthesis does not affect it.
         environment["TF_DATA_DIR"] = str(self._data_directory)
         return Terraform(stack, environment, self.console)
 
@@ -241,7 +241,7 @@ def _outputs_table(outputs: dict[str, Any]) -> Table:
 
 
 def _seconds_table(seconds: dict[str, float], chains: dict[str, Chain]) -> Table:
-    """Each phase's wall time, and beside it the least that its longest chain of waiting resources could take."""
+    """Each phase's wall time, and the minimum by its longest chain of dependent resources."""
     table = Table("phase", box=None, pad_edge=False)
     table.add_column("wall time", justify="right")
     table.add_column("longest chain of waits")

@@ -1,8 +1,8 @@
-"""The migrate command: has the schema of an environment's database brought up to date, by the function that may.
+"""`make migrate`: schema migration of an environment's database, by its migration function.
 
-The database stands in a network that nobody reaches from outside; the function stands in it, and is as new as the last
-deployment. A deployment calls it by itself unless settings say otherwise (processing.migrate_on_deploy). It may be
-called at any time: steps that are done are not done again.
+The database cannot be reached from outside its VPC; the function runs in the VPC, with the code of the last deployment.
+A deployment invokes it unless settings disable that (processing.migrate_on_deploy). It can be invoked at any time:
+completed migrations are skipped.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ CONFIG = Config(read_timeout=660, retries={"total_max_attempts": 1}, tcp_keepali
 
 
 def run(settings: Settings, console: Console) -> None:
-    """Call the function, wait for its end, and say at which step the schema is.
+    """Invoke the function, wait for its end, and print the schema's version.
 
     Raises:
         Refused: the environment processes no payments, is of another account, or is not deployed.
-        Failed: the schema could not be brought up to date; what was not done is done by the next call.
+        Failed: the migration failed; the next invocation does the rest.
     """
     if settings.processing is None:
         raise Refused("processing: the settings do not have it, so there is no schema; a table [processing] is needed")

@@ -1,6 +1,6 @@
-"""Where Terraform finds its providers: a mirror on disk that has them, or the registry.
+"""Source of Terraform's providers: a mirror on disk that has them, or the registry.
 
-Looked for in this order; the first that holds every provider of the configuration, at its version and for this
+Searched in this order; the first one that has every provider of the configuration, with its version and for this
 platform, is used:
 
 1. the folder that the variable TERRAFORM_PROVIDER_MIRROR names (if it lacks a provider, that is an error);
@@ -70,7 +70,7 @@ class Provider:
 
 @dataclass(frozen=True)
 class Installation:
-    """How Terraform gets its providers: said in words, and as variables to set and to remove."""
+    """Source of Terraform's providers: as text, and as environment variables to set and to remove."""
 
     source: str
     variables: Mapping[str, str]

@@ -1,8 +1,8 @@
-"""Where the time of a deployment goes: the longest chain of resources that wait for each other.
+"""Critical path of a deployment: the longest chain of resources that depend on each other.
 
-Most of a deployment is the provider's own waiting (a bucket's lifecycle is looked at for nearly a minute until it is
-stable). What depends on it waits with it, what does not goes on beside it: so the chain whose waits add up to the most
-is the least time that a deployment can take, however many resources go at once.
+Most of a deployment's time is the provider's polling (it reads a bucket's lifecycle for nearly a minute until it is
+stable). Dependent resources wait for it, others proceed in parallel: so the chain with the longest total time is the
+minimum duration of a deployment, however many resources are created in parallel.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""`make estimate`: what environments cost each month by merely being there, side by side, and what that leaves out.
+"""`make estimate`: the fixed monthly cost of environments, side by side, and what the figure excludes.
 
-Exit codes: 0 shown, 2 bad input.
+Exit codes: 0 success, 2 bad input.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PAGE = PROJECT / "docs" / "cost.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What an environment costs."""
+    """The estimate of one environment."""
 
     environment: str
     budget_usd: int | None
@@ -43,7 +43,7 @@ class Estimate:
         return sum(item.total for item in self.items)
 
     def things(self) -> dict[tuple[str, str], tuple[float, float]]:
-        """Count and USD a month, by group and thing."""
+        """Count and USD a month, by group and item."""
         found: dict[tuple[str, str], tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
         for item in self.items:
             count, usd = found[item.group, item.thing]
@@ -105,7 +105,7 @@ def _refuse_other_regions(settings: Settings, prices: Prices) -> None:
 
 
 def table(estimates: Sequence[Estimate]) -> Table:
-    """The environments side by side: how many of each thing, and USD a month."""
+    """The environments side by side: count of each item, and USD a month."""
     made = Table(title="USD a month, before anything is used", title_justify="left")
     made.add_column("")
     for one in estimates:

@@ -1,7 +1,7 @@
-"""What of a synthesized platform costs something each month by merely being there, and what costs by use.
+"""Items of a synthesized platform with a fixed monthly price, and resources that are priced by use.
 
-It is read from the synthesized configuration, which holds all that such a price depends on, so that no account is
-needed. What costs by use (requests, bytes, storage) is not guessed: it is named, so that nobody takes it for nothing.
+They are read from the synthesized configuration, which has everything that a fixed price depends on, so no account is
+needed. Prices by use (requests, bytes, storage) are not estimated but listed, so that nobody mistakes them for zero.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ BY_USE = {
 }
 
 
-# What costs nothing by itself; a name that ends with an underscore stands for all that begin with it.
+# Types that are free; a name that ends with an underscore is a prefix.
 FREE = (
     "terraform_data",
-    "aws_accessanalyzer_",  # what looks for access from outside; what looks for unused access costs by role
+    "aws_accessanalyzer_",  # analyzers of external access are free; those of unused access are charged by role
     "aws_acm_",
     "aws_appautoscaling_",
     "aws_backup_",
@@ -92,7 +92,7 @@ FREE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """So many of a thing, and what one of it costs a month."""
+    """An item: its count and the monthly price of one."""
 
     group: str
     thing: str
@@ -149,7 +149,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Configuration:
-    """A synthesized configuration and the prices that it is held against."""
+    """A synthesized configuration with the price table."""
 
     resources: Mapping[str, Mapping[str, Block]]
     prices: Prices
@@ -163,7 +163,7 @@ class Configuration:
 
 
 def items(configuration: Block, prices: Prices) -> Iterator[Item]:
-    """What costs something each month, resource by resource."""
+    """Items with a fixed monthly price, resource by resource."""
     whole = Configuration(configuration["resource"], prices)
     for type_, price in PRICED.items():
         for block in whole.resources.get(type_, {}).values():
@@ -171,14 +171,14 @@ def items(configuration: Block, prices: Prices) -> Iterator[Item]:
 
 
 def by_use(configuration: Block) -> list[str]:
-    """What is left out because it costs by use, of what this configuration has."""
+    """Resources of this configuration that are excluded because they are priced by use."""
     return [
         f"{type_.removeprefix('aws_')}: {what}" for type_, what in BY_USE.items() if type_ in configuration["resource"]
     ]
 
 
 def unknown(configuration: Block) -> list[str]:
-    """The types of resources that nothing here says of whether they cost anything."""
+    """Resource types that are neither priced nor known to be free here."""
     known = {*PRICED, *BY_USE}
     return sorted(type_ for type_ in configuration["resource"] if type_ not in known and not type_.startswith(FREE))
 
@@ -243,7 +243,7 @@ def _web_acl(block: Block, of: Configuration) -> Iterator[Item]:
 
 
 def _one(group: str, thing: str, price: str) -> Callable[[Block, Configuration], Iterator[Item]]:
-    """A resource that costs the same whatever is in it."""
+    """A resource with a price that does not depend on its content."""
 
     def priced(_block: Block, of: Configuration) -> Iterator[Item]:
         yield Item(group=group, thing=thing, count=1, usd_per_month=of.prices.of(price))

@@ -1,4 +1,4 @@
-"""What the choices that settings have save, beside the other choice: arithmetic on an estimate's items and prices."""
+"""Savings of choices in settings, compared with the alternative: arithmetic on an estimate's items and prices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from operations.estimate.items import Item, Prices
 
 TASK = re.compile(r"task of (?P<vcpus>[\d.]+) vCPU, (?P<gigabytes>[\d.]+) GB, arm64(?P<spot> \(Spot costs less\))?")
-# AWS names a bound, not a price, which changes with demand. https://aws.amazon.com/fargate/pricing/
+# AWS publishes a limit, not the price, which changes with demand. https://aws.amazon.com/fargate/pricing/
 MOST_SPOT_SAVES = 0.70
 ZONES = 3
 SAMPLE_GB = 1000
@@ -17,7 +17,7 @@ SAMPLE_GB = 1000
 
 @dataclass(frozen=True)
 class Lever:
-    """A choice, the setting that makes it, and what it saves in a month, in words and USD."""
+    """A choice, its setting, and its monthly saving, in words and USD."""
 
     choice: str
     setting: str
@@ -25,7 +25,7 @@ class Lever:
 
 
 def levers(items: Sequence[Item], prices: Prices) -> Iterator[Lever]:
-    """What the choices of an environment save.
+    """The savings of an environment's choices.
 
     Raises:
         Refused: the table lacks a price.

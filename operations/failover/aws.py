@@ -1,7 +1,7 @@
-"""What a failover asks of AWS and changes there.
+"""AWS calls of a failover: reads of its status, and changes.
 
-Of a region that is lost nothing is expected: its calls have seconds to answer, and what they say or do not say ends
-nothing. What is global is asked where it survives: RDS tells of a global database in any of its regions.
+Calls to a lost region have timeouts of seconds, and their failure does not end the command. Global resources are read
+in the surviving region: RDS describes a global database in any of its regions.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SUSPENDED = {
         "ScheduledScalingSuspended": False,
     },
 }
-"""Each whole, so that none depends on what was there.
+"""All three flags of a suspended state, so that none keeps its previous value.
 
 https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-suspend-resume-scaling.html
 """
@@ -51,7 +51,7 @@ class Aws(Traffic):
         super().__init__(settings, request, session)
         self._group = settings.names.of("global-database")
 
-    # --- what is so ---
+    # --- status -------
 
     def look(self) -> State:
         """All of it.
@@ -152,7 +152,7 @@ class Aws(Traffic):
             yield from answer["deployments"]
 
     def database(self) -> DatabaseState:
-        """The global database, as the region that it is to go to tells it.
+        """The global database, as the target region describes it.
 
         Raises:
             Refused: there is none, or one of the two clusters is not in it (any more): it would be a second writer.
@@ -211,20 +211,20 @@ class Aws(Traffic):
         points = sorted(answer["Datapoints"], key=lambda one: one["Timestamp"])
         return float(points[-1]["Maximum"]) if points else None
 
-    # --- what is changed ---
+    # --- changes -----------
 
     def run_at_least(self, place: Region, service: ServiceState, tasks: int) -> None:
-        """Have a service run so many tasks, and scaling not end them again.
+        """Set a service's desired count of tasks, and suspend scale-in.
 
-        The bounds of scaling are Terraform's, and stay. Where they would let it end some, it is kept from ending any:
-        it still starts more.
+        The limits of auto scaling are Terraform's and do not change. Where they would allow scale-in below the count,
+        scale-in is suspended; scale-out continues.
         """
         self._suspend(place, service, "in" if service.least < tasks else "none")
         if service.desired < tasks:
             self._set_desired(place, service, tasks)
 
     def leave_to_scaling(self, place: Region, service: ServiceState, tasks: int | None = None) -> None:
-        """Let scaling decide again, from ``tasks`` on if given."""
+        """Resume auto scaling, from ``tasks`` on if given."""
         if tasks is not None and service.desired != tasks:
             self._set_desired(place, service, tasks)
         self._suspend(place, service, "none")  # last: by it one sees that this is done
@@ -249,9 +249,9 @@ class Aws(Traffic):
         )
 
     def move_writer(self) -> None:
-        """Have RDS move the writer. It refuses while it is moving it already.
+        """Move the writer by RDS, which refuses while a move is in progress.
 
-        A switchover is asked of the region that it leaves, and loses nothing; a failover of the region that it goes to.
+        A switchover is called in the region of the current writer and loses no data; a failover in the target region.
         https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-disaster-recovery.html
         """
         asked = {

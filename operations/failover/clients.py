@@ -21,12 +21,12 @@ from settings.platform import GLOBAL_REGION
 
 STANDARD = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})
 QUICK = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1})
-"""For a region that is said to be lost, and for what only tells."""
+"""Timeouts for a lost region, and for calls that are optional."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """What things are called in one of the regions."""
+    """Names of the resources in one of the regions."""
 
     region: str
     cluster: str
@@ -37,7 +37,7 @@ class Names:
 
     @staticmethod
     def of(settings: Settings, place: Region) -> Names:
-        """By what the stack calls them."""
+        """Derived from the stack's names."""
         names = settings.names
         region = (settings.primary if place is Region.PRIMARY else settings.recovery).name
         purpose = DATABASE if place is Region.PRIMARY else RECOVERY_DATABASE
@@ -86,7 +86,7 @@ class Clients:
         }
 
     def may_be_silent(self, place: Region) -> bool:
-        """Whether a region was said to be lost, so that it need not answer."""
+        """Whether a region was declared lost, so that its calls may fail."""
         return self._request.lost_region and place is self._request.origin
 
     def of_global(self, service: str) -> Any:

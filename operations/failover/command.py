@@ -1,8 +1,8 @@
-"""The failover command: it looks, says what it found and what it would do, and moves the platform step by step.
+"""`make failover`: shows the status of both regions and the steps, and moves the platform step by step.
 
-It keeps no state: what is done is seen in AWS (operations/failover/state.py), so a run that was ended, wherever, is
-followed by one that does the rest. It changes nothing that Terraform holds: a plan after it is empty. What it has done
-is recorded in the backups bucket of the region that took over.
+It stores no progress: completed steps are read from AWS (operations/failover/state.py), so after an interrupted run, at
+any point, the next run does the rest. It changes nothing that Terraform manages: a plan after it is empty. A record of
+the run is written to the backups bucket of the target region.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ EXIT_DONE = 0
 EXIT_UNFINISHED = 3
 SECONDS_BETWEEN_LOOKS = 3.0
 SECONDS_WITHOUT_ANSWER = 120.0
-"""How long AWS may not answer while a step is watched: what was begun goes on without us."""
+"""How long AWS may be unreachable while a step is watched, in seconds: the step continues meanwhile."""
 
 
 def run(
@@ -51,16 +51,16 @@ def run(
     """Fail over, and return the exit code: 0 done, 3 not finished.
 
     Args:
-        request: where to, and how.
+        request: the target region and the options.
         settings: of the environment.
         console: where to print.
-        seconds_between_looks: at what is going on.
-        patience: of the time that a step may take, how much; less than 1 for tests.
+        seconds_between_looks: interval of polling.
+        patience: factor on the timeouts of steps; less than 1 for tests.
 
     Raises:
-        Refused: bad input, or the platform is in no state for it; nothing was begun.
-        Failed: AWS could not be asked; nothing was begun.
-        KeyboardInterrupt: what was begun goes on; how to do the rest has been said.
+        Refused: bad input, or a condition is not met; nothing was changed.
+        Failed: an AWS call failed; nothing was changed.
+        KeyboardInterrupt: a started step continues; the command that does the rest has been printed.
     """
     if not request.approve and not sys.stdin.isatty():
         raise Refused("--approve: needed where there is no terminal to ask on")
@@ -78,7 +78,7 @@ def run(
 
 
 class _Declined(Refused):
-    """Somebody was asked, and said no."""
+    """The user declined a step."""
 
 
 @dataclass
@@ -93,7 +93,7 @@ class _Failover:
     patience: float
     began: float = field(default_factory=time.monotonic)
     done: list[dict[str, object]] = field(default_factory=list)
-    """What was done, for the record."""
+    """Completed steps, for the record."""
 
     def run(self) -> int:
         """Look, refuse or go on, step by step."""
@@ -136,7 +136,7 @@ class _Failover:
             self._say(f"{origin.name} answers: without --lost-region nothing would be lost", "bold red")
 
     def _take(self, step: Step, number: int, of: int) -> None:
-        """One step, if it is not done: ask, begin it, and watch until it is."""
+        """Run one step, unless it is complete: ask, start it, and watch it."""
         seen = self._look(step)
         if seen.done:
             self._say(f"{number}. {step.title}: done already, {seen.text}")
@@ -189,7 +189,7 @@ class _Failover:
             raise KeyboardInterrupt from None
 
     def _standing(self) -> str:
-        """Where it stands, and how to go on."""
+        """Print the status, and the command that continues."""
         with contextlib.suppress(Failed, Refused, ClientError, BotoCoreError):
             state = self.aws.look()
             lines = [
@@ -201,7 +201,7 @@ class _Failover:
         return f"where it stands cannot be told now; to go on: {self.request.again()}"
 
     def _record(self, first: State, outcome: str) -> None:
-        """Keep what was done where backups are, in the region that took over; without it the failover is as good."""
+        """Write the record to the backups bucket of the target region; its failure does not fail the failover."""
         if not self.done:
             return
         client, bucket = self.aws.buckets[self.request.to]

@@ -1,6 +1,6 @@
-"""Draws a failover: what was found, what is to be done, and each step while it goes on.
+"""Display of a failover: status of both regions, steps, and progress of each step.
 
-A terminal gets a picture that changes in place, anything else a line for each change.
+A terminal shows a display that is updated in place; other outputs get a line for each change.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ALARMS_SHOWN = 3
 
 
 def found(state: State, aws: Aws) -> Table:
-    """What was found, both regions side by side."""
+    """Status of both regions, side by side."""
     primary, recovery = (state.regions[place] for place in (Region.PRIMARY, Region.RECOVERY))
     table = Table("", f"primary, {primary.name}", f"recovery, {recovery.name}", box=None, pad_edge=False)
     reached = {True: "get an answer", False: "get no answer", None: "not known"}
@@ -80,7 +80,7 @@ def _list(region: RegionState, names: Sequence[str], none: str) -> str:
 
 
 def plan(steps: Sequence[Step], state: State) -> Table:
-    """What is to be done, and what of it is."""
+    """The steps, and which are complete."""
     table = Table("", "step", "now", box=None, pad_edge=False)
     for number, step in enumerate(steps, start=1):
         seen = step.seen_in(state)
@@ -90,7 +90,7 @@ def plan(steps: Sequence[Step], state: State) -> Table:
 
 @contextmanager
 def watched(console: Console, step: Step, number: int, of: int) -> Iterator[Show]:
-    """Give the block a function that shows what a step sees."""
+    """Give the block a function that displays a step's status."""
     began = time.monotonic()
     latest: list[Seen] = []
 

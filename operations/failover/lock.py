@@ -1,8 +1,8 @@
-"""One failover at a time: an object in a bucket of each region that answers, written only if it is not there yet.
+"""Lock of a failover: an object in a bucket of each available region, created only if it does not exist.
 
 S3 decides between two writers (If-None-Match: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
-In both regions, as the one that is lost cannot be asked; always the recovery region's first, so that two runs cannot
-each hold one. Two people who each say that the other's region is lost hold one each: RDS makes one move at a time.
+The lock is in both regions, as a lost one cannot be read; the recovery region's is taken first, so that two runs cannot
+each have one. Two users who each declare the other region lost have one lock each: RDS then allows one move at a time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ORDER = (Region.RECOVERY, Region.PRIMARY)
 
 
 class Lock:
-    """The lock of one environment, in the buckets of the regions that are asked."""
+    """The lock of one environment, in the buckets of the available regions."""
 
     def __init__(self, buckets: Mapping[Region, tuple[Any, str]], request: Request) -> None:
         """``buckets`` are a client of S3 and the name of the bucket, by region."""
@@ -61,7 +61,7 @@ class Lock:
         finally:
             for region in taken:
                 client, bucket = self._buckets[region]
-                with contextlib.suppress(ClientError, BotoCoreError):  # the next run says that it is there
+                with contextlib.suppress(ClientError, BotoCoreError):  # the next run reports the lock
                     client.delete_object(Bucket=bucket, Key=_key(region))
 
     def _take(self, region: Region) -> None:

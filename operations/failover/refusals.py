@@ -1,4 +1,4 @@
-"""What makes a failover wrong or impossible, before anything is begun: a line each, that says what is allowed."""
+"""Conditions that refuse a failover before it starts: a line for each, with what is allowed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from operations.region import Region
 
 
 def refusals(state: State, request: Request, names: Mapping[Region, Names]) -> Iterator[str]:
-    """The reasons, the gravest first. What has moved the writer already is to be ended: then few remain."""
+    """The reasons, the most important first. A failover that has moved the writer must be completed: then few apply."""
     cluster = names[request.to].database
     yield from _of_any(state, request, cluster)
     if state.database.is_led_by(cluster) or state.database.move:

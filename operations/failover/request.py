@@ -1,4 +1,4 @@
-"""What the command line asks of the failover command."""
+"""Request of the failover command, from the command line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Request:
     to: Region
     environment: str
     lost_region: bool = False
-    """The other region does not serve any more: what it has not replicated may be lost, and it need not answer."""
+    """The other region is lost: its unreplicated data may be lost, and its calls may fail."""
     approve: bool = False
     take_over: bool = False
     """Another run's lock is taken: that run has ended without a word."""
@@ -27,7 +27,7 @@ class Request:
         return Region.PRIMARY if self.to is Region.RECOVERY else Region.RECOVERY
 
     def again(self, *more: str) -> str:
-        """The command that goes on where this one has ended."""
+        """The command that continues after this one."""
         options = ["--approve"] if self.approve else []
         options += ["--lost-region"] if self.lost_region else []
         options += [one for one in more if one not in options]
@@ -35,9 +35,9 @@ class Request:
         return "make failover " + shlex.join(words)
 
     def silence_of(self, place: Region, region: str, error: Exception) -> str:
-        """The line that refuses to go on without a region that does not answer, or that answers by refusing.
+        """The line that refuses to continue where a region does not answer, or denies a call.
 
-        Only of the first it is said how to call it lost: what a lost region has not replicated is lost as well.
+        Only for the first it names --lost-region, which loses unreplicated data.
         """
         if not (is_silence(error) or is_silence(error.__cause__)):
             return f"{place}: {region} refused a call, which a region that is lost does not: {error}"

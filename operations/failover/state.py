@@ -1,7 +1,7 @@
-"""What a failover goes by: the state of both regions at one moment, as AWS told it. Nothing else is remembered.
+"""Snapshot of both regions' status at one moment, as AWS reports it. Nothing else is stored.
 
-Each step of a failover looks at this and sees whether it is done. So a run that was ended, by whatever and wherever,
-is followed by one that does what is left.
+Each step of a failover derives from it whether it is complete. So after an interrupted run, at any point, the next run
+does the rest.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ class ServiceState:
     desired: int
     running: int
     least: int
-    """What scaling keeps at least now; a schedule may have set it."""
+    """Current minimum of auto scaling; a schedule may have set it."""
     most: int
     scale_in_suspended: bool
     healthy: int | None = None
     """Tasks that take requests, as the load balancer sees it; none of a worker."""
 
     def has(self, tasks: int) -> bool:
-        """Whether so many tasks are there, and take requests if it is asked."""
+        """Whether this many tasks run, and are healthy if required."""
         ready = self.running if self.healthy is None else min(self.running, self.healthy)
         return self.desired >= tasks and ready >= tasks
 
@@ -81,11 +81,11 @@ class TrafficState:
     """Where requests go."""
 
     taken_over: bool | None
-    """What the recovery region's load balancer says of itself; None where it cannot be asked."""
+    """Response of the recovery region's takeover rule; None if it cannot be reached."""
     reached: Mapping[Region, bool | None]
     """Whether Route 53's health checkers get an answer from a task of the region; None is not known."""
     answered: Region | None
-    """The region whose load balancer DNS answers; None where that cannot be told."""
+    """The region whose load balancer is in DNS answers; None if unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)

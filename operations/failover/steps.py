@@ -27,7 +27,7 @@ STATE_FAULT = "InvalidGlobalClusterStateFault"
 
 @dataclass(frozen=True)
 class Seen:
-    """What a step sees when it looks: whether it is done, and a line that says what is so."""
+    """Status of a step: whether it is complete, and a line that describes it."""
 
     done: bool
     text: str
@@ -38,25 +38,25 @@ class Step(ABC):
 
     title: str
     minutes: float
-    """How long it may take until it is said to be stuck; nothing is undone then."""
+    """Timeout until the step is reported as stuck, in seconds; nothing is rolled back then."""
 
     @abstractmethod
     def seen_in(self, state: State) -> Seen:
-        """What is so by what was looked at before."""
+        """Status by a previous snapshot."""
 
     @abstractmethod
     def look(self) -> Seen:
-        """What is so now, asked anew."""
+        """Current status, read again."""
 
     @abstractmethod
     def begin(self) -> None:
-        """Do what is not done. AWS goes on with it by itself."""
+        """Start the step. AWS continues it."""
 
 
 class Capacity(Step):
-    """As many tasks in the region that takes over as serve now, and as settings say at least.
+    """As many tasks in the target region as serve now, at least as many as settings say.
 
-    Before anything is moved there, Route 53's checkers must get an answer from them, by the way that customers go.
+    Before anything is moved there, Route 53's health checks must succeed, through the load balancer as customers do.
     """
 
     minutes = 15.0
@@ -180,7 +180,7 @@ class Database(Step):
             try:
                 self._aws.move_writer()
             except ClientError as error:
-                # It may be ours, whose answer was lost: what goes on is looked at below.
+                # It may be our own call, whose response was lost: the operation in progress is checked below.
                 if error.response["Error"].get("Code") != STATE_FAULT:
                     raise
                 now = self._aws.database()
@@ -191,7 +191,7 @@ class Database(Step):
 
 
 class Traffic(Step):
-    """Requests in the region that takes over: the recovery region says that it has, or that it has not."""
+    """Traffic in the target region: the recovery region's rule answers that it has taken over, or not."""
 
     minutes = 15.0
 
@@ -212,9 +212,9 @@ class Traffic(Step):
         return self._of(self._aws.traffic())
 
     def _of(self, traffic: TrafficState) -> Seen:
-        # A recovery region that cannot be asked is lost, and so takes nothing over.
+        # A recovery region that cannot be reached is lost, and cannot take over.
         said = traffic.taken_over in {self._takes_over, None}
-        # By latency both regions are answered once none has taken over: which one, depends on who asks.
+        # With latency routing, DNS answers both regions unless one has taken over, depending on the resolver.
         arrived = traffic.answered is self._request.to or (self._latency and not self._takes_over)
         switch = {True: "has taken over", False: "stands by", None: "cannot be asked"}[traffic.taken_over]
         answered = f"DNS answers {traffic.answered}" if traffic.answered else "what DNS answers is not known"
@@ -258,11 +258,11 @@ class Proof(Step):
 
     @override
     def begin(self) -> None:
-        """Nothing: it is only looked at."""
+        """Nothing: this step only verifies."""
 
 
 class StandBy(Step):
-    """The recovery region with as many tasks as stand by, and scaling left to itself in both."""
+    """The recovery region with its standby tasks, and auto scaling resumed in both."""
 
     minutes = 5.0
 

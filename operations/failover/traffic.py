@@ -1,6 +1,6 @@
-"""Where requests go: what DNS and its health checks say, and the rule by which the recovery region takes over.
+"""Traffic: DNS answers, their health checks, and the rule by which the recovery region takes over.
 
-Route 53's API (us-east-1) only tells, it moves nothing: modules/ingress/takeover.py.
+Route 53's API (us-east-1) is only read; nothing is changed by it: modules/ingress/takeover.py.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Traffic(Clients):
         self._zone_id: str | None = None
 
     def traffic(self) -> TrafficState:
-        """Where requests go, as far as that can be told without the region that is lost or Route 53's API."""
+        """Region of the traffic, as far as known without the lost region or Route 53's API."""
         return TrafficState(
             taken_over=self.taken_over(),
             reached=self.reached(),
@@ -48,7 +48,7 @@ class Traffic(Clients):
         )
 
     def taken_over(self) -> bool | None:
-        """What the recovery region's load balancer says; None if that region is lost and silent."""
+        """Response of the recovery region's takeover rule; None if that region is lost and does not answer."""
         try:
             rule = self._rule()
         except (ClientError, BotoCoreError) as error:
@@ -93,7 +93,7 @@ class Traffic(Clients):
         }
 
     def _answered(self) -> Region | None:
-        """The region to whose load balancer the name leads by which CloudFront calls them."""
+        """The region whose load balancer CloudFront's origin name resolves to."""
         edge, suffix = self._settings.edge, self._settings.environment_suffix
         shared = edge.origin_names(self._settings.domain.name, suffix)[edge.origin_routing]
         if not (addresses := self._addresses(shared)):
@@ -117,7 +117,7 @@ class Traffic(Clients):
         return set(answer["RecordData"])
 
     def take_over(self, taken_over: bool) -> None:
-        """Let the recovery region's load balancer say that it has taken over, or that it stands by."""
+        """Set the takeover rule's response: taken over, or standby."""
         answer = TAKEN_OVER[taken_over]
         self.client("elbv2", Region.RECOVERY).modify_rule(
             RuleArn=self._rule()["RuleArn"],
@@ -135,7 +135,7 @@ class Traffic(Clients):
 
 
 def _told(ask: Callable[[], T], otherwise: T) -> T:
-    """What only tells is not needed: without an answer it is not known."""
+    """An optional read: without a response its result is unknown."""
     with contextlib.suppress(ClientError, BotoCoreError):
         return ask()
     return otherwise

@@ -1,4 +1,4 @@
-"""The payment API's commands: the CDK's own CLI, told which environment, and its outputs written down flat (P6.1)."""
+"""The payment API's commands: the CDK's own CLI for one environment, and its outputs as a flat file (P6.1)."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ PROGRAM = PROJECT / "node_modules" / ".bin" / "cdk"
 OUTPUTS = PROJECT / "cfn-outputs"
 FLAT_OUTPUTS = "flat-outputs.json"
 CLIENT = "first-client"  # whose API key rotates
-# jsii says at length that Node 20 is no longer supported; the project's version is stated in package.json.
+# jsii warns at length that Node 20 is no longer supported; the project's version is stated in package.json.
 NODE_20 = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cdk:
-    """The CDK's CLI for one environment, named or by path; ``assembly`` takes what it synthesizes."""
+    """The CDK's CLI for one environment, named or by path; ``assembly`` is the folder of its synthesis."""
 
     environment: str
     assembly: Path
@@ -50,11 +50,11 @@ class Cdk:
         self.run("synth", "--quiet", "--output", str(self.assembly), *own)
 
     def deploy(self, outputs: Path) -> None:
-        """Deploy both stacks as they were synthesized; what they put out goes to a file."""
+        """Deploy both stacks as they were synthesized; their outputs go to a file."""
         self.run("deploy", *self._synthesized(), "--require-approval", "never", "--outputs-file", str(outputs))
 
     def diff(self) -> None:
-        """Show what a deployment would change."""
+        """Show the changes of a deployment."""
         self.run("diff", *self._synthesized())
 
     def destroy(self) -> None:
@@ -62,11 +62,11 @@ class Cdk:
         self.run("destroy", *self._synthesized(), "--force")
 
     def bootstrap(self, settings: Settings) -> None:
-        """Make what the CDK needs in both regions, outside of the app's folder: its settings are not of concern."""
+        """Bootstrap the CDK in both regions, outside of the app's folder, whose settings it does not need."""
         self.assembly.mkdir(parents=True, exist_ok=True)
         regions = (settings.region, settings.replica_region)
         places = [f"aws://{settings.account_id}/{region}" for region in regions]
-        # The bucket of what is deployed lies under a key of ours, as everything does.
+        # The bucket of assets is encrypted under a customer-managed key, as everything is.
         self.run("bootstrap", *places, "--bootstrap-customer-key", folder=self.assembly)
 
     def run(self, command: str, *arguments: str, folder: Path = APP) -> None:
@@ -112,7 +112,7 @@ def flatten(outputs: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 
 def write_outputs(raw: Path, folder: Path = OUTPUTS) -> dict[str, str]:
-    """Write flat-outputs.json from what the CDK's CLI wrote, and return it."""
+    """Write flat-outputs.json from the outputs of the CDK's CLI, and return it."""
     flat = flatten(json.loads(raw.read_text(encoding="utf-8")))
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(dict(sorted(flat.items())), indent=2)
@@ -129,16 +129,16 @@ class Deployment:
         self.cdk = Cdk(environment=absolute(environment), assembly=assembly, variables=os.environ, console=console)
 
     def diff(self) -> None:
-        """Show what ``deploy`` would change. Raises as Cdk.run does."""
+        """Show the changes of ``deploy``. Raises as Cdk.run does."""
         self._check_account()
         self.cdk.synth(validate=True)
         self.cdk.diff()
 
     def preflight(self) -> None:
-        """Read whether everything exists that must exist before (P6.6). Nothing is changed.
+        """Check the prerequisites (P6.6). Nothing is changed.
 
         Raises:
-            Refused: a line for each thing that is missing.
+            Refused: a line for each one that is missing.
         """
         account = preflight.Account(settings=self.settings, connect=_connect, exists=False)
         if placeholders := preflight.placeholders(self.settings):
@@ -151,7 +151,7 @@ class Deployment:
         self.console.print(f"everything that must exist before is there: {len(preflight.NEEDS)} things")
 
     def bootstrap(self) -> None:
-        """Make what the CDK needs in both regions."""
+        """Bootstrap the CDK in both regions."""
         self._check_account()
         self.cdk.bootstrap(self.settings)
 
@@ -220,10 +220,10 @@ def _connect(service: str, region: str) -> Any:
 
 
 def remove_rotated_keys(client: Any, name: str) -> list[str]:
-    """Remove the API keys that rotations have made, which are of no stack: those named NAME-VERSION.
+    """Delete the API keys that rotations created, which belong to no stack: those named NAME-VERSION.
 
     Returns:
-        The names of those that were removed.
+        The names of the deleted keys.
     """
     pages = client.get_paginator("get_api_keys").paginate(nameQuery=name)
     made = [key for page in pages for key in page["items"] if key["name"].startswith(f"{name}-")]

@@ -1,8 +1,8 @@
-"""The payment API on this machine: deployed by the real CDK CLI to a local AWS, and proved to be stable.
+"""Local deployment of the payment API by the real CDK CLI, with a second deployment that must be empty.
 
-The app does not know that it is rehearsed: the CLI is pointed at the local AWS by environment variables alone. What an
-account has before (secrets, trust store, certificate, hosted zone) is made first, and a settings file is written that
-names it. Everything on disk is in ``.local-api``, but for cfn-outputs/flat-outputs.json, which tests read.
+The app does not know that it is rehearsed: only environment variables point the CLI at the local AWS. Prerequisites of
+an account (secrets, trust store, certificate, hosted zone) are created first, and a settings file that names them is
+written. Everything on disk is in ``.local-api``, but for cfn-outputs/flat-outputs.json, which tests read.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from payment_api.settings import Settings, load
 ENVIRONMENT = "local"
 DIRECTORY = PROJECT / ".local-api"
 DEFAULT_PORT = 5577
-# What tests/integration reads.
+# Read by tests/integration.
 OUTPUTS_VARIABLE = "PAYMENT_API_OUTPUTS"
 
 
@@ -97,7 +97,7 @@ class LocalPaymentApi:
         self.abandon()
 
     def verify(self) -> None:
-        """Run the integration tests against what was deployed, as they would run against AWS.
+        """Run the integration tests against the deployment, as they would run against AWS.
 
         Raises:
             Refused: nothing is deployed.
@@ -158,7 +158,7 @@ class LocalPaymentApi:
         """The physical ids of all resources by stack and logical id.
 
         Raises:
-            Failed: a stack has fewer than its template: an emulator may say that it is complete when it is not.
+            Failed: a stack has fewer than its template: an emulator may report an incomplete stack as complete.
         """
         found: dict[str, str] = {}
         for stack, template in templates(cdk.assembly).items():
@@ -173,7 +173,7 @@ class LocalPaymentApi:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Take the wall time of what is done meanwhile."""
+        """Measure the wall time of the block."""
         if not self.console.is_terminal:
             self.console.print(f"{name} ...")
         began = time.monotonic()

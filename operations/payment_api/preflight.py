@@ -1,7 +1,7 @@
-"""What must exist before the payment API is deployed for the first time, as one list, and whether it does (P6.6).
+"""Prerequisites of the payment API's first deployment, as one list, and their check (P6.6).
 
-`NEEDS` is the list. Each need reads AWS and says a line for each thing that is missing or wrong, with what to do; a
-deployment begins only if there is none. Nothing is changed, and no value of a secret is shown.
+`NEEDS` is the list. Each need reads AWS and prints one line for each missing or wrong prerequisite, with the remedy; a
+deployment starts only if there is none. Nothing is changed, and no secret value is shown.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from payment_api.settings import Settings
 
 BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
 BOOTSTRAP_VERSION = 6
-# What the files that ship say where only a user knows better.
+# Placeholders of the shipped settings files that a user must replace.
 PLACEHOLDERS = {
     "account_id": ("123456789012",),
     "network.nat_image_id": ("ami-0123456789abcdef0",),
@@ -29,7 +29,7 @@ PLACEHOLDERS = {
     "service.image": ("sha256:00000000000000000000000000000000",),
 }
 SECRET_FIELDS = {"database": ("username", "password"), "api_key": ("api_key",), "acquirer": ("api_key",)}
-# Codes of Service Quotas. What there is of each and what an environment takes.
+# Codes of Service Quotas, with the usage of an environment.
 # https://docs.aws.amazon.com/general/latest/gr/ec2-service.html, vpc-service.html, ecs-service.html
 ELASTIC_ADDRESSES, NETWORKS, FARGATE_CPUS = ("ec2", "L-0263D0A3"), ("vpc", "L-F678F1CE"), ("fargate", "L-3032A538")
 UNRESERVED_CONCURRENCY = 100  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
@@ -44,7 +44,7 @@ class Account:
     settings: Settings
     connect: Callable[[str, str], Any]
     exists: bool
-    """Whether the environment is there already: what it holds itself then counts against no quota."""
+    """Whether the environment exists already: its own resources then need no free quota."""
 
     def client(self, service: str) -> Any:
         """A client in the API's own region."""
@@ -53,20 +53,20 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """Something that must be there: what it is, and how what is missing of it is found."""
+    """A prerequisite: its description, and the check that finds what is missing."""
 
     what: str
     missing: Callable[[Account], Iterator[str]]
 
 
 def problems(account: Account) -> list[str]:
-    """A line for each thing that is missing, in the order of ``NEEDS``."""
+    """A line for each missing prerequisite, in the order of ``NEEDS``."""
     with aws_errors_in_words():
         return [line for need in NEEDS for line in need.missing(account)]
 
 
 def placeholders(settings: Settings) -> list[str]:
-    """A line for each setting that still is the example of the file that ships: what it names cannot be asked for."""
+    """A line for each setting that still is a placeholder of the shipped file: what it names cannot be checked."""
     return list(_placeholders(settings.model_dump()))
 
 
@@ -95,7 +95,7 @@ def _secrets(account: Account) -> Iterator[str]:
 
 
 def _member(manager: Any, name: str, member: str) -> bool:
-    """Whether a secret is JSON with a member; its value goes no further."""
+    """Whether a secret is JSON with this member; its value is not returned."""
     text = manager.get_secret_value(SecretId=name).get("SecretString", "")
     try:
         values = json.loads(text)
@@ -188,7 +188,7 @@ def _bootstrap(account: Account) -> Iterator[str]:
 
 
 def _quotas(account: Account) -> Iterator[str]:
-    """What a second environment in an account meets first."""
+    """Quotas that a second environment of an account exceeds first."""
     if account.exists:
         return
     settings, ec2 = account.settings, account.client("ec2")
@@ -239,13 +239,13 @@ NEEDS = (
     Need(what="quotas of addresses, networks and Fargate", missing=_quotas),
     Need(what="concurrency of functions that can be reserved", missing=_concurrency),
 )
-"""What must exist, in the order in which it is made."""
+"""The prerequisites, in the order of their creation."""
 
 _MISSING = ("NotFound", "NoSuch", "404", "InvalidAMIID", "InvalidPrefixListID", "ParameterNotFound")
 
 
 def _found(operation: Callable[..., Any], **asked: Any) -> Any:
-    """The answer, or None where the thing does not exist."""
+    """The response, or None where the resource does not exist."""
     try:
         return operation(**asked)
     except ClientError as error:

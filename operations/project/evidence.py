@@ -1,4 +1,4 @@
-"""The evidence for requirement rows: the last outcome of every test that says which row it proves.
+"""Evidence for requirement rows: the last outcome of every test that names a row.
 
 The test run records it (tests/conftest.py), `make requirements` reads it.
 """
@@ -17,7 +17,7 @@ OUTCOMES = PROJECT / ".cache" / "test-outcomes.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a test said when it last ran."""
+    """Outcome of a test's last run."""
 
     test: str
     rows: tuple[str, ...]
@@ -39,10 +39,10 @@ def read(path: Path = OUTCOMES) -> list[Outcome]:
 
 
 def record(new: Iterable[Outcome], *, collected: Collection[str], path: Path = OUTCOMES) -> None:
-    """Keep new outcomes beside older ones, less those of tests that are gone.
+    """Merge new outcomes into older ones, without those of removed tests.
 
-    ``collected`` is every test of the files that this run looked at: an older outcome from one of these files whose
-    test is not among them, or from a file that does not exist, says nothing any more.
+    ``collected`` is every test of the files of this run: an older outcome of such a file whose test is not among them,
+    or of a file that no longer exists, is dropped.
     """
     outcomes = {one.test: one for one in read(path) if _still_says_something(one.test, collected)}
     outcomes |= {one.test: one for one in new}

@@ -1,7 +1,7 @@
-"""Takes the registry out of Pipfile locks: `python -m operations.project.lock_files Pipfile.lock`.
+"""Removes the registry from Pipfile locks: `python -m operations.project.lock_files Pipfile.lock`.
 
-Which registry packages come from is each user's own affair (pip's configuration names it), and hashes say that the
-package is the right one wherever it came from. `pipenv lock` writes its default source all the same.
+Each user's pip configuration names the registry, and hashes verify packages from any registry. `pipenv lock` writes its
+default source nevertheless.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Writes the locked packages of the payments service's image: `python -m operations.project.lock_image`.
 
-Out of services/payments/requirements.in comes requirements.txt, with all that these packages need themselves, at the
-versions of Pipfile.lock as far as it has them: the tests run with those. Each has the hashes of its wheels for both
-processors that the image is made for, and for this machine's Python, so that a test can install the same set.
+It resolves services/payments/requirements.in to requirements.txt, with transitive dependencies, at the versions of
+Pipfile.lock as far as it has them, which the tests use. Each has the hashes of its wheels for both CPU architectures of
+the image, and for this machine's Python, so that a test can install the same set.
 """
 
 from __future__ import annotations

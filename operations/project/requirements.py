@@ -1,10 +1,11 @@
-"""`make requirements`: each requirement row with the resources that keep it and the tests that would notice its loss.
+"""`make requirements`: each requirement row with the resources that satisfy it and the tests that prove it.
 
-The rows are those of docs/requirements.md. A construct says which rows it keeps (its attribute ``requirements``), and
-all resources below it count. A test says which rows it proves (``@pytest.mark.requirement``). The tests are run anew,
-but for those that deploy and take minutes: of these the last outcome counts. With --recorded it counts for all.
+The rows are those of docs/requirements.md. A construct names the rows that it satisfies (its attribute
+``requirements``), and all resources below it count. A test names the rows that it proves
+(``@pytest.mark.requirement``). The tests are run, except those that deploy and take minutes: their last outcome counts.
+With --recorded it counts for all.
 
-Exit codes: 0 each row looked at has a resource and a passing test, 1 one has not, 2 there is no such row.
+Exit codes: 0 each selected row has a resource and a passing test, 1 one has not, 2 there is no such row.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ PYTEST_PASSED, PYTEST_FAILED, PYTEST_FOUND_NONE = 0, 1, 5
 
 @dataclass
 class Row:
-    """A requirement: its id, what it promises, and what was found that keeps it and proves it."""
+    """A requirement: its id, its text, its resources and its tests."""
 
     id: str
     promise: str
@@ -45,7 +46,7 @@ class Row:
 
     @property
     def state(self) -> str:
-        """``tested``, or what is missing."""
+        """``tested``, or what is missing for it."""
         if not all(test.passed for test in self.tests):
             return "failed"
         if not self.tests:
@@ -99,7 +100,7 @@ def resources_of_the_api() -> Mapping[str, Counter[str]]:
 
 
 def run_tests(rows: Collection[str]) -> None:
-    """Run the tests of some rows, but for those that deploy. What they say is recorded, also where they fail.
+    """Run the tests of some rows, except those that deploy. Outcomes are recorded, also of failures.
 
     Raises:
         Failed: if the tests could not be run at all.
@@ -149,7 +150,7 @@ def look_at(rows: Sequence[Row], resources: Mapping[str, Counter[str]], outcomes
     """Give each row its resources and the outcomes of its tests.
 
     Raises:
-        Failed: a test says that it proves a row that does not exist.
+        Failed: a test names a row that does not exist.
     """
     by_id = {row.id: row for row in rows}
     for id_, counted in resources.items():

@@ -1,1 +1,1 @@
-"""`redrive`: shows, returns or discards dead letters."""
+"""`redrive`: shows, returns or discards the messages of a dead-letter queue."""

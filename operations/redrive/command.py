@@ -1,8 +1,8 @@
-"""The redrive command: shows the dead letters of a queue, returns them to it, or discards them.
+"""`make redrive`: shows the messages of a queue's dead-letter queue, returns them to the queue, or discards them.
 
-Without --return or --discard it only shows. A message is deleted from the dead letters only after the queue has it (or,
-discarded, after it is in the record file): ended in between, by whatever, it is in both, and who processes it takes a
-message twice. The moving of messages that SQS itself offers knows no filter.
+Without --return or --discard it only shows. A message is deleted from the dead-letter queue only after the queue has it
+(or, for a discard, after it is in the record file): after an interruption in between it is in both, and its consumer
+processes it twice, which is idempotent. SQS's own redrive has no filter.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ MOST_ROWS = 200
 
 
 def run(request: Request, console: Console) -> None:
-    """Show, return or discard the messages that are asked for.
+    """Show, return or discard the requested messages.
 
     Raises:
         Refused: bad input; nothing was received.
         Failed: an AWS call failed, or some messages could not be returned or deleted: they are still there.
-        KeyboardInterrupt: what was not begun is given back.
+        KeyboardInterrupt: messages that were not processed are visible again.
     """
     task = request.task
     with aws_errors_in_words():
@@ -57,9 +57,9 @@ def run(request: Request, console: Console) -> None:
 def _choose(
     request: Request, letters: DeadLetters, session: boto3.Session, held: list[Letter]
 ) -> tuple[list[Letter], dict[str, Facts]]:
-    """The messages that fit, the oldest first, at most as many as the limit; ``held`` has all that were received."""
+    """The messages that match, oldest first, up to the limit; ``held`` gets all that were received."""
     for received in letters.receive(request.limit):
-        held += received  # also those that do not fit: what is received has to be given back
+        held += received  # also those that do not match: all received messages are made visible again
     now = datetime.now(UTC)
     facts = facts_of((one.operation for one in held), session) if request.database else {}
     chosen = [one for one in held if fits(request.filter, one, facts.get(one.operation), now)]
@@ -67,7 +67,7 @@ def _choose(
 
 
 def fits(wanted: Filter, letter: Letter, facts: Facts | None, now: datetime) -> bool:
-    """Whether a message is one that is wanted; what is not known of it fits nothing that is asked of it."""
+    """Whether a message matches; an unknown attribute matches no filter."""
     age = now - letter.sent_at
     if wanted.older_than is not None and age < wanted.older_than:
         return False
@@ -95,11 +95,11 @@ def _act(
     try:
         for start in range(0, len(chosen), AT_ONCE):
             batch = chosen[start : start + AT_ONCE]
-            with deferred():  # between two calls nobody would know what has been done
+            with deferred():  # an interruption between the two calls would leave an unknown state
                 safe = letters.send_to_source(batch) if request.task is Task.RETURN else _recorded(request, batch)
                 gone = letters.delete(safe)
                 done += len(gone)
-                # What the queue has, and could not be deleted here, is in both: it is still a dead letter.
+                # A message that was sent but not deleted is in both queues: it counts as still dead.
                 held[:] = [one for one in held if one not in gone]
     finally:
         word = "returned to the queue" if request.task is Task.RETURN else f"discarded, and kept in {request.record}"

@@ -1,7 +1,7 @@
-"""The dead letters of a queue: read, given back, returned or deleted, so that none is lost whenever this ends.
+"""Messages of a dead-letter queue: received, released, returned or deleted, so that an interruption loses none.
 
-A message of SQS cannot be looked at without being received, which hides it from others for a while. What was received
-is given back when it is done with; should this process be killed, it comes back by itself after the same while.
+An SQS message can only be read by receiving it, which hides it for the visibility timeout. Received messages are made
+visible again afterwards; if this process is killed, they become visible after the timeout.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ AT_ONCE = 10
 HIDDEN_SECONDS = 600
 WAIT_SECONDS = 2
 EMPTY_ANSWERS = 2
-"""So many in a row mean that there are no more: a long poll asks all servers of the queue."""
+"""So many empty receives in a row mean an empty queue: a long poll queries all servers of the queue."""
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A dead letter. ``operation`` and what follows it is empty where the body is none of the platform's messages."""
+    """A dead letter. ``operation`` and the following fields are empty if the body is no message of the platform."""
 
     id: str
     receipt: str = field(repr=False)
     body: str
     attributes: dict[str, Any]
     sent_at: datetime
-    """When the message was sent first: the move to the dead letters keeps that."""
+    """Time at which the message was first sent, which the move to the dead-letter queue keeps."""
     receives: int
     operation: str = ""
     payment: str = ""
@@ -42,10 +42,10 @@ class Letter:
 
 
 class DeadLetters:
-    """The dead letters of one queue."""
+    """The dead-letter queue of one queue."""
 
     def __init__(self, queue: str, session: boto3.Session) -> None:
-        """``queue`` is the name or the URL of the queue whose messages they are.
+        """``queue`` is the name or the URL of the source queue.
 
         Raises:
             Refused: there is no such queue, or it has no dead-letter queue.
@@ -65,7 +65,7 @@ class DeadLetters:
         self.url = self._client.get_queue_url(QueueName=self.name)["QueueUrl"]
 
     def receive(self, limit: int) -> Iterator[list[Letter]]:
-        """What is there, each once and as many as the limit; hidden until given back, or for ten minutes."""
+        """The messages, each once and up to the limit; hidden until they are released, or for ten minutes."""
         seen: set[str] = set()
         empty = 0
         while empty < EMPTY_ANSWERS and len(seen) < limit:
@@ -83,7 +83,7 @@ class DeadLetters:
             yield [_letter(one) for one in new]
 
     def give_back(self, letters: Sequence[Letter]) -> None:
-        """Let others see them again, at once."""
+        """Make them visible again at once."""
         for batch in _batches(letters):
             entries: list[Any] = [
                 {"Id": str(number), "ReceiptHandle": one.receipt, "VisibilityTimeout": 0}
@@ -101,7 +101,7 @@ class DeadLetters:
         return [letters[int(one["Id"])] for one in answer.get("Successful", [])]
 
     def delete(self, letters: Sequence[Letter]) -> list[Letter]:
-        """Delete at most ten; those that are gone."""
+        """Delete at most ten, and return the deleted ones."""
         entries: list[Any] = [{"Id": str(number), "ReceiptHandle": one.receipt} for number, one in enumerate(letters)]
         if not entries:
             return []

@@ -1,4 +1,4 @@
-"""What the command line asks of the redrive command: which dead letters, and what is to become of them."""
+"""Request of the redrive command, from the command line: a filter of messages, and an action."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEAST_REASON = 10  # characters
 
 
 class Task(StrEnum):
-    """What is to become of the messages."""
+    """Action on the messages."""
 
     SHOW = "show"
     RETURN = "return"
@@ -24,7 +24,7 @@ class Task(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Which messages; all of what is given must fit."""
+    """Filter of messages; all given conditions must match."""
 
     older_than: timedelta | None = None
     newer_than: timedelta | None = None
@@ -53,7 +53,7 @@ class Filter:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the command line asks for."""
+    """Arguments of the command line."""
 
     queue: str
     region: str | None = None
@@ -67,10 +67,10 @@ class Request:
 
     @property
     def task(self) -> Task:
-        """The one thing that is asked for.
+        """The requested action.
 
         Raises:
-            Refused: both are, a discard has no reason, or a filter needs the database.
+            Refused: two actions, a discard without a reason, or a filter that needs the database.
         """
         if self.return_ and self.discard is not None:
             raise Refused("--return: not allowed with --discard; one of them is")
@@ -86,10 +86,10 @@ class Request:
 
 
 def duration(option: str, text: str | None) -> timedelta | None:
-    """The time that text such as 90m, 2h or 3d says.
+    """The duration in text such as 90m, 2h or 3d.
 
     Raises:
-        Refused: it says none.
+        Refused: the text has another form.
     """
     if text is None:
         return None

@@ -1,8 +1,8 @@
-"""The release command: an image reaches customers as a canary, is watched, and comes back by itself if it is bad.
+"""`make release`: releases an image by a canary, watches it, and reports its automatic rollback.
 
-It needs of the environment: the service, its CodeDeploy application and deployment group (all of one name), and the
-smoke-test function. What it releases is an image in the task definition that settings have made last. It leaves nothing
-behind but a revision of that task definition and a deployment.
+It needs the service, its CodeDeploy application and deployment group (all of one name), and the smoke-test function of
+the environment. It releases an image in the task definition that Terraform registered last from settings. It leaves
+only a revision of that task definition and a deployment.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SECONDS_BETWEEN_LOOKS = 3.0
 SECONDS_WITHOUT_ANSWER = 120.0
 """How long AWS may not answer while a deployment is watched; the deployment does not need us."""
 SECONDS_UNTIL_ROLLBACK = 30.0
-"""How long a deployment that has failed is looked at for the rollback that its group promises."""
+"""How long a failed deployment is polled for its rollback, in seconds."""
 
 
 def run(
@@ -46,9 +46,9 @@ def run(
     """Release, resume watching or stop, and return the exit code: 0 released, 3 rolled back.
 
     Raises:
-        Refused: bad input, or AWS is not in the state that it needs; nothing was begun.
+        Refused: bad input, or a condition is not met; nothing was changed.
         Failed: an AWS call failed, or the deployment failed without a rollback.
-        KeyboardInterrupt: a deployment that was begun goes on; how to resume or stop has been said.
+        KeyboardInterrupt: a started deployment continues; how to resume or stop has been printed.
     """
     task = request.task
     place = place_of(request, settings)
@@ -130,7 +130,7 @@ class _Release:
         alarms = plan.alarms if self.request.without_running_alarms else None
         started: list[str] = []
         with self._explained(started):
-            with deferred():  # between two calls nobody would know what has been begun
+            with deferred():  # an interruption between the two calls would leave an unknown state
                 started.append(self.service.start(wanted, image, alarms))
             look = self._watch(started[0], plan)
         code = self._ending(look, plan, wanted=image)
@@ -160,7 +160,7 @@ class _Release:
         return plan
 
     def resume(self) -> int:
-        """Watch the deployment that is in progress; if none is, say how the last one ended."""
+        """Watch the deployment in progress; without one, print how the last one ended."""
         self.service.running()  # refuses where there is no service
         if found := self.service.in_progress():
             self._say(f"{self.place.service}: watching {found}")
@@ -191,7 +191,7 @@ class _Release:
 
     @contextmanager
     def _explained(self, started: list[str]) -> Iterator[None]:
-        """Say how to go on, where watching ends before the deployment does."""
+        """Print how to continue, where watching ends before the deployment."""
         try:
             yield
         except KeyboardInterrupt:
@@ -215,7 +215,7 @@ class _Release:
         )
 
     def _watch(self, deployment_id: str, plan: Plan) -> Look:
-        """Look until nothing goes on any more, and return the last look."""
+        """Poll until nothing is in progress, and return the last status."""
         with drawn(self.console, self.place, plan) as show:
             ended_at: float | None = None
             while True:
@@ -244,7 +244,7 @@ class _Release:
             return look
 
     def _ending(self, look: Look, plan: Plan, wanted: str | None = None) -> int:
-        """Say how it ended, and what runs now."""
+        """Print the result, and the running version."""
         now = self.service.running().image
         took = f"{look.deployment_id}, {clock(look.elapsed(datetime.now(UTC)))}"
         runs = f"{self.place.service} in {self.place.region} runs {now}"
@@ -267,7 +267,7 @@ class _Release:
 
 
 def _stopped_at_once(on: list[Alarm], of_running: list[str]) -> str:
-    """The line that refuses a release that an alarm would end before it has begun, with the way out."""
+    """The line that refuses a release which an alarm would stop at once, with the remedy."""
     named = ", ".join(f"{alarm.name} ({alarm.reason})" if alarm.reason else alarm.name for alarm in on)
     if all(alarm.name in of_running for alarm in on):
         way_out = "if the version that runs is broken and this one mends it, ARGS=--without-running-alarms releases it"

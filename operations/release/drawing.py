@@ -1,4 +1,4 @@
-"""Draws a release while it goes on: the whole picture on a terminal, and a line now and then elsewhere."""
+"""Display of a release in progress: a live view on a terminal, a line for each change elsewhere."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ Show = Callable[[Look], None]
 
 @contextmanager
 def drawn(console: Console, place: Place, plan: Plan) -> Iterator[Show]:
-    """Give the block a function that shows a look at the deployment.
+    """Give the block a function that displays a status of the deployment.
 
     Args:
-        console: a terminal gets a picture that changes in place; anything else a line for each change.
-        place: whose release it is.
-        plan: what is still to come is told from it.
+        console: a terminal shows a live view; other outputs get a line for each change.
+        place: environment, region and service.
+        plan: for the remaining time.
     """
     if console.is_terminal:
         with _live(console, place, plan) as show:
@@ -81,7 +81,7 @@ def _lines(console: Console, place: Place, plan: Plan) -> Show:
 
 
 def state_line(place: Place, look: Look) -> str:
-    """What a line says beside the time: another one means that something has changed."""
+    """Text of a line without the time: a different one is a change."""
     parts = [f"{place.service} {look.deployment_id}: {look.stage}", look.share]
     if on := [alarm.name for alarm in look.alarms if alarm.is_on]:
         parts.append("in alarm: " + ", ".join(on))
@@ -91,7 +91,7 @@ def state_line(place: Place, look: Look) -> str:
 
 
 def times_line(look: Look, plan: Plan, now: datetime) -> str:
-    """The time gone by, and what is still to come at least."""
+    """Elapsed time, and the minimum of the remaining time."""
     elapsed = f"{clock(look.elapsed(now))} elapsed"
     remaining = look.remaining(plan, now)
     return f"{elapsed}, at least {clock(remaining)} to go" if remaining else elapsed
@@ -112,7 +112,7 @@ def picture(place: Place, plan: Plan, look: Look, now: datetime) -> RenderableTy
 
 
 def bar(green_percent: float | None) -> Text:
-    """The shares of both colours, drawn to scale; to be told apart without colours, too."""
+    """Traffic shares of blue and green, to scale; distinguishable without colours, too."""
     percent = green_percent or 0.0
     full = round(percent / 100 * BAR_CHARACTERS)
     text = Text.assemble(("█" * full, "green"), ("░" * (BAR_CHARACTERS - full), "blue"), "  ")

@@ -1,4 +1,4 @@
-"""How far a release is: what AWS said of its deployment at one moment, and what follows from it."""
+"""Progress of a release: the status of its deployment at one moment, and what follows from it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHIFT, AFTER_SHIFT = "AllowTraffic", "AfterAllowTraffic"
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What the deployment group and its configuration say of every release of a service."""
+    """Parameters of every release of a service, from the deployment group and its configuration."""
 
     shift: timedelta
     """From the first request that green gets to the moment when it gets all."""
@@ -69,17 +69,17 @@ class Look:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the deployment itself goes no further; a rollback may still have to."""
+        """Whether the deployment itself has ended; its rollback may be in progress."""
         return self.status not in RUNNING_DEPLOYMENT
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing goes on any more."""
+        """Whether deployment and rollback have ended."""
         return self.has_ended and self.rollback_status not in RUNNING_DEPLOYMENT
 
     @property
     def stage(self) -> str:
-        """What happens at the moment, in a word or two."""
+        """Current phase, in a word or two."""
         if self.rollback_id and not self.is_over:
             return "rolling back"
         if self.has_ended:
@@ -95,11 +95,11 @@ class Look:
         return "green has no traffic yet" if self.green_percent is None else f"green {self.green_percent:.0f} %"
 
     def elapsed(self, now: datetime) -> timedelta:
-        """Since the deployment was made, until now or its end."""
+        """Time since the deployment's creation, until now or its end."""
         return max((self.ended or now) - self.began, timedelta())
 
     def remaining(self, plan: Plan, now: datetime) -> timedelta:
-        """What the shift and the baking still take at least; starting tasks and tests come on top, before the shift."""
+        """Minimum remaining time of traffic shift and bake; before the shift, task start and tests add to it."""
         if self.has_ended:
             return timedelta()
         done = self._event(AFTER_SHIFT, SHIFT)
@@ -111,10 +111,10 @@ class Look:
         return plan.shift + plan.bake
 
     def cause(self, alarms_seen: dict[str, Alarm]) -> str:
-        """Why the deployment did not succeed: the alarm or the event that failed, or what CodeDeploy says.
+        """Why the deployment did not succeed: the alarm or lifecycle event, or CodeDeploy's message.
 
         Args:
-            alarms_seen: the alarms that were on while the deployment ran, by name; they may be off again.
+            alarms_seen: names of alarms that fired during the deployment; they may be OK again.
         """
         failed = [event for event in self.events if event.status == "Failed"]
         if self.error_code == "ALARM_ACTIVE":
@@ -129,7 +129,7 @@ class Look:
         return _joined(self.error_code or self.status, self.error_message)
 
     def _event(self, *names: str) -> Event | None:
-        """The first of these events that has gone well, by the order of the names."""
+        """The first of these events that succeeded, in the order of the names."""
         well = {event.name: event for event in self.events if event.status in {"Succeeded", "Skipped"}}
         if SHIFT not in well:
             return None

@@ -1,4 +1,4 @@
-"""What the command line asks of the release command."""
+"""Request of the release command, from the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from operations.region import Region
 
 
 class Task(StrEnum):
-    """What the command is to do."""
+    """Action of the command."""
 
     RELEASE = "release"
     RESUME = "resume"
@@ -20,7 +20,7 @@ class Task(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the command line asks for."""
+    """Arguments of the command line."""
 
     service: str
     image: str | None = None
@@ -32,10 +32,10 @@ class Request:
 
     @property
     def task(self) -> Task:
-        """The one thing that is asked for: a release, unless something else is.
+        """The requested action; by default a release.
 
         Raises:
-            Refused: more than one thing is.
+            Refused: more than one action.
         """
         options = {
             "--image": self.image is not None,
@@ -49,6 +49,6 @@ class Request:
         return Task.RESUME if self.resume else Task.STOP if self.stop else Task.RELEASE
 
     def again(self, option: str) -> str:
-        """The command that goes on with the same service's deployment."""
+        """The command that continues with the same service's deployment."""
         words = [f"SERVICE={self.service}", f"ENV={self.environment}", f"REGION={self.region}", f"ARGS={option}"]
         return "make release " + shlex.join(words)

@@ -1,6 +1,6 @@
-"""What a release sends to AWS: the next revision of a task definition, and the AppSpec.
+"""Revision of a task definition and AppSpec of a release.
 
-Both are pure: what they are made from is what AWS answered, of what runs and of what `make deploy` has made from
+Both are pure functions of AWS's responses: the running revision, and the one that `make deploy` registered from
 settings.
 """
 
@@ -15,16 +15,16 @@ from typing import Any
 from operations.outcome import Failed
 from settings.naming import MADE_BY, RELEASE
 
-# Tags that AWS itself sets; it refuses them from anybody else.
+# Tags that only AWS may set.
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Tag.html
 RESERVED_TAG_PREFIX = "aws:"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """What a service's primary task set runs, and where the load balancer finds it.
+    """Task definition of a service's primary task set, with its container and port behind the load balancer.
 
-    The same with another task definition is what shall run.
+    The next version is the same with another task definition.
     """
 
     task_definition: Mapping[str, Any]
@@ -47,11 +47,11 @@ class Running:
 
 
 def next_revision(running: Running, image: str, accepted: Collection[str]) -> dict[str, Any]:
-    """The parameters that register a task definition once more, with another image in one container.
+    """Parameters that register a task definition again, with another image in one container.
 
     Args:
-        running: what it is made from.
-        image: what shall run.
+        running: the task definition to copy.
+        image: of the new revision.
         accepted: the parameters of RegisterTaskDefinition. The rest of what AWS describes is its own (the revision,
             who registered it), and a parameter that it will take one day is kept on the day that botocore knows it.
     """
@@ -63,9 +63,9 @@ def next_revision(running: Running, image: str, accepted: Collection[str]) -> di
 
 
 def differences(running: Running, wanted: Running, accepted: Collection[str]) -> list[str]:
-    """What another task definition changes beside the image of the service's container, a line each.
+    """Differences of another task definition other than the image of the service's container, a line each.
 
-    Of texts and numbers both values are told, of anything else only that it differs: there could be a lot.
+    For texts and numbers with both values, for anything else only its name: the values could be long.
     """
     found = []
     before, after = _parts(running, accepted), _parts(wanted, accepted)
@@ -101,8 +101,8 @@ def _in_order(value: Any) -> Any:
 def app_spec(running: Running, task_definition_arn: str, hook_arn: str) -> str:
     """The AppSpec of a release: CodeDeploy's own format, as JSON.
 
-    NetworkConfiguration is left out: the service's holds then. The capacity provider strategy is not: CodeDeploy drops
-    one that is not repeated, and the tasks go to Fargate on demand.
+    NetworkConfiguration is omitted, so the service's applies. The capacity provider strategy is included: CodeDeploy
+    drops one that is not repeated, and tasks would run on Fargate on demand.
     https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-resources.html
     """
     properties: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What releases leave behind: revisions of task definitions, which are not Terraform's and go with the environment."""
+"""Cleanup of the task definition revisions that releases registered, which are not in Terraform's state."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from settings.naming import MADE_BY, RELEASE
 
 
 def deregister(settings: Settings, ecs_in: Callable[[str], Any]) -> int:
-    """Deregister what releases of this environment have registered in both regions, and return how many there were.
+    """Deregister the revisions that releases of this environment registered in both regions, and return their number.
 
-    Also of services that settings have no more. A revision belongs to the environment whose tags it has.
+    Includes services that settings no longer have. A revision belongs to the environment of its tags.
 
     Args:
         settings: of the environment.

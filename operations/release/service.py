@@ -20,7 +20,7 @@ from operations.release.revision import Running, app_spec, differences, next_rev
 from operations.watching import RUNNING_DEPLOYMENT
 from settings.naming import MADE_BY, RELEASE, SETTINGS
 
-# Standard mode repeats what was throttled or not answered, with pauses that grow.
+# Standard mode retries throttled and unanswered calls with exponential backoff.
 CONFIG = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
 SERVICE_EVENTS_SHOWN = 4
 ALARMS_PER_CALL = 100  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
@@ -44,7 +44,7 @@ class Place:
     region: str
     hook_arn: str
     alarms_of: Mapping[str, str] = field(default_factory=dict)
-    """By target group, what the names of its colour's alarms begin with."""
+    """By target group, the prefix of the names of its colour's alarms."""
 
 
 class BlueGreenService:
@@ -60,7 +60,7 @@ class BlueGreenService:
         self._group = {"applicationName": place.name, "deploymentGroupName": place.name}
 
     def running(self) -> Running:
-        """What the primary task set runs.
+        """The running version: that of the primary task set.
 
         Raises:
             Refused: there is no such service, or CodeDeploy does not deploy it.
@@ -82,12 +82,12 @@ class BlueGreenService:
         )
 
     def as_settings_say(self, running: Running) -> Running:
-        """What runs, with the task definition that `make deploy` has made from settings last.
+        """The running version with the task definition that `make deploy` registered last from settings.
 
-        Where there is none (an environment that was deployed before there was the tag), it is what runs.
+        Where no revision has the tag, it is the running version.
 
         Raises:
-            Refused: it listens on another port than the one to which the load balancer sends requests.
+            Refused: its port differs from the one to which the load balancer forwards.
         """
         for described in self._revisions(str(running.task_definition["family"]), SETTINGS):
             found = replace(running, task_definition=described["taskDefinition"], tags=described["tags"])
@@ -100,11 +100,11 @@ class BlueGreenService:
         return running
 
     def differences(self, running: Running, wanted: Running) -> list[str]:
-        """What another task definition changes beside the image, a line each."""
+        """Differences of another task definition other than the image, a line each."""
         return differences(running, wanted, self._parameters)
 
     def forget_older(self, running: Running) -> None:
-        """Deregister the revisions of earlier releases: nothing runs them. What cannot be, waits for the next time."""
+        """Deregister the revisions of earlier releases, which run nowhere. Failures are left for the next release."""
         with contextlib.suppress(ClientError, BotoCoreError):
             own = str(running.task_definition["taskDefinitionArn"])
             for described in self._revisions(str(running.task_definition["family"]), RELEASE):
@@ -112,7 +112,7 @@ class BlueGreenService:
                     self._ecs.deregister_task_definition(taskDefinition=arn)
 
     def _revisions(self, family: str, made_by: str) -> Iterator[dict[str, Any]]:
-        """The active revisions of a family that Terraform or that releases have made, the latest first."""
+        """Active revisions of a family, registered by Terraform or by releases, latest first."""
         pages = self._ecs.get_paginator("list_task_definitions").paginate(
             familyPrefix=family, status="ACTIVE", sort="DESC"
         )
@@ -123,7 +123,7 @@ class BlueGreenService:
 
     @property
     def _parameters(self) -> frozenset[str]:
-        """What RegisterTaskDefinition takes."""
+        """Parameters of RegisterTaskDefinition."""
         return frozenset(self._ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members)
 
     def in_progress(self) -> str | None:
@@ -135,7 +135,7 @@ class BlueGreenService:
             return next((identity for page in pages for identity in page["deployments"]), None)
 
     def last(self) -> str | None:
-        """The id of the deployment that was made last, if there was one."""
+        """The id of the last deployment, if any."""
         with self._must_exist():
             group = self._codedeploy.get_deployment_group(**self._group)["deploymentGroupInfo"]
         return group.get("lastAttemptedDeployment", {}).get("deploymentId")  # type: ignore[no-any-return]
@@ -146,7 +146,7 @@ class BlueGreenService:
         return found.get("rollbackInfo", {}).get("rollbackTriggeringDeploymentId") or deployment_id
 
     def plan(self, deployment_id: str | None = None) -> Plan:
-        """What the deployment group and its configuration say, and where it was told otherwise, a deployment."""
+        """Parameters from the deployment group and its configuration, overridden by those of a deployment."""
         with self._must_exist():
             group = self._codedeploy.get_deployment_group(**self._group)["deploymentGroupInfo"]
         name = group["deploymentConfigName"]
@@ -168,17 +168,17 @@ class BlueGreenService:
         return tuple(self._alarms(tuple(names)))
 
     def start(self, wanted: Running, image: str, alarms: Sequence[str] | None = None) -> str:
-        """Register what shall run with an image, start its deployment, and return the deployment's id.
+        """Register a revision with an image, start its deployment, and return the deployment's id.
 
-        If the deployment cannot be started, the revision is taken back: nothing is left.
+        If the deployment cannot be started, the revision is deregistered: nothing is left.
 
         Args:
-            wanted: what the next revision is made from.
-            image: what it runs.
-            alarms: the names of those that watch this deployment, if they are not those of the group.
+            wanted: the version to copy.
+            image: of the new revision.
+            alarms: names of the alarms of this deployment, if not those of the group.
 
         Raises:
-            Refused: another release was quicker.
+            Refused: another release was started first.
         """
         parameters = next_revision(wanted, image, self._parameters)
         registered = self._ecs.register_task_definition(**parameters)["taskDefinition"]
@@ -187,7 +187,7 @@ class BlueGreenService:
         try:
             return self._deploy(app_spec(wanted, arn, self.place.hook_arn), description, alarms)
         except BaseException:
-            with contextlib.suppress(ClientError, BotoCoreError):  # what is raised is why it could not be started
+            with contextlib.suppress(ClientError, BotoCoreError):  # the original error is raised
                 self._ecs.deregister_task_definition(taskDefinition=arn)
             raise
 
@@ -217,7 +217,7 @@ class BlueGreenService:
         self._codedeploy.stop_deployment(deploymentId=deployment_id, autoRollbackEnabled=True)
 
     def look(self, deployment_id: str, plan: Plan) -> Look:
-        """The deployment, its rollback if there is one, the alarms, and what the service said last."""
+        """The deployment, its rollback if any, the alarms, and the last event of the service."""
         found = self._codedeploy.get_deployment(deploymentId=deployment_id)["deploymentInfo"]
         target = self._target(deployment_id)
         rollback = found.get("rollbackInfo", {})
@@ -305,7 +305,7 @@ class BlueGreenService:
 
 
 def already_in_progress(service: str, deployment_id: str) -> str:
-    """The line that refuses a second release beside one that goes on."""
+    """The line that refuses a second release while one is in progress."""
     return (
         f"service: {service!r} is not allowed; its deployment {deployment_id} is in progress, and one at a time is: "
         f"--resume watches it, --stop rolls it back"

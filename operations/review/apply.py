@@ -1,7 +1,7 @@
-"""`make deploy ARGS="--reviewed PAGE"`: changes what was reviewed, and nothing else.
+"""`make deploy ARGS="--reviewed PAGE"`: applies the approved plan, or nothing.
 
-The page is the one that `make review ARGS="--write PAGE"` wrote and somebody approved. The plan that is applied is made
-anew, with all that AWS says by now: if it would change anything else, nothing is changed.
+The page is the output of `make review ARGS="--write PAGE"` that was approved. The plan is made again, with a refresh:
+if its changes differ from the page, nothing is changed.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from operations.outcome import Refused
 from operations.review.page import approved_page
 from operations.review.plan import read
 
-MOST_LINES = 60  # of the difference; the page itself is shown where it was made
+MOST_LINES = 60  # of the difference
 
 
 def apply(deployment: Deployment, environment: str, page: Path) -> None:
     """Apply the plan whose page is ``page``. Raises as Deployment.diff does.
 
     Raises:
-        Refused: there is no such page, or the plan says something else by now; how it differs is in the message.
+        Refused: there is no such page, or the plan differs from it; the message has the differences.
     """
     try:
         approved = page.read_text(encoding="utf-8")
@@ -34,10 +34,10 @@ def apply(deployment: Deployment, environment: str, page: Path) -> None:
 
 
 def refuse_another(approved: str, planned: str) -> None:
-    """Make sure that the two pages say the same.
+    """Make sure that the two pages are the same.
 
     Raises:
-        Refused: they do not.
+        Refused: they differ.
     """
     if approved == planned:
         return

@@ -1,6 +1,6 @@
-"""`make review`: what a plan would change, for the one who approves it.
+"""`make review`: shows a plan to the reviewer who approves it.
 
-Exit codes: 0 shown, 2 no plan that can be read, 3 something that holds data would be lost (only with --refuse-loss).
+Exit codes: 0 success, 2 not a readable plan, 3 a resource with data would be destroyed (only with --refuse-loss).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STANDARD_INPUT = "-"
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is reviewed, and how it is shown."""
+    """The plan to review, and the options of its page."""
 
     plan: str | None
     """A file, ``-`` for standard input, or None: ``environment`` is planned now."""
@@ -36,7 +36,7 @@ class Request:
     """The longest page that is shown; None: the whole one."""
     refuse_loss: bool
     from_state: bool = False
-    """Whether what exists is taken from the state as it is: for who may read the state, and nothing else."""
+    """Whether to plan from the state only: for a role that may read the state, and nothing else."""
     write: Path | None = None
     """Takes the whole page, for ``deploy --reviewed``."""
     summary: Path | None = None

@@ -1,6 +1,6 @@
-"""Writes the review of a plan as a page of Markdown: for a pull request, a job's summary, or a terminal.
+"""Review of a plan as a page of Markdown: for a pull request, a job's summary, or a terminal.
 
-What could lose data stands first, then who may do what and who may reach what, and the rest is folded.
+Possible data loss is first, then changes of access and network; the rest is folded.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def page(plan: Plan, *, title: str, most_characters: int | None = None) -> str:
     """The whole review.
 
     Args:
-        plan: what is reviewed.
+        plan: to review.
         title: of the page, such as ``staging``.
         most_characters: the page is no longer than this, if it is given: of what neither loses data nor is of access or
             the network, only names are said, long values are cut, and what is left out from the end is said to be.
@@ -66,7 +66,7 @@ def page(plan: Plan, *, title: str, most_characters: int | None = None) -> str:
 def approved_page(plan: Plan, title: str) -> str:
     """What an approval is about: all that would change, with its values, and not what has become another by itself.
 
-    Of two plans of the same change, one made from the state and one that asked AWS, it is the same.
+    It is the same for two plans of one change, one from the state and one with a refresh.
     """
     return page(replace(plan, drift=()), title=title)
 
@@ -82,7 +82,7 @@ def append_to_summary(page: str, summary: Path) -> None:
 
 
 def losses(plan: Plan) -> str:
-    """What a destruction would delete, as plain text: what holds data by address, the rest as a number."""
+    """Deletions of a destruction, as plain text: resources with data by address, the rest as a number."""
     deleted = plan.count(Action.DELETE)
     data = [change.address for change in plan.of(Concern.DATA)]
     lines = [f"{deleted} resources would be destroyed; {len(data)} of them hold data:", *(f"  {one}" for one in data)]
@@ -188,7 +188,7 @@ def _both(one: Difference, longest: int) -> Iterator[str]:
 
 
 def _compared(attribute: str, before: list[str], after: list[str], *, unknown: bool) -> Iterator[str]:
-    """A policy statement by statement: those that stay are counted, as the others are what matters."""
+    """A policy statement by statement: unchanged ones are only counted."""
     if unknown:
         yield f"+ {attribute} = {UNKNOWN}"
         yield from (f"  now: {line}" for line in before)
@@ -219,7 +219,7 @@ def _statement(statement: dict[str, Any]) -> str:
 
 
 def _several(value: Any) -> str:
-    """One or several actions, resources or principals; principals stand under their kind."""
+    """One or several actions, resources or principals; principals by their type."""
     if isinstance(value, dict):
         return ", ".join(f"{kind} {_several(one)}" for kind, one in sorted(value.items()))
     return ", ".join(sorted(value)) if isinstance(value, list) else str(value)

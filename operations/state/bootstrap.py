@@ -14,10 +14,10 @@ STYLES = {Outcome.CREATED: "green", Outcome.CHANGED: "yellow", Outcome.RIGHT: "d
 
 
 def run(settings: Settings, console: Console) -> None:
-    """Make or verify the state bucket with the credentials that boto3 finds, and print what was done.
+    """Create or verify the state bucket with the credentials that boto3 finds, and print the result.
 
     Raises:
-        Refused: the credentials belong to another account, or the bucket cannot be mended.
+        Refused: the credentials belong to another account, or the bucket cannot be corrected.
         Failed: an AWS call failed.
     """
     with aws_errors_in_words():

@@ -1,9 +1,9 @@
-"""Makes, or verifies, the bucket that keeps Terraform's state (W0.3).
+"""Creates, or verifies, the bucket of Terraform's state (W0.3).
 
 Versioned, encrypted with its own rotating KMS key, closed to the public and to other accounts, reached over TLS only,
-old versions removed after a while. Everything is looked at before anything is changed; what cannot be mended is
-refused. Nothing that an existing bucket has is ever weakened: a stricter policy, a longer retention or its own key
-stay. Running it twice changes nothing the second time.
+old versions deleted after a while. The whole bucket is read before anything is changed; one that cannot be corrected is
+refused. An existing bucket is never weakened: a stricter policy, a longer retention or its own key are kept. It is
+idempotent.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OWNER_ENFORCED = "BucketOwnerEnforced"
 
 
 class Outcome(StrEnum):
-    """What was done about one property of the bucket."""
+    """Result for one property of the bucket."""
 
     CREATED = "created"
     CHANGED = "changed"
@@ -42,7 +42,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One property of the bucket: what it is now, and what was done to get there."""
+    """One property of the bucket: its value, and the change that was made."""
 
     item: str
     outcome: Outcome
@@ -51,7 +51,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Inspection:
-    """One property as it was found: ``problem`` if it cannot be mended, ``mend`` if it must be."""
+    """One property as it was found: ``problem`` if it cannot be corrected, ``mend`` if it must be."""
 
     item: str
     detail: str
@@ -69,15 +69,15 @@ class StateBucket:
         self._alias = f"alias/{self._name}"
         self._s3 = s3
         self._kms = kms
-        # On every call: a bucket of this name that belongs to somebody else is neither read nor changed.
+        # On every call: a bucket of this name in another account is neither read nor changed.
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
         self._bucket: dict[str, Any] = {"Bucket": self._name, "ExpectedBucketOwner": settings.account_id}
 
     def bootstrap(self) -> list[Finding]:
-        """Create the bucket and its key, or mend what differs from what they should be.
+        """Create the bucket and its key, or correct deviations.
 
         Raises:
-            Refused: with a line for each thing that cannot be mended; then nothing has been changed.
+            Refused: with a line for each property that cannot be corrected; then nothing has been changed.
             botocore.exceptions.ClientError: AWS did not allow a call, or it failed.
         """
         exists = self._exists()
@@ -120,7 +120,7 @@ class StateBucket:
         )
 
     def _find_key(self, exists: bool) -> StateKey | None:
-        """The bucket's own key, or the one that an earlier run made for it."""
+        """The bucket's own key, or the one that an earlier run created for it."""
         named = self._encryption_rule().get("ApplyServerSideEncryptionByDefault", {}) if exists else {}
         if named.get("SSEAlgorithm") in {SSE_KMS, SSE_KMS_TWO_LAYERS} and "KMSMasterKeyID" in named:
             found = state_key.describe(self._kms, named["KMSMasterKeyID"])
@@ -286,7 +286,7 @@ class StateBucket:
         )
 
     def _read(self, call: Callable[..., Any], member: str, absent: Any) -> Any:
-        """One member of what a call answers; ``absent`` where the bucket has no such configuration."""
+        """One member of a call's response; ``absent`` where the bucket has no such configuration."""
         try:
             return call(**self._bucket).get(member, absent)
         except ClientError as error:

@@ -12,9 +12,9 @@ Rule = Mapping[str, Any]
 
 
 def rule(versions: Mapping[str, int]) -> dict[str, Any]:
-    """Our rule: old versions and the markers of deleted locks go after some days, unfinished uploads after a week.
+    """Our rule: expires old versions and delete markers of locks after some days, incomplete uploads after a week.
 
-    ``versions`` says how long and, if at all, how many old versions are kept (NoncurrentVersionExpiration).
+    ``versions`` is how long and optionally how many old versions are kept (NoncurrentVersionExpiration).
     """
     return {
         "ID": RULE_ID,
@@ -28,9 +28,9 @@ def rule(versions: Mapping[str, int]) -> dict[str, Any]:
 
 
 def merged(existing: Sequence[Rule], noncurrent_version_days: int) -> list[Rule]:
-    """``existing`` with our rule, no old version being removed earlier than before or than the settings say.
+    """``existing`` with our rule; no old version expires earlier than before or than the settings say.
 
-    Where rules overlap the shortest time counts, so ours keeps as much as the one that keeps most
+    Where rules overlap the shortest time applies, so ours has the longest time of all
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-conflicts.html).
     """
     others = [_keeping_versions_for(noncurrent_version_days, one) for one in existing if one.get("ID") != RULE_ID]

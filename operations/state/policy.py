@@ -1,4 +1,4 @@
-"""The state bucket's policy and its key's: what they say, and what an existing policy may say besides."""
+"""Policies of the state bucket and its key, merged into an existing policy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Statement = Mapping[str, Any]
 
 
 def statements(bucket: str, key_arn: str) -> list[dict[str, Any]]:
-    """What the bucket's policy denies to everyone. All are denials: none grants anything to anybody."""
+    """Deny statements of the bucket policy. There are no Allow statements."""
     bucket_arn = f"arn:aws:s3:::{bucket}"
     return [
         {
@@ -53,8 +53,8 @@ def statements(bucket: str, key_arn: str) -> list[dict[str, Any]]:
 def merged(existing: Sequence[Statement], ours: Sequence[Statement]) -> list[Statement]:
     """``existing`` with ``ours`` added where it lacks them; equal to ``existing`` if it lacks none.
 
-    Nothing is taken away. A statement that has one of our names and says something else is kept under another name:
-    as all of ours deny, both together are never weaker than either.
+    Nothing is removed. A different statement with one of our Sids is kept under another Sid: as all of ours are Deny
+    statements, both together are never weaker than either.
     """
     missing = [one for one in ours if not any(_same(one, other) for other in existing)]
     names = {one["Sid"] for one in missing}
@@ -70,7 +70,7 @@ def grants_to_others(existing: Iterable[Statement], account_id: str) -> Iterator
 
 
 def key_policy(account_id: str) -> dict[str, Any]:
-    """The key's policy: who may use it is decided by IAM policies of its account, and by nobody else.
+    """The key policy: only IAM policies of its account decide on its use.
 
     https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
     """
@@ -89,7 +89,7 @@ def key_policy(account_id: str) -> dict[str, Any]:
 
 
 def _only_for(account_id: str, principal: object) -> bool:
-    """Whether a principal element names nobody but this account and its identities."""
+    """Whether a principal element names only this account and its identities."""
     if not isinstance(principal, Mapping) or set(principal) != {"AWS"}:
         return False  # everyone, a service, a federation, a canonical user, or NotPrincipal
     return all(
