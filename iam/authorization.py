@@ -1,9 +1,9 @@
-"""Authorization of a request: the decision over all policies that have a say, and what is missing where it is refused.
+"""Authorization of a request: the decision by all policies that apply, and the missing permission if it is denied.
 
-Within one account, as AWS documents it: an explicit deny anywhere refuses; a VPC endpoint that the request goes through
-must allow it; a permissions boundary and a session policy bound what identity-based policies allow; a resource-based
-policy that names the caller itself allows by itself. Where a resource needs its policy to allow (a KMS key, a role that
-is assumed), identity-based policies count only as far as that policy leaves it to the account.
+Within one account, as AWS documents it: an explicit deny in any policy denies; the policy of the VPC endpoint, if any,
+must allow; a permissions boundary and a session policy limit identity-based policies; a resource-based policy that
+names the caller itself allows alone. Where a resource's own policy must allow (a KMS key, a role that is assumed),
+identity-based policies count only if that policy delegates to the account.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics-single-account.html
 https://docs.aws.amazon.com/kms/latest/developerguide/policy-evaluation.html
@@ -36,9 +36,9 @@ class Document:
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """A grant of a KMS key: to whom, for which operations, under which encryption context.
+    """A grant of a KMS key: grantee, operations, encryption context.
 
-    ``context`` holds condition keys (``kms:EncryptionContext:NAME``) that the request must carry with these values.
+    ``context`` has condition keys (``kms:EncryptionContext:NAME``) that the request must carry with these values.
     """
 
     name: str
@@ -57,10 +57,10 @@ class Grant:
 
 @dataclass(frozen=True, kw_only=True)
 class Policies:
-    """All that has a say in a request.
+    """All policies that apply to a request.
 
-    ``must_name`` says that the resource's own policy has to allow, as a key's or a role's trust policy must.
-    ``endpoint`` is the policy of the VPC endpoint through which the request goes; None where it goes through none.
+    ``must_name``: the resource's own policy has to allow, as a key's policy or a role's trust policy must.
+    ``endpoint`` is the policy of the VPC endpoint that the request uses; None without one.
     """
 
     identity: tuple[Document, ...] = ()
@@ -127,7 +127,7 @@ class Verdict:
 
     @property
     def missing(self) -> str:
-        """What would have to change, for a person."""
+        """The required change, in words."""
         asked = self.request
         if self.denied:
             denials = [str(one) for one in self.said if one.effect == "Deny"]
@@ -141,7 +141,7 @@ def _with_article(kind: str) -> str:
 
 
 def authorize(request: Request, policies: Policies) -> Verdict:
-    """Decide on a request by all policies that have a say.
+    """Decide on a request by all policies that apply.
 
     Raises:
         LookupError: for an element or a condition operator of a policy that is not known here.

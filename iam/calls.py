@@ -1,7 +1,7 @@
-"""What a call of an AWS API asks of IAM: the actions, and the resources as far as its parameters name them.
+"""IAM actions of an AWS API call, and its resources as far as its parameters name them.
 
 A call and its action mostly have one name; where they do not, the names are here. Names and ARNs become the ARN that
-AWS would authorize, and ids mostly stay unknown.
+AWS would authorize; resources with ids mostly stay unknown.
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
 
@@ -14,7 +14,7 @@ from typing import Protocol
 class Call(Protocol):
     """A call: ``service`` and ``operation`` as botocore's models name them, ``action`` the IAM action of that name.
 
-    ``resource`` maps a parameter that names something to the name, id or ARN it held.
+    ``resource`` maps a parameter that names a resource to its name, id or ARN.
     """
 
     @property
@@ -29,7 +29,7 @@ class Call(Protocol):
     def resource(self) -> Mapping[str, str | list[str]]: ...  # noqa: D102
 
 
-# Calls that AWS lets anybody make who has credentials.
+# Calls that AWS allows any caller with credentials.
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
 
@@ -125,7 +125,7 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
 
 
 def actions_of(call: Call) -> tuple[str, ...]:
-    """The actions that a call needs; none if anybody may make it."""
+    """The actions that a call needs; none if any caller may make it."""
     if call.action in WITHOUT_PERMISSION:
         return ()
     if call.service == "s3control":
@@ -137,7 +137,7 @@ def actions_of(call: Call) -> tuple[str, ...]:
 
 
 def resources_of(call: Call, account_id: str) -> list[str]:
-    """The ARNs of what a call acts on; empty where its parameters do not say."""
+    """The ARNs of a call's resources; empty where its parameters do not name them."""
     service = call.action.partition(":")[0]
     if special := SPECIAL.get(service):
         found = list(special(call))
@@ -172,7 +172,7 @@ def _of_s3(call: Call) -> Iterator[str]:
 
 
 def _of_codedeploy(call: Call) -> Iterator[str]:
-    """A group where one is named: the application and configuration beside it are then not what is acted on."""
+    """The deployment group if one is named: application and configuration are then not the resource."""
     named = call.resource
     place = "arn:aws:codedeploy:{region}:{account}"
     if group := named.get("deploymentGroupName"):
@@ -184,7 +184,7 @@ def _of_codedeploy(call: Call) -> Iterator[str]:
 
 
 def _of_iam(call: Call) -> Iterator[str]:
-    """A role where one is named: the policy beside it, which it is given, is then a condition."""
+    """The role if one is named: the policy that is attached to it is then a condition."""
     named = call.resource
     if role := named.get("RoleName"):
         yield f"arn:aws:iam::{{account}}:role/{role}"

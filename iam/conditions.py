@@ -27,7 +27,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def is_like(value: str, pattern: str) -> bool:
-    """Whether a pattern matches: ``*`` stands for any characters, ``?`` for one."""
+    """Whether a pattern matches: ``*`` matches any characters, ``?`` one."""
     return _pattern(pattern).fullmatch(value) is not None
 
 

@@ -1,4 +1,4 @@
-"""What an action on something encrypted asks of its KMS key, in the caller's name by the service that encrypts."""
+"""KMS permissions for an action on an encrypted resource, used on the caller's behalf by the encrypting service."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "sqs:ReceiveMessage": (DECRYPT,),
     "sqs:SendMessage": (DECRYPT, GENERATE),
 }
-"""By action, what it needs of the key."""
+"""Permissions on the key, by action."""
 
 CONTEXTS: Mapping[str, str] = {
     "s3": "kms:EncryptionContext:aws:s3:arn",
     "secretsmanager": "kms:EncryptionContext:SecretARN",
     "sqs": "kms:EncryptionContext:aws:sqs:arn",
 }
-"""By service, the condition key of the encryption context that holds what it encrypts."""
+"""By service, the condition key of the encryption context that names the encrypted resource."""
 
 
 def key_context(action: str, arn: str, *, region: str, account: str) -> dict[str, str]:

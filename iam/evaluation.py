@@ -1,8 +1,7 @@
 """Evaluation of one policy document: whether it allows or denies a request, and by which statement.
 
-One document is looked at by itself, as AWS does for each: what it denies is denied, what it allows is allowed if
-another document does not deny it (:mod:`iam.authorization` decides by all of them). An operator or element that is not
-known here is an error, never a guess.
+One document is evaluated alone, as AWS does for each: its denial is final, its permission holds if no other document
+denies (:mod:`iam.authorization` decides by all of them). An unknown operator or element is an error, never a guess.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
@@ -28,7 +27,7 @@ ELEMENTS = {
 
 
 class Decision(StrEnum):
-    """What one document says of a request."""
+    """One document's decision on a request."""
 
     ALLOW = "allow"
     DENY = "deny"
@@ -61,7 +60,7 @@ class Request:
 
 
 def evaluate(document: Mapping[str, Any], request: Request) -> Decision:
-    """What a document says of a request.
+    """A document's decision on a request.
 
     Raises:
         LookupError: for an element or a condition operator that is not known here.
@@ -136,7 +135,7 @@ def _is_resource(statement: Mapping[str, Any], request: Request) -> bool:
 
 
 def _is_named(principals: str | Mapping[str, Any] | None, request: Request) -> bool:
-    """An account's root stands for everybody in the account."""
+    """The root principal of an account matches every principal of the account."""
     if principals is None:
         return True
     names = principal_names(principals)

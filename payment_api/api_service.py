@@ -1,4 +1,4 @@
-"""The containerized API on Fargate (P3.1): services/payments, on Graviton, in private subnets without a way out.
+"""The containerized API on Fargate (P3.1): services/payments, on Graviton, in private subnets without internet access.
 
 Creates the cluster, the task definition with its two roles, the service behind the load balancer, and its scaling. A
 task's group reaches the endpoints of AWS's services and the database, and nothing else (P1.3). It logs in to the

@@ -9,7 +9,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # the project, and not t
 from payment_api.settings import load_or_exit  # noqa: E402
 from settings import chosen_environment  # noqa: E402
 
-settings = load_or_exit(chosen_environment())  # before anything heavy is loaded: bad settings are said at once
+settings = load_or_exit(chosen_environment())  # before heavy imports, so that errors in settings show at once
 
 from aws_cdk import App  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""The audit trail (P5.2): who did what by AWS's APIs, with the data events of the documents, kept for seven years.
+"""CloudTrail audit trail (P5.2): all management events, data events of the documents, kept for seven years.
 
 Creates a trail with validated log files, encrypted, into a bucket of its own and a log group of exactly 2,557 days.
 """

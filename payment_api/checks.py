@@ -1,7 +1,7 @@
-"""cdk-nag's packs as a gate in front of every synthesis (P6.3), and what is acknowledged, each with its reason.
+"""cdk-nag's packs as a gate of every synthesis (P6.3), and acknowledged findings, each with its reason.
 
-An error finding that no line here names fails the synthesis, and with it every diff and deployment. A line that names
-no finding fails a test (tests/payment_api/test_checks.py): it would let a later one through.
+An error finding without an acknowledgement fails the synthesis, and with it every diff and deployment. An
+acknowledgement without a finding fails a test (tests/payment_api/test_checks.py): it would hide a later finding.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ SOLUTIONS, PCI = "AwsSolutions::AwsSolutions-", "PCI.DSS.321::PCI.DSS.321-"
 
 @dataclass(frozen=True, kw_only=True)
 class Acknowledged:
-    """A finding that is none: its rule, the paths of the constructs it may be of, and why it does not hold of them.
+    """An acknowledged finding: its rule, the paths of its constructs, and why it does not apply to them.
 
-    In a rule {prefix}, {suffix}, {account}, {region} and {replica} stand for what the settings say.
+    In a rule {prefix}, {suffix}, {account}, {region} and {replica} are placeholders for settings.
     """
 
     rule: str
@@ -168,7 +168,7 @@ ACKNOWLEDGED = (
 
 
 def install(app: App, settings: Settings) -> None:
-    """Hold the app and its stacks against both packs when it is synthesized; acknowledge what is in the table."""
+    """Check the app and its stacks with both packs at synthesis; acknowledge the findings of the table."""
     places = {
         "prefix": settings.name_prefix,
         "suffix": settings.environment_suffix,

@@ -1,4 +1,4 @@
-"""What cdk.json says to the CDK's CLI; whoever synthesizes without it (tests, tables) must pass it on."""
+"""The context of cdk.json, which the CDK's CLI reads; code that synthesizes without the CLI must pass it."""
 
 from __future__ import annotations
 

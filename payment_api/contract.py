@@ -1,7 +1,7 @@
-"""What the payments service answers, read from services/payments/openapi.json: its paths, methods and models.
+"""Contract of the payments service, read from services/payments/openapi.json: its paths, methods and models.
 
-The one source of what the gateway, the load balancer and its health check ask for. The document is written by the
-service itself (`make openapi`), and a test of the service holds it against the routes.
+The only source for gateway, load balancer and health check. The service itself writes the document (`make openapi`),
+and a test of the service compares it with the routes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 DOCUMENT = Path(__file__).parents[1] / "services" / "payments" / "openapi.json"
 HEALTH, READY = "health", "ready"
-"""Operations for whoever runs the service: no client calls them."""
+"""Operations for operators of the service, which no client calls."""
 SCHEMA_PREFIX = "#/components/schemas/"
 
 Schema = dict[str, Any]
@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """What a client may call: an HTTP method on a path, which may hold parameters such as ``{payment_id}``."""
+    """An operation for clients: an HTTP method on a path, which may have parameters such as ``{payment_id}``."""
 
     id: str
     method: str
@@ -58,7 +58,7 @@ def health_path() -> str:
 
 
 def path_patterns() -> list[str]:
-    """The paths of all operations for clients as patterns of a load balancer's rule, each path and what is below it."""
+    """Paths of all operations for clients as patterns of a load balancer's rule, each with the paths below it."""
     roots = {one.path.partition("/{")[0] for one in operations()}
     shortest = sorted(root for root in roots if not any(root.startswith(f"{other}/") for other in roots))
     return [pattern for root in shortest for pattern in (root, f"{root}/*")]

@@ -1,7 +1,7 @@
-"""Aurora PostgreSQL (P4.1): a writer and two readers, encrypted, by TLS alone, to which applications log in by IAM.
+"""Aurora PostgreSQL (P4.1): a writer and two readers, encrypted, TLS only, with IAM authentication.
 
-Creates the cluster, its parameters, its group and its log group. The master user's entry in Secrets Manager exists: it
-is read here, never made, and RDS writes into it where the database is, as rotation wants it.
+Creates the cluster, its parameter groups, its security group and its log group. The master user's secret is a
+prerequisite; CloudFormation attaches it to the cluster, which writes the host into it, as rotation requires.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ READERS = 2
 
 
 def log_group_name(names: Names) -> str:
-    """Where RDS writes what the database logs; the name is RDS's."""
+    """The log group of the database, whose name RDS fixes."""
     return f"/aws/rds/cluster/{names.of('database')}/postgresql"
 
 
 class Database(Construct):
-    """The cluster as ``cluster``, its group as ``group``, and what writes its place into the secret, ``attachment``."""
+    """The cluster as ``cluster``, its security group as ``group``, and the secret's attachment as ``attachment``."""
 
     requirements = ("P4.1", "P4.2", "P4.4")
 
@@ -118,11 +118,11 @@ class Database(Construct):
         )
 
     def admit(self, group: SecurityGroup, reason: str) -> None:
-        """Let the members of a group connect; ``reason`` describes the rule at both ends."""
+        """Allow connections from a security group; ``reason`` is the description of both rules."""
         group.connections.allow_to(self.group, Port.tcp(PORT), reason)
 
     def grant_login(self, grantee: IGrantable, user: str) -> None:
-        """Let ``grantee`` log in by IAM as one user of the database (P4.2).
+        """Grant ``grantee`` the login by IAM as one user of the database (P4.2).
 
         https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.IAMDBAuth.IAMPolicy.html
         """
@@ -133,7 +133,7 @@ class Database(Construct):
         )
 
     def variables(self, user: str) -> dict[str, str]:
-        """What the environment of services/payments says of the database, for a login by IAM."""
+        """Environment variables of services/payments for the database, with a login by IAM."""
         return {
             "DATABASE_HOST": self.cluster.cluster_endpoint.hostname,
             "DATABASE_PORT": str(PORT),
@@ -144,7 +144,7 @@ class Database(Construct):
 
 
 def parameters(settings: DatabaseSettings) -> dict[str, str]:
-    """TLS is forced, and what an audit asks for is logged: connections, changes of the schema, slow statements.
+    """TLS is forced, and events for an audit are logged: connections, changes of the schema, slow statements.
 
     https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Reference.ParameterGroups.html
     """

@@ -1,8 +1,8 @@
 """The bucket of documents (P4.3): versions, lifecycle, SSE-KMS, no public access, replicated to a second region.
 
-Creates the bucket, the bucket that takes its access logs, and the role by which S3 replicates. The replica and its key
-are in the small stack of the replica region (payment_api/replica.py), made before this one; they are named here by name
-and alias, as a stack of one region cannot refer to another's resources.
+Creates the bucket, the bucket of its access logs, and the replication role. The replica and its key are in the small
+stack of the replica region (payment_api/replica.py), which is deployed first; they are referenced by name and alias, as
+a stack of one region cannot reference resources of another.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def alias_name(names: Names, purpose: str) -> str:
 
 
 class Encryption(Construct):
-    """The keys of the API's region, as attributes named after what they encrypt.
+    """The keys of the API's region, as attributes named after the data that they encrypt.
 
     ``documents``: the bucket of documents. ``database``: Aurora and its insights. ``messages``: queues, topics and
     tables. ``logs``: log groups and the trail. ``computers``: the disks of NAT instances and of tasks.
@@ -70,7 +70,7 @@ class Encryption(Construct):
         self._let_alarms_use_the_messages_key(names)
 
     def _let_logs_use_their_key(self, names: Names) -> None:
-        """CloudWatch Logs says which log group it works for; only those of this environment count.
+        """CloudWatch Logs sends the log group in the encryption context; only this environment's are allowed.
 
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
         """
@@ -80,7 +80,7 @@ class Encryption(Construct):
             f"{place}:{names.log_group('*')}",
             f"{place}:/aws/rds/cluster/{names.of('database')}/*",
             *(f"{place}:aws-waf-logs-{names.of(place_)}" for place_ in ("load-balancer", "gateway")),
-            # What AWS names itself: by the id of an API, by a cluster, and once in a region.
+            # Log groups whose names AWS fixes: by the id of an API, by a cluster, and one in each region.
             f"{place}:API-Gateway-Execution-Logs_*",
             f"{place}:{container_insights_log(names)}",
             f"{place}:{ENHANCED_MONITORING_LOG}",

@@ -1,8 +1,8 @@
-"""VPC endpoints: every AWS service that tasks and functions call is reached inside the network (P1.2, P1.3).
+"""VPC endpoints for every AWS service that tasks and functions call (P1.2, P1.3).
 
-Creates gateways for S3 and DynamoDB, interface endpoints for the others, each with a policy that lets only this
-account's principals in, and a group for all interface endpoints. ``clients`` is the group of whoever may call them: a
-task or function that is in it and in no other group reaches AWS's services, and nothing else.
+Creates gateway endpoints for S3 and DynamoDB, interface endpoints for the others, each with a policy that allows only
+this account's principals, and a security group for all interface endpoints. ``clients`` is the security group of their
+clients: a task or function in this group only reaches AWS's services, and nothing else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from payment_api.settings.network import NetworkSettings
 from settings.naming import Names
 
 HTTPS = 443
-# Whom each serves: Fargate pulls images and writes logs in the task's name, functions and tasks call the others, and
+# Their callers: Fargate pulls images and writes logs with the task's roles, functions and tasks call the others, and
 # Systems Manager manages the NAT instances. Keys are used by the services that hold what is encrypted, a token for the
 # database is signed without a call, and metrics are lines of logs: there is no endpoint for KMS, STS, RDS, CloudWatch.
 # Functions are traced; whether Lambda sends traces by a function's network is documented nowhere.
@@ -85,7 +85,7 @@ class Endpoints(Construct):
 
     @property
     def way(self) -> list[IDependable]:
-        """What a client depends on: whatever calls an AWS service is made after it, and deleted before it."""
+        """Dependency of a client: callers of an AWS service are created after it, and deleted before it."""
         return [self.clients, self.group, self.s3, self.dynamodb, *self.interfaces.values(), *self._subnets]
 
     def _interface(self, name: str, service: InterfaceVpcEndpointAwsService, network: Network) -> InterfaceVpcEndpoint:
@@ -101,7 +101,7 @@ class Endpoints(Construct):
         return endpoint
 
     def _own_principals(self) -> PolicyStatement:
-        """Whoever calls must be of this account: keys of another one, brought in by an intruder, are of no use here."""
+        """Allow principals of this account only: credentials of another one, brought in by an intruder, do not work."""
         return PolicyStatement(
             sid="PrincipalsOfThisAccount",
             effect=Effect.ALLOW,

@@ -1,7 +1,7 @@
-"""The edge firewall (P2.1, P2.2): one set of rules, in a web ACL for the load balancer and one for the gateway's stage.
+"""The web ACLs (P2.1, P2.2): one set of rules, for the load balancer and for the gateway's stage.
 
-Creates three rule groups of our own (SQL injection, cross-site scripting, sizes), two web ACLs that use them beside
-AWS's managed groups and a rate limit, and the log. payment_api/owasp.py says which rules answer which row of the OWASP
+Creates three rule groups of our own (SQL injection, cross-site scripting, sizes), two web ACLs that use them in
+addition to AWS's managed groups and a rate limit, and the log. payment_api/owasp.py maps the rules to rows of the OWASP
 Top 10.
 """
 
@@ -22,15 +22,15 @@ RATE, TOTAL_RATE = "rate", "total-rate"
 # Rule groups state the most capacity that they may use, for good: with room for a rule more. Costs of statements:
 # https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-list.html
 CAPACITIES = {SQL_INJECTION: 500, CROSS_SITE_SCRIPTING: 600, SIZES: 50}
-LARGEST_BODY_BYTES = 8 * 1024  # a payment is far smaller; WAF looks at 8 KiB of a body behind a load balancer
+LARGEST_BODY_BYTES = 8 * 1024  # a payment is far smaller; WAF inspects 8 KiB of a body at a load balancer
 LARGEST_QUERY_BYTES = 2048
 LARGEST_PATH_BYTES = 512
 RATE_WINDOW_SECONDS = (
     60  # https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based.html
 )
-SHARE_OF_ONE_ADDRESS = 3  # a large client may send a third of what all may
+SHARE_OF_ONE_ADDRESS = 3  # a large client may send a third of the total rate
 TOO_MANY_REQUESTS = 429
-# What is decoded before it is looked at, in this order; an attack is written so as not to look like one.
+# Text transformations before the inspection, in this order: attacks are encoded to evade it.
 TRANSFORMATIONS = ("URL_DECODE_UNI", "HTML_ENTITY_DECODE", "LOWERCASE")
 # https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-list.html
 MANAGED_GROUPS = (
@@ -45,7 +45,7 @@ Statement = Callable[[dict[str, Any]], CfnRuleGroup.StatementProperty]
 
 
 def fields() -> dict[str, dict[str, Any]]:
-    """The parts of a request that are looked at. What is too large to be seen whole counts as an attack."""
+    """The inspected parts of a request. A part that is too large to be inspected counts as an attack."""
     return {
         "query": {"query_string": {}},
         "path": {"uri_path": {}},
@@ -151,7 +151,7 @@ class EdgeFirewall(Construct):
                 _rate_limit(RATE, 0, self._requests // SHARE_OF_ONE_ADDRESS, of="IP"),
                 *self._own_rules(1),
                 *_managed_rules(10),
-                # Last: what others block does not count.
+                # Last: requests that other rules block do not count.
                 _rate_limit(TOTAL_RATE, 30, self._requests, of="CONSTANT"),
             ],
         )
@@ -205,7 +205,7 @@ def _rate_limit(name: str, priority: int, requests: int, *, of: str) -> CfnWebAC
                 aggregate_key_type=of,
                 limit=requests,
                 evaluation_window_sec=RATE_WINDOW_SECONDS,
-                # AWS wants to be told what counts where nothing tells requests apart.
+                # AWS requires the key of the count even where all requests are counted together.
                 scope_down_statement=everything if of == "CONSTANT" else None,
             )
         ),

@@ -1,4 +1,4 @@
-"""What all functions have in common: packaged from lambda/NAME, on Graviton, with a log group, a role and a group."""
+"""Common parts of all functions: packaged from lambda/NAME, on Graviton, with log group, role and security group."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from synthesis.packaging import CACHE, FUNCTIONS, package
 
 
 def packaged(name: str) -> Path:
-    """The zip of lambda/NAME: the same bytes wherever it is made, so that no deployment changes by itself."""
+    """The zip of lambda/NAME, identical on every machine, so that it changes no deployment."""
     return package(FUNCTIONS / name, CACHE / "zips" / f"payment-api-{name}.zip")
 
 
 class ManagedFunction(Function):
-    """A function in the private tier. What it may do beyond that, and logging, is granted where both ends are known."""
+    """A function in the private tier. Permissions other than logging are granted where both ends are known."""
 
     requirements = ("P3.3", "P4.4")
 
@@ -83,9 +83,9 @@ class ManagedFunction(Function):
 
 
 def network_interfaces(names: Names, region: str, function: str) -> list[PolicyStatement]:
-    """What Lambda needs for the interfaces of a function in a network, and what the function's own code may not use.
+    """Permissions that Lambda requires for network interfaces of a function, denied to the function's own code.
 
-    Describing takes no resource. Lambda asks for the others when the function is made, of interfaces of any id.
+    Describing has no resource type. Lambda checks the others at creation, for interfaces with any id.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
     """
     describe = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]

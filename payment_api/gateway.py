@@ -53,7 +53,7 @@ from payment_api.settings.entry import GatewaySettings
 
 JSON = "application/json"
 INTEGRATION_TIMEOUT_MILLISECONDS = 29_000  # the most without a raised quota
-# No value of a request or answer, and no key: who (by certificate), what, when, how it ended.
+# No value of a request or response, and no key: the client (by certificate), operation, time and result.
 ACCESS_LOG_FORMAT = {
     "requestId": "$context.requestId",
     "requestTime": "$context.requestTimeEpoch",
@@ -114,7 +114,7 @@ class Gateway(Construct):
         deployment = self.api.latest_deployment
         assert deployment is not None  # noqa: S101  # what CDK says of an API with a stage
         self._deployment = deployment
-        self._unseen: dict[str, Any] = {}  # by CDK, when it decides whether the API is to be deployed anew
+        self._unseen: dict[str, Any] = {}  # not in CDK's hash that decides on a new deployment of the API
         self._add_paths()
         self._redeploy_on_change(network, settings)
         self.domain = self._make_domain(settings.gateway)
@@ -129,7 +129,8 @@ class Gateway(Construct):
             description="Payments",
             endpoint_types=[EndpointType.REGIONAL],
             disable_execute_api_endpoint=True,
-            # An account has one role by which API Gateway writes logs; without it no stage that logs can be made.
+            # An account has one role with which API Gateway writes logs; without it a stage with logs cannot be
+            # created.
             cloud_watch_role=makes_role,
             cloud_watch_role_removal_policy=RemovalPolicy.DESTROY if makes_role else None,
             deploy_options=StageOptions(
@@ -146,7 +147,7 @@ class Gateway(Construct):
         )
 
     def _add_paths(self) -> None:
-        """The operations of the service's contract. What a request must have is refused here if it has not."""
+        """The operations of the service's contract. Requests without required parts are refused here."""
         validator = RequestValidator(
             self,
             "validator",
@@ -175,9 +176,9 @@ class Gateway(Construct):
         return Model.from_model_name(self, f"model-of-{name}", made.ref)
 
     def _add_method(self, resource: IResource, operation: contract.Operation, validator: RequestValidator) -> None:
-        """A method that needs a key and is passed on, by the VPC link, to the gateway's own load balancer.
+        """A method that requires an API key and is forwarded, by the VPC link, to the gateway's load balancer.
 
-        The header Idempotency-Key is not asked for here: API Gateway compares names of headers case by case, and
+        The header Idempotency-Key is not required here: API Gateway compares names of headers case by case, and
         clients of HTTP/2 send lower case. The service refuses a request without it.
         https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
         https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-private-integration.html
@@ -200,7 +201,7 @@ class Gateway(Construct):
             request_parameters={**in_path, **in_query},
             request_models={JSON: self._model(operation.body)} if operation.body else None,
         )
-        # The CDK's own types know VPC links of the first kind only, which lead to a network load balancer.
+        # The CDK's own types know VPC links V1 only, which target a network load balancer.
         definition = made.node.default_child
         assert isinstance(definition, CfnMethod)  # noqa: S101  # what CDK says of every method
         private = {
@@ -214,11 +215,11 @@ class Gateway(Construct):
         self._unseen[operation.id] = private
 
     def _redeploy_on_change(self, network: Network, settings: Settings) -> None:
-        """Let the deployment be another one whenever a method, a model or the link is another one.
+        """Create a new deployment whenever a method, a model or the VPC link changes.
 
-        A deployment is a copy of the API as it was, and CDK makes a new one if what it knows has changed: overrides it
-        does not know (https://github.com/aws/aws-cdk/issues/9086). A VPC link is replaced when its subnets or groups
-        are: a stage that still named the one before would answer nobody.
+        A deployment is a snapshot of the API, and CDK creates a new one if its hash changes, which omits overrides
+        (https://github.com/aws/aws-cdk/issues/9086). A VPC link is replaced with its subnets or security groups: a
+        stage with the previous link would serve no request.
         """
         link = {
             "subnets": network.vpc.select_subnets(subnet_group_name=PRIVATE).subnet_ids,

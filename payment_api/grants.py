@@ -1,7 +1,7 @@
-"""Grants, each a statement that is written here, whole: of what CDK grants by itself nothing is left to chance.
+"""Grants, each written here as a complete statement, instead of CDK's own grants.
 
 For an imported key CDK writes no statement at all (https://github.com/aws/aws-cdk/issues/20087), and for a queue it
-allows more than anybody calls. What functions and tasks call is in their calls.toml; tests hold the roles against it.
+allows more than is called. The calls of functions and tasks are in their calls.toml; tests compare the roles with it.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ DECRYPT, ENCRYPT = ("kms:Decrypt",), ("kms:Decrypt", "kms:GenerateDataKey")
 
 
 def allow_reading(grantee: IGrantable, secret: ISecret) -> None:
-    """Let ``grantee`` read a secret, and have it decrypted."""
+    """Grant ``grantee`` reading a secret, and its decryption."""
     _allow_of_secret(grantee, secret, READ, DECRYPT)
 
 
 def allow_rotating(grantee: IGrantable, secret: ISecret) -> None:
-    """Let ``grantee`` make new versions of a secret and move its stages."""
+    """Grant ``grantee`` creating versions of a secret and moving its staging labels."""
     _allow_of_secret(grantee, secret, ROTATE, ENCRYPT)
 
 
 def allow_sending(grantee: IGrantable, queue: Queue) -> None:
-    """Let ``grantee`` send messages to a queue."""
+    """Grant ``grantee`` sending messages to a queue."""
     _allow_of_queue(grantee, queue, SEND, ENCRYPT)
 
 
 def allow_consuming(grantee: IGrantable, queue: Queue) -> None:
-    """Let ``grantee`` receive messages of a queue, delete them, and have them given out again."""
+    """Grant ``grantee`` receiving and deleting messages of a queue, and changing their visibility."""
     _allow_of_queue(grantee, queue, CONSUME, DECRYPT)
 
 
@@ -55,7 +55,7 @@ def allow(
     resources: Sequence[str],
     conditions: dict[str, dict[str, str]] | None = None,
 ) -> None:
-    """Let ``grantee`` do these, where the conditions hold."""
+    """Grant ``grantee`` these actions under the conditions."""
     grantee.grant_principal.add_to_principal_policy(
         PolicyStatement(actions=list(actions), resources=list(resources), conditions=conditions)
     )
@@ -74,6 +74,6 @@ def _allow_of_queue(grantee: IGrantable, queue: Queue, actions: Sequence[str], o
 
 
 def _allow_of_key(grantee: IGrantable, key: IKey, actions: Sequence[str], service: str, of: ISecret | Queue) -> None:
-    """Only by way of the service: nobody decrypts with the key itself."""
+    """Only through the service: no principal decrypts with the key directly."""
     via = {"StringEquals": {"kms:ViaService": f"{service}.{Stack.of(of).region}.amazonaws.com"}}
     allow(grantee, actions, [key.key_arn], via)

@@ -2,13 +2,13 @@
 
 Each has one HTTPS listener, a target group of the service's tasks and an access log:
 
-- `PublicLoadBalancer`, in the public subnets, on 443 from anywhere: clients show a certificate that the pinned trust
-  store vouches for, as at the gateway, so that nobody gets past mutual TLS by calling the load balancer;
-- `GatewayLoadBalancer`, in the private subnets, on 443 from the gateway's VPC link alone.
+- `PublicLoadBalancer`, in the public subnets, on 443 from anywhere: clients present a certificate that the pinned
+  trust store verifies, as at the gateway, so that the load balancer does not bypass mutual TLS;
+- `GatewayLoadBalancer`, in the private subnets, on 443 from the gateway's VPC link only.
 
-Two, as AWS's examples of VPC links lead to internal ones, and as what comes through the link has few addresses: the
-public one's rate limit must not count them. Both answer 404 except on the paths of the service's contract. There is no
-listener on 80: nobody should say anything in the clear first.
+There are two, as AWS's examples of VPC links target internal ones, and as requests through the link have few source
+addresses, which the public one's rate limit must not count. Both answer 404 except on the paths of the service's
+contract. There is no listener on 80, so that no client sends a request unencrypted first.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from payment_api.settings.entry import GatewaySettings
 
 HTTPS_PORT, TASK_PORT = 443, 8443
 STAGE = "live"
-"""The stage of API Gateway, which AWS's guide says is in the path that a private integration asks for.
+"""The stage of API Gateway, which according to AWS's guide is in the path of a private integration's request.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/private-integration.html"""
 
 
@@ -198,7 +198,7 @@ class PublicLoadBalancer(ServiceLoadBalancer):
 
 
 class GatewayLoadBalancer(ServiceLoadBalancer):
-    """The internal one; ``vpc_link_group`` is the group of the only one who may call it."""
+    """The internal one; ``vpc_link_group`` is the security group of its only client."""
 
     requirements = ("P2.2",)
 

@@ -1,6 +1,6 @@
-"""Log groups: each made by the stack, with a retention and a key, before anything can write to it (P5.2).
+"""Log groups: each created by the stack, with a retention and a key, before anything can write to it (P5.2).
 
-Also those that AWS names and would make itself, without either: tests/payment_api/test_made_by_aws.py lists them.
+Includes those that AWS names and would create itself, without either: tests/payment_api/test_made_by_aws.py lists them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from settings.naming import Names
 
 AUDIT_RETENTION = RetentionDays.SEVEN_YEARS
 AUDIT_DAYS = 2557
-"""Seven years with their two leap days: what CloudWatch Logs knows as seven years."""
+"""Seven years with two leap days: CloudWatch Logs' value for seven years."""
 
 RETENTIONS = {
     30: RetentionDays.ONE_MONTH,
@@ -32,7 +32,7 @@ https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Monitoring.OS.
 
 
 def container_insights_log(names: Names) -> str:
-    """Where Container Insights writes what it measures of the cluster; the name is AWS's.
+    """The log group of Container Insights for the cluster, whose name AWS fixes.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-reference-performance-logs-ECS.html
     """
@@ -40,7 +40,7 @@ def container_insights_log(names: Names) -> str:
 
 
 def removal(*, protected: bool) -> RemovalPolicy:
-    """What becomes of a resource with its stack: it stays only where the environment is protected (P6.4)."""
+    """Removal policy of a resource: it is retained only where the environment is protected (P6.4)."""
     return RemovalPolicy.RETAIN if protected else RemovalPolicy.DESTROY
 
 
@@ -61,7 +61,7 @@ class AuditLog(LogGroup):
 
 
 class ServiceLog(LogGroup):
-    """A log group of what runs, that is no audit log."""
+    """A log group of a workload, not an audit log."""
 
     requirements = ("P4.4",)
 

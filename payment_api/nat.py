@@ -1,9 +1,9 @@
-"""One NAT instance a zone (P1.1): the only way from the private tier to the internet, and to the acquirer alone.
+"""One NAT instance in each zone (P1.1): the only egress of the private tier, and to the acquirer only.
 
 Creates, for each zone, an instance on Graviton with Amazon Linux 2023 (IMDSv2, encrypted disk, Systems Manager and no
-SSH), an elastic address that the acquirer can put on its list, the default route of the zone's private subnet, and an
-alarm that recovers the instance on other hardware. docs/decisions/0021-nat-instances.md says what they are for;
-docs/runbooks/nat-instance.md what to do when one is lost.
+SSH), an Elastic IP address that the acquirer can allow, the default route of the zone's private subnet, and an
+alarm that recovers the instance on other hardware. docs/decisions/0021-nat-instances.md has their purpose,
+docs/runbooks/nat-instance.md the recovery of a lost one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ROOT_DEVICE = "/dev/xvda"  # of Amazon Linux 2023
 
 
 class Nat(Construct):
-    """A NAT instance a zone, as ``instances``; ``acquirer_clients`` is the group of those who may use them."""
+    """A NAT instance in each zone, as ``instances``; ``acquirer_clients`` is the security group of their clients."""
 
     requirements = ("P1.1",)
 
@@ -78,10 +78,10 @@ class Nat(Construct):
         ]
 
     def _let_through(self, network: Network, acquirers: Sequence[str]) -> None:
-        """In from the private subnets, out to the acquirer: on 443 alone.
+        """Ingress from the private subnets and egress to the acquirer, on 443 only.
 
-        What an instance itself needs goes through endpoints, whose clients it joins: Systems Manager, and by S3's
-        gateway the repositories of Amazon Linux.
+        An instance's own calls go through endpoints, as one of their clients: Systems Manager, and by S3's gateway
+        endpoint the repositories of Amazon Linux.
         https://docs.aws.amazon.com/linux/al2023/ug/managing-repos-os-updates.html
         """
         for subnet in network.vpc.select_subnets(subnet_group_name="private").subnets:
@@ -122,7 +122,7 @@ class Nat(Construct):
             disable_api_termination=False,
         )
         instance.add_security_group(self._endpoints.clients)
-        # When it starts for the first time it installs what forwards: then S3's gateway must be there.
+        # At its first start it installs its NAT software, which needs S3's gateway endpoint.
         instance.node.add_dependency(self._endpoints.s3)
         instance.role.add_managed_policy(ManagedPolicy.from_aws_managed_policy_name("AmazonSSMManagedInstanceCore"))
         address = CfnEIP(self, f"address-{number + 1}", domain="vpc", instance_id=instance.instance_id)

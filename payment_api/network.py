@@ -1,8 +1,8 @@
 """The network: a VPC of three tiers over three zones, each subnet with its own route table (P1.1).
 
 Creates the VPC, nine subnets, the internet gateway, the flow log, and closes the default security group. The tiers are
-`public` (load balancer, NAT instances), `private` (tasks, functions, endpoints) and `database`. The VPC's own private
-tier has no way out: payment_api/nat.py adds one.
+`public` (load balancer, NAT instances), `private` (tasks, functions, endpoints) and `database`. The VPC's private
+tier has no egress; payment_api/nat.py adds it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What is seen of the API (P5.1): a dashboard with processing time and success rate, alarms, and where they go.
+"""Observability of the API (P5.1): a dashboard with processing time and success rate, alarms, and their topic.
 
-Metrics of our own are those of services/payments, by the names in its own table, and of the whole environment: a
-payment may be settled by the function or by the reconciler.
+Custom metrics are those of services/payments (shared/payment_metrics.py), of the whole environment: the function or the
+reconciler may complete a payment.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ RUNBOOK = "docs/runbooks/payment-api.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """What the dashboard and the alarms look at."""
+    """Sources of the metrics of dashboard and alarms."""
 
     api: RestApi
     load_balancer: ApplicationLoadBalancer
@@ -62,7 +62,7 @@ class Watched:
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """An alarm: its metric, its bound, for how many periods of how many, and what it means to a person."""
+    """An alarm: metric, threshold, datapoints to alarm out of evaluation periods, and its meaning."""
 
     name: str
     metric: IMetric
@@ -126,9 +126,9 @@ class Observability(Construct):
 
     @property
     def success_percent(self) -> MathExpression:
-        """Of the transactions that ended, those that succeeded; a minute without any says nothing."""
+        """Share of completed transactions that succeeded; a minute without any has no data."""
         return MathExpression(
-            # A count of none is not written, and what is missing would make the whole expression missing.
+            # A count of zero is not published, and missing data would make the whole expression missing.
             expression="100 * FILL(succeeded, 0) / (FILL(succeeded, 0) + FILL(failed, 0))",
             using_metrics={
                 "succeeded": self.own(metrics.SUCCEEDED, Stats.SUM),
@@ -238,7 +238,7 @@ class Observability(Construct):
         ]
 
     def _function_limits(self) -> Iterator[Limit]:
-        """A function that fails or is held back tells somebody, whoever calls it: a failed rotation is an error too."""
+        """Alarms on errors and throttles of each function, whatever its caller: a failed rotation is an error, too."""
         period = Duration.minutes(5)
         for purpose, function in self._watched.functions.items():
             for kind, metric, meaning in (

@@ -1,7 +1,7 @@
-"""The OWASP Top 10, row by row: which rules of the firewall answer it, and what else does (P2.1).
+"""The OWASP Top 10, row by row: the rules of the web ACLs against it, and other controls (P2.1).
 
-`python -m payment_api.tables` writes docs/payment-api-owasp.md from this. tests/payment_api/test_tables.py holds each
-rule against the template: a row whose rule is gone fails.
+`python -m payment_api.tables` writes docs/payment-api-owasp.md from this. tests/payment_api/test_tables.py checks each
+rule in the template: a row without its rule fails.
 https://owasp.org/Top10/
 """
 
@@ -19,14 +19,14 @@ SQL, LINUX, REPUTATION = (
 
 @dataclass(frozen=True, kw_only=True)
 class Risk:
-    """A row of the Top 10: rules of each web ACL that block it, and what beyond the firewall answers it."""
+    """A row of the Top 10: rules of each web ACL that block it, and controls other than the web ACLs."""
 
     id: str
     name: str
     rules: tuple[str, ...]
     beyond: str
     resources: tuple[str, ...]
-    """Types of resources that the answer beyond the firewall is made of."""
+    """Resource types of the controls other than the web ACLs."""
 
 
 TOP_10 = (
@@ -55,49 +55,49 @@ TOP_10 = (
         id="A04:2021",
         name="Insecure Design",
         rules=("sizes", "rate"),
-        beyond="Throttles, quotas, queues with dead letters, and sizes that settings prove",
+        beyond="Throttles, quotas, dead-letter queues, and a sizing that settings validate",
         resources=("AWS::ApiGateway::UsagePlan", "AWS::SQS::Queue"),
     ),
     Risk(
         id="A05:2021",
         name="Security Misconfiguration",
         rules=(COMMON, BAD_INPUTS),
-        beyond="cdk-nag's packs, cfn-lint, CloudFormation's validation and checkov stand in front of a deployment",
+        beyond="cdk-nag's packs, cfn-lint, CloudFormation's validation and checkov run before a deployment",
         resources=("Custom::VpcRestrictDefaultSG",),
     ),
     Risk(
         id="A06:2021",
         name="Vulnerable and Outdated Components",
         rules=(BAD_INPUTS, LINUX),
-        beyond="Images by digest, functions from locked packages, minor versions of the database by themselves",
+        beyond="Images by digest, functions from locked packages, automatic minor version upgrades of the database",
         resources=("AWS::ECS::TaskDefinition", "AWS::RDS::DBInstance"),
     ),
     Risk(
         id="A07:2021",
         name="Identification and Authentication Failures",
         rules=("rate", REPUTATION),
-        beyond="Client certificates against a pinned trust store, logins to the database by IAM, rotation",
+        beyond="Client certificates against a pinned trust store, IAM authentication at the database, rotation",
         resources=("AWS::ApiGateway::DomainName", "AWS::SecretsManager::RotationSchedule"),
     ),
     Risk(
         id="A08:2021",
         name="Software and Data Integrity Failures",
         rules=(BAD_INPUTS, COMMON),
-        beyond="Deserialization attacks are blocked; versions of documents and log files that can be validated",
+        beyond="Deserialization attacks are blocked; versioned documents and validated log files",
         resources=("AWS::CloudTrail::Trail", "AWS::S3::Bucket"),
     ),
     Risk(
         id="A09:2021",
         name="Security Logging and Monitoring Failures",
         rules=("rate",),
-        beyond="The firewall, gateway, load balancer, network and API calls are logged for seven years; alarms",
+        beyond="Web ACLs, gateway, load balancer, network and API calls are logged for seven years; alarms",
         resources=("AWS::WAFv2::LoggingConfiguration", "AWS::CloudTrail::Trail", "AWS::CloudWatch::Alarm"),
     ),
     Risk(
         id="A10:2021",
         name="Server-Side Request Forgery",
         rules=(COMMON, BAD_INPUTS),
-        beyond="Tasks have no way to the internet, functions only to the acquirer; IMDSv2 alone",
+        beyond="Tasks have no internet egress, functions only to the acquirer; IMDSv2 only",
         resources=("AWS::EC2::SecurityGroup", "AWS::EC2::VPCEndpoint"),
     ),
 )

@@ -1,8 +1,8 @@
-"""PCI DSS 4.0.1: for each control that infrastructure can keep, the resources of both systems and the tests (P6.3).
+"""PCI DSS 4.0.1: controls that infrastructure can implement, with the resources of both systems and the tests (P6.3).
 
-`python -m payment_api.tables` writes docs/pci-dss.md from this. tests/payment_api/test_tables.py holds the types
-against both synthesized configurations, and the tests against the files. What people must do is not here: policies,
-training, assessments.
+`python -m payment_api.tables` writes docs/pci-dss.md from this. tests/payment_api/test_tables.py checks the types in
+both synthesized configurations, and that the test files exist. Organizational controls (policies, training,
+assessments) are not included.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """A control: what keeps it in the payment platform (types of Terraform) and in the API (of CloudFormation)."""
+    """A control: resource types of the payment platform (Terraform) and the API (CloudFormation) that implement it."""
 
     id: str
     asks: str
@@ -59,7 +59,7 @@ CONTROLS = (
     ),
     Control(
         id="1.4.1, 1.4.4",
-        asks="Controls stand between trusted and untrusted networks; stored data is not reachable from untrusted ones",
+        asks="Controls separate trusted and untrusted networks; stored data is not reachable from untrusted ones",
         platform=("aws_subnet", "aws_route_table", "aws_lb"),
         api=("AWS::EC2::Subnet", "AWS::EC2::RouteTable", "AWS::RDS::DBSubnetGroup"),
         tests=(OF_PLATFORM, NETWORK, RUNTIME),

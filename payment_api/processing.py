@@ -36,7 +36,7 @@ APPLICATION_ROLE = "payments_application"
 
 
 class Processing(Construct):
-    """The functions, as ``process``, ``reconcile`` and ``prepare``; ``database_ready`` is what others wait for."""
+    """The functions, as ``process``, ``reconcile`` and ``prepare``; others depend on ``database_ready``."""
 
     requirements = ("P3.2", "P3.3", "P3.4", "P4.2")
 
@@ -121,7 +121,7 @@ class Processing(Construct):
                 # Other code, or another step of the schema, is a reason to call it again.
                 "Version": hashlib.sha256(packaged("prepare_database").read_bytes()).hexdigest(),
             },
-            # The function does nothing on Delete: it is not asked, and a rollback need not wait for its answer.
+            # The function does nothing on Delete: it is not invoked, and a rollback need not wait for its response.
             removal_policy=RemovalPolicy.RETAIN,
             service_timeout=Duration.seconds(PREPARE_SECONDS + ANSWER_SECONDS),
         )
@@ -147,7 +147,7 @@ class Processing(Construct):
         return function
 
     def _reconcile_payments(self) -> ManagedFunction:
-        """One at a time: what one run leaves, the next finds."""
+        """One run at a time: the next run does the rest."""
         function = self._worker(
             "reconcile_payments",
             timeout_seconds=RECONCILE_SECONDS,
@@ -166,7 +166,7 @@ class Processing(Construct):
         return function
 
     def _worker(self, name: str, **more: Any) -> ManagedFunction:
-        """A function that asks the acquirer, and stores what it answers."""
+        """A function that calls the acquirer, and stores its decision."""
         processing, database = self._settings.processing, self._database
         function = self._function(
             name,

@@ -1,4 +1,4 @@
-"""The queue of what is to be processed, and its dead letters (P3.2)."""
+"""The queue of payments to process, and its dead-letter queue (P3.2)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Queues(Construct):
             visibility_timeout=Duration.seconds(settings.timeout_seconds * VISIBILITY_PER_TIMEOUT),
             dead_letter_queue=DeadLetterQueue(queue=self.dead_letters, max_receive_count=settings.tries),
             receive_message_wait_time=Duration.seconds(20),
-            # It is no place for another queue's dead letters.
+            # It accepts no dead letters of another queue.
             redrive_allow_policy=RedriveAllowPolicy(redrive_permission=RedrivePermission.DENY_ALL),
         )
 

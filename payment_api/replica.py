@@ -11,7 +11,7 @@ from payment_api.settings import Settings
 
 
 class DocumentReplica(Stack):
-    """Made before the API's own stack, which names its bucket and key by name."""
+    """Deployed before the API's stack, which references its bucket and key by name."""
 
     requirements = ("P4.3", "P4.4", "P6.2")
 

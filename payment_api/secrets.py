@@ -1,4 +1,4 @@
-"""The entries of Secrets Manager that exist (P4.5): named here, never made."""
+"""Existing secrets of Secrets Manager (P4.5): referenced, never created."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from payment_api.settings.data import SecretSettings
 
 
 class ImportedSecrets(Construct):
-    """The database's master user, the first client's API key, and what the acquirer knows us by."""
+    """The database's master user, the first client's API key, and our API key at the acquirer."""
 
     requirements = ("P4.5",)
 

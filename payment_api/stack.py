@@ -1,4 +1,4 @@
-"""The payment API in its region: what it is made of, and how its parts know each other."""
+"""The payment API in its region: its constructs and their connections."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ class PaymentApi(Stack):
         )
 
     def _log_what_cdk_runs(self, settings: Settings) -> None:
-        """CDK's own functions log where we say: Lambda would make a log group of each, without key and end.
+        """Log groups for CDK's own functions: Lambda would create them without a key and a retention.
 
         https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-loggroups.html
         """
@@ -227,7 +227,7 @@ class PaymentApi(Stack):
                 one.add_property_override("LoggingConfig", {"LogGroup": log.log_group_name})
 
     def _put_out(self, settings: Settings) -> None:
-        """What people and tests need to find what was deployed (P6.1)."""
+        """Outputs by which people and tests find the deployment (P6.1)."""
         outputs = {
             "AlbDnsName": self.load_balancer.load_balancer.load_balancer_dns_name,
             "ApiEndpoint": f"https://{settings.domain.api_name}",
@@ -259,7 +259,7 @@ class PaymentApi(Stack):
 def build(app: App, settings: Settings) -> tuple[PaymentApi, DocumentReplica]:
     """Both stacks of an environment, the replica's first, with its tags on everything that takes tags."""
     zones = f"availability-zones:account={settings.account_id}:region={settings.region}"
-    app.node.set_context(zones, settings.network.zones)  # the settings know them: no account is asked
+    app.node.set_context(zones, settings.network.zones)  # from the settings: no look-up in an account
     replica = DocumentReplica(app, "documents-replica", settings=settings)
     api = PaymentApi(app, "payment-api", settings=settings)
     api.add_stack_dependency(replica)

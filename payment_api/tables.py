@@ -1,4 +1,4 @@
-"""Writes the tables of docs/ that are made from code: `python -m payment_api.tables`."""
+"""Writes the tables of docs/ that are generated from code: `python -m payment_api.tables`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from payment_api.settings import ENVIRONMENTS, known_environments, load
 from payment_api.settings.sizing import CONCURRENT_TRANSACTIONS
 
 DOCS = Path(__file__).parents[1] / "docs"
-WRITTEN = "Written by `python -m payment_api.tables`; a test fails where the code says otherwise."
+WRITTEN = "Written by `python -m payment_api.tables`; a test fails where it differs from the code."
 
 
 def owasp() -> str:
@@ -22,9 +22,9 @@ def owasp() -> str:
     )
     return _page(
         "# The OWASP Top 10 at the payment API's edge",
-        f"Each row, the firewall's rules that block it, in both web ACLs, and what else answers it. {WRITTEN} The test "
-        "is tests/payment_api/test_tables.py, of each row.",
-        "| risk | rules of the firewall | beyond the firewall | made of |",
+        f"Each risk with the rules of both web ACLs that block it, and the other controls. {WRITTEN} "
+        "tests/payment_api/test_tables.py tests each row.",
+        "| risk | rules of the web ACLs | other controls | resources |",
         rows,
     )
 
@@ -38,8 +38,8 @@ def pci() -> str:
     )
     return _page(
         "# PCI DSS 4.0.1",
-        f"The controls that infrastructure can keep, in both systems. {WRITTEN} What people must do is not here.",
-        "| control | asks | payment platform | payment API | tests |",
+        f"Controls that infrastructure can implement, in both systems, without organizational ones. {WRITTEN}",
+        "| control | requirement | payment platform | payment API | tests |",
         rows,
     )
 
@@ -52,18 +52,18 @@ def sizing() -> str:
 SIZING = f"""\
 # Sized for {CONCURRENT_TRANSACTIONS:,} concurrent transactions
 
-A transaction is under way from the moment that API Gateway lets it in until the acquirer's answer is stored. By
-Little's law the number under way is the rate at which they come, times the time that each takes: at the gateway's
-1,000 requests a second, 10,000 are under way when each takes ten seconds, the bound of the processing-time alarm.
+A transaction is in flight from its acceptance by API Gateway until the acquirer's decision is stored. By Little's law
+the number in flight is the arrival rate times the duration: at the gateway's 1,000 requests a second, 10,000 are in
+flight when each takes ten seconds, the threshold of the processing-time alarm.
 
-Two extremes bound everything between them. Either all of them are open requests at once, which the tasks must hold; or
-they arrive at the throttled rate, which the functions must keep up with, or the queue grows. The queue itself holds any
-number, and nothing is lost meanwhile. Settings that miss one of the bounds below are refused
-(`payment_api/settings/sizing.py`), with a line that says which. `seconds_per_batch` and `requests_in_flight_per_task`
-are assumptions of the arithmetic: measure them with the payments service's load test, and set what was measured.
+All cases lie between two extremes. Either all transactions are open requests at once, which the tasks must serve; or
+they arrive at the throttled rate, which the functions must keep up with, or the queue grows. The queue itself has no
+limit, and loses nothing. Settings that violate one of the limits below are refused (`payment_api/settings/sizing.py`),
+with a line that names it. `seconds_per_batch` and `requests_in_flight_per_task` are assumptions: measure them with the
+payments service's load test, and set the measured values.
 
-What AWS itself bounds: a stage takes 10,000 requests a second of an account, which the throttle keeps well below; the
-functions' concurrency is reserved from the account's (1,000 unless raised); SQS lets 120,000 messages be held at once.
+AWS's own limits: an account has 10,000 requests a second in API Gateway, far above the throttle; the functions'
+concurrency is reserved from the account's (1,000 unless raised); SQS allows 120,000 messages in flight.
 
 {WRITTEN}
 """
@@ -74,7 +74,7 @@ def _environment(name: str) -> str:
         f"| {one.what} | {one.available:,g} | {one.available_from} | {one.needed:,g} | {one.needed_from} |"
         for one in load(name).bounds
     )
-    return _page(f"## {name}", "", "| what | there are | from | needed | from |", rows)
+    return _page(f"## {name}", "", "| limit | available | from | required | from |", rows)
 
 
 def _page(title: str, about: str, head: str, rows: Iterator[str]) -> str:

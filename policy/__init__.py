@@ -1,1 +1,1 @@
-"""What the synthesized configuration is held against: checkov's rules, and IAM policies statement by statement."""
+"""Checks of the synthesized configuration: checkov's rules, IAM policies, encryption, order of creation."""

@@ -27,7 +27,7 @@ ENDPOINTS: Mapping[str, str] = {"cloudwatch": "monitoring", "ecr": "ecr.api"}
 
 
 class UnknownNameError(LookupError):
-    """The configuration has no such role or resource; the message says what it has."""
+    """The configuration has no such role or resource; the message lists the existing ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +83,13 @@ class Deciding:
         return arn_of(self._configuration, f"${{{resource}.arn}}", account_id=self._account_id)
 
     def policies(self, role: Role, action: str, resource: str, *, in_network: bool) -> Policies:
-        """All policies that have a say when a role asks for an action on a resource (an ARN).
+        """All policies that apply to a role's action on a resource (an ARN).
 
         Args:
             role: the caller's.
             action: such as ``sqs:SendMessage``.
             resource: its ARN.
-            in_network: the caller is in the VPC, and leaves by the service's endpoint where there is one.
+            in_network: the caller is in the VPC, and uses the service's endpoint where there is one.
         """
         return Policies(
             identity=role.identity,

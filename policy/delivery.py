@@ -1,12 +1,12 @@
-"""The roles of delivery against the record of rehearsals (W8.1): `python -m policy.delivery DIRECTORY`.
+"""Comparison of the delivery roles with the record of rehearsals (W8.1): `python -m policy.delivery DIRECTORY`.
 
-Whatever a plan, an apply, a release, a failover or a destruction called must be allowed; and nothing may be allowed
-that none of them called, unless a grant of modules/delivery/permissions/ justifies it. DIRECTORY is that of
-a local AWS, such as .local-aws; it shows what is missing, and, once all of a life has been rehearsed, what is idle.
+Every call of a plan, an apply, a release, a failover or a destruction must be allowed, and no action may be allowed
+that none of them called, unless a grant of modules/delivery/permissions/ justifies it. DIRECTORY is that of a local
+AWS, such as .local-aws. The output lists missing permissions and, once a whole life cycle has been rehearsed, unused
+ones.
 
-Resources are those of the record, where it names them. Not in the record, and taken for granted, are tags (the
-providers set the environment's on all that takes any) and the boundary of a role that is made (tests hold every role of
-the configuration to it).
+Resources are those of the record, where it names them. Tags are not in the record and assumed (the providers set the
+environment's on every taggable resource), as is the boundary of a created role (tests check it for every role).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ANYTHING = "arn:aws:*:*:*:unknown"  # a resource that the record does not name
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """A role of delivery as AWS evaluates it: what is attached to it, and the boundary over it."""
+    """A delivery role as AWS evaluates it: its attached policies and its permissions boundary."""
 
     name: str
     documents: tuple[Document, ...]
@@ -58,7 +58,7 @@ class Role:
         }
 
     def where_unknown(self) -> Role:
-        """The role for a request whose resource is not known: what it allows on anything, it allows."""
+        """The role for a request with an unknown resource, which is allowed if the role allows it on any resource."""
         return Role(
             name=self.name,
             documents=tuple(_of_any_resource(one) for one in self.documents),
@@ -105,11 +105,11 @@ def _address(reference: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """What came of holding the roles against a record, a line each.
+    """Result of the comparison of roles and record, as lines.
 
-    ``refused`` are calls that were made and are not allowed, ``idle`` what is allowed and nobody called,
-    ``administrators`` the calls that changed delivery itself or what watches the account, which the deploy role must be
-    refused, and ``escapes`` those of them that it is not.
+    ``refused`` are recorded calls that are not allowed, ``idle`` allowed actions without a call, ``administrators``
+    calls that changed delivery itself or the account's audit, which the deploy role must be denied, and ``escapes``
+    those of them that it is allowed.
     """
 
     refused: tuple[str, ...]
@@ -199,7 +199,7 @@ class Record:
         return Request(action=action, resource=resource, principal="nobody", context=context)
 
     def _is_administrators(self, request: Request) -> bool:
-        """Whether a request changes delivery itself, or what watches the account."""
+        """Whether a request changes delivery itself, or the account's audit."""
         service, _, verb = request.action.partition(":")
         if verb.startswith(READING):
             return False
@@ -220,7 +220,7 @@ def held(directory: Path, configuration: Document, settings: Settings) -> Held:
 
 
 def main(directory: Path) -> int:
-    """Print what is missing and what is idle; 0 if nothing is missing, 1 if something is, 2 without a record."""
+    """Print missing and unused permissions; 0 if none is missing, 1 if one is, 2 without a record."""
     file = directory / "cdktf.out" / "stacks" / "payment-platform" / "cdk.tf.json"
     if not file.exists():
         print(f"{directory}: has no deployment; run make deploy-local first", file=sys.stderr)

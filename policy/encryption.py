@@ -1,8 +1,8 @@
-"""Who reads or writes what is encrypted under a key of ours may use that key, and who may use a key reads or writes.
+"""Permissions on encrypted resources match permissions on their keys, in both directions.
 
-Two doors lead to an encrypted queue, bucket, topic or secret: the permission on it and the one on its key. A role that
-has the first alone is refused when it matters; one that has the second alone has more than it needs. Both are asked of
-IAM's evaluation (:mod:`iam.evaluation`), for the policies of the role and for the policy of the key.
+An encrypted queue, bucket, topic or secret needs two permissions: one on it and one on its key. A role with only the
+first is denied at run time; one with only the second has more than it needs. Both are decided by IAM's evaluation
+(:mod:`iam.evaluation`), for the policies of the role and for the policy of the key.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from settings.naming import DELIVERY
 ROLE = re.compile(r"\$\{aws_iam_role\.([\w-]+)\.(?:id|name)\}")
 REFERENCE = re.compile(r"\$\{(aws_\w+)\.([\w-]+)\.\w+\}")
 
-# Where a type names its key, and which one of its attributes names the thing where that is another resource.
+# Attribute of a type that names its key, and attribute that names the encrypted resource where it is another one.
 KEYED = {
     "aws_dynamodb_table": ("server_side_encryption", "kms_key_arn"),
     "aws_s3_bucket_server_side_encryption_configuration": ("kms_master_key_id",),
@@ -29,11 +29,11 @@ KEYED = {
     "aws_sns_topic": ("kms_master_key_id",),
     "aws_sqs_queue": ("kms_master_key_id",),
 }
-# What a value that is put asks of the key of each replica: it is encrypted anew there with the caller's rights.
+# Permissions on the key of each replica for a write: the replica is encrypted there with the caller's permissions.
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ReplicateSecretToRegions.html
 REPLICATED = "secretsmanager:PutSecretValue"
 REPLICA_NEEDS = (DECRYPT, ENCRYPT, GENERATE)
-# What a service needs of the key in its own name beyond that, where its page says so.
+# Additional permissions of a service on the key, where its documentation requires them.
 SERVICE_NEEDS: dict[tuple[str, str], tuple[str, ...]] = {
     # "If you are using an existing S3 bucket with an S3 Bucket Key, kms:Decrypt permissions are required to create or
     # update a trail": https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html
@@ -49,7 +49,7 @@ WITHOUT_SOURCE_AT_THE_KEY = ("events.amazonaws.com", "s3.amazonaws.com")
 
 @dataclass(frozen=True, kw_only=True)
 class Encrypted:
-    """A thing and its key, both by their ARNs in the policies, and the region of both."""
+    """An encrypted resource and its key, by their ARNs in the policies, and their region."""
 
     arn: str
     key: str
@@ -60,13 +60,13 @@ class Encrypted:
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Who acts: a role with all its policies, or a service that a resource's policy lets in."""
+    """A principal: a role with all its policies, or a service that a resource policy allows."""
 
     name: str
     principal: str
     documents: Sequence[Mapping[str, Any]]
     context: Mapping[str, str] | None = None
-    """What a service says of whom it acts for; none for a role."""
+    """Condition keys of a service's source; none for a role."""
 
 
 def missing(configuration: Block, *, account_id: str) -> list[str]:
@@ -123,7 +123,7 @@ def _request(needed: str, action: str, caller: Caller, thing: Encrypted) -> Requ
 
 
 def _uses(configuration: Block, account_id: str) -> Iterator[tuple[Caller, str, Encrypted]]:
-    """Who may do which action of NEEDS to which encrypted thing, by his own policies."""
+    """Principals with the actions of NEEDS that their own policies allow on encrypted resources."""
     things = list(_encrypted(configuration, account_id))
     for caller in [*_roles(configuration, account_id), *_services(configuration, account_id)]:
         for statement in (statement for document in caller.documents for statement in document["Statement"]):
@@ -143,7 +143,7 @@ def _matches(action: str, pattern: str) -> bool:
 
 
 def _reaches(resource: str, arn: str) -> bool:
-    """Whether a resource of a statement is the thing, or lies in it: objects in a bucket, in whatever folder."""
+    """Whether a statement's resource is the encrypted resource, or in it: objects in a bucket, in any folder."""
     return fnmatchcase(arn, resource) or fnmatchcase(f"{arn}/x", resource) or resource.startswith(f"{arn}/")
 
 
@@ -162,7 +162,7 @@ def _roles(configuration: Block, account_id: str) -> list[Caller]:
 
 
 def _services(configuration: Block, account_id: str) -> Iterator[Caller]:
-    """Services that the policy of a topic, queue or bucket lets in, each with the conditions under which it does."""
+    """Services that the policy of a topic, queue or bucket allows, with the conditions."""
     for policy in policies(configuration, account_id=account_id):
         if policy.use != RESOURCE or policy.owner.startswith("aws_kms_key."):
             continue
@@ -188,7 +188,7 @@ def _encrypted(configuration: Block, account_id: str) -> Iterator[Encrypted]:
         for id_, block in configuration["resource"].get(type_, {}).items():
             key = next((value for value in _values(block, attributes[-1]) if "aws_kms_key." in str(value)), None)
             if key is None:
-                continue  # AWS's own key, which asks nothing of the caller
+                continue  # AWS's own key, which needs no permission of the caller
             owner = str(block["bucket"]) if "bucket" in block else f"${{{type_}.{id_}.arn}}"
             match = REFERENCE.fullmatch(owner)
             if match is None:

@@ -1,7 +1,7 @@
-"""The synthesized configuration as HCL: what scanners read best, and the way out of CDKTF.
+"""The synthesized configuration as HCL, for scanners and for an exit from CDKTF.
 
-Scanners pass over JSON that they do not parse, and see in a plan neither what a default hides nor a policy that names
-an unknown ARN. In HCL they see all of it, once the attributes that CDKTF writes as null are gone.
+Scanners skip JSON that they do not parse, and a plan shows them neither missing attributes nor policies with unknown
+ARNs. In HCL they see all of it, once the attributes that CDKTF writes as null are removed.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ NULL_ATTRIBUTE = re.compile(r"^\s*\w+ = null\n", re.MULTILINE)
 
 
 class SynthesisFailedError(Exception):
-    """The configuration could not be synthesized; the message is what the program said."""
+    """The configuration could not be synthesized; the message is the program's output."""
 
 
 def synthesize(environment: str, directory: Path) -> Path:
-    """Synthesize an environment to HCL below ``directory`` and give the file.
+    """Synthesize an environment to HCL below ``directory`` and return the file.
 
     Raises:
-        SynthesisFailedError: with the program's own message, for bad settings say.
+        SynthesisFailedError: with the program's own message, for example on wrong settings.
     """
     variables = os.environ | {"SYNTH_HCL_OUTPUT": "true", "CDKTF_OUTDIR": str(directory)}
     command = [sys.executable, *synthesis.INTERPRETER_OPTIONS, "main.py", "--environment", environment]
@@ -46,5 +46,5 @@ def without_nulls(text: str) -> str:
 
 
 def with_bare_calls(text: str) -> str:
-    """HCL in which an attribute that is the result of a call says the call alone, without quotes around it."""
+    """HCL with function calls as attribute values, without quotes around them."""
     return QUOTED_CALL.sub(r"\1\2", text)

@@ -1,9 +1,9 @@
-"""Order of creation and destruction: which resources Terraform makes before which, held against AWS's rules.
+"""Order of creation and destruction: Terraform's dependencies, checked against AWS's rules.
 
-Terraform creates a resource after all that it refers to or names in `depends_on`, and destroys it before them. Where
-AWS needs another resource that the configuration does not refer to (a role's policy, a route, a security group's
-rule), nothing in the plan says so, and the apply or the destruction fails, or works by luck. Each rule here yields
-pairs of addresses: the first must be made after the second, and destroyed before it.
+Terraform creates a resource after all resources that it references or names in `depends_on`, and destroys it before
+them. Where AWS needs another resource that is not referenced (a role's policy, a route, a security group's rule), no
+plan shows it, and the apply or destruction fails, or succeeds by chance. Each rule here yields pairs of addresses: the
+first must be created after the second, and destroyed before it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ POLICIES_OF_ROLES = ("aws_iam_role_policy", "aws_iam_role_policy_attachment")
 
 
 class Graph:
-    """What each resource and data source of a synthesized configuration needs, directly and indirectly."""
+    """Dependencies of each resource and data source of a synthesized configuration, direct and indirect."""
 
     def __init__(self, configuration: Block) -> None:
         self.configuration = configuration
@@ -51,10 +51,10 @@ class Graph:
                 yield from self.addresses_in(inner)
 
     def needs(self, address: str) -> frozenset[str]:
-        """All that must exist before a resource is made.
+        """All dependencies of a resource.
 
         Raises:
-            ValueError: naming a resource that needs itself.
+            ValueError: naming a resource in a cycle.
         """
         return self._closure(address, ())
 
@@ -82,7 +82,7 @@ class Graph:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One rule of AWS's: what it says, where AWS says it, and the pairs that follow from it."""
+    """A rule of AWS: its text, its source, and the pairs that follow from it."""
 
     meaning: str
     source: str
@@ -90,7 +90,7 @@ class Rule:
 
 
 def _roles_have_their_policies(graph: Graph) -> Iterator[Pair]:
-    """Whoever is handed a role needs it with its policies; a task definition is used by the services that run it."""
+    """A resource with a role needs the role's policies; a task definition needs them for the services that run it."""
     policies: dict[str, set[str]] = {}
     for address, block in graph.of_type(*POLICIES_OF_ROLES):
         policies.setdefault(graph.first(block["role"]), set()).add(address)
@@ -130,7 +130,7 @@ def _subnets_move_to_complete_tables(graph: Graph) -> Iterator[Pair]:
     for address, association in graph.of_type("aws_route_table_association"):
         table = graph.first(association["route_table_id"])
         for route, block in routes:
-            # A route over a peering waits for the other region, which routes to this one in turn.
+            # A route over a peering connection depends on the other region, which has a route to this one.
             if graph.first(block["route_table_id"]) == table:
                 yield address, route
         for endpoint, block in gateways:
@@ -168,7 +168,7 @@ def _what_runs_finds_its_network(graph: Graph) -> Iterator[Pair]:
 
 
 def _run(graph: Graph) -> Iterator[tuple[str, set[str], set[str]]]:
-    """What starts to run during an apply: its address, security groups and subnets."""
+    """A resource that starts to run during an apply: its address, security groups and subnets."""
     for address, service in graph.of_type("aws_ecs_service"):
         network = service["network_configuration"]
         yield address, set(graph.addresses_in(network["security_groups"])), set(graph.addresses_in(network["subnets"]))

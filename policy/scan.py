@@ -1,6 +1,6 @@
-"""`make scan`: the platform as HCL, held against checkov's rules and the skips of policy/checkov.toml.
+"""`make scan`: checks the platform as HCL with checkov's rules and the skips of policy/checkov.toml.
 
-Exit codes: 0 nothing found, 1 something found, 2 bad settings.
+Exit codes: 0 no finding, 1 findings, 2 bad settings.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ class Skip:
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """What must pass and what need not."""
+    """Checks that must pass, and skips."""
 
     must_pass: frozenset[str]
     skips: tuple[Skip, ...]
 
     @staticmethod
     def read(path: Path = GATE) -> Gate:
-        """The gate as a file says it."""
+        """The gate of a configuration file."""
         values = tomllib.loads(path.read_text(encoding="utf-8"))
         skips = (skip | {"resources": re.compile(skip["resources"])} for skip in values["skip"])
         return Gate(must_pass=frozenset(values["must_pass"]), skips=tuple(Skip(**skip) for skip in skips))
 
     def problems(self, report: dict[str, Any]) -> list[tuple[str, str, str]]:
-        """Check, resource and what is wrong, for everything in checkov's report that the gate does not let through."""
+        """Check, resource and error of each finding in checkov's report that no skip covers."""
         failed, passed = report["results"]["failed_checks"], report["results"]["passed_checks"]
         found = [
             (finding["check_id"], finding["resource"], finding["check_name"])
@@ -105,7 +105,7 @@ def scan(
         str, typer.Option(default_factory=lambda: chosen_environment([]), help="whose settings to scan")
     ],
 ) -> None:
-    """Hold one environment's platform against checkov's rules; policy/checkov.toml says what is skipped, and why."""
+    """Check one environment's platform with checkov's rules; policy/checkov.toml has the skips and their reasons."""
     console, gate = Console(), Gate.read()
     try:
         with tempfile.TemporaryDirectory() as directory, console.status("synthesizing and scanning"):
@@ -128,7 +128,7 @@ def show(
     problems: list[tuple[str, str, str]],
     title: str = "Skipped by policy/checkov.toml",
 ) -> None:
-    """Print what was skipped and why, and what was found."""
+    """Print the skips with their reasons, and the findings."""
     skipped = Table("skipped", "resources", "because", title=title, title_justify="left")
     failed = report["results"]["failed_checks"]
     for skip in gate.skips:

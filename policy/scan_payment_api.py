@@ -1,6 +1,6 @@
-"""`make scan-api`: the payment API's templates, held against checkov's rules and the skips of checkov_payment_api.toml.
+"""`make scan-api`: checks the payment API's templates with checkov's rules and the skips of checkov_payment_api.toml.
 
-Exit codes: 0 nothing found, 1 something found, 2 bad settings, or cdk-nag found something first.
+Exit codes: 0 no finding, 1 findings, 2 bad settings or findings of cdk-nag.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Permissions that an AWS service checks by itself: what a role must allow when it is handed to the service.
+"""Permissions that an AWS service checks itself in a role that it receives.
 
-Some services test the role that a resource is created with before they ever use it, or poll with it on their own
-behalf; no call of Terraform's or of the platform's code shows that. Each check says of one type of resource which
-requests its role must pass, identity policies and permissions boundary together.
+Some services check a role when a resource is created with it, or poll with it themselves; no call of Terraform or of
+the platform's code shows that. Each check lists the requests that the role of one resource type must be allowed, by
+identity policies and permissions boundary together.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What a service asks of the role of one type of resource, and the page of AWS that says so."""
+    """Permissions that a service requires of the role of a resource type, and AWS's page."""
 
     type_: str
     source: str
@@ -97,7 +97,7 @@ CHECKS = (
     ),
     Check(
         type_="aws_codedeploy_deployment_group",
-        # A deployment stops if its alarms cannot be polled. CloudWatch asks for all alarms, whichever are named.
+        # A deployment stops if its alarms cannot be polled. CloudWatch requires it on all alarms.
         source="https://docs.aws.amazon.com/codedeploy/latest/userguide/monitoring-create-alarms.html",
         role=_handed("service_role_arn"),
         actions=("cloudwatch:DescribeAlarms",),

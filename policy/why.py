@@ -1,6 +1,6 @@
-"""Why a role may or may not: ``python -m policy.why ROLE ACTION RESOURCE [--caller-in-network]``.
+"""Why a role is allowed or denied: ``python -m policy.why ROLE ACTION RESOURCE [--caller-in-network]``.
 
-All policies that have a say are evaluated: the role's identity policies and boundary, the resource's own policy, a
+All policies that apply are evaluated: the role's identity policies and boundary, the resource's own policy, a
 key's, and with ``--caller-in-network`` that of the VPC endpoint. RESOURCE is an ARN, "*" or the address of a resource
 of the configuration, such as ``aws_sqs_queue.NAME``.
 
@@ -41,7 +41,7 @@ def why(
     ] = CONFIGURATION,
     environment: Annotated[str, typer.Option(help="Whose settings it was synthesized from.")] = "local",
 ) -> None:
-    """Say which statement allows or refuses what a role asks for, across all policies that have a say."""
+    """Show the statements that allow or deny a role's action, across all policies that apply."""
     verdict = decide(
         _read(configuration),
         account_id=load(environment).account_id,
@@ -101,7 +101,7 @@ def _where(arn: str) -> dict[str, str]:
 
 
 def lines(verdict: Verdict) -> list[str]:
-    """The verdict for a person: the decision, every statement that applied, and what is missing."""
+    """The explanation: the decision, every statement that applied, and the missing permission."""
     asked = verdict.request
     decision = "allowed" if verdict.is_allowed else f"refused by {verdict.refused_by}"
     said = [f"  {one}" for one in verdict.said]

@@ -1,10 +1,9 @@
-"""Makes synthesis quick: only the bindings that the stack uses are loaded, in Python and in Node.
+"""Speed-up of the synthesis: only the bindings that the stack uses are loaded, in Python and in Node.
 
 The prebuilt AWS bindings load all of their more than two thousand modules as soon as one is used, on both sides of
 the jsii bridge. ``prepare`` replaces both package indexes with lazy ones of the same contents, leaves annotations
-unevaluated, asks Node once for each reference, and leaves out work of CDKTF that serves nobody here. It changes nothing
-in what is synthesized: `make bench-synth` compares the output of both ways, byte for byte, and says how much time it
-saves.
+unevaluated, calls Node once for each reference, and skips work of CDKTF that is not needed here. The output is the
+same: `make bench-synth` compares it byte for byte, and measures the time saved.
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""A stand-in for the index module of a jsii-generated Python package that imports submodules when they are asked for.
+"""A replacement of the index module of a jsii-generated Python package that imports submodules on first access.
 
 No submodule of such a package imports another, so each can be loaded by itself. Newer releases of jsii-pacmak generate
 packages in this form (https://github.com/aws/jsii/pull/5110); the bindings that this project pins are older.
@@ -18,7 +18,7 @@ NOT_BINDINGS = {"_jsii", "__pycache__"}
 
 
 def install(package: str, *, assembly: str) -> None:
-    """Register the lazy stand-in for ``package``, unless the package is loaded already.
+    """Register the lazy index of ``package``, unless the package is loaded already.
 
     Raises:
         ModuleNotFoundError: if the package is not installed.
@@ -33,7 +33,7 @@ def install(package: str, *, assembly: str) -> None:
 
 
 def _stand_in(spec: ModuleSpec) -> ModuleType:
-    module = importlib.util.module_from_spec(spec)  # not executed: its body is what imports everything
+    module = importlib.util.module_from_spec(spec)  # not executed: its body imports everything
     submodules = _submodules(spec)
 
     def load(name: str) -> ModuleType:
@@ -52,10 +52,10 @@ def _submodules(spec: ModuleSpec) -> set[str]:
 
 
 def _tell_jsii_where_types_are(package: str, assembly: str, submodules: set[str]) -> None:
-    """Fill the map by which jsii finds the Python class of an object that was made in Node.
+    """Fill the map by which jsii finds the Python class of an object that was created in Node.
 
-    The map is private to jsii (it exists from 1.133 on), so its absence is not an error: it only serves types whose
-    submodule nothing has imported.
+    The map is private to jsii (it exists from 1.133 on), so its absence is not an error: it is only needed for types
+    whose submodule has not been imported.
     """
     from jsii import _reference_map  # importing jsii starts Node
 

@@ -12,7 +12,7 @@ END_OF_LIFE_NODE_RELEASES = "18,20"
 
 
 def configure() -> None:
-    """Set what the Node process inherits: what is loaded first, and no banner about its release. Idempotent."""
+    """Set the Node process's environment variables: a preloaded script, no banner about its release. Idempotent."""
     options = os.environ.get("NODE_OPTIONS", "")
     missing = [option for path in PRELOADED if (option := f'--require "{path}"') not in options]
     os.environ["NODE_OPTIONS"] = " ".join([options, *missing]).strip()

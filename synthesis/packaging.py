@@ -1,15 +1,15 @@
-"""Makes a Lambda function's zip from its folder: the same bytes on every machine, so that no plan changes by itself.
+"""Packaging of a Lambda function's folder as a zip with the same bytes on every machine, so that no plan changes.
 
-A folder holds handler.py and what else the function reads. Two files name what comes from elsewhere:
+A folder has handler.py and other files that the function reads. Two files name content from elsewhere:
 
-- requirements.txt, the packages of an index: each locked by version and hash (`--hash=sha256:...`), with all that it
-  needs itself. Wheels are unpacked for the function's own platform, never built. What was vendored once is kept in
-  .cache/functions by its lock's hash, and needs no network again.
-- packages.txt, what the function shares with other programs of this repository: a line for each folder or file, by its
-  path from the root. It goes into the zip under its last name: with the line `services/payments/money` the handler says
-  `import money`. Python of shared/ keeps its path, as all programs import it by the same name: with the line
-  `shared/metric_names.py` the handler says `from shared import metric_names`. Empty lines and what follows a `#` are
-  not read.
+- requirements.txt, the packages of an index: each locked by version and hash (`--hash=sha256:...`), with its
+  dependencies. Wheels are unpacked for the function's own platform, never built. Vendored packages are cached in
+  .cache/functions by the hash of the lock, so that the next run needs no network.
+- packages.txt, code that the function shares with other programs of this repository: a line for each folder or file, by
+  its path from the root. It is added to the zip under its last name: with the line `services/payments/money` the
+  handler imports it with `import money`. Code of shared/ keeps its path, as all programs import it by the same name:
+  with the line `shared/metric_names.py` the handler imports it with `from shared import metric_names`. Empty lines and
+  comments after `#` are ignored.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux_2_17
 FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that the format knows
 READABLE_BY_ALL = 0o100644  # a regular file; Lambda runs as a user of its own
 UNIX = 3
-# What an installation says of itself: where from, by whom, and the hashes of files that are left out.
+# Metadata of an installation: source, installer, and hashes of files that are left out.
 ABOUT_THE_INSTALLATION = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 
 
 class PackagingFailed(Exception):
-    """A function's zip cannot be made. The message says whose, and why."""
+    """A function's zip cannot be created. The message names the function and the reason."""
 
 
 def package(folder: Path, archive: Path, cache: Path = CACHE, repository: Path = REPOSITORY) -> Path:
@@ -50,13 +50,13 @@ def package(folder: Path, archive: Path, cache: Path = CACHE, repository: Path =
 
     Args:
         folder: such as ``FUNCTIONS / "smoke_test"``.
-        archive: its folder is made if it does not exist; a file that is there is replaced.
-        cache: where vendored packages are kept.
-        repository: what the paths of packages.txt start from.
+        archive: its folder is created if missing; an existing file is replaced.
+        cache: folder of vendored packages.
+        repository: root of the paths in packages.txt.
 
     Raises:
-        PackagingFailed: there is no handler, the packages cannot be had, packages.txt names what is not in the
-            repository, or a file comes from two places.
+        PackagingFailed: there is no handler, packages cannot be downloaded, packages.txt names a missing file, or
+            a file comes from two sources.
     """
     if not (folder / "handler.py").is_file():
         raise PackagingFailed(f"{folder.name}: no handler.py")
@@ -76,12 +76,12 @@ def package(folder: Path, archive: Path, cache: Path = CACHE, repository: Path =
 
 
 def sha256_of(archive: Path) -> bytes:
-    """The digest of a zip that `package` has made."""
+    """The digest of a zip that `package` created."""
     return bytes.fromhex(_made(archive)[1])
 
 
 def _digest_of(files: Mapping[str, Path], vendored: Path | None) -> str:
-    """Of what a zip is made from and by. A folder of vendored packages has its lock's name, and nobody changes it."""
+    """Digest of a zip's sources and of this code. A folder of vendored packages is named by its lock and immutable."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
     digest.update(vendored.name.encode() if vendored else b"")
     for name in sorted(files):
@@ -90,7 +90,7 @@ def _digest_of(files: Mapping[str, Path], vendored: Path | None) -> str:
 
 
 def _made(archive: Path) -> tuple[str, str]:
-    """What a zip was made from, and its own digest; nothing where that is not known."""
+    """Digest of the sources of an existing zip, and its own digest; empty if unknown."""
     try:
         contents, own = _about(archive).read_text(encoding="utf-8").split()
     except (OSError, ValueError):
@@ -109,7 +109,7 @@ def _together(folder: Path, files: Mapping[str, Path], more: Mapping[str, Path],
 
 
 def _of_the_repository(packages: Path, repository: Path) -> dict[str, Path]:
-    """The files of what packages.txt names, by their names in the zip."""
+    """The files that packages.txt names, by their names in the zip."""
     function = packages.parent
     found: dict[str, Path] = {}
     for line in packages.read_text(encoding="utf-8").splitlines():
@@ -131,9 +131,9 @@ def _of_the_repository(packages: Path, repository: Path) -> dict[str, Path]:
 
 
 def _write(files: Mapping[str, Path], archive: Path, contents: str) -> None:
-    """Store the files in the order of their names. They are not compressed: what zlib makes differs by its version.
+    """Store the files in the order of their names. They are not compressed, as zlib's output differs by version.
 
-    ``contents`` is the digest of what they are, which is noted beside the zip: reading it takes less than making it.
+    ``contents`` is the digest of the sources, which is stored next to the zip, so that an unchanged zip is reused.
     """
     partial = archive.with_name(f"{archive.name}.{os.getpid()}")
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as zipped:
@@ -150,7 +150,7 @@ def _write(files: Mapping[str, Path], archive: Path, contents: str) -> None:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The files by their names in the zip, without byte code and what is hidden."""
+    """The files by their names in the zip, without byte code and hidden files."""
     for path in folder.rglob("*"):
         name = path.relative_to(folder)
         hidden = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
@@ -159,7 +159,7 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _of_packages(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The files of vendored packages, without what depends on where they were unpacked."""
+    """The files of vendored packages, without those that depend on the installation folder."""
     for name, path in _files(folder):
         first, _, last = name.partition("/")
         record = first.endswith(".dist-info") and last in ABOUT_THE_INSTALLATION
@@ -169,7 +169,7 @@ def _of_packages(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _vendored(requirements: Path, cache: Path) -> Path:
-    """The folder with the packages of a lock; pip is asked only if there is none yet."""
+    """The folder with the packages of a lock; pip is run only if it does not exist."""
     options = [
         *(f"--platform={platform}" for platform in PLATFORMS),
         f"--python-version={PYTHON_VERSION}",
@@ -199,7 +199,7 @@ def _install(options: list[str], requirements: Path) -> None:
 
 
 def _move(target: Path, kept: Path) -> None:
-    """Give what is finished its name, in one step; another process may have been quicker, with the same."""
+    """Move the finished result to its name atomically; another process may have done the same first."""
     try:
         target.rename(kept)
     except OSError:

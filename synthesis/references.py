@@ -1,7 +1,7 @@
-"""Remembers references to attributes of resources, so that each crosses the bridge between Python and Node once.
+"""Cache of references to attributes of resources, so that each crosses the bridge between Python and Node once.
 
-`key.arn` is a question to Node, answered with a token that stands for `${aws_kms_key.key.arn}` in what is written. A
-stack asks for most of them several times, and every question takes about as long as making a small resource.
+`key.arn` is a call of Node, which returns a token for `${aws_kms_key.key.arn}` in the output. A stack reads most of
+them several times, and every call takes about as long as creating a small resource.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ def remember(package: str) -> None:
     import jsii  # importing it starts Node
 
     if not hasattr(jsii.get, MEMORY):
-        jsii.get = _remembering(jsii.get, f"{package}.")  # what the bindings' properties call
+        jsii.get = _remembering(jsii.get, f"{package}.")  # called by the bindings' properties
 
 
 def _remembering(get: Callable[[Any, str], Any], prefix: str) -> Callable[[Any, str], Any]:
     def remembering(target: Any, attribute: str) -> Any:
-        # An input is what was set last, and no reference.
+        # An input is the value that was set last, not a reference.
         if attribute.endswith("Input") or not type(target).__module__.startswith(prefix):
             return get(target, attribute)
         remembered = vars(target).setdefault(MEMORY, {})

@@ -1,8 +1,8 @@
-"""Imports bindings without working out what their annotations mean.
+"""Import of bindings without evaluation of their annotations.
 
-Each class of a generated binding states the type of every argument, attribute and return value. Python evaluates them
-all when it imports the module, which takes most of the import's time, and nothing reads them under -O: the checks of
-arguments that do are left out there. PEP 563 lets a module be compiled so that they stay text.
+Each class of a generated binding declares the type of every argument, attribute and return value. Python evaluates all
+of them when it imports the module, which takes most of the import's time, and nothing reads them under -O, as the
+bindings check arguments under `if __debug__` only. PEP 563 compiles a module so that they stay text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-# The byte code differs from what Python makes of the same files, so it is kept elsewhere.
+# The byte code differs from Python's own of the same files, so it is stored elsewhere.
 BYTE_CODE = Path(__file__).parent.parent / ".cache" / "bindings"
 
 

@@ -8,7 +8,7 @@ from settings.loading import exit_with, known_environments, load_as
 
 ENVIRONMENTS = Path(__file__).parent / "environments"
 IDENTITY = ("domain.api_name", "domain.load_balancer_name", "secrets.database", "secrets.api_key", "secrets.acquirer")
-"""What one environment alone may have: a second one would take it over."""
+"""Fields that belong to one environment only: a second one would take the resource over."""
 
 
 def load(environment: str) -> Settings:

@@ -1,4 +1,4 @@
-"""Secrets, keys and documents: what the API keeps (P4)."""
+"""Stored data of the API: secrets, keys and documents (P4)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SecretSettings(SettingsModel):
     api_key: SecretName
     """The API key of the first client: JSON with `api_key`, of 20 to 128 characters."""
     acquirer: SecretName
-    """What the acquirer knows us by: JSON with `api_key`."""
+    """Our API key at the acquirer: JSON with `api_key`."""
     key_arn: KeyArn
     """The customer-managed key under which these entries are encrypted, in the API's region."""
     rotation_days: Annotated[int, Field(ge=1, le=30)] = 30
@@ -46,7 +46,7 @@ class EncryptionSettings(SettingsModel):
     """Customer-managed keys. Sources: RotationPeriodInDays and PendingWindowInDays of the KMS API reference."""
 
     rotation_period_days: Annotated[int, Field(ge=90, le=365)] = 365
-    """Days after which KMS makes new key material; what was encrypted before stays readable."""
+    """Days after which KMS creates new key material; existing ciphertexts stay readable."""
     deletion_window_days: Annotated[int, Field(ge=7, le=30)] = 7
     """Days between the destruction of a key and its deletion, in which it can still be saved."""
 

@@ -42,7 +42,7 @@ class GatewaySettings(SettingsModel):
     """API Gateway (P2.2)."""
 
     trust_store_bucket: BucketName
-    """The bucket, with versions, of the certificates of those who may sign clients' certificates."""
+    """The versioned bucket with the certificates of authorities that sign client certificates."""
     trust_store_key: ObjectKey = "clients.pem"
     """The object in it: certificates in PEM."""
     trust_store_version: ObjectVersion

@@ -19,7 +19,7 @@ from settings.naming import Names
 from settings.network import RegionName
 from settings.platform import AccountId, EnvironmentSuffix, NamePrefix, Tags
 
-# The longest names that are made of prefix and suffix, and AWS's limits (characters).
+# The longest names that are derived from prefix and suffix, and AWS's limits (characters).
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 LONGEST_LOAD_BALANCER_NAME = 32
@@ -39,18 +39,18 @@ class Settings(SettingsModel):
     protected: bool
     """Whether keys, buckets, database and audit logs outlive the stack; production's do."""
     account_owner: EnvironmentSuffix | None = None
-    """The suffix of the environment that makes what its account has once; none is nobody. A suffix, so that an
-    environment that extends the owner's file is not an owner too."""
+    """Suffix of the environment that creates the singletons of its account; by default no one. A suffix, so that an
+    environment that extends the owner's file is not an owner, too."""
     region: RegionName = "ap-southeast-1"
     """The region that serves customers."""
     replica_region: RegionName
     """The region of the documents' replica: another one."""
     tags: Tags = Field(default_factory=dict)
-    """On every resource that takes tags, beside the API's own (platform, environment_suffix)."""
+    """Tags of every taggable resource, in addition to the API's own (platform, environment_suffix)."""
     alarm_email_addresses: Annotated[tuple[EmailAddress, ...], Field(strict=False)] = ()
-    """Who is told of alarms; AWS asks each address to confirm first."""
+    """Addresses that are notified of alarms; AWS asks each to confirm first."""
     network: NetworkSettings
-    """The network and its ways out."""
+    """The network and its egress."""
     domain: DomainSettings
     """The API's names."""
     gateway: GatewaySettings
@@ -58,7 +58,7 @@ class Settings(SettingsModel):
     secrets: SecretSettings
     """Existing entries of Secrets Manager."""
     acquirer: AcquirerSettings
-    """Who settles payments."""
+    """The acquirer, which settles payments."""
     encryption: EncryptionSettings = EncryptionSettings()
     """Customer-managed keys."""
     documents: DocumentSettings = DocumentSettings()
@@ -84,7 +84,7 @@ class Settings(SettingsModel):
 
     @property
     def owns_account(self) -> bool:
-        """Whether this environment makes what its account has once."""
+        """Whether this environment creates the singletons of its account."""
         return self.account_owner == self.environment_suffix
 
     @model_validator(mode="before")
@@ -95,7 +95,7 @@ class Settings(SettingsModel):
             return values
         prefix, suffix = values["name_prefix"], values["environment_suffix"]
         if not re.fullmatch(r"[a-z][a-z0-9-]*", str(suffix)):
-            suffix = "wrong"  # which is said of itself, and not of each name that is made of it
+            suffix = "wrong"  # reported once, and not for each name that is derived from it
         domain = dict(values.get("domain") or {})
         hosts = {"api_name": "api", "load_balancer_name": "direct"}
         names = {"database": "database", "api_key": "api-key", "acquirer": "acquirer"}

@@ -1,4 +1,4 @@
-"""The payment API's network and its ways out (P1)."""
+"""The payment API's network and its egress (P1)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from settings.processing import AcquirerUrl, FunctionSettings
 from settings.services import FARGATE_SIZES
 
 # Memory in GiB of the classes that are offered here. Aurora's own default of max_connections is what LEAST(bytes of
-# memory for the database / 9531392, 5000) gives; nobody should set more.
+# memory for the database / 9531392, 5000) gives; do not set more.
 # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Managing.html
 CLASS_MEMORY_GIB = {"t4g.medium": 4, "t4g.large": 8, "r7g.large": 16, "r7g.xlarge": 32, "r7g.2xlarge": 64}
 BYTES_PER_CONNECTION = 9_531_392
@@ -67,7 +67,7 @@ class ServiceSettings(SettingsModel):
     cpu_units: Literal[512, 1024, 2048, 4096] = 1024
     """The processor share of a task; 1024 is a whole one."""
     memory_mib: Annotated[int, Field(ge=1024, le=30_720)] = 2048
-    """The memory of a task; what goes with cpu_units is Fargate's table."""
+    """The memory of a task; Fargate allows certain values for each cpu_units."""
     min_tasks: Annotated[int, Field(ge=1, le=200)] = 6
     """Tasks that run when nothing happens: two in each zone."""
     max_tasks: Annotated[int, Field(ge=1, le=200)] = 48
@@ -75,7 +75,7 @@ class ServiceSettings(SettingsModel):
     connections_per_task: Annotated[int, Field(ge=1, le=100)] = 12
     """Connections to the database that one task may hold: the size of its pool."""
     requests_in_flight_per_task: Annotated[int, Field(ge=1, le=1000)] = 384
-    """Requests that a task works on at once; more are told to come back (503)."""
+    """Concurrent requests of a task; more are refused with 503."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> ServiceSettings:
@@ -99,11 +99,11 @@ class ProcessingSettings(FunctionSettings):
     concurrency: Annotated[int, Field(ge=2, le=1000)] = 60
     """Functions that process at once: reserved, so that nothing else in the account takes them."""
     seconds_per_batch: Annotated[float, Field(gt=0, le=30)] = 0.5
-    """What a full batch is assumed to take, acquirer included: the arithmetic of docs/payment-api-sizing.md uses it."""
+    """Assumed duration of a full batch, including the acquirer, for the arithmetic of docs/payment-api-sizing.md."""
 
 
 class AcquirerSettings(SettingsModel):
-    """Who settles payments."""
+    """The acquirer, which settles payments."""
 
     url: AcquirerUrl
     """Where it is called, by HTTPS; its addresses are in network.acquirer_networks."""

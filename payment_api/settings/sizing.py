@@ -56,7 +56,7 @@ def bounds(
     return [
         Bound(
             field="service.max_tasks",
-            what="requests that all tasks work on at once, should all transactions arrive together",
+            what="concurrent requests of all tasks, if all transactions arrive together",
             available=service.max_tasks * service.requests_in_flight_per_task,
             available_from=f"max_tasks {service.max_tasks} x requests_in_flight_per_task "
             f"{service.requests_in_flight_per_task}",
@@ -65,7 +65,7 @@ def bounds(
         ),
         Bound(
             field="service.min_tasks",
-            what="requests that the tasks of a quiet hour take at once, before scaling has begun",
+            what="concurrent requests of the minimum of tasks, before auto scaling reacts",
             available=service.min_tasks * service.requests_in_flight_per_task,
             available_from=f"min_tasks {service.min_tasks} x requests_in_flight_per_task "
             f"{service.requests_in_flight_per_task}",
@@ -74,7 +74,7 @@ def bounds(
         ),
         Bound(
             field="gateway.requests_per_day_and_client",
-            what="requests of a client that pays all day",
+            what="requests of a client in a day",
             available=gateway.requests_per_day_and_client,
             available_from=f"requests_per_day_and_client {gateway.requests_per_day_and_client}",
             needed=rate * SECONDS_PER_DAY,
@@ -91,9 +91,9 @@ def bounds(
         ),
         Bound(
             field="processing.concurrency",
-            what="messages that functions may hold at once",
+            what="messages in flight in the functions",
             available=QUEUE_IN_FLIGHT,
-            available_from="what SQS allows",
+            available_from="quota of SQS",
             needed=processing.concurrency * processing.batch_size,
             needed_from=f"concurrency {processing.concurrency} x batch_size {processing.batch_size}",
         ),

@@ -96,10 +96,10 @@ def test_what_names_an_environment_is_not_inherited_by_another(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[service]\nmax_tasks = 26", "service.max_tasks: requests that all tasks work on at once"),
-        ("[service]\nmin_tasks = 3", "service.min_tasks: requests that the tasks of a quiet hour"),
+        ("[service]\nmax_tasks = 26", "service.max_tasks: concurrent requests of all tasks"),
+        ("[service]\nmin_tasks = 3", "service.min_tasks: concurrent requests of the minimum of tasks"),
         ("[service]\nrequests_in_flight_per_task = 300", "or burst_requests 2000"),
-        ("[gateway]\nrequests_per_day_and_client = 10000000", "requests of a client that pays all day"),
+        ("[gateway]\nrequests_per_day_and_client = 10000000", "requests of a client in a day"),
         ("[processing]\nconcurrency = 49", "processing.concurrency: payments a second that the functions process"),
         (
             "[database]\nmax_connections = 1500",
