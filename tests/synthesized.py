@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from settings import Settings
+from settings import Settings, load
 from tests import kept
 
 Block = dict[str, Any]
@@ -71,6 +71,11 @@ class Synthesized:
 def synthesize(settings: Settings) -> Synthesized:
     """The platform of these settings, as this process or an earlier one has synthesized it (tests/kept.py)."""
     return read(kept.directory_of("platform", settings.model_dump_json(), lambda output: _synthesize(settings, output)))
+
+
+def kept_stack(environment: str, _output: Path) -> Path:
+    """In the place of `operations.deployment.synthesized.synthesize`, for tests of what comes after it: no process."""
+    return synthesize(load(environment)).directory
 
 
 def _synthesize(settings: Settings, output: Path) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from operations.estimate import command
 from operations.estimate.command import PAGE, Estimate, of_environments, page, table
 from operations.estimate.items import PRICES, Item, Prices, items, unknown
 from operations.estimate.levers import levers
 from operations.outcome import Refused
 from tests.operations.support import REPOSITORY, environment_file
-from tests.synthesized import Synthesized
+from tests.synthesized import Synthesized, kept_stack
 
 pytestmark = pytest.mark.requirement("W9.1")
 
@@ -32,7 +33,15 @@ def estimates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Estimate]:
         '[database]\nrecovery = "snapshots"\nrecovery_instances = 0\n'
         'instance_class = "db.serverless"\nmin_serverless_units = 2.0\n'
     )
-    return {one.environment: one for one in of_environments(["local", str(changed)], Prices(PRICES))}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "synthesize", kept_stack)
+        return {one.environment: one for one in of_environments(["local", str(changed)], Prices(PRICES))}
+
+
+@pytest.fixture
+def kept_syntheses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command's own process is started by one test, which asks for no figure of a shipped environment."""
+    monkeypatch.setattr(command, "synthesize", kept_stack)
 
 
 def usd(estimate: Estimate, thing: str) -> float:
@@ -132,13 +141,14 @@ def test_a_missing_price_and_a_region_without_prices_are_refused(tmp_path: Path)
 
 def test_the_command_says_what_is_wrong_with_settings(tmp_path: Path) -> None:
     path = environment_file(tmp_path, "bad", account_id='"1"')
-    command = [sys.executable, "-m", "operations", "estimate", str(path)]
-    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    arguments = [sys.executable, "-m", "operations", "estimate", str(path)]
+    ended = subprocess.run(arguments, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "account_id" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.usefixtures("kept_syntheses")
 def test_the_committed_page_is_what_the_command_writes() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run `make estimate ARGS=--write`"
 
@@ -165,6 +175,7 @@ def test_choices_save_what_their_items_say() -> None:
     assert saved["interface endpoints in one zone in place of three"].startswith(f"{20 * HOURS * 0.01:,.2f}")
 
 
+@pytest.mark.usefixtures("kept_syntheses")
 def test_the_shipped_budgets_are_above_what_is_there_before_use() -> None:
     for one in of_environments(["local", "staging", "production"], Prices(PRICES)):
         assert one.budget_usd is not None
