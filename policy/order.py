@@ -146,6 +146,18 @@ def _gateways_follow_the_internet_gateway(graph: Graph) -> Iterator[Pair]:
             if graph.first(one["vpc_id"]) == vpc:
                 yield address, gateway
                 yield graph.first(block["allocation_id"]), gateway
+    for address, block in graph.of_type("aws_eip"):
+        for gateway, one in graph.of_type("aws_internet_gateway"):
+            if one["provider"] == block["provider"]:
+                yield address, gateway
+
+
+def _load_balancers_follow_the_internet_gateway(graph: Graph) -> Iterator[Pair]:
+    for address, block in graph.of_type("aws_lb"):
+        (vpc,) = {_vpc_of_subnet(graph, subnet) for subnet in graph.addresses_in(block["subnets"])}
+        for gateway, one in graph.of_type("aws_internet_gateway"):
+            if graph.first(one["vpc_id"]) == vpc:
+                yield address, gateway
 
 
 def _what_runs_finds_its_network(graph: Graph) -> Iterator[Pair]:
@@ -211,6 +223,11 @@ RULES = (
         meaning="NAT gateways and their addresses come after the internet gateway, and go before it is detached",
         source="https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-working-with.html",
         pairs=_gateways_follow_the_internet_gateway,
+    ),
+    Rule(
+        meaning="the VPC of a load balancer has an internet gateway before it is made",
+        source="https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html",
+        pairs=_load_balancers_follow_the_internet_gateway,
     ),
     Rule(
         meaning="what runs during an apply starts with its security groups' rules, routes and endpoints in place",

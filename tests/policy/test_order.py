@@ -9,7 +9,7 @@ import pytest
 from policy.order import RULES, Graph, Rule, out_of_order
 from tests.synthesized import Synthesized
 
-pytestmark = [pytest.mark.requirement("W0.1"), pytest.mark.requirement("W7.1")]
+pytestmark = pytest.mark.requirement("W0.1", "W2.1", "W6.1", "W7.1")
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,18 @@ def test_resources_wait_for_what_aws_needs_them_to_have(graph: Graph, rule: Rule
 
 def test_no_resource_needs_itself(graph: Graph) -> None:
     assert all(address not in graph.needs(address) for address in graph.blocks)
+
+
+def test_every_load_balancer_address_and_association_is_under_a_rule(graph: Graph) -> None:
+    held = {later for rule in RULES for later, _ in rule.pairs(graph)}
+    for type_ in ("aws_lb", "aws_nat_gateway", "aws_eip", "aws_route_table_association"):
+        assert {address for address, _ in graph.of_type(type_)} <= held, type_
+
+
+def test_every_route_table_of_a_subnet_has_a_route(graph: Graph) -> None:
+    tables = {graph.first(one["route_table_id"]) for _, one in graph.of_type("aws_route_table_association")}
+    assert len(list(graph.of_type("aws_route_table_association"))) == 18
+    assert tables == {graph.first(one["route_table_id"]) for _, one in graph.of_type("aws_route")}
 
 
 def test_dependency_that_is_missing_is_named(platform: Synthesized) -> None:
