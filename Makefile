@@ -189,8 +189,8 @@ migrate: .venv/.synced ## bring the schema of the database of ENV up to date, wh
 	@$(RUN) -m operations migrate $(ENV) $(ARGS)
 
 .PHONY: redrive
-redrive: .venv/.synced ## show the dead letters of QUEUE (ARGS="--older-than 1h", --return or --discard "why")
-	@$(RUN) -m operations redrive $(QUEUE) $(ARGS)
+redrive: .venv/.synced ## show the dead letters of QUEUE in ENV (ARGS="--older-than 1h", --return, --discard "why")
+	@$(RUN) -m operations redrive $(QUEUE) --environment $(ENV) --region $(REGION) $(ARGS)
 
 .PHONY: destroy
 destroy: setup ## destroy ENV, unless it is protected

@@ -71,7 +71,12 @@ def refuse_other_account(settings: Settings, session: boto3.Session, region: str
         Refused: they belong to another one, or AWS does not accept them.
         Failed: AWS could not be asked.
     """
+    refuse_account_other_than(settings.account_id, session, region or settings.primary.name)
+
+
+def refuse_account_other_than(account_id: str, session: boto3.Session, region: str) -> None:
+    """As ``refuse_other_account``, of an account by its id, which STS is asked for in a region."""
     with aws_errors_in_words():
-        found = session.client("sts", region_name=region or settings.primary.name).get_caller_identity()["Account"]
-    if found != settings.account_id:
-        raise Refused(f"account_id: the credentials belong to {found}; the settings say {settings.account_id}")
+        found = session.client("sts", region_name=region).get_caller_identity()["Account"]
+    if found != account_id:
+        raise Refused(f"account_id: the credentials belong to {found}; the settings say {account_id}")

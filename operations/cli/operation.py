@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from operations.cli.parameters import Environment, settings_of
+from operations.cli.parameters import Environment, api_settings_of, settings_of
 from operations.outcome import console
 from operations.region import Region
 from operations.release.request import Request as ReleaseRequest
+
+if TYPE_CHECKING:
+    from operations.redrive.request import Place
 
 application = typer.Typer()
 
@@ -106,7 +109,12 @@ def redrive(
     max_amount: Annotated[int | None, typer.Option(min=1, help="In minor units.")] = None,
     completed: Annotated[bool, typer.Option("--completed", help="Only messages of completed operations.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of messages to receive.")] = 1000,
-    region: Annotated[str | None, typer.Option(help="Region; default AWS_REGION.")] = None,
+    environment: Annotated[str, typer.Option(help="A name in settings/environments, or a .toml file.")] = "local",
+    payment_api: Annotated[
+        bool, typer.Option("--payment-api", help="ENVIRONMENT is one of the payment API's, and so is the queue.")
+    ] = False,
+    region: Annotated[Region, typer.Option(help="Region of the queue.")] = Region.PRIMARY,
+    approve: Annotated[bool, typer.Option("--approve", help="Do not ask before deleting anything.")] = False,
 ) -> None:
     """Show a queue's dead letters; --return moves them back, --discard deletes them."""
     from operations.redrive.command import run
@@ -125,7 +133,8 @@ def redrive(
     run(
         Request(
             queue=queue,
-            region=region,
+            place=_place(environment, region, payment_api=payment_api),
+            approve=approve,
             filter=wanted,
             limit=limit,
             database=database,
@@ -135,3 +144,16 @@ def redrive(
         ),
         console(),
     )
+
+
+def _place(environment: str, region: Region, *, payment_api: bool) -> Place:
+    from operations.redrive.request import Place
+
+    primary = region is Region.PRIMARY
+    if payment_api:
+        api = api_settings_of(environment)
+        name = api.region if primary else api.replica_region
+        return Place(environment=api.environment_suffix, account_id=api.account_id, region=name)
+    settings = settings_of(environment)
+    name = (settings.primary if primary else settings.recovery).name
+    return Place(environment=settings.environment_suffix, account_id=settings.account_id, region=name)

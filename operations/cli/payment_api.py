@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from operations.outcome import Refused, console
-from settings import SettingsError
-
-if TYPE_CHECKING:
-    from payment_api.settings import Settings
+from operations.cli.parameters import api_settings_of
+from operations.outcome import console
 
 application = typer.Typer()
 
@@ -56,7 +53,7 @@ def preflight_api(environment: ApiEnvironment) -> None:
     """Check the prerequisites of deploy-api."""
     from operations.payment_api.deploy import Deployment
 
-    Deployment(environment, _settings(environment), console()).preflight()
+    Deployment(environment, api_settings_of(environment), console()).preflight()
 
 
 @application.command("bootstrap-api")
@@ -64,7 +61,7 @@ def bootstrap_api(environment: ApiEnvironment) -> None:
     """Bootstrap the CDK in both regions of the account, once."""
     from operations.payment_api.deploy import Deployment
 
-    Deployment(environment, _settings(environment), console()).bootstrap()
+    Deployment(environment, api_settings_of(environment), console()).bootstrap()
 
 
 @application.command("diff-api")
@@ -72,7 +69,7 @@ def diff_api(environment: ApiEnvironment) -> None:
     """Show the changes of a deployment."""
     from operations.payment_api.deploy import Deployment
 
-    Deployment(environment, _settings(environment), console()).diff()
+    Deployment(environment, api_settings_of(environment), console()).diff()
 
 
 @application.command("deploy-api")
@@ -83,7 +80,7 @@ def deploy_api(
     """Deploy an environment of the payment API to AWS, and write cfn-outputs/flat-outputs.json."""
     from operations.payment_api.deploy import Deployment
 
-    Deployment(environment, _settings(environment), console()).deploy(approve=approve)
+    Deployment(environment, api_settings_of(environment), console()).deploy(approve=approve)
 
 
 @application.command("destroy-api")
@@ -94,13 +91,4 @@ def destroy_api(
     """Destroy an environment of the payment API on AWS, unless its settings say protected = true."""
     from operations.payment_api.deploy import Deployment
 
-    Deployment(environment, _settings(environment), console()).destroy(approve=approve)
-
-
-def _settings(environment: str) -> Settings:
-    from payment_api.settings import load
-
-    try:
-        return load(environment)
-    except SettingsError as error:
-        raise Refused(str(error)) from error
+    Deployment(environment, api_settings_of(environment), console()).destroy(approve=approve)

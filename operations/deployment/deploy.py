@@ -8,7 +8,6 @@ it.
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
-import typer
 from rich.console import Console
 
 from operations import preflight
@@ -24,6 +22,7 @@ from operations.account import aws_errors_in_words, refuse_other_account
 from operations.deployment.synthesized import CACHE, provider_installation, synthesize
 from operations.deployment.terraform import PlanFile, Terraform
 from operations.outcome import Refused
+from operations.question import agreed, refuse_silence, typed
 from operations.release import revisions_left_behind as released_revisions
 from settings import Settings
 
@@ -57,10 +56,10 @@ class Deployment:
 
     def deploy(self, *, approve: bool) -> None:
         """Show the plan, ask (unless ``approve``), and apply it. Raises as ``diff`` does."""
-        self._refuse_silence(approve)
+        refuse_silence(approve)
         with self.planned() as plan:
             self._show(plan)
-            if not approve and not typer.confirm(f"Deploy this to {self._place}?"):
+            if not approve and not agreed(f"Deploy this to {self._place}?"):
                 raise Refused("nothing was changed")
             plan.apply()
 
@@ -80,7 +79,7 @@ class Deployment:
                 f"protected: true is not allowed for destroy; {self.settings.environment_suffix} can be destroyed once "
                 "its settings say false and have been deployed"
             )
-        self._refuse_silence(approve)
+        refuse_silence(approve)
         with self._terraform() as terraform:
             refuse_deployed_protection(terraform, self.settings.environment_suffix)
             with terraform.planned(destroy=True) as plan:
@@ -124,13 +123,8 @@ class Deployment:
 
     def _have_name_typed(self) -> None:
         suffix = self.settings.environment_suffix
-        if typer.prompt(f"To destroy all of {self._place}, type {suffix}", default="", show_default=False) != suffix:
+        if typed(f"To destroy all of {self._place}, type {suffix}") != suffix:
             raise Refused("nothing was destroyed")
-
-    @staticmethod
-    def _refuse_silence(approve: bool) -> None:
-        if not approve and not sys.stdin.isatty():
-            raise Refused("--approve: needed where there is no terminal to ask on")
 
 
 def refuse_deployed_protection(terraform: Terraform, suffix: str) -> None:

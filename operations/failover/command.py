@@ -11,13 +11,10 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import boto3
-import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
@@ -30,6 +27,7 @@ from operations.failover.request import Request
 from operations.failover.state import State
 from operations.failover.steps import Seen, Step, steps_of
 from operations.outcome import Failed, Refused
+from operations.question import agreed
 from operations.watching import clock, is_transient
 from settings import Settings
 
@@ -175,18 +173,8 @@ class _Failover:
     def _ask(self, question: str) -> None:
         if self.request.approve:
             return
-        with self._answered_in_time():
-            if not typer.confirm(question):
-                raise _Declined("nothing was changed" if not self.done else "stopped before that step, as you said")
-
-    @staticmethod
-    @contextmanager
-    def _answered_in_time() -> Iterator[None]:
-        """Ctrl-C at a question is an interruption, and not typer's own end."""
-        try:
-            yield
-        except typer.Abort:
-            raise KeyboardInterrupt from None
+        if not agreed(question):
+            raise _Declined("nothing was changed" if not self.done else "stopped before that step, as you said")
 
     def _standing(self) -> str:
         """Print the status, and the command that continues."""

@@ -6,23 +6,22 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import boto3
-import typer
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from operations.account import aws_errors_in_words
+from operations.account import aws_errors_in_words, refuse_account_other_than
 from operations.deployment.synthesized import absolute
 from operations.outcome import Failed, Refused
 from operations.payment_api import preflight
 from operations.preflight import node_problem
 from operations.project_root import PROJECT
+from operations.question import agreed, refuse_silence
 from payment_api.settings import Settings
 
 APP = PROJECT / "payment_api"
@@ -167,7 +166,7 @@ class Deployment:
 
     def deploy(self, *, approve: bool) -> None:
         """Show the changes, ask (unless ``approve``), deploy, and write cfn-outputs/flat-outputs.json."""
-        self._refuse_silence(approve)
+        refuse_silence(approve)
         self.preflight()
         self.diff()
         self._ask(f"Deploy this to {self.settings.environment_suffix} in {self.settings.account_id}?", approve)
@@ -187,7 +186,7 @@ class Deployment:
                 f"protected: true is not allowed for destroy-api; {self.settings.environment_suffix} can be destroyed "
                 "once its settings say false and have been deployed"
             )
-        self._refuse_silence(approve)
+        refuse_silence(approve)
         self._check_account()
         self.cdk.synth(validate=False)
         self._ask(f"Destroy all of {self.settings.environment_suffix} in {self.settings.account_id}?", approve)
@@ -199,18 +198,11 @@ class Deployment:
 
     def _check_account(self) -> None:
         with aws_errors_in_words():
-            found = boto3.Session(region_name=self.settings.region).client("sts").get_caller_identity()["Account"]
-        if found != self.settings.account_id:
-            raise Refused(f"account_id: {self.settings.account_id} is not allowed; the credentials are of {found}")
-
-    @staticmethod
-    def _refuse_silence(approve: bool) -> None:
-        if not approve and not sys.stdin.isatty():
-            raise Refused("--approve: needed where there is no terminal to ask on")
+            refuse_account_other_than(self.settings.account_id, boto3.Session(), self.settings.region)
 
     @staticmethod
     def _ask(question: str, approve: bool) -> None:
-        if not approve and not typer.confirm(question):
+        if not approve and not agreed(question):
             raise Refused("nothing was changed")
 
 

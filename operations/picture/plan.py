@@ -100,7 +100,7 @@ def read(text: str, source: str) -> Platform:
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(f"{source}: no JSON ({error}); {ALLOWED}") from error
     try:
         platform = _platform(document)

@@ -16,12 +16,13 @@ import boto3
 from rich.console import Console
 from rich.table import Table
 
-from operations.account import aws_errors_in_words
+from operations.account import aws_errors_in_words, refuse_account_other_than
 from operations.interruption import deferred
-from operations.outcome import Failed
+from operations.outcome import Failed, Refused
+from operations.question import agreed, refuse_silence
 from operations.redrive.dead_letters import AT_ONCE, DeadLetters, Letter
 from operations.redrive.facts import PENDING, Facts, facts_of
-from operations.redrive.request import Filter, Request, Task
+from operations.redrive.request import Filter, Place, Request, Task
 
 MOST_ROWS = 200
 
@@ -35,15 +36,19 @@ def run(request: Request, console: Console) -> None:
         KeyboardInterrupt: messages that were not processed are visible again.
     """
     task = request.task
+    if task is Task.DISCARD:
+        refuse_silence(request.approve)
     with aws_errors_in_words():
-        session = boto3.Session(region_name=request.region)
+        session = boto3.Session(region_name=request.place.region)
+        refuse_account_other_than(request.place.account_id, session, request.place.region)
         letters = DeadLetters(request.queue, session)
         held: list[Letter] = []
         try:
             chosen, facts = _choose(request, letters, session, held)
             console.print(_table(chosen, facts))
-            _say_what_is_there(console, letters, chosen, held)
+            _say_what_is_there(console, letters, chosen, held, request.place)
             if task is not Task.SHOW and chosen:
+                _ask_before_deletion(request, letters, len(chosen))
                 _act(request, letters, chosen, held, console)
             elif chosen:
                 console.print(
@@ -64,6 +69,13 @@ def _choose(
     facts = facts_of((one.operation for one in held), session) if request.database else {}
     chosen = [one for one in held if fits(request.filter, one, facts.get(one.operation), now)]
     return sorted(chosen, key=lambda one: one.sent_at), facts
+
+
+def _ask_before_deletion(request: Request, letters: DeadLetters, count: int) -> None:
+    if request.task is not Task.DISCARD or request.approve:
+        return
+    if not agreed(f"Delete {count} messages of {letters.name} ({request.place})?"):
+        raise Refused("nothing was changed")
 
 
 def fits(wanted: Filter, letter: Letter, facts: Facts | None, now: datetime) -> bool:
@@ -127,11 +139,11 @@ def _recorded(request: Request, batch: Sequence[Letter]) -> Sequence[Letter]:
 
 
 def _say_what_is_there(
-    console: Console, letters: DeadLetters, chosen: Sequence[Letter], held: Sequence[Letter]
+    console: Console, letters: DeadLetters, chosen: Sequence[Letter], held: Sequence[Letter], place: Place
 ) -> None:
     if len(chosen) > MOST_ROWS:
         console.print(f"... and {len(chosen) - MOST_ROWS} more")
-    console.print(f"{letters.name}: {len(held)} looked at, {len(chosen)} of them fit", markup=False)
+    console.print(f"{letters.name} ({place}): {len(held)} looked at, {len(chosen)} of them fit", markup=False)
 
 
 def _table(chosen: Sequence[Letter], facts: dict[str, Facts]) -> Table:

@@ -48,16 +48,18 @@ class DeadLetters:
         """``queue`` is the name or the URL of the source queue.
 
         Raises:
-            Refused: there is no such queue, or it has no dead-letter queue.
+            Refused: there is no such queue in the session's account and region, or it has no dead-letter queue.
         """
         self._client = session.client("sqs")
         try:
-            self.source = queue if "://" in queue else self._client.get_queue_url(QueueName=queue)["QueueUrl"]
+            self.source = self._client.get_queue_url(QueueName=queue.rpartition("/")[2])["QueueUrl"]
             found = self._client.get_queue_attributes(QueueUrl=self.source, AttributeNames=["RedrivePolicy"])
         except ClientError as error:
             if "NonExistentQueue" in error.response["Error"].get("Code", "") or "QueueDoesNotExist" in str(error):
                 raise Refused(f"QUEUE: {queue!r} is not allowed; there is no such queue") from None
             raise
+        if "://" in queue and queue != self.source:
+            raise Refused(f"QUEUE: {queue!r} is not allowed; the queue of that name here is {self.source}")
         policy = found.get("Attributes", {}).get("RedrivePolicy")
         if not policy:
             raise Refused(f"QUEUE: {queue!r} is not allowed; it has no dead-letter queue")

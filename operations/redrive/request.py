@@ -52,11 +52,25 @@ class Filter:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the queue is: the environment's suffix and account, and the name of one of its regions."""
+
+    environment: str
+    account_id: str
+    region: str
+
+    def __str__(self) -> str:
+        return f"{self.environment}, {self.region}, account {self.account_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """Arguments of the command line."""
 
     queue: str
-    region: str | None = None
+    place: Place
+    approve: bool = False
+    """Whether nobody is asked before messages are deleted."""
     filter: Filter = Filter()
     limit: int = 1000
     database: bool = False

@@ -13,6 +13,7 @@ import io
 import json
 import os
 import pkgutil
+import re
 import resource
 import selectors
 import signal
@@ -30,8 +31,8 @@ from typing import Any, NoReturn
 REPOSITORY = Path(__file__).parents[2]
 MOST_SECONDS = 20.0
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
-IDENTITY = """<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account><UserId>a</UserId>
-<Arn>arn:aws:iam::123456789012:user/a</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>"""
+IDENTITY = """<GetCallerIdentityResponse><GetCallerIdentityResult><Account>{account}</Account><UserId>a</UserId>
+<Arn>arn:aws:iam::{account}:user/a</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>"""
 DENIED = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
 STILL_RUNNING = 71
 INTERPRETER = "INTERPRETER_OF_A_TEST"
@@ -55,11 +56,17 @@ class Ended:
 
 
 class OnlyAnAccount:
-    """An AWS that says whose the credentials are, and denies all else."""
+    """An AWS that says whose the credentials are, and denies all else; what it is asked is in ``asked``."""
+
+    def __init__(self, account: str = "123456789012") -> None:
+        self.account = account
+        self.asked: list[tuple[str, str]] = []
+        """The service and region that each request is signed for."""
 
     def __enter__(self) -> str:
         """Its URL."""
         self._server = _Server(("127.0.0.1", 0), _Denial)
+        self._server.aws = self
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return f"http://127.0.0.1:{self._server.server_port}"
 
@@ -69,17 +76,22 @@ class OnlyAnAccount:
 
 
 class _Server(ThreadingHTTPServer):
+    aws: OnlyAnAccount
+
     def handle_error(self, *_: object) -> None:
         """Say nothing of a client that has left."""
 
 
 class _Denial(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    server: _Server
 
     def _answer(self) -> None:
         asked = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         known = b"Action=GetCallerIdentity" in asked
-        text = (IDENTITY if known else DENIED).encode()
+        text = (IDENTITY.format(account=self.server.aws.account) if known else DENIED).encode()
+        if scope := re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", self.headers.get("Authorization", "")):
+            self.server.aws.asked.append((scope[2], scope[1]))
         self.send_response(200 if known else 403)
         self.send_header("Content-Type", "text/xml")
         self.send_header("Content-Length", str(len(text)))

@@ -90,8 +90,13 @@ def aws() -> Iterator[str]:
 
 @pytest.fixture
 def world(checkout: Checkout, aws: str, tmp_path: Path) -> World:
-    base = {"PATH": f"{tmp_path / 'tools'}:/usr/bin:/bin", "HOME": str(tmp_path), "AWS_MAX_ATTEMPTS": "1"}
-    made = World(checkout, tmp_path, process.complete_environment(aws, base))
+    return machine(checkout, tmp_path, aws)
+
+
+def machine(checkout: Checkout, folder: Path, aws: str) -> World:
+    """A machine with all that is needed, and a checkout in which nothing has been run."""
+    base = {"PATH": f"{folder / 'tools'}:/usr/bin:/bin", "HOME": str(folder), "AWS_MAX_ATTEMPTS": "1"}
+    made = World(checkout, folder, process.complete_environment(aws, base))
     made.tools.mkdir()
     made.program("node", "echo v20.11.1")
     made.program("npm", "echo 10.2.4")

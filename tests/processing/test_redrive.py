@@ -23,7 +23,7 @@ from emulator.address import environment
 from operations.outcome import Failed, Refused
 from operations.redrive import dead_letters
 from operations.redrive.command import age, run
-from operations.redrive.request import Filter, Request, duration
+from operations.redrive.request import Filter, Place, Request, duration
 from payments import repository
 from payments.messages import ProcessOperation
 from payments.states import OperationStatus
@@ -83,7 +83,8 @@ class Queues:
     def run(self, **options: Any) -> str:
         """Run the command in this process, and return what it says."""
         said = io.StringIO()
-        request = Request(queue=self.name, region=REGION, record=self.record, **options)
+        place = Place(environment="local", account_id=process.ACCOUNT_ID, region=REGION)
+        request = Request(queue=self.name, place=place, approve=True, record=self.record, **options)
         run(request, Console(file=said, width=200, highlight=False, soft_wrap=True))
         return said.getvalue()
 
@@ -316,3 +317,16 @@ def test_command_names_a_queue_that_does_not_exist(queues: Queues) -> None:
     done = command(f"{queues.name}-dead-letters")
     assert done.returncode == 2
     assert "it has no dead-letter queue" in done.stderr
+
+
+def test_nothing_is_deleted_unasked(queues: Queues) -> None:
+    messages = queues.bury(2)
+    done = command(queues.name, "--discard", "a reason that is long enough")
+    assert (done.returncode, done.stderr) == (2, "--approve: needed where there is no terminal to ask on\n")
+    assert queues.waiting(queues.dead) == bodies(messages)
+
+
+def test_the_url_of_a_queue_elsewhere_is_refused(queues: Queues) -> None:
+    done = command(f"https://sqs.eu-west-1.amazonaws.com/999999999999/{queues.name}")
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"is not allowed; the queue of that name here is {queues.source}\n")
