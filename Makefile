@@ -41,9 +41,11 @@ quietly = @mkdir -p .cache; printf '%s ...\n' '$(1)'; start=$$SECONDS; log=.cach
 .PHONY: help
 help: ## print these commands
 	@printf 'make COMMAND [ENV=local|staging|production|path.toml] [ARGS=...]\n\n'
-	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@awk '/^## / { printf "\n%s\n", substr($$0, 4) } \
+		match($$0, /:[^#]*## /) && /^[a-z]/ { printf "  %-21s%s\n", substr($$0, 1, RSTART - 1), substr($$0, RSTART + RLENGTH) }' \
+		$(firstword $(MAKEFILE_LIST))
 
-## on this machine
+## On this machine
 
 .PHONY: setup
 setup: .venv/.synced node_modules/.installed ## install the locked Python and Node packages
@@ -53,7 +55,7 @@ deploy-local: .venv/.synced ## deploy everything to a local AWS and prove that a
 	@$(RUN) -m operations deploy-local $(ARGS)
 
 .PHONY: destroy-local
-destroy-local: .venv/.synced ## destroy what deploy-local made, and stop the local AWS
+destroy-local: .venv/.synced ## destroy the deployment of deploy-local, and stop the local AWS
 	@$(RUN) -m operations destroy-local $(ARGS)
 
 .PHONY: deploy-api-local
@@ -61,11 +63,11 @@ deploy-api-local: setup ## deploy the payment API to a local AWS and prove that 
 	@$(RUN) -m operations deploy-api-local $(ARGS)
 
 .PHONY: test-api-local
-test-api-local: setup ## run the integration tests against what deploy-api-local made
+test-api-local: setup ## run the integration tests against the deployment of deploy-api-local
 	@$(RUN) -m operations test-api-local $(ARGS)
 
 .PHONY: destroy-api-local
-destroy-api-local: setup ## destroy what deploy-api-local made, and stop its local AWS
+destroy-api-local: setup ## destroy the deployment of deploy-api-local, and stop its local AWS
 	@$(RUN) -m operations destroy-api-local $(ARGS)
 
 .PHONY: test
@@ -81,17 +83,17 @@ test-log-forwarding: .venv/.synced ## forward a million lines of load balancer l
 	@$(RUN) -m benchmarks.log_forwarding $(ARGS)
 
 .PHONY: test-rotation
-test-rotation: setup ## rotate secrets 20 times under logins, crash at every call, and print what came of it
+test-rotation: setup ## rotate secrets 20 times during continuous logins, crash at every call, and print the results
 	@ROTATIONS=20 $(RUN) -m pytest tests/rotation $(ARGS)
 
 .PHONY: test-postgresql
-test-postgresql: setup ## run the tests of the database on each major version that settings allow (MAJOR=18 for one)
+test-postgresql: setup ## run the database tests on each major version that settings allow (MAJOR=18 for one)
 	@for major in $(or $(MAJOR),15 16 17 18); do echo "PostgreSQL $$major"; \
 		POSTGRESQL_MAJOR=$$major $(RUN) -m pytest -n auto --dist loadfile tests/rotation tests/payments tests/processing \
 		tests/functions/test_prepare_database.py tests/operations/test_migrate.py $(ARGS); done
 
 .PHONY: test-failover
-test-failover: .venv/.synced ## end a failover before each of its calls and lose each answer, and count the writers
+test-failover: .venv/.synced ## interrupt a failover before each of its calls, lose each response, and count the writers
 	@EACH_CALL=1 $(RUN) -m pytest tests/failover $(ARGS)
 
 .PHONY: load-payments
@@ -99,24 +101,24 @@ load-payments: .venv/.synced ## take payments under load while processes are kil
 	@PYTHONPATH=services/payments $(RUN) -m tests.load $(ARGS)
 
 .PHONY: test-payments
-test-payments: setup ## hold the payments service against its contract, its states' model and what may happen to it
+test-payments: setup ## test the payments service: contract, state machine, rotation and migration under load
 	@CONTRACT_EXAMPLES=50 $(RUN) -m pytest tests/payments $(ARGS)
 
 .PHONY: bench-payments
-bench-payments: .venv/.synced ## measure the payments service beside a handler that only does the insert
+bench-payments: .venv/.synced ## measure the payments service, compared with a handler that only does the insert
 	@PYTHONPATH=services/payments $(RUN) -m benchmarks.payments $(ARGS)
 
 .PHONY: bench-contract
-bench-contract: .venv/.synced ## measure what holding every request of the local AWS against AWS's models costs
+bench-contract: .venv/.synced ## measure the cost of validating every request of the local AWS with AWS's models
 	@$(RUN) -m benchmarks.contract $(ARGS)
 
 .PHONY: openapi
-openapi: .venv/.synced ## write services/payments/openapi.json anew
+openapi: .venv/.synced ## write services/payments/openapi.json
 	@cd services/payments && PYTHONPATH=../.. ../../$(RUN) -m payments openapi > openapi.json.new && \
 		mv openapi.json.new openapi.json
 
 .PHONY: check
-check: .venv/.synced ## formatting, lint, imports and types, and the workflows
+check: .venv/.synced ## check formatting, lint, imports, types and workflows
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
@@ -126,11 +128,11 @@ check: .venv/.synced ## formatting, lint, imports and types, and the workflows
 	@$(RUN) -m mypy
 
 .PHONY: scan
-scan: setup .venv-checkov/.synced ## hold the synthesized configuration against checkov's rules
+scan: setup .venv-checkov/.synced ## check the synthesized configuration with checkov
 	@$(RUN) -m policy.scan $(ARGS)
 
 .PHONY: scan-api
-scan-api: setup .venv-checkov/.synced ## hold the payment API's templates against cdk-nag and checkov
+scan-api: setup .venv-checkov/.synced ## check the payment API's templates with cdk-nag and checkov
 	@$(RUN) -m policy.scan_payment_api $(ARGS)
 
 .PHONY: synth
@@ -139,11 +141,11 @@ synth: .venv/.synced preflight ## write the Terraform configuration of ENV to cd
 	@echo "cdktf.out/stacks/payment-platform/cdk.tf.json"
 
 .PHONY: estimate
-estimate: .venv/.synced ## show what a month of each environment costs before anything is used
+estimate: .venv/.synced ## show the monthly cost of each environment before any use
 	@$(RUN) -m operations estimate $(ARGS)
 
 .PHONY: picture
-picture: setup ## draw docs/architecture.svg and its tables anew (PLAN=plan.json ARGS="--output file.svg")
+picture: setup ## draw docs/architecture.svg and write its tables (PLAN=plan.json ARGS="--output file.svg")
 	@$(RUN) -m operations picture $(PLAN) --environment $(ENV) $(ARGS)
 
 .PHONY: bench-synth
@@ -154,22 +156,22 @@ bench-synth: .venv/.synced preflight ## measure synthesis against stock CDKTF
 requirements: setup ## print each requirement with its resources and tests (ROWS=W0,W6)
 	@$(RUN) -m operations.project.requirements $(if $(ROWS),--rows $(ROWS)) $(ARGS)
 
-## on AWS
+## On AWS
 
 .PHONY: bootstrap
-bootstrap: .venv/.synced ## create or verify the bucket that holds the state of ENV
+bootstrap: .venv/.synced ## create or verify the state bucket of ENV
 	@$(RUN) -m operations bootstrap $(ENV) $(ARGS)
 
 .PHONY: diff
-diff: setup ## show what deploy would change in ENV
+diff: setup ## show the plan of a deployment of ENV
 	@$(RUN) -m operations diff $(ENV) $(ARGS)
 
 .PHONY: review
-review: setup ## show what deploy would change in ENV as a reviewer wants to see it (PLAN=plan.json for a plan made before)
+review: setup ## show a plan of ENV to a reviewer: data loss, access and network first (PLAN=plan.json for an existing plan)
 	@$(RUN) -m operations review $(PLAN) --environment $(ENV) $(ARGS)
 
 .PHONY: delivery
-delivery: .venv/.synced ## show who may plan and deploy ENV from GitHub
+delivery: .venv/.synced ## show the roles by which GitHub plans and deploys ENV
 	@$(RUN) -m operations delivery $(ENV)
 
 .PHONY: deploy
@@ -177,15 +179,15 @@ deploy: setup ## deploy ENV
 	@$(RUN) -m operations deploy $(ENV) $(ARGS)
 
 .PHONY: failover
-failover: .venv/.synced ## serve ENV from its other region (TO=recovery), or again from its own (TO=primary; ARGS=--lost-region)
+failover: .venv/.synced ## fail ENV over to its recovery region (TO=recovery), or back (TO=primary; ARGS=--lost-region)
 	@$(RUN) -m operations failover $(TO) --environment $(ENV) $(ARGS)
 
 .PHONY: release
-release: .venv/.synced ## release IMAGE, or what runs as set now, of SERVICE in ENV (REGION=recovery; ARGS=--resume, --stop)
+release: .venv/.synced ## release IMAGE, or changed settings, of SERVICE in ENV by a canary (REGION=recovery; ARGS=--resume, --stop)
 	@$(RUN) -m operations release $(SERVICE) $(if $(IMAGE),--image $(IMAGE)) --environment $(ENV) --region $(REGION) $(ARGS)
 
 .PHONY: migrate
-migrate: .venv/.synced ## bring the schema of the database of ENV up to date, where a deployment does not do it by itself
+migrate: .venv/.synced ## migrate the database schema of ENV, where a deployment does not do it
 	@$(RUN) -m operations migrate $(ENV) $(ARGS)
 
 .PHONY: redrive
@@ -197,15 +199,15 @@ destroy: setup ## destroy ENV, unless it is protected
 	@$(RUN) -m operations destroy $(ENV) $(ARGS)
 
 .PHONY: diff-api
-diff-api: setup ## show what deploy-api would change in ENV
+diff-api: setup ## show the changes of a deployment of the payment API's ENV
 	@$(RUN) -m operations diff-api $(ENV) $(ARGS)
 
 .PHONY: preflight-api
-preflight-api: setup ## read whether everything exists that must exist before deploy-api
+preflight-api: setup ## check the prerequisites of deploy-api
 	@$(RUN) -m operations preflight-api $(ENV) $(ARGS)
 
 .PHONY: bootstrap-api
-bootstrap-api: setup ## make what the CDK needs in both regions of ENV's account, once
+bootstrap-api: setup ## bootstrap the CDK in both regions of ENV's account, once
 	@$(RUN) -m operations bootstrap-api $(ENV) $(ARGS)
 
 .PHONY: deploy-api
@@ -213,17 +215,17 @@ deploy-api: setup ## deploy the payment API's ENV, and write cfn-outputs/flat-ou
 	@$(RUN) -m operations deploy-api $(ENV) $(ARGS)
 
 .PHONY: test-api
-test-api: setup ## run the integration tests against what cfn-outputs/flat-outputs.json names
+test-api: setup ## run the integration tests against the deployment in cfn-outputs/flat-outputs.json
 	@$(RUN) -m pytest tests/integration $(ARGS)
 
 .PHONY: destroy-api
 destroy-api: setup ## destroy the payment API's ENV, unless it is protected
 	@$(RUN) -m operations destroy-api $(ENV) $(ARGS)
 
-## the project itself
+## The project itself
 
 .PHONY: lock
-lock: $(PIPENV_STAMP) ## resolve the Python and Node packages anew and write the lock files
+lock: $(PIPENV_STAMP) ## resolve the Python and Node packages and write the lock files
 	$(call quietly,Locking Pipfile,$(PIPENV) lock)
 	$(call quietly,Locking policy/checkov/Pipfile,$(PIPENV_CHECKOV) lock)
 	@$(PYTHON) -m operations.project.lock_files Pipfile.lock policy/checkov/Pipfile.lock
