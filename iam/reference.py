@@ -54,6 +54,42 @@ def resource_patterns(action: str) -> tuple[str, ...]:
     return tuple(str(resources[name]["arn"]) for name in chosen)
 
 
+def actions_of_service(service: str) -> list[str]:
+    """All actions of a service by the prefix of its actions, such as ``kms``; none of one that AWS does not have."""
+    return [f"{service}:{one['privilege']}" for one in _actions(service).values()]
+
+
+def access_level(action: str) -> str:
+    """What AWS's reference says an action does: ``Read``, ``List``, ``Write``, ``Tagging``, ``Permissions management``.
+
+    Raises:
+        UnknownActionError: AWS has no such action.
+    """
+    return str(_action(action)["access_level"])
+
+
+def all_resource_patterns(action: str) -> list[str]:
+    """ARN patterns of every resource that an action may act on; "*" alone where it takes none.
+
+    Raises:
+        UnknownActionError: AWS has no such action.
+    """
+    resources = _services()[action.partition(":")[0]]["resources"]
+    found = [str(resources[name]["arn"]) for name in _action(action)["resource_types"] if name]
+    return found or ["*"]
+
+
+def knows_tags(action: str) -> bool:
+    """Whether an action's resources can be told apart by their tags (``aws:ResourceTag/KEY``).
+
+    Raises:
+        UnknownActionError: AWS has no such action.
+    """
+    resources = _services()[action.partition(":")[0]]["resources"]
+    names = [name for name in _action(action)["resource_types"] if name]
+    return any("aws:ResourceTag/${TagKey}" in resources[name]["condition_keys"] for name in names)
+
+
 def resources_of_all(action: str, *, region: str, account: str) -> list[str]:
     """The resources of a request that names none: all of their type, as AWS asks for a list or a creation.
 

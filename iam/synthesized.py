@@ -18,7 +18,8 @@ Block = dict[str, Any]
 DOCUMENT = re.compile(r"\$\{data\.aws_iam_policy_document\.([\w-]+)\.json\}")
 REFERENCE = re.compile(r"\$\{(?:data\.)?(aws_\w+)\.([\w-]+)\.(\w+)\}")
 
-# How the ARN of a type is made: {attribute} is of the resource, {key_id} a made-up one.
+# How the ARN of a type is made: {attribute} is of the resource, {key_id} a made-up one,
+# {load_balancer} the name of the one that a listener or rule belongs to.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 ARNS = {
     "aws_backup_vault": "arn:aws:backup:{region}:{account}:backup-vault:{name}",
@@ -29,8 +30,9 @@ ARNS = {
     "aws_iam_policy": "arn:aws:iam::{account}:policy/{name}",
     "aws_iam_role": "arn:aws:iam::{account}:role/{name}",
     "aws_kms_key": "arn:aws:kms:{region}:{account}:key/{key_id}",
-    "aws_lb_listener": "arn:aws:elasticloadbalancing:{region}:{account}:listener/app/lb/{key_id}/{key_id}",
-    "aws_lb_listener_rule": "arn:aws:elasticloadbalancing:{region}:{account}:listener-rule/app/lb/1/2/{key_id}",
+    "aws_lb_listener": "arn:aws:elasticloadbalancing:{region}:{account}:listener/app/{load_balancer}/1/{key_id}",
+    "aws_lb_listener_rule": "arn:aws:elasticloadbalancing:{region}:{account}:"
+    "listener-rule/app/{load_balancer}/1/2/{key_id}",
     "aws_s3_bucket": "arn:aws:s3:::{bucket}",
     "aws_secretsmanager_secret": "arn:aws:secretsmanager:{region}:{account}:secret:{name}-A1b2C3",
     "aws_sfn_state_machine": "arn:aws:states:{region}:{account}:stateMachine:{name}",
@@ -178,4 +180,13 @@ class _Arns:
             raise UnknownReferenceError(f"{type_}.{id_}.{attribute}: say in ARNS what it looks like")
         block = self._resources[type_][id_]
         place = {"region": self._regions[block["provider"]], "account": self._account_id}
-        return ARNS[type_].format(**place, key_id=uuid.uuid5(uuid.NAMESPACE_OID, id_), **block)
+        named = {"load_balancer": self._load_balancer(block), **block}
+        return ARNS[type_].format(**place, key_id=uuid.uuid5(uuid.NAMESPACE_OID, id_), **named)
+
+    def _load_balancer(self, block: Block) -> str:
+        """The name of the load balancer of a listener, or of a rule of one; empty for anything else."""
+        reference = block.get("load_balancer_arn") or block.get("listener_arn") or ""
+        if not (match := REFERENCE.fullmatch(reference)):
+            return ""
+        owner = self._resources[match[1]][match[2]]
+        return str(owner["name"]) if match[1] == "aws_lb" else self._load_balancer(owner)

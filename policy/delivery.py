@@ -15,6 +15,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from modules.delivery.permissions.deploy import DEPLOY
 from modules.delivery.permissions.grants import Reach
 from modules.delivery.permissions.plan import PLAN
 from modules.delivery.permissions.watch import READING, WATCHERS
+from modules.delivery.permissions_boundary import KEEPERS
 from settings import Settings, load
-from settings.naming import AUDIT, CONFIGURATION, DELIVERY
+from settings.naming import AUDIT, BACKUPS, CONFIGURATION, DELIVERY
 
 Document = dict[str, Any]
 ADMINISTRATORS = (AUDIT, CONFIGURATION, DELIVERY)  # whose roles and policies only an administrator changes
@@ -108,8 +110,8 @@ class Held:
     """Result of the comparison of roles and record, as lines.
 
     ``refused`` are recorded calls that are not allowed, ``idle`` allowed actions without a call, ``administrators``
-    calls that changed delivery itself or the account's audit, which the deploy role must be denied, and ``escapes``
-    those of them that it is allowed.
+    calls that changed delivery itself, the account's audit, or who reads backups, which the deploy role must be denied,
+    and ``escapes`` those of them that it is allowed.
     """
 
     refused: tuple[str, ...]
@@ -204,13 +206,24 @@ class Record:
         if verb.startswith(READING):
             return False
         if service == "iam":
-            unnamed = request.resource == ANYTHING and verb in {"CreatePolicy", "CreateOpenIDConnectProvider"}
-            kinds = [f"{kind}/{self._names.prefix}-{of}-" for kind in ("role", "policy") for of in ADMINISTRATORS]
-            return unnamed or any(one in request.resource for one in (*kinds, ":oidc-provider/"))
+            return self._is_of_administrators_roles(verb, request.resource)
         if service == "s3":
-            bucket = f"arn:aws:s3:::{self._names.of(AUDIT)}-"
-            return verb == "PutAccountPublicAccessBlock" or request.resource.startswith(bucket)
+            audit, backups = (f"arn:aws:s3:::{self._names.of(one)}-" for one in (AUDIT, BACKUPS))
+            opens = verb == "PutBucketPolicy" and request.resource.startswith(backups)
+            return opens or verb == "PutAccountPublicAccessBlock" or request.resource.startswith(audit)
         return service in WATCHERS
+
+    def _is_of_administrators_roles(self, verb: str, resource: str) -> bool:
+        """Whether a change of IAM is of delivery, of what watches the account, or makes a role that reads objects."""
+        if resource == ANYTHING:
+            return verb in {"CreatePolicy", "CreateOpenIDConnectProvider"}
+        if verb in {"CreateRole", "UpdateAssumeRolePolicy"}:
+            names = self._names
+            keepers = (one.format(prefix=names.prefix, suffix=names.suffix) for one in KEEPERS)
+            if any(fnmatchcase(resource.rpartition("/")[2], one) for one in keepers):
+                return True
+        kinds = [f"{kind}/{self._names.prefix}-{of}-" for kind in ("role", "policy") for of in ADMINISTRATORS]
+        return any(one in resource for one in (*kinds, ":oidc-provider/"))
 
 
 def held(directory: Path, configuration: Document, settings: Settings) -> Held:

@@ -46,6 +46,7 @@ RECOVERY_DATABASE = "recovery-database"
 SNAPSHOT_EXPORT = "snapshot-export"
 BACKUP_FAILURES = "backup-failures"
 RESTORE_FAILURES = "restore-failures"
+BACKUPS = "backups"  # the bucket of exports
 # Name prefixes of the roles and buckets of the account's audit, and of the roles of AWS Config among them.
 AUDIT = "audit"
 CONFIGURATION = "configuration"
@@ -129,7 +130,7 @@ class Names:
     def alarm(self, purpose: str) -> str:
         """The name of an alarm; a path too, as the policies of keys and topics name all alarms of an environment.
 
-        A pattern with hyphens would not do: ``payments-*-staging`` takes in the environment ``pr-staging``.
+        A pattern with hyphens would not do: ``payments-*-7`` takes in the environment ``pr-7``.
         """
         return f"{self.prefix}/{self.suffix}/{purpose}"
 

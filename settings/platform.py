@@ -46,8 +46,9 @@ NamePrefix = Annotated[
 EnvironmentSuffix = Annotated[
     str,
     matching(
-        r"[a-z][a-z0-9]*(-[a-z0-9]+)*",
-        "lower-case letters, digits and single hyphens between them are allowed, a letter first",
+        # No suffix is the end of another after a hyphen: permissions are for names that end with -SUFFIX.
+        r"[a-z][a-z0-9]*(-[0-9][a-z0-9]*)*",
+        "lower-case letters and digits are allowed, a letter first, and after a hyphen a digit first (pr-42)",
     ),
 ]
 AccountId = Annotated[str, matching(r"[0-9]{12}", "an AWS account id of 12 digits, in quotes, is allowed")]

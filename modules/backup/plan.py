@@ -167,7 +167,6 @@ class Backups(Construct):
                     "rds:CopyDBClusterSnapshot",
                     "rds:DeleteDBClusterSnapshot",
                     "rds:DescribeDBClusterSnapshots",
-                    "rds:ModifyDBClusterSnapshotAttribute",
                 ],
                 resources=[cluster, *snapshots],
             ),

@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import jsii
@@ -17,73 +18,178 @@ from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from constructs import Construct, IValidation
 
-from modules.policy_documents import PolicyDocument, Statement
-from settings.naming import CONFIGURATION, DELIVERY, ROLE_BOUNDARY, Names
+from modules.delivery.permissions.grants import NOT_ANOTHERS, Reach, conditions
+from modules.policy_documents import PolicyDocument, Statement, when
+from settings.naming import CONFIGURATION, ROLE_BOUNDARY
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """Actions of one AWS service that roles of the platform need, as patterns without the service, and the reason."""
+    """Actions of one AWS service that roles of the platform need, as patterns without the service, and the reason.
+
+    ``on`` are the patterns of what they are allowed on: the environment's own names.
+    """
 
     service: str
     actions: str
+    on: tuple[str, ...]
     reason: str
 
 
-# A role that calls another service needs a line here; tests/policy/test_permissions_boundary.py names missing ones.
-BOUNDS = (
-    Bound(service="backup", actions="Copy* DescribeBackupVault", reason="copies of backups in the other region"),
-    Bound(service="cloudfront", actions="*Function", reason="the origin secret's function for viewers"),
-    Bound(service="cloudwatch", actions="DescribeAlarms PutMetricData", reason="releases and scaling watch alarms"),
-    Bound(service="codedeploy", actions="GetDeployment Put*", reason="the smoke test judges releases"),
+# A role that calls another service needs a line here; tests/policy/test_permissions_boundary.py names what is missing,
+# and tests/policy/test_escapes.py what reaches another environment.
+NAMED = (
     Bound(
-        service="ec2",
-        actions="*NetworkInterface* *PrivateIpAddresses DescribeSubnets",
-        reason="Lambda runs functions in the VPC",
+        service="backup",
+        actions="Copy* DescribeBackupVault",
+        on=("backup:*:{account}:backup-vault:{own}",),
+        reason="copies of backups in the other region",
     ),
-    Bound(service="ecr", actions="BatchCheck* BatchGet* GetAuthorizationToken GetDownload*", reason="tasks start"),
-    Bound(service="ecs", actions="*TaskSet DescribeServices UpdateServicePrimaryTaskSet", reason="releases"),
-    Bound(service="elasticloadbalancing", actions="Describe* ModifyListener ModifyRule", reason="releases"),
-    Bound(service="iam", actions="PassRole", reason="releases hand tasks their roles, exports RDS its own"),
     Bound(
-        service="kms",
-        actions="CreateGrant Decrypt DescribeKey Encrypt GenerateDataKey* ReEncrypt*",
-        reason="what is encrypted is read and written; the keys themselves are nobody's to change",
+        service="cloudfront",
+        actions="DeleteFunction DescribeFunction GetFunction PublishFunction UpdateFunction",
+        on=("cloudfront::{account}:function/{own}",),
+        reason="the origin secret's function for viewers",
     ),
-    Bound(service="lambda", actions="InvokeFunction", reason="releases ask the smoke test; event rules and queues"),
+    Bound(
+        service="codedeploy",
+        actions="GetDeployment",
+        on=("codedeploy:*:{account}:deploymentgroup:{own}",),
+        reason="the smoke test judges releases",
+    ),
+    Bound(
+        service="ecr",
+        actions="BatchCheck* BatchGetImage GetDownload*",
+        on=("ecr:*:{account}:repository/{path}*",),
+        reason="tasks start",
+    ),
+    Bound(
+        service="ecs",
+        actions="*TaskSet DescribeServices UpdateServicePrimaryTaskSet",
+        on=("ecs:*:{account}:service/{own}", "ecs:*:{account}:task-set/{own}/*"),
+        reason="releases",
+    ),
+    Bound(
+        service="elasticloadbalancing",
+        actions="ModifyListener ModifyRule",
+        on=(
+            "elasticloadbalancing:*:{account}:listener/app/{own}/*",
+            "elasticloadbalancing:*:{account}:listener-rule/app/{own}/*",
+        ),
+        reason="releases shift traffic",
+    ),
+    Bound(
+        service="lambda",
+        actions="InvokeFunction",
+        on=("lambda:*:{account}:function:{own}",),
+        reason="releases ask the smoke test; event rules and queues",
+    ),
     Bound(
         service="logs",
-        actions="Create* DeleteLogDelivery Describe* GetLog* List* Put* UpdateLogDelivery",
-        reason="everything writes its log; workflows have theirs delivered",
-    ),
-    Bound(
-        service="rds",
-        actions="AddTags* Copy* Create*Snapshot Delete* Describe* List* Modify*SnapshotAttribute Restore* "
-        "StartExportTask",
-        reason="backups, their exports and tests of restoring them",
+        actions="CreateLog* DescribeLogStreams GetLog* PutLogEvents PutRetentionPolicy",
+        on=("logs:*:{account}:log-group:/{path}*", "logs:*:{account}:log-group:RDSOSMetrics:*"),
+        reason="everything writes its log; RDS one of its own name",
     ),
     Bound(
         service="s3",
-        actions="DeleteObject* GetBucketLocation GetObject* GetReplicationConfiguration List* PutObject* Replicate*",
-        reason="objects are read, written and replicated; buckets are nobody's to change",
+        actions="GetBucketLocation GetReplicationConfiguration ListBucket",
+        on=("s3:::{own}-{account}-*",),
+        reason="buckets are replicated, and written to; they are nobody's to change",
     ),
     Bound(
         service="secretsmanager",
-        actions="Describe* Get* List* PutSecretValue UpdateSecretVersionStage",
+        actions="Describe* GetSecretValue List* PutSecretValue UpdateSecretVersionStage",
+        on=("secretsmanager:*:{account}:secret:{path}*",),
         reason="passwords are read and rotated; secrets are nobody's to make or delete",
     ),
-    Bound(service="sns", actions="Publish", reason="exports tell of their failures"),
+    Bound(
+        service="sns",
+        actions="Publish",
+        on=("sns:*:{account}:{own}",),
+        reason="exports tell of their failures",
+    ),
     Bound(
         service="sqs",
         actions="ChangeMessageVisibility DeleteMessage Get* ReceiveMessage SendMessage",
+        on=("sqs:*:{account}:{own}",),
         reason="workers and functions take from queues",
     ),
-    Bound(service="ssmmessages", actions="*", reason="ECS Exec opens sessions in tasks"),
-    Bound(service="states", actions="StartExecution", reason="an event rule starts the export of snapshots"),
-    Bound(service="tag", actions="GetResources", reason="AWS Backup finds what bears the plan's tag"),
-    Bound(service="wafv2", actions="*RuleGroup* TagResource", reason="the origin secret's rule groups"),
-    Bound(service="xray", actions="Get* Put*", reason="traces"),
+    Bound(
+        service="states",
+        actions="StartExecution",
+        on=("states:*:{account}:stateMachine:{own}",),
+        reason="an event rule starts the export of snapshots",
+    ),
+    Bound(
+        service="wafv2",
+        actions="*RuleGroup TagResource",
+        on=("wafv2:*:{account}:*/rulegroup/{own}/*",),
+        reason="the origin secret's rule groups",
+    ),
 )
+# What AWS knows by ids, or by names that AWS chooses: confined by the environment's tags. A key or a snapshot whose
+# tags AWS does not know yet passes, another environment's does not.
+TAGGED = (
+    Bound(
+        service="kms",
+        actions="CreateGrant Decrypt DescribeKey Encrypt GenerateDataKey* ReEncrypt*",
+        on=("kms:*:{account}:key/*",),
+        reason="what is encrypted is read and written; the keys themselves are nobody's to change",
+    ),
+    Bound(
+        service="rds",
+        actions="AddTags* Copy*Snapshot CreateDBClusterSnapshot Delete*Cluster Delete*Snapshot Describe* ListTags* "
+        "RestoreDBClusterFromSnapshot StartExportTask",
+        on=(
+            "rds:*:{account}:cluster:{own}",
+            "rds:*:{account}:cluster:awsbackup-restore-test-*",
+            "rds:*:{account}:cluster-pg:*",
+            "rds:*:{account}:cluster-snapshot:*",
+            "rds:*:{account}:og:default*",
+            "rds:*:{account}:subgrp:{own}",
+        ),
+        reason="backups, their exports and tests of restoring them",
+    ),
+)
+# What AWS allows on everything or on nothing, and lists.
+ANYWHERE = (
+    Bound(service="cloudfront", actions="CreateFunction", on=(), reason="AWS knows no resource of it"),
+    Bound(service="cloudwatch", actions="DescribeAlarms", on=(), reason="releases and scaling watch alarms"),
+    Bound(service="codedeploy", actions="PutLifecycleEventHook*", on=(), reason="the smoke test judges releases"),
+    Bound(
+        service="ec2",
+        actions="AssignPrivateIpAddresses CreateNetworkInterface DeleteNetworkInterface DescribeNetworkInterfaces "
+        "DescribeSubnets UnassignPrivateIpAddresses",
+        on=(),
+        reason="Lambda runs functions in the VPC, and asks beforehand for the actions on everything",
+    ),
+    Bound(service="ecr", actions="GetAuthorizationToken", on=(), reason="tasks start"),
+    Bound(service="elasticloadbalancing", actions="Describe*", on=(), reason="releases"),
+    Bound(
+        service="logs",
+        actions="*LogDelivery DescribeLogGroups DescribeResourcePolicies ListLogDeliveries PutResourcePolicy",
+        on=(),
+        reason="workflows have their logs delivered",
+    ),
+    Bound(service="rds", actions="DescribeExportTasks", on=(), reason="exports are waited for"),
+    Bound(service="secretsmanager", actions="GetRandomPassword", on=(), reason="passwords are rotated"),
+    Bound(service="ssmmessages", actions="*", on=(), reason="ECS Exec opens sessions in tasks"),
+    Bound(service="tag", actions="GetResources", on=(), reason="AWS Backup finds what bears the plan's tag"),
+    Bound(service="wafv2", actions="ListRuleGroups", on=(), reason="the origin secret's rule groups"),
+    Bound(
+        service="xray",
+        actions="GetSampling* PutTelemetryRecords PutTraceSegments",
+        on=(),
+        reason="traces",
+    ),
+)
+# Who else than AWS's own services reads and writes objects: S3 that replicates, and RDS that exports. Their names; the
+# deploy role makes none of them, and changes nobody's trust in them (modules/delivery/roles.py).
+KEEPERS = ("{prefix}-*-replication-{suffix}", "{prefix}-snapshot-export-{suffix}")
+KEPT = ("s3:DeleteObject*", "s3:GetObject*", "s3:PutObject*", "s3:Replicate*")
+# The export's role is assumed by the last; who starts an export is asked for the one before.
+PASSED_BY_ROLES = ("ecs-tasks.amazonaws.com", "rds.amazonaws.com", "export.rds.amazonaws.com")
+INTERFACES = ["ec2:*NetworkInterface", "ec2:*PrivateIpAddresses"]
 
 
 class PermissionsBoundary(Construct):
@@ -91,28 +197,106 @@ class PermissionsBoundary(Construct):
 
     requirements = ("W8.1",)
 
-    def __init__(self, scope: Construct, id_: str, *, names: Names, state_bucket: str) -> None:
-        """``state_bucket`` keeps Terraform's state; the boundary denies every access to it."""
+    def __init__(self, scope: Construct, id_: str, *, reach: Reach) -> None:
+        """``reach`` names the environment's names, its regions, and the bucket of Terraform's state."""
         super().__init__(scope, id_)
-        self.names = names
-        document = PolicyDocument(self, "document", statement=_statements(names, state_bucket))
+        self.names = reach.names
+        document = PolicyDocument(self, "document", statement=[*_allowed(reach), *_denied(reach)])
         self.policy = IamPolicy(
             self,
             "policy",
-            name=names.of(ROLE_BOUNDARY),
+            name=self.names.of(ROLE_BOUNDARY),
             description="What the platform's roles may do at most, whatever their own policies say",
             policy=document.json,
         )
 
 
-def _statements(names: Names, state_bucket: str) -> list[Statement]:
-    allowed = [f"{bound.service}:{action}" for bound in BOUNDS for action in bound.actions.split()]
-    state = f"arn:aws:s3:::{state_bucket}"
-    delivery = f"arn:aws:iam::{names.account_id}:role/{names.prefix}-{DELIVERY}-*"
+def _actions(bounds: Iterable[Bound]) -> list[str]:
+    return [f"{bound.service}:{action}" for bound in bounds for action in bound.actions.split()]
+
+
+def _on(bounds: Iterable[Bound], reach: Reach) -> list[str]:
+    return [reach.fill(f"arn:aws:{pattern}") for bound in bounds for pattern in bound.on]
+
+
+def _allowed(reach: Reach) -> list[Statement]:
+    """A boundary grants nothing: policies of roles say who may do which of these, and on what.
+
+    Actions of several services stand in one statement, as an action meets resources of its own service only.
+    """
+    fill = reach.fill
     return [
-        Statement(sid="AtMost", actions=allowed, resources=["*"]),  # a boundary grants nothing: policies do
-        Statement(sid="NeverTheState", effect="Deny", actions=["s3:*"], resources=[state, f"{state}/*"]),
-        Statement(sid="NeverWhoDeploys", effect="Deny", actions=["iam:PassRole"], resources=[delivery]),
+        Statement(sid="Own", actions=_actions(NAMED), resources=_on(NAMED, reach)),
+        Statement(
+            sid="OwnByTags",
+            actions=_actions(TAGGED),
+            resources=_on(TAGGED, reach),
+            condition=conditions(NOT_ANOTHERS, reach),
+        ),
+        Statement(sid="Anywhere", actions=_actions(ANYWHERE), resources=["*"]),
+        Statement(
+            sid="ForwardedLogs",
+            actions=["s3:GetObject", "s3:GetObjectVersion"],
+            resources=[fill("arn:aws:s3:::{prefix}-logs-{suffix}-{account}-*/load-balancer/*")],
+        ),
+        Statement(
+            sid="Manifests",
+            actions=["s3:PutObject"],
+            resources=[fill("{backups}/exports/*.json")],
+        ),
+        Statement(
+            sid="Objects",
+            actions=list(KEPT),
+            resources=[fill("arn:aws:s3:::{own}-{account}-*/*")],
+            condition=[
+                when("ArnLike", "aws:PrincipalArn", *(fill(f"arn:aws:iam::{{account}}:role/{one}") for one in KEEPERS))
+            ],
+        ),
+        Statement(
+            sid="PassRoles",
+            actions=["iam:PassRole"],
+            resources=[fill("arn:aws:iam::{account}:role/{own}")],
+            condition=[when("StringEquals", "iam:PassedToService", *PASSED_BY_ROLES)],
+        ),
+    ]
+
+
+def _denied(reach: Reach) -> list[Statement]:
+    fill = reach.fill
+    return [
+        Statement(
+            sid="NeverTheStateNorTheAudit",
+            effect="Deny",
+            actions=["s3:*"],
+            resources=[fill(one) for one in ("{state}", "{state}/*", "{audit_bucket}", "{audit_bucket}/*")],
+        ),
+        Statement(
+            sid="NeverAnothersBucket",  # names of buckets are anybody's to take
+            effect="Deny",
+            actions=["s3:*"],
+            resources=["*"],
+            condition=[when("StringNotEquals", "aws:ResourceAccount", fill("{account}"))],
+        ),
+        Statement(
+            sid="NeverWhoDeploys",
+            effect="Deny",
+            actions=["iam:PassRole"],
+            resources=[fill("arn:aws:iam::{account}:role/{delivery}")],
+        ),
+        Statement(
+            sid="NetworkInterfacesAreLambdas",  # whose calls, unlike those of a function's code, name no function
+            effect="Deny",
+            actions=INTERFACES,
+            resources=["*"],
+            condition=[when("Null", "lambda:SourceFunctionArn", "false")],
+        ),
+        Statement(
+            sid="NowhereElse",
+            effect="Deny",
+            actions=["*"],
+            resources=["*"],
+            condition=[when("StringNotEquals", "aws:RequestedRegion", *reach.regions)],
+        ),
     ]
 
 

@@ -24,7 +24,7 @@ from modules.delivery.permissions.deploy import DEPLOY
 from modules.delivery.permissions.grants import IDENTITY_PROVIDER, Reach, statements
 from modules.delivery.permissions.plan import PLAN
 from modules.delivery.permissions.watch import READING, WATCHERS
-from modules.delivery.permissions_boundary import PermissionsBoundary
+from modules.delivery.permissions_boundary import KEEPERS, PermissionsBoundary
 from modules.policy_documents import PolicyDocument, Statement, federated, when
 from settings.delivery import DeliverySettings, role_name, subjects
 from settings.naming import DELIVERY, DELIVERY_BOUNDARY
@@ -84,9 +84,7 @@ class Delivery(Construct):
         super().__init__(scope, id_)
         self._reach, self._names = reach, reach.names
         self._provider_arn = self._provider(owned=owns_provider)
-        self.role_boundary = PermissionsBoundary(
-            self, "role-boundary", names=self._names, state_bucket=reach.state_bucket
-        )
+        self.role_boundary = PermissionsBoundary(self, "role-boundary", reach=reach)
         self._boundary = self._policy(
             DELIVERY_BOUNDARY, self._bounds(), "What deploys may come to this at most, and cannot change it"
         )
@@ -208,6 +206,19 @@ class Delivery(Construct):
                 actions=["s3:PutAccountPublicAccessBlock"],
                 resources=["*"],
             ),
+            Statement(  # nobody reads, by a role of the deploy role's making, what the next statement denies
+                sid="NobodyElseKeepsObjects",
+                effect="Deny",
+                actions=["iam:CreateRole", "iam:UpdateAssumeRolePolicy"],
+                resources=[fill(f"arn:aws:iam::{{account}}:role/{one}") for one in KEEPERS],
+            ),
+            Statement(
+                sid="NobodyElseReadsBackups",
+                effect="Deny",
+                actions=["s3:PutBucketPolicy"],
+                resources=[fill("{backups}")],
+            ),
+            Statement(sid="NobodyElseDecrypts", effect="Deny", actions=["kms:PutKeyPolicy"], resources=["*"]),
             Statement(
                 sid="NothingInBuckets",
                 effect="Deny",

@@ -37,6 +37,7 @@ MISTAKEN = [
     ("RESOURCE_MISMATCH", "elasticloadbalancing:", "of the forms that an ARN may have, one is enough"),
     ("RESOURCE_MISMATCH", "ec2:", "the kind is left open: an action may need several, each in this account"),
     ("RESOURCE_MISMATCH", "kms:CreateAlias", "key and alias stand in a statement each, under different conditions"),
+    ("RESOURCE_MISMATCH", "kms:DeleteAlias", "key and alias stand in a statement each, under different conditions"),
     ("RESOURCE_MISMATCH", "rds:DeleteDBCluster", "cluster and snapshot stand in a statement each"),
     ("RESOURCE_STAR", "cloudfront:Create", "they know no resource by now; parliament's list is older"),
     ("UNKNOWN_ACTION", "WebACL", "actions of load balancers that are newer than parliament's list"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modules.delivery.permissions.grants import (
     IMPLIED_BY_ANOTHER_CALL,
+    NOT_ANOTHERS,
     RELEASE,
     TAGS,
     UPDATE_IN_PLACE,
@@ -118,6 +119,7 @@ CONTAINERS: tuple[Grant, ...] = (
         rehearsed="DeleteScalingPolicy DeleteScheduledAction DeregisterScalableTarget ListTagsForResource "
         "PutScalingPolicy PutScheduledAction RegisterScalableTarget",
         unrehearsed={WITH_TAGS: "TagResource", TAGS: "UntagResource"},
+        conditions=NOT_ANOTHERS,
     ),
     Grant(
         sid="SeeScaling",

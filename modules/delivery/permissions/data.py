@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modules.delivery.permissions.grants import (
     IMPLIED_BY_ANOTHER_CALL,
+    NOT_ANOTHERS,
     OTHER_SETTINGS,
     TAGS,
     UPDATE_IN_PLACE,
@@ -85,6 +86,7 @@ DATA: tuple[Grant, ...] = (
             "arn:aws:backup:*:{account}:backup-plan:*",  # known by ids
             "arn:aws:backup:*:{account}:restore-testing-plan:{prefix}_*",
         ),
+        conditions=NOT_ANOTHERS,
         rehearsed="CreateBackupPlan CreateBackupSelection CreateRestoreTestingPlan CreateRestoreTestingSelection "
         "DeleteBackupPlan DeleteBackupSelection DeleteRestoreTestingPlan DeleteRestoreTestingSelection GetBackupPlan "
         "GetBackupSelection GetRestoreTestingPlan GetRestoreTestingSelection ListTags",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from modules.delivery.permissions.grants import (
     IMPLIED_BY_ANOTHER_CALL,
     NEW,
+    NOT_ANOTHERS,
     OTHER_SETTINGS,
     OWN,
     TAGS,
@@ -18,9 +19,16 @@ EDGE: tuple[Grant, ...] = (
         sid="Certificates",
         service="acm",
         on=("arn:aws:acm:*:{account}:certificate/*",),
-        rehearsed="DeleteCertificate DescribeCertificate ListTagsForCertificate",
+        rehearsed="DeleteCertificate",
         unrehearsed={TAGS: "RemoveTagsFromCertificate"},
         conditions=OWN,
+    ),
+    Grant(
+        sid="SeeCertificates",  # also at once after they are made
+        service="acm",
+        on=("arn:aws:acm:*:{account}:certificate/*",),
+        rehearsed="DescribeCertificate ListTagsForCertificate",
+        conditions=NOT_ANOTHERS,
     ),
     Grant(
         sid="NewCertificates",
@@ -33,15 +41,23 @@ EDGE: tuple[Grant, ...] = (
         service="acm",
         on=("arn:aws:acm:*:{account}:certificate/*",),
         unrehearsed={WITH_TAGS: "AddTagsToCertificate"},
-        conditions=NEW,
+        conditions=(*NEW, *NOT_ANOTHERS),
     ),
     Grant(
         sid="Distributions",
         service="cloudfront",
         on=("arn:aws:cloudfront::{account}:distribution/*",),
-        rehearsed="DeleteDistribution GetDistribution ListTagsForResource UpdateDistribution",
+        rehearsed="DeleteDistribution UpdateDistribution",
         unrehearsed={TAGS: "UntagResource"},
         conditions=OWN,
+    ),
+    Grant(
+        sid="SeeDistributions",  # also at once after they are made, as their logs are delivered
+        service="cloudfront",
+        on=("arn:aws:cloudfront::{account}:distribution/*",),
+        rehearsed="GetDistribution ListTagsForResource",
+        unrehearsed={IMPLIED_BY_ANOTHER_CALL: "AllowVendedLogDeliveryForResource"},
+        conditions=NOT_ANOTHERS,
     ),
     Grant(sid="NewDistributions", service="cloudfront", rehearsed="CreateDistribution", conditions=NEW),
     Grant(
@@ -49,7 +65,7 @@ EDGE: tuple[Grant, ...] = (
         service="cloudfront",
         on=("arn:aws:cloudfront::{account}:distribution/*",),
         unrehearsed={WITH_TAGS: "TagResource"},
-        conditions=NEW,
+        conditions=(*NEW, *NOT_ANOTHERS),
     ),
     Grant(
         sid="DistributionPolicies",  # known by ids, and without tags
@@ -76,13 +92,6 @@ EDGE: tuple[Grant, ...] = (
         service="cloudfront",
         rehearsed="CreateCachePolicy CreateOriginAccessControl CreateOriginRequestPolicy CreateResponseHeadersPolicy "
         "ListCachePolicies",
-    ),
-    Grant(
-        sid="DistributionLogs",
-        service="cloudfront",
-        on=("arn:aws:cloudfront::{account}:distribution/*",),
-        unrehearsed={IMPLIED_BY_ANOTHER_CALL: "AllowVendedLogDeliveryForResource"},
-        conditions=OWN,
     ),
     Grant(
         sid="Names",  # zones, health checks and changes have generated ids; the zone may exist already

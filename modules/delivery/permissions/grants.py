@@ -13,11 +13,11 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/reference_pol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from modules.policy_documents import Condition, Statement, when
-from settings.naming import AUDIT, CONFIGURATION, DELIVERY, ROLE_BOUNDARY, Names
+from settings.naming import AUDIT, BACKUPS, CONFIGURATION, DELIVERY, ROLE_BOUNDARY, Names
 
 IDENTITY_PROVIDER = "token.actions.githubusercontent.com"
 
@@ -65,6 +65,7 @@ class Reach:
             delivery=f"{names.prefix}-{DELIVERY}-*",
             audit=f"{names.prefix}-{AUDIT}-*",
             audit_bucket=f"arn:aws:s3:::{names.of(AUDIT)}-{names.account_id}-*",
+            backups=f"arn:aws:s3:::{names.of(BACKUPS)}-{names.account_id}-*",
             configuration=f"{names.prefix}-{CONFIGURATION}-*",
         )
 
@@ -100,12 +101,13 @@ class Grant:
             sid=self.sid,
             actions=self.actions,
             resources=[reach.fill(one) for one in self.on],
-            condition=list(self._conditions(reach)) or None,
+            condition=conditions(self.conditions, reach) or None,
         )
 
-    def _conditions(self, reach: Reach) -> Iterator[Condition]:
-        for test, variable, values in self.conditions:
-            yield when(test, variable, *(reach.fill(value) for value in values))
+
+def conditions(those: Conditions, reach: Reach) -> list[Condition]:
+    """The conditions of a statement, with this environment's names."""
+    return [when(test, variable, *(reach.fill(value) for value in values)) for test, variable, values in those]
 
 
 # Existing resources carry the environment's tags (stacks/payment_platform.py sets them on everything taggable).
@@ -113,6 +115,10 @@ OWN: Conditions = (
     ("StringEquals", "aws:ResourceTag/platform", ("{prefix}",)),
     ("StringEquals", "aws:ResourceTag/environment_suffix", ("{suffix}",)),
 )
+# What bears no tags of an environment, or whose tags AWS does not know yet, is not another environment's. For what
+# follows a creation at once, and for what AWS makes by itself, without tags. KMS takes minutes to know tags:
+# https://docs.aws.amazon.com/kms/latest/developerguide/tag-authorization.html
+NOT_ANOTHERS: Conditions = tuple((f"{test}IfExists", key, values) for test, key, values in OWN)
 # New resources are created with them.
 NEW: Conditions = (
     ("StringEquals", "aws:RequestTag/platform", ("{prefix}",)),

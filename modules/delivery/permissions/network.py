@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modules.delivery.permissions.grants import IMPLIED_BY_ANOTHER_CALL, OWN, TAGS, UPDATE_IN_PLACE, Grant
+from modules.delivery.permissions.grants import IMPLIED_BY_ANOTHER_CALL, NOT_ANOTHERS, OWN, TAGS, UPDATE_IN_PLACE, Grant
 
 NETWORK: tuple[Grant, ...] = (
     Grant(
@@ -25,9 +25,8 @@ NETWORK: tuple[Grant, ...] = (
         rehearsed="DescribeVpcAttribute GetManagedPrefixListEntries",
     ),
     Grant(
-        # They attach existing resources to new ones, or close AWS's own defaults: AWS requires the action
-        # on all of them, and a condition on tags would refuse those that have none. The boundary keeps them to the
-        # environment's regions.
+        # They attach existing resources to new ones, or close AWS's own defaults, neither of which has tags: AWS
+        # requires the action on all of them. What has another environment's tags is refused.
         sid="MakeNetworks",
         service="ec2",
         on=("arn:aws:ec2:*:{account}:*/*",),
@@ -42,6 +41,7 @@ NETWORK: tuple[Grant, ...] = (
             "ReplaceRouteTableAssociation UpdateSecurityGroupRuleDescriptionsEgress "
             "UpdateSecurityGroupRuleDescriptionsIngress",
         },
+        conditions=NOT_ANOTHERS,
     ),
     Grant(
         sid="ChangeOwnNetworks",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modules.delivery.permissions.grants import (
     IMPLIED_BY_ANOTHER_CALL,
+    NOT_ANOTHERS,
     OTHER_SETTINGS,
     TAGS,
     UPDATE_IN_PLACE,
@@ -37,6 +38,7 @@ OPERATIONS: tuple[Grant, ...] = (
         on=("arn:aws:lambda:*:{account}:event-source-mapping:*",),  # known by ids
         rehearsed="DeleteEventSourceMapping GetEventSourceMapping ListTags",
         unrehearsed={UPDATE_IN_PLACE: "UpdateEventSourceMapping", WITH_TAGS: "TagResource", TAGS: "UntagResource"},
+        conditions=NOT_ANOTHERS,
     ),
     Grant(
         sid="LogGroups",
@@ -71,6 +73,7 @@ OPERATIONS: tuple[Grant, ...] = (
             WITH_TAGS: "TagResource",
             TAGS: "UntagResource",
         },
+        conditions=NOT_ANOTHERS,
     ),
     Grant(
         sid="SeeLogs",

@@ -6,6 +6,7 @@ from modules.delivery.permissions.grants import (
     BOUNDED,
     IMPLIED_BY_ANOTHER_CALL,
     NEW,
+    NOT_ANOTHERS,
     OWN,
     TAGS,
     UPDATE_IN_PLACE,
@@ -85,14 +86,21 @@ SECURITY: tuple[Grant, ...] = (
         sid="Keys",
         service="kms",
         on=("arn:aws:kms:*:{account}:key/*",),
-        rehearsed="DescribeKey EnableKeyRotation GetKeyPolicy GetKeyRotationStatus ListResourceTags "
-        "ScheduleKeyDeletion",
+        rehearsed="ScheduleKeyDeletion",
         unrehearsed={
-            IMPLIED_BY_ANOTHER_CALL: "CreateAlias DeleteAlias",
-            UPDATE_IN_PLACE: "PutKeyPolicy UpdateKeyDescription",
+            IMPLIED_BY_ANOTHER_CALL: "DeleteAlias",
+            UPDATE_IN_PLACE: "UpdateKeyDescription",
             TAGS: "UntagResource",
         },
         conditions=OWN,
+    ),
+    Grant(
+        sid="SeeKeys",  # and what is asked of a key as soon as it is made
+        service="kms",
+        on=("arn:aws:kms:*:{account}:key/*",),
+        rehearsed="DescribeKey EnableKeyRotation GetKeyPolicy GetKeyRotationStatus ListResourceTags",
+        unrehearsed={IMPLIED_BY_ANOTHER_CALL: "CreateAlias"},
+        conditions=NOT_ANOTHERS,
     ),
     Grant(sid="NewKeys", service="kms", rehearsed="CreateKey", conditions=NEW),
     Grant(
@@ -100,7 +108,7 @@ SECURITY: tuple[Grant, ...] = (
         service="kms",
         on=("arn:aws:kms:*:{account}:key/*",),
         unrehearsed={WITH_TAGS: "TagResource"},
-        conditions=NEW,
+        conditions=(*NEW, *NOT_ANOTHERS),
     ),
     Grant(
         sid="KeyNames",
@@ -114,6 +122,9 @@ SECURITY: tuple[Grant, ...] = (
         service="kms",
         on=("arn:aws:kms:*:{account}:key/*",),
         unrehearsed={IMPLIED_BY_ANOTHER_CALL: "CreateGrant Decrypt Encrypt GenerateDataKey* ReEncrypt* RetireGrant"},
-        conditions=(*OWN, ("StringLike", "kms:ViaService", tuple(f"{one}.*.amazonaws.com" for one in THROUGH))),
+        conditions=(
+            *NOT_ANOTHERS,
+            ("StringLike", "kms:ViaService", tuple(f"{one}.*.amazonaws.com" for one in THROUGH)),
+        ),
     ),
 )
