@@ -24,6 +24,7 @@ ImageByDigest = Annotated[
 ServiceName = Annotated[
     str, matching(r"[a-z][a-z0-9]{1,11}", "2 to 12 lower-case letters and digits are allowed, a letter first")
 ]
+ECR_REGION = re.compile(r"(?<=\.dkr\.ecr\.)[a-z0-9-]+(?=\.amazonaws\.com/)")
 PAYMENTS = "payments"  # the service whose own metrics are watched (services/payments)
 CommandPart = Annotated[str, matching(r"[ -~]{1,200}", "up to 200 plain characters are allowed")]
 
@@ -44,6 +45,16 @@ ScheduleName = Annotated[
 ]
 # The six fields of a cron expression; of day and weekday one is "?". Names of months and weekdays are letters.
 CRON_FIELD = r"[0-9A-Za-z*,/\-?LW#]+"
+
+
+def image_in(region: str, image: str) -> str:
+    """The image as a task of ``region`` pulls it: one of ECR from the region's own registry.
+
+    What is pushed in the primary region is replicated to the other, by the same digest; a task may pull its own
+    region's copy alone, and has it also when the primary region is lost.
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/replication.html
+    """
+    return ECR_REGION.sub(region, image, count=1)
 
 
 def _schedule(text: str) -> str:

@@ -32,7 +32,7 @@ from modules.policy_documents import PolicyDocument, Statement, on_behalf_of, tr
 from modules.region import Region
 from modules.services.cluster import Cluster
 from settings.naming import MADE_BY, SETTINGS, Names
-from settings.services import ServiceSettings
+from settings.services import ServiceSettings, image_in
 
 # Scratch space of the container's user. Fargate mounts a volume as root's, unless the image declares the same path as a
 # VOLUME, whose permissions it then has. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html
@@ -158,7 +158,7 @@ class Task(Construct):
         """https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html."""
         return {
             "name": self.name,
-            "image": settings.image,
+            "image": image_in(self._region, settings.image),
             "essential": True,
             "user": str(settings.user),
             "readonlyRootFilesystem": True,

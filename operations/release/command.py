@@ -29,7 +29,7 @@ from operations.release.revision import Running
 from operations.release.service import BlueGreenService, Place, already_in_progress
 from operations.watching import clock, is_transient
 from settings import Settings
-from settings.services import ImageByDigest
+from settings.services import ImageByDigest, image_in
 
 EXIT_RELEASED = 0
 EXIT_ROLLED_BACK = 3
@@ -112,7 +112,7 @@ class _Release:
     def release(self) -> int:
         """Release the image."""
         running = self.service.running()
-        image = self.request.image or running.image
+        image = image_in(self.place.region, self.request.image or running.image)
         if other := self.service.in_progress():
             raise Refused(already_in_progress(self.place.service, other))
         wanted = self.service.as_settings_say(running)
