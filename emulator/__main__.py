@@ -40,6 +40,9 @@ def serve_command(
     seconds_per_minute: Annotated[
         float, typer.Option(min=0.001, help="How long a minute of a release takes; 60 is real time.")
     ] = DEFAULT_SECONDS_PER_MINUTE,
+    tasks: Annotated[
+        int, typer.Option(min=0, help="How many tasks of a service run at most, as processes; 0 are none.")
+    ] = 0,
 ) -> None:
     """Serve the local AWS in the foreground until SIGTERM or Ctrl-C.
 
@@ -53,6 +56,7 @@ def serve_command(
             directory,
             contract=contract,
             seconds_per_minute=seconds_per_minute,
+            tasks=tasks,
             ready=lambda url: console.print(f"local AWS ready at {url}, record in {directory}", highlight=False),
         )
     except CannotServeError as refusal:

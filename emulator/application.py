@@ -48,6 +48,7 @@ from emulator.contract import (
 from emulator.faults import FAULTS
 from emulator.record import Call, RecordedViolation, Recorder
 from emulator.regions import REGIONS
+from emulator.runtime.tasks import credentials
 from emulator.turns import turn
 
 if TYPE_CHECKING:
@@ -116,6 +117,9 @@ class LocalAws:
             return _identity(self._directory, start_response)
         if path == FORK_PATH:
             return self._fork(environ, start_response)
+        if path.startswith(credentials.PATH):
+            said = credentials.answer(path)
+            return _json("200 OK" if said else "404 Not Found", dict(said or {}), start_response)
         self._count(1)
         try:
             return self._answered(path, environ, start_response)

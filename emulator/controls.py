@@ -22,6 +22,13 @@ from emulator.turns import turn
 IMAGES_PATH = "/_local-aws/images"
 """Takes ``{"image": "...@sha256:...", "url": "https://127.0.0.1:8443"}`` by PUT: who stands for the image's tasks."""
 
+CONTAINERS_PATH = "/_local-aws/containers"
+"""Takes ``{"repository": "payments/local/payments", "image": {...}}`` by PUT: what its tasks run, from now on.
+The image is one of emulator/runtime/tasks/image.py."""
+
+TASKS_PATH = "/_local-aws/tasks"
+"""Takes ``{"most": 2}`` by PUT: how many tasks of a service run at most. Answers what there is of each task."""
+
 CLOCK_PATH = "/_local-aws/clock"
 """Takes ``{"seconds_per_minute": 0.5}`` by PUT: how fast releases go from now on."""
 
@@ -47,6 +54,22 @@ def _set_clock(asked: dict[str, Any]) -> dict[str, object]:
 def _register_image(asked: dict[str, Any]) -> dict[str, object]:
     images.register(asked["image"], asked["url"])
     return {**asked}
+
+
+def _describe_image(asked: dict[str, Any]) -> dict[str, object]:
+    from emulator.runtime.tasks.image import Image
+    from emulator.runtime.tasks.keeper import KEEPER
+
+    KEEPER.describe(asked["repository"], Image.of(asked["image"]))
+    return {"repository": asked["repository"]}
+
+
+def _keep_tasks(asked: dict[str, Any]) -> dict[str, object]:
+    from emulator.runtime.tasks.keeper import KEEPER
+
+    if "most" in asked:
+        KEEPER.begin(int(asked["most"]))
+    return {"tasks": [one.described() for one in KEEPER.tasks()]}
 
 
 def _take_snapshot(asked: dict[str, Any]) -> dict[str, object]:
@@ -80,7 +103,9 @@ def _ask_for_faults(asked: dict[str, Any]) -> dict[str, object]:
 
 CONTROLS: dict[str, Callable[[dict[str, Any]], dict[str, object]]] = {
     CLOCK_PATH: _set_clock,
+    CONTAINERS_PATH: _describe_image,
     IMAGES_PATH: _register_image,
+    TASKS_PATH: _keep_tasks,
     SNAPSHOTS_PATH: _take_snapshot,
     FAULTS_PATH: _ask_for_faults,
     REGIONS_PATH: _lose_region,

@@ -32,6 +32,7 @@ from emulator.address import HOST, STATE_FILE
 from emulator.lifetime import CannotServeError, end_at_a_signal, lock_state, write_state
 from emulator.process import LOG_FILE
 from emulator.request_handler import RequestHandler
+from emulator.runtime.tasks.process import THREAD
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -58,8 +59,9 @@ class Forkable(Protocol):
         ...
 
 
-# Threads that wait for requests, as Python names them after their functions. Requests themselves are counted.
-WAITING = ("(serve_forever)", "(process_request_thread)")
+# Threads that wait for requests, as Python names them after their functions, and those of tasks, which a fork begins
+# without. Requests themselves are counted.
+WAITING = ("(serve_forever)", "(process_request_thread)", THREAD)
 SECONDS_TO_ANSWER = 20.0
 
 

@@ -90,6 +90,7 @@ def start(
     *,
     port: int | None = None,
     seconds_per_minute: float = DEFAULT_SECONDS_PER_MINUTE,
+    tasks: int = 0,
     seconds_to_start: float = SECONDS_TO_START,
 ) -> Server:
     """Start a local AWS in the background and return once it answers.
@@ -100,12 +101,14 @@ def start(
         directory: takes its record; made if it does not exist.
         port: TCP port on 127.0.0.1; a free one when not given.
         seconds_per_minute: how long a minute of a release takes; :func:`set_clock` changes it later.
+        tasks: how many tasks of a service run at most, as processes; 0 are none.
         seconds_to_start: how long to wait for it to answer.
 
     Raises:
         EmulatorError: it did not start; the message is the server's own.
     """
     arguments = ["emulator", "serve", "--seconds-per-minute", str(seconds_per_minute)]
+    arguments += ["--tasks", str(tasks)]
     return launch(arguments, directory, port=port, seconds_to_start=seconds_to_start)
 
 
@@ -213,6 +216,34 @@ def databases(server: Server) -> Databases:
     """
     said: dict[str, Any] = _control(server, "databases", {}, seconds=SECONDS_FOR_DATABASES)
     return Databases(said["names"], said["authority"])
+
+
+def describe_image(server: Server, repository: str, image: Mapping[str, object]) -> None:
+    """Let the tasks of a repository's images run as ``image`` says (emulator/runtime/tasks/image.py), from now on.
+
+    Raises:
+        EmulatorError: it is no image, or the server does not answer.
+    """
+    _control(server, "containers", {"repository": repository, "image": image})
+
+
+def keep_tasks(server: Server, most: int) -> None:
+    """Let at most so many tasks of a service run, as processes; 0 are none. A fork begins with none.
+
+    Raises:
+        EmulatorError: the server does not answer.
+    """
+    _control(server, "tasks", {"most": most})
+
+
+def tasks(server: Server) -> list[dict[str, object]]:
+    """The tasks of a local AWS: of each ``arn``, ``service``, ``state``, ``reason``, ``url``, ``pid`` and others.
+
+    Raises:
+        EmulatorError: the server does not answer.
+    """
+    found: list[dict[str, object]] = _control(server, "tasks", {})["tasks"]  # type: ignore[assignment]
+    return found
 
 
 def take_snapshot(server: Server, region: str, cluster: str) -> str:

@@ -37,6 +37,7 @@ def serve(
     *,
     contract: bool = True,
     seconds_per_minute: float = DEFAULT_SECONDS_PER_MINUTE,
+    tasks: int = 0,
     ready: Callable[[str], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT, then end the process with exit code 0.
@@ -46,6 +47,7 @@ def serve(
         directory: takes the record and the state of the server; made if it does not exist.
         contract: whether requests are held against AWS's models.
         seconds_per_minute: how long a minute of a release takes.
+        tasks: how many tasks of a service run at most; 0 are none.
         ready: called with the URL once the server answers.
 
     Raises:
@@ -64,6 +66,7 @@ def serve(
     CLOCK.set(seconds_per_minute)
     server = _make_server(port, directory, contract=contract)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    _keep_tasks(tasks)
     write_state(state, url)
     if identity(url) != {"pid": os.getpid(), "directory": str(directory)}:
         raise CannotServeError(f"port {port} is answered by another program")
@@ -80,6 +83,12 @@ def _make_server(port: int, directory: Path, *, contract: bool) -> BaseWSGIServe
     install()
     application = LocalAws(directory, contract=contract)
     return make_server(HOST, port, application, threaded=True, request_handler=RequestHandler)
+
+
+def _keep_tasks(most: int) -> None:
+    from emulator.runtime.tasks.keeper import KEEPER  # which needs moto, too
+
+    KEEPER.begin(most)
 
 
 def refuse_port_in_use(port: int) -> None:

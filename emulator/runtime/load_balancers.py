@@ -33,6 +33,7 @@ from moto.elbv2.models import elbv2_backends
 from emulator.address import HOST
 from emulator.regions import REGIONS
 from emulator.runtime import images, task_sets
+from emulator.runtime.tasks.keeper import KEEPER
 from emulator.turns import turn
 
 SECONDS_FOR_A_TARGET = 60.0
@@ -114,7 +115,10 @@ def answer(account_id: str, region: str, listener: Any, request: Request) -> Ans
             return _own(503, "Service Temporarily Unavailable")
         target = random.choice(list(group.targets.values()))  # noqa: S311 (no secret)
         image = task_sets.image_at(account_id, region, target["Id"], int(target["Port"]))
-    return _ask(image, str(group.protocol), request)
+    url = (images.url_of(image) if image else None) or KEEPER.url_of(region, target["Id"])
+    if url is None:
+        _log.warning("no server stands for %s, and no task of it runs: see docs/local-aws.md", image or "a target")
+    return _ask(url, str(group.protocol), request)
 
 
 def _in_order(listener: Any) -> list[Any]:
@@ -217,11 +221,10 @@ def _redirect(config: Mapping[str, Any], listener: Any, request: Request) -> Ans
     return Answer(status=int(str(config["StatusCode"]).removeprefix("HTTP_")), headers=(("Location", location),))
 
 
-def _ask(image: str | None, protocol: str, request: Request) -> Answer:
-    """What whoever stands for the image answers. The certificate of a target is not verified, as ELB does not."""
-    url = urlsplit(images.url_of(image) or "") if image else urlsplit("")
+def _ask(target: str | None, protocol: str, request: Request) -> Answer:
+    """What a target answers. Its certificate is not verified, as ELB does not."""
+    url = urlsplit(target or "")
     if not url.hostname or url.scheme != protocol.lower():
-        _log.warning("no server stands for %s by %s: see docs/local-aws.md", image or "a target", protocol)
         return _own(502, "Bad Gateway")
     connection = _connection(url.scheme, url.hostname, url.port)
     headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}

@@ -17,11 +17,12 @@ application = typer.Typer()
 @application.command("deploy-local")
 def deploy_local(
     port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port of the local AWS on 127.0.0.1.")] = 5566,
+    tasks: Annotated[int, typer.Option(min=0, help="How many tasks of a service run at most; 0 are none.")] = 2,
 ) -> None:
     """Deploy everything to a local AWS, prove that a second plan is empty, and leave it running."""
     from operations.deployment.local import LocalDeployment
 
-    LocalDeployment(console()).deploy(port)
+    LocalDeployment(console(), tasks=tasks).deploy(port)
 
 
 @application.command("destroy-local")

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ from rich.table import Table
 from emulator import inventory, process
 from emulator.address import environment
 from emulator.record import read_violations
+from emulator.runtime.tasks import namespaces
 from operations import preflight
+from operations.deployment import payments_image
 from operations.deployment.synthesized import provider_installation, synthesize
 from operations.deployment.terraform import Progress, Resource, Terraform
 from operations.deployment.waits import Chain, longest_chain
@@ -46,6 +48,8 @@ class LocalDeployment:
     console: Console
     directory: Path = DIRECTORY
     environment: str = ENVIRONMENT
+    tasks: int = 0
+    """How many tasks of a service run at most; 0 are none."""
     seconds: dict[str, float] = field(default_factory=dict)
     chains: dict[str, Chain] = field(default_factory=dict)
 
@@ -65,6 +69,11 @@ class LocalDeployment:
             stack = synthesize(self.environment, self.directory / "cdktf.out")
         with self._phase("start the local AWS"):
             server = self._start(port)
+        if refusal := namespaces.refusal():
+            self.console.print(f"no task of a service runs: {refusal}", markup=False)
+        elif self.tasks:
+            with self._phase("install the payments service"):
+                self._describe_images(server)
         with self._phase("bootstrap the state bucket"):
             self._bootstrap(server)
         terraform = self._terraform(stack, server)
@@ -162,11 +171,18 @@ class LocalDeployment:
             self.console.print(f"the local AWS runs already at {server.url}")
             return server
         try:
-            server = process.start(self.directory, port=port)
+            server = process.start(self.directory, port=port, tasks=self.tasks)
         except process.EmulatorError as error:
             raise Refused(f"--port: {port} is not allowed; {error}") from error
         self.console.print(f"the local AWS runs at {server.url}")
         return server
+
+    def _describe_images(self, server: process.Server) -> None:
+        """Say what runs as the payments service: what its Dockerfile makes."""
+        settings = load(self.environment)
+        if settings.processing:
+            repository = settings.names.repository(settings.processing.service)
+            process.describe_image(server, repository, asdict(payments_image.image()))
 
     def _bootstrap(self, server: process.Server) -> None:
         """The command that makes the state bucket on AWS, pointed at the local one by its environment."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from operations.deployment import payments_image
 from tests.payments.conftest import Platform
 from tests.payments.support import REPOSITORY, SERVICE, running
 
@@ -22,32 +22,18 @@ LOCKED = re.compile(r"^([a-z0-9-]+)==(\S+)((?: --hash=sha256:[0-9a-f]{64})+)$")
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the stage ``packages`` installs, for this machine."""
-    folder = tmp_path_factory.mktemp("image") / "install"
-    subprocess.run(
-        [
-            sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "--only-binary=:all:",
-            "--require-hashes", f"--target={folder}", "-r", str(SERVICE / "requirements.txt"),
-        ],
-        check=True,
-    )  # fmt: skip
-    for sources, target in copies():
-        place = folder / target.removeprefix("/install/")
-        for source in sources:
-            if (REPOSITORY / source).is_dir():
-                shutil.copytree(REPOSITORY / source, place, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                place.mkdir(parents=True, exist_ok=True)
-                shutil.copy(REPOSITORY / source, place)
-    return folder
+def installed() -> Path:
+    """What the stage ``packages`` installs, for this machine, as rehearsals run it."""
+    assert len(payments_image.copies()) == 2
+    return payments_image.installed()
 
 
-def copies() -> list[tuple[list[str], str]]:
-    """What the Dockerfile copies into the packages: the paths in the repository, and where they go."""
-    found = re.findall(r"^COPY (?!--)(.+) (/install/\S+)$", DOCKERFILE.read_text(), re.MULTILINE)
-    assert len(found) == 2
-    return [(sources.split(), target) for sources, target in found]
+def test_image_is_described_as_its_dockerfile_says() -> None:
+    image = payments_image.image()
+    assert (image.entrypoint, image.command) == (("python", "-m", "payments"), ("serve",))
+    assert (image.directory, image.user, image.volumes) == ("/app", 1000, {"/tmp": 0o1777})
+    assert image.trusted == ("/etc/ssl/certs/rds-global-bundle.pem",)
+    assert image.environment["PYTHONPATH"] == "/app"
 
 
 def test_contents_of_the_image_serve_on_a_read_only_root(

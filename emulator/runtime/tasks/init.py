@@ -1,0 +1,115 @@
+"""The first process of a container: it starts the command and ends with it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any, NoReturn
+
+from emulator.runtime.tasks import namespaces
+from emulator.runtime.tasks.box import Box
+
+MESSAGE_BYTES = 65_536
+SECONDS_TO_CONNECT = 2.0
+SECONDS_BETWEEN_LOOKS = 0.5
+NOT_FOUND, TIMED_OUT = 127, 124
+_KILLED = 128
+
+
+class Init:
+    """Takes JSON from the outer process: ``run``, ``connect``, ``signal``, ``kill``."""
+
+    def __init__(self, box: Box, outer: socket.socket) -> None:
+        self._box, self._outer = box, outer
+        self._checks: dict[int, tuple[int, float]] = {}
+        """By process id: who asked, and until when."""
+
+    def run(self) -> NoReturn:
+        """Run the command to its end; the process ends with its exit code."""
+        heard, says = os.pipe()
+        for descriptor in (heard, says):
+            os.set_blocking(descriptor, False)
+        signal.set_wakeup_fd(says, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self._command = self._start(self._box.command)
+        while True:
+            ready, _, _ = select.select([self._outer, heard], [], [], SECONDS_BETWEEN_LOOKS)
+            if heard in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(heard, MESSAGE_BYTES)
+            self._reap()
+            if self._outer in ready:
+                content = self._outer.recv(MESSAGE_BYTES)
+                if not content:
+                    os._exit(_KILLED + signal.SIGKILL)  # all of the namespace ends with its first process
+                self._obey(json.loads(content))
+
+    def _start(self, command: tuple[str, ...], *, quiet: bool = False) -> int:
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            self._outer.close()
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores the last two
+                signal.signal(number, signal.SIG_DFL)
+            if quiet:
+                null = os.open("/dev/null", os.O_RDWR)
+                for descriptor in (0, 1, 2):
+                    os.dup2(null, descriptor)
+            os.closerange(3, 64)
+            namespaces.drop_privileges(self._box.user)
+            os.chdir(self._box.directory)
+            os.execvpe(command[0], list(command), dict(self._box.environment))  # noqa: S606 (the command itself)
+        except OSError as error:
+            print(f"{command[0]}: {error}", file=sys.stderr, flush=True)
+        os._exit(NOT_FOUND)
+
+    def _obey(self, asked: dict[str, Any]) -> None:
+        if asked["do"] == "kill":
+            os._exit(_KILLED + signal.SIGKILL)
+        if asked["do"] == "signal":
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._command, asked["number"])
+        elif asked["do"] == "connect":
+            self._connect(asked)
+        else:
+            pid = self._start(tuple(asked["command"]), quiet=True)
+            self._checks[pid] = (asked["id"], time.monotonic() + asked["seconds"])
+
+    def _connect(self, asked: dict[str, Any]) -> None:
+        said = json.dumps({"id": asked["id"]}).encode()
+        try:
+            opened = socket.create_connection(("127.0.0.1", asked["port"]), SECONDS_TO_CONNECT)
+        except OSError:
+            self._outer.send(said)
+            return
+        opened.settimeout(None)
+        socket.send_fds(self._outer, [said], [opened.fileno()])
+        opened.close()
+
+    def _reap(self) -> None:
+        """Take note of who has ended: the command, with which all ends, a check, or an orphan."""
+        for pid, (_, until) in list(self._checks.items()):
+            if time.monotonic() > until:
+                os.kill(pid, signal.SIGKILL)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            code = _KILLED + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+            if pid == self._command:
+                os._exit(code)
+            if pid in self._checks:
+                number, _ = self._checks.pop(pid)
+                self._outer.send(json.dumps({"id": number, "code": code}).encode())

@@ -1,0 +1,120 @@
+"""The process of one container, as the local AWS holds it: started, asked, stopped, and heard when it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from emulator.runtime.tasks.box import Box
+
+ROOT = Path(__file__).parents[3]
+THREAD = "(task)"
+"""Ends the name of each thread that waits for what a task says: a fork of the local AWS goes without them."""
+_MESSAGE_BYTES = 65_536
+_LOG_BYTES = 65_536
+
+
+class Process:
+    """A container. Threads of its own hear what it says and what it writes."""
+
+    def __init__(self, box: Box, name: str, *, log: Callable[[list[str]], None], ended: Callable[[int], None]) -> None:
+        """Start it. ``log`` gets the lines that it writes, ``ended`` its exit code, once."""
+        self.port: int | None = None
+        self._log, self._ended = log, ended
+        self._ready = threading.Event()
+        self._answers: dict[int, int] = {}
+        self._answered = threading.Condition()
+        self._numbers = 0
+        self._control, inside = socket.socketpair()
+        with tempfile.NamedTemporaryFile("w", prefix="task-", suffix=".json", encoding="utf-8", delete=False) as file:
+            file.write(box.to_json())  # readable by nobody else
+        self._file = Path(file.name)
+        with inside:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "emulator.runtime.tasks.container", file.name],
+                cwd=ROOT,
+                env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+                stdin=inside,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+        for target, what in ((self._hear, "heard"), (self._read, "read")):
+            threading.Thread(target=target, name=f"{name} {what} {THREAD}", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """Of the outer process."""
+        return self._process.pid
+
+    def wait_until_started(self, seconds: float) -> bool:
+        """Whether it is reached within so many seconds."""
+        return self._ready.wait(seconds) and self.port is not None
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL after the box's time; ``ended`` says when."""
+        self._say({"do": "stop"})
+
+    def kill(self) -> None:
+        """End it at once."""
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_RDWR)
+
+    def run(self, command: tuple[str, ...], seconds: float) -> int | None:
+        """The exit code of a command in the container; None where there was none in time."""
+        with self._answered:
+            self._numbers += 1
+            number = self._numbers
+        self._say({"do": "run", "id": number, "command": command, "seconds": seconds})
+        with self._answered:
+            self._answered.wait_for(lambda: number in self._answers, seconds + 1)
+            return self._answers.pop(number, None)
+
+    def _say(self, asked: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # it has ended
+            self._control.sendall(json.dumps(asked).encode() + b"\n")
+
+    def _hear(self) -> None:
+        for said in self._lines():
+            if "port" in said:
+                self.port = said["port"]
+                self._file.unlink()
+                self._ready.set()
+            if "id" in said:
+                with self._answered:
+                    self._answers[said["id"]] = said["code"]
+                    self._answered.notify_all()
+        code = self._process.wait()
+        self._control.close()
+        self._file.unlink(missing_ok=True)
+        self._ready.set()
+        self._ended(code)
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        rest = b""
+        with contextlib.suppress(OSError):
+            while content := self._control.recv(_MESSAGE_BYTES):
+                *lines, rest = (rest + content).split(b"\n")
+                yield from (json.loads(line) for line in lines)
+
+    def _read(self) -> None:
+        assert self._process.stdout  # noqa: S101 (a pipe, as it was started)
+        descriptor, rest = self._process.stdout.fileno(), b""
+        while True:
+            select.select([descriptor], [], [])
+            content = self._process.stdout.read1(_LOG_BYTES)  # type: ignore[attr-defined]
+            *lines, rest = (rest + content).split(b"\n")
+            if not content and rest:
+                lines.append(rest)
+            if lines:
+                self._log([line.decode(errors="replace") for line in lines if line])
+            if not content:
+                return
