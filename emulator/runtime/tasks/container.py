@@ -151,7 +151,7 @@ class _Outer:
 
     async def _ask(self, asked: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
         self._numbers += 1
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[tuple[dict[str, Any], list[int]]] = asyncio.get_running_loop().create_future()
         self._asked[self._numbers] = future
         self._tell({**asked, "id": self._numbers})
         return await future

@@ -40,12 +40,12 @@ class Init:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         self._command = self._start(self._box.command)
         while True:
-            ready, _, _ = select.select([self._outer, heard], [], [], SECONDS_BETWEEN_LOOKS)
+            ready, _, _ = select.select([self._outer.fileno(), heard], [], [], SECONDS_BETWEEN_LOOKS)
             if heard in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(heard, MESSAGE_BYTES)
             self._reap()
-            if self._outer in ready:
+            if self._outer.fileno() in ready:
                 content = self._outer.recv(MESSAGE_BYTES)
                 if not content:
                     os._exit(_KILLED + signal.SIGKILL)  # all of the namespace ends with its first process

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import select
+import os
 import socket
 import subprocess
 import sys
@@ -43,7 +43,7 @@ class Process:
                 [sys.executable, "-P", "-m", "emulator.runtime.tasks.container", file.name],
                 cwd=ROOT,
                 env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-                stdin=inside,
+                stdin=inside.fileno(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
             )
@@ -109,8 +109,7 @@ class Process:
         assert self._process.stdout  # noqa: S101 (a pipe, as it was started)
         descriptor, rest = self._process.stdout.fileno(), b""
         while True:
-            select.select([descriptor], [], [])
-            content = self._process.stdout.read1(_LOG_BYTES)  # type: ignore[attr-defined]
+            content = os.read(descriptor, _LOG_BYTES)
             *lines, rest = (rest + content).split(b"\n")
             if not content and rest:
                 lines.append(rest)
