@@ -30,7 +30,7 @@ from emulator.process import free_port
 from payments.migrate import migrate
 from tests import postgresql
 from tests.payments import conftest
-from tests.payments.support import running, wait_for_port
+from tests.payments.support import authorized, running, wait_for_port
 
 BODY = {"amount": 1000, "currency": "USD", "token": "tok_bench_1"}
 CLIENTS = 16
@@ -64,6 +64,8 @@ class Contender:
     urls: Sequence[str]
     processes: Sequence[int]
     path: str = "/api/v1/payments"
+    key: str = field(default="", repr=False)
+    """The API key; the bare handler asks for none."""
 
     def processor_seconds(self) -> float:
         """What the processes have had of the processors; it knows nothing of what else the machine does."""
@@ -80,10 +82,12 @@ class Figures:
     processor_seconds: float = 0.0
 
 
-async def measure(urls: Sequence[str], path: str, seconds: float) -> tuple[float, list[float]]:
+async def measure(contender: Contender, seconds: float) -> tuple[float, list[float]]:
     """Requests a second, and the seconds that each took."""
     limits = httpx.Limits(max_connections=CLIENTS)
-    async with httpx.AsyncClient(timeout=30, trust_env=False, limits=limits) as client:
+    urls, path = contender.urls, contender.path
+    headers = authorized(contender.key)
+    async with httpx.AsyncClient(timeout=30, trust_env=False, limits=limits, headers=headers) as client:
         times: list[float] = []
         until = time.perf_counter() + seconds
 
@@ -139,8 +143,8 @@ def main(
         plain = stack.enter_context(bare(conninfo))
         contenders = {
             "only the insert, one process": plain,
-            "payments, one process": Contender(urls[:1], processes[:1]),
-            "payments, two processes": Contender(urls, processes),
+            "payments, one process": Contender(urls[:1], processes[:1], key=services[0].key),
+            "payments, two processes": Contender(urls, processes, key=services[0].key),
         }
         _print(asyncio.run(_rounds(contenders, seconds, rounds)))
 
@@ -148,11 +152,11 @@ def main(
 async def _rounds(contenders: dict[str, Contender], seconds: float, rounds: int) -> dict[str, Figures]:
     found = {name: Figures() for name in contenders}
     for one in contenders.values():  # each is warm before it counts
-        await measure(one.urls, one.path, 1.0)
+        await measure(one, 1.0)
     for _ in range(rounds):
         for name, one in contenders.items():
             before = one.processor_seconds()
-            rate, times = await measure(one.urls, one.path, seconds)
+            rate, times = await measure(one, seconds)
             found[name].rates.append(rate)
             found[name].times.extend(times)
             found[name].processor_seconds += one.processor_seconds() - before

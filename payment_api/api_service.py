@@ -35,6 +35,7 @@ from aws_cdk.aws_ecs import (
     Volume,
 )
 from aws_cdk.aws_logs import ILogGroup
+from aws_cdk.aws_secretsmanager import ISecret
 from aws_cdk.aws_sqs import Queue
 from constructs import Construct, IDependable
 
@@ -71,6 +72,7 @@ class ApiService(Construct):
         database: Database,
         database_ready: IDependable,
         queue: Queue,
+        peppers: ISecret,
         log_group: ILogGroup,
         insights_log: ILogGroup,
         encryption: Encryption,
@@ -100,7 +102,8 @@ class ApiService(Construct):
         for one in load_balancers:
             one.group.connections.allow_to(self.group, Port.tcp(TASK_PORT), "Requests to the tasks")
         database.admit(self.group, "Tasks of the payment API to the database")
-        self.task = self._task(database, queue, log_group)
+        self.task = self._task(database, queue, peppers, log_group)
+        grants.allow_reading(self.task.task_role, peppers)
         grants.allow_sending(self.task.task_role, queue)
         grants.allow(self.task.task_role, ["sqs:GetQueueAttributes"], [queue.queue_arn])  # whether it is reached
         database.grant_login(self.task.task_role, database.settings.service_user)
@@ -128,7 +131,7 @@ class ApiService(Construct):
         self.service.node.add_dependency(database_ready, database.group, self.group, *endpoints.way)
         self._scale()
 
-    def _task(self, database: Database, queue: Queue, log_group: ILogGroup) -> FargateTaskDefinition:
+    def _task(self, database: Database, queue: Queue, peppers: ISecret, log_group: ILogGroup) -> FargateTaskDefinition:
         task = FargateTaskDefinition(
             self,
             "task",
@@ -157,6 +160,8 @@ class ApiService(Construct):
                 ),
                 "AWS_REGION": Stack.of(self).region,
                 "ENVIRONMENT_SUFFIX": self._names.suffix,
+                "API_KEY_PEPPERS_SECRET_ARN": peppers.secret_arn,
+                "API_KEY_MODE": self._settings.api_key_mode,
                 "QUEUE_URL": queue.queue_url,
                 "HTTPS_PORT": str(TASK_PORT),
             },

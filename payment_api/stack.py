@@ -114,6 +114,7 @@ class PaymentApi(Stack):
             database=self.database,
             database_ready=self.processing.database_ready,
             queue=self.queues.payments,
+            peppers=self.secrets.peppers,
             log_group=ServiceLog(
                 self,
                 "service-log",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -84,6 +84,8 @@ class ProcessingSettings(FunctionSettings):
     """The service that accepts payments, as services/payments does: it may send to the queue, and knows where it is."""
     acquirer: AcquirerSettings
     """The acquirer's endpoint."""
+    api_key_mode: Literal["live", "test"] = "test"
+    """Of which kind merchants' API keys are: their prefix says it, and the API takes no others."""
     reserve_concurrency: bool = True
     """Whether the account's concurrency is reserved for it; AWS keeps 100 of the account unreserved."""
     reconcile_minutes: Annotated[int, Field(ge=1, le=60)] = 5

@@ -20,6 +20,7 @@ from modules.database.standby import RecoveryDatabase
 from modules.keys import SecretReplica
 from modules.network.security_groups import Addresses, Flow
 from modules.payments.acquirer_secret import AcquirerSecret
+from modules.payments.pepper_secret import PepperSecret
 from settings import Settings
 from settings.naming import DATABASE, RECOVERY_DATABASE
 from stacks.serving_region import ServingRegion
@@ -75,15 +76,7 @@ class Data:
         self._watch()
         self._back_up()
         if settings.processing:
-            AcquirerSecret(
-                primary,
-                "payments-acquirer",
-                names=self._names,
-                key=primary.keys.secrets,
-                replica_region=recovery.name,
-                replica_key=recovery.keys.secrets,
-                protected=settings.protected,
-            )
+            self._hold_secrets_of_payments()
 
     def access(self, region: ServingRegion) -> DatabaseAccess:
         """How the database is reached from ``region``."""
@@ -98,6 +91,22 @@ class Data:
             other_addresses=Addresses(other.group.addresses),
             key=region.keys.secrets,
         )
+
+    def _hold_secrets_of_payments(self) -> None:
+        secrets: dict[str, type[AcquirerSecret | PepperSecret]] = {
+            "payments-acquirer": AcquirerSecret,
+            "payments-peppers": PepperSecret,
+        }
+        for id_, secret in secrets.items():
+            secret(
+                self._primary,
+                id_,
+                names=self._names,
+                key=self._primary.keys.secrets,
+                replica_region=self._recovery.name,
+                replica_key=self._recovery.keys.secrets,
+                protected=self._settings.protected,
+            )
 
     @property
     def schema_ready(self) -> list[ITerraformDependable] | None:

@@ -65,6 +65,7 @@ def _make_secrets(url: str, settings: Settings, key_arn: str) -> None:
         settings.secrets.database: {"username": "payments_admin", "password": secrets.token_urlsafe(24)},
         settings.secrets.api_key: {"api_key": secrets.token_urlsafe(30)},
         settings.secrets.acquirer: {"api_key": secrets.token_urlsafe(30)},
+        settings.secrets.peppers: {"current": "first", "peppers": {"first": secrets.token_urlsafe(40)}},
     }
     manager = client("secretsmanager", url, settings.region)
     for name, value in values.items():

@@ -109,6 +109,7 @@ def leftovers(url: str, settings: Settings) -> list[str]:
         settings.secrets.database,
         settings.secrets.api_key,
         settings.secrets.acquirer,
+        settings.secrets.peppers,
     }
     found = []
     for region in (settings.region, settings.replica_region):

@@ -20,7 +20,9 @@ from modules.monitoring.metrics import Metric, where_present
 from modules.network.endpoints import Endpoints
 from modules.network.security_groups import HTTPS_PORT, Flow, Internet
 from modules.network.vpc import Network
+from modules.payments.pepper_secret import pepper_secret_arn, read_pepper_secret_statements
 from modules.queues.queue import Queue
+from modules.region import Region
 from modules.services.alarms import ServiceAlarms
 from modules.services.blue_green import BlueGreenService
 from modules.services.cluster import Cluster
@@ -128,6 +130,11 @@ class Services(Construct):
         queue = filled_queue or own_queue
         filled = {other: self.queues[other] for other in settings.sends_to}
         urls = {f"QUEUE_URL_{other.upper()}": one.queue.url for other, one in filled.items()}
+        region = Region.of(self).name
+        keys: dict[str, str] = {}
+        if self._processing and accepts_payments:
+            keys["API_KEY_PEPPERS_SECRET_ARN"] = pepper_secret_arn(self._names, region)
+            keys["API_KEY_MODE"] = self._processing.api_key_mode
         task = Task(
             self,
             f"{name}-task",
@@ -139,10 +146,11 @@ class Services(Construct):
             repository=repository,
             key=self._keys.logs,
             database=database,
-            queue_urls=urls | ({"QUEUE_URL": queue.queue.url} if queue else {}),
+            variables=urls | ({"QUEUE_URL": queue.queue.url} if queue else {}) | keys,
         )
         if filled_queue:
             task.grant("payments-queue", filled_queue.send_statements)
+            task.grant("peppers", read_pepper_secret_statements(self._names, region, self._keys.secrets))
         for other, one in filled.items():
             task.grant(f"{other}-queue", one.send_statements)
         if database:

@@ -63,12 +63,12 @@ class Task(Construct):
         repository: EcrRepository,
         key: KmsKey,
         database: DatabaseAccess | None = None,
-        queue_urls: Mapping[str, str] = MappingProxyType({}),
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """``name`` is the service's; ``key`` encrypts its log group and the sessions of ECS Exec.
 
         ``database`` is the cluster that it connects to, where it holds connections and its region has one;
-        ``queue_urls`` are the queues that it consumes or sends to, by variable; the caller grants their use.
+        ``variables`` name the queues and secrets that it uses; the caller grants their use.
         """
         super().__init__(scope, id_)
         self._names = names
@@ -93,7 +93,7 @@ class Task(Construct):
         self._grant("execution", self.execution_role, self._start(repository))
         if database:
             self.grant("database", database.statements)
-        variables = self._variables(settings, database, queue_urls)
+        variables = self._variables(settings, database, variables)
         self.definition = EcsTaskDefinition(
             self,
             "definition",
@@ -115,7 +115,7 @@ class Task(Construct):
         )
 
     def _variables(
-        self, settings: ServiceSettings, database: DatabaseAccess | None, queue_urls: Mapping[str, str]
+        self, settings: ServiceSettings, database: DatabaseAccess | None, more: Mapping[str, str]
     ) -> dict[str, str]:
         """Environment variables of the container, by the names that services/payments reads."""
         return {
@@ -123,7 +123,7 @@ class Task(Construct):
             "AWS_REGION": self._region,
             "ENVIRONMENT_SUFFIX": self._names.suffix,
             "HTTPS_PORT": str(settings.port),
-            **queue_urls,
+            **more,
             **(database.variables(settings.connections_per_task) if database else {}),
         }
 

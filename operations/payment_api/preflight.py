@@ -28,7 +28,12 @@ PLACEHOLDERS = {
     "secrets.key_arn": ("00000000-0000-4000-8000-",),
     "service.image": ("sha256:00000000000000000000000000000000",),
 }
-SECRET_FIELDS = {"database": ("username", "password"), "api_key": ("api_key",), "acquirer": ("api_key",)}
+SECRET_FIELDS = {
+    "database": ("username", "password"),
+    "api_key": ("api_key",),
+    "acquirer": ("api_key",),
+    "peppers": ("current", "peppers"),
+}
 # Codes of Service Quotas, with the usage of an environment.
 # https://docs.aws.amazon.com/general/latest/gr/ec2-service.html, vpc-service.html, ecs-service.html
 ELASTIC_ADDRESSES, NETWORKS, FARGATE_CPUS = ("ec2", "L-0263D0A3"), ("vpc", "L-F678F1CE"), ("fargate", "L-3032A538")
@@ -227,7 +232,10 @@ RESERVED_BY_OTHERS = 4
 
 NEEDS = (
     Need(what="a customer-managed key for secrets", missing=_key),
-    Need(what="the secrets of the database, the first client and the acquirer, under that key", missing=_secrets),
+    Need(
+        what="the secrets of the database, the first client, the acquirer and the peppers, under that key",
+        missing=_secrets,
+    ),
     Need(what="a certificate for both names, in the API's region", missing=_certificate),
     Need(what="a bucket with versions that holds the trust store", missing=_trust_store),
     Need(what="the hosted zone", missing=_zone),

@@ -7,7 +7,10 @@ from settings.errors import SettingsError
 from settings.loading import exit_with, known_environments, load_as
 
 ENVIRONMENTS = Path(__file__).parent / "environments"
-IDENTITY = ("domain.api_name", "domain.load_balancer_name", "secrets.database", "secrets.api_key", "secrets.acquirer")
+IDENTITY = (
+    *("domain.api_name", "domain.load_balancer_name"),
+    *("secrets.database", "secrets.api_key", "secrets.acquirer", "secrets.peppers"),
+)
 """Fields that belong to one environment only: a second one would take the resource over."""
 
 

@@ -36,6 +36,9 @@ class SecretSettings(SettingsModel):
     """The API key of the first client: JSON with `api_key`, of 20 to 128 characters."""
     acquirer: SecretName
     """Our API key at the acquirer: JSON with `api_key`."""
+    peppers: SecretName
+    """What merchants' API keys are hashed under: JSON with `current`, a name, and `peppers`, texts of 32 characters or
+    more by name."""
     key_arn: KeyArn
     """The customer-managed key under which these entries are encrypted, in the API's region."""
     rotation_days: Annotated[int, Field(ge=1, le=30)] = 30

@@ -98,7 +98,7 @@ class Settings(SettingsModel):
             suffix = "wrong"  # reported once, and not for each name that is derived from it
         domain = dict(values.get("domain") or {})
         hosts = {"api_name": "api", "load_balancer_name": "direct"}
-        names = {"database": "database", "api_key": "api-key", "acquirer": "acquirer"}
+        names = {"database": "database", "api_key": "api-key", "acquirer": "acquirer", "peppers": "peppers"}
         zone = domain.get("zone_name")
         named = {field: f"{host}-{suffix}.{zone}" for field, host in hosts.items() if zone}
         secrets = {field: f"{prefix}/{suffix}/{purpose}" for field, purpose in names.items()}

@@ -64,6 +64,8 @@ class ServiceSettings(SettingsModel):
 
     image: EcrImage
     """The image, in ECR, by digest."""
+    api_key_mode: Literal["live", "test"] = "test"
+    """Of which kind merchants' API keys are: their prefix says it, and the API takes no others."""
     cpu_units: Literal[512, 1024, 2048, 4096] = 1024
     """The processor share of a task; 1024 is a whole one."""
     memory_mib: Annotated[int, Field(ge=1024, le=30_720)] = 2048

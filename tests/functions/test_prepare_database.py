@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from moto import mock_aws
 
+from payments.roles import RIGHTS
 from tests import postgresql
 from tests.postgresql import Postgresql
 
@@ -59,9 +60,9 @@ def database(server: Postgresql, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
             monkeypatch.setenv(name, value)
         yield "prepared"
     server.execute("DROP DATABASE prepared WITH (FORCE)")
-    server.execute(
-        "DROP ROLE IF EXISTS payments_service, payments_processing, payments_application, payments_admin, rds_iam"
-    )
+    server.execute("DROP ROLE IF EXISTS payments_service, payments_processing, payments_application")
+    for role in (*RIGHTS, MASTER, "rds_iam"):
+        server.execute(f"DROP ROLE IF EXISTS {role}")
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,8 @@ class Customers:
     """So many connections, each with one request at a time."""
 
     ports: list[int]
-    seed: int
+    api_key: str = field(repr=False)
+    seed: int = 0
     open: int = 0
     max_open: int = 0
     accepted: list[Purchase] = field(default_factory=list)
@@ -79,7 +80,7 @@ class Customers:
             "token": purchase.token,
             "reference": str(purchase.number),
         }
-        request = _request("/api/v1/payments", purchase.key, body)
+        request = _request("/api/v1/payments", self.api_key, purchase.key, body)
         pause = 0.1
         purchase.first_sent_at = time.monotonic()
         self.open += 1
@@ -150,10 +151,11 @@ class Connection:
         self._streams = None
 
 
-def _request(path: str, key: str, body: dict[str, Any]) -> bytes:
+def _request(path: str, api_key: str, key: str, body: dict[str, Any]) -> bytes:
     content = json.dumps(body).encode()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {api_key}\r\n"
         f"Idempotency-Key: {key}\r\nContent-Length: {len(content)}\r\n\r\n"
     )
     return head.encode() + content

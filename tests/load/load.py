@@ -105,7 +105,7 @@ async def run(world: World, say: Callable[[str], None]) -> Result:
     world.behave(down=size.outage)
     if size.outage:
         say("the acquirer is out of order until the wanted number is in flight")
-    customers = Customers([one.port for one in world.services], size.seed)
+    customers = Customers([one.port for one in world.services], world.api_key, size.seed)
     state = _State(world, customers, say)
     began = time.monotonic()
     watching = [asyncio.create_task(state.sample()), asyncio.create_task(state.kill())]
@@ -214,7 +214,7 @@ async def _bare(world: World) -> Bare:
         world.sqs.send_message(QueueUrl=queue, MessageBody=body)
         sent = time.perf_counter()
         purchase = {"amount": 1, "currency": "GBP", "token": f"tok_bare_{number}"}
-        status, _, _ = await customer.exchange(_request("/api/v1/payments", f"bare-{number}", purchase))
+        status, _, _ = await customer.exchange(_request("/api/v1/payments", world.api_key, f"bare-{number}", purchase))
         assert status == 202
         if number >= 20:  # the first ones wake things up
             took["insert"].append((inserted - began) * 1000)

@@ -20,6 +20,9 @@ import boto3
 import psycopg
 
 from emulator.process import free_port
+from payments.api_keys import KeyMode, Peppers
+from payments.authentication import Scope
+from payments.merchants import Merchants
 from payments.migrate import migrate
 from rehearsal.acquirer import Behaviour
 from tests import postgresql
@@ -114,6 +117,7 @@ class World:
     queue_url: str
     dead_letters_url: str
     environment: dict[str, str]
+    api_key: str = field(repr=False)
     sqs: Any
     services: list[Process] = field(default_factory=list)
     workers: list[Process] = field(default_factory=list)
@@ -247,8 +251,12 @@ def _made(size: Size, database: postgresql.Postgresql, others: list[Process], fo
     secret = client("secretsmanager").create_secret(
         Name="payments", SecretString=json.dumps({"username": USER, "password": PASSWORD})
     )["ARN"]
+    peppers = client("secretsmanager").create_secret(
+        Name="peppers", SecretString=json.dumps({"current": "first", "peppers": {"first": "p" * 64}})
+    )["ARN"]
     environment = _environment(
         **aws,
+        API_KEY_PEPPERS_SECRET_ARN=peppers,
         ENVIRONMENT_SUFFIX="load",
         QUEUE_URL=queue,
         DATABASE_HOST=database.host,
@@ -275,9 +283,13 @@ def _made(size: Size, database: postgresql.Postgresql, others: list[Process], fo
         WORKER_WAIT_SECONDS="2",
         WORKER_VISIBILITY_MARGIN_SECONDS="2",
     )
-    made = World(
-        size, database, f"http://127.0.0.1:{acquirer.port}", queue, dead_letters, environment, sqs, others=others
-    )
+    with database.connect() as connection:
+        merchants = Merchants(
+            connection, Peppers(peppers, region=REGION, client=client("secretsmanager")), KeyMode.TEST
+        )
+        _, key = merchants.create_key(merchants.make("load").id, [Scope.PAYMENTS_WRITE])
+    url = f"http://127.0.0.1:{acquirer.port}"
+    made = World(size, database, url, queue, dead_letters, environment, key.text, sqs, others=others)
     for number in range(size.services):
         port = free_port()
         name = f"service-{number + 1}"

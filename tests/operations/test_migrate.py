@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from emulator import process
+from payments.roles import RIGHTS
 from settings import load
 from tests.emulator.roles import make_role
 from tests.emulator.support import client_for
@@ -75,11 +76,12 @@ class Function:
 @pytest.fixture
 def function(empty_aws: LocalAws, postgresql: Postgresql, tmp_path: Path) -> Iterator[tuple[Function, Commands]]:
     database = f"migrated_{secrets.token_hex(4)}"
+    postgresql.execute(f"DROP ROLE IF EXISTS {', '.join(RIGHTS)}")  # another master's, whom other tests have
     postgresql.execute(f"CREATE DATABASE {database}")
     with empty_aws(tmp_path / "aws") as aws:
         yield Function(aws, postgresql, database), Commands(aws)
     postgresql.execute(f"DROP DATABASE {database} WITH (FORCE)")
-    postgresql.execute(f"DROP ROLE IF EXISTS {ROLE}, {MASTER}")
+    postgresql.execute(f"DROP ROLE IF EXISTS {', '.join((ROLE, *RIGHTS, MASTER))}")
 
 
 def test_the_schema_is_brought_up_to_date_and_again_without_harm(
@@ -89,7 +91,7 @@ def test_the_schema_is_brought_up_to_date_and_again_without_harm(
     for _ in range(2):
         result = run("migrate", "local")
         assert result.returncode == 0, result.stderr
-        assert "the schema is at step 0003" in result.stdout
+        assert "the schema is at step 0005" in result.stdout
     assert postgresql.execute(f"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{ROLE}'") == [(True,)]
 
 

@@ -65,7 +65,8 @@ def test_an_environment_that_still_has_the_examples_of_its_file_is_refused_befor
 def test_in_an_empty_account_every_need_says_what_is_missing() -> None:
     found = preflight.problems(account(load("staging").model_copy(update={"account_owner": None}), 10))
     for begins in (
-        *("secrets.key_arn", "secrets.database", "secrets.api_key", "secrets.acquirer", "domain.certificate_arn"),
+        *("secrets.key_arn", "secrets.database", "secrets.api_key", "secrets.acquirer", "secrets.peppers"),
+        "domain.certificate_arn",
         *("gateway.trust_store_bucket", "domain.zone_id", "service.image", "network.nat_image_id", "account_owner"),
         *("network.s3_prefix_list_id", "network.dynamodb_prefix_list_id", "cdk bootstrap", "quota fargate"),
         "quota lambda",
@@ -82,6 +83,7 @@ def test_what_exists_is_not_said_and_what_an_environment_holds_itself_counts_aga
     settings = settings.model_copy(update={"secrets": settings.secrets.model_copy(update={"key_arn": key})})
     manager = make("secretsmanager", region_name=REGION)
     values: dict[str, dict[str, str]] = {"database": {"username": "u"}, "api_key": {"api_key": "k"}, "acquirer": {}}
+    values["peppers"] = {"current": "first"}
     for field, value in values.items():
         name = getattr(settings.secrets, field)
         manager.create_secret(Name=name, SecretString=json.dumps(value), KmsKeyId=key)
@@ -91,4 +93,5 @@ def test_what_exists_is_not_said_and_what_an_environment_holds_itself_counts_aga
     assert found == [
         f"secrets.database: {settings.secrets.database} has no password",
         f"secrets.acquirer: {settings.secrets.acquirer} has no api_key",
+        f"secrets.peppers: {settings.secrets.peppers} has no peppers",
     ]

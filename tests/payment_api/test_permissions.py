@@ -63,6 +63,7 @@ def things(program: str, api: Template, settings: Settings) -> dict[str, tuple[s
         "secret": secret(rotated),
         "master_secret": secret(settings.secrets.database),
         "acquirer_secret": secret(settings.secrets.acquirer),
+        "pepper_secret": secret(settings.secrets.peppers),
         "database_user": (f"arn:aws:rds-db:{PLACE}:dbuser:{cluster}/{user}", ""),
         "queue": (f"arn:aws:sqs:{PLACE}:{queue['QueueName']}", key),
         "api_keys": (f"{gateway}/apikeys", ""),

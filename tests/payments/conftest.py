@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import psycopg
@@ -19,7 +20,12 @@ from mypy_boto3_sqs import SQSClient
 
 from emulator.address import environment as aws_environment
 from emulator.process import free_port
+from payments.api_keys import KeyMode, Peppers
+from payments.authentication import Scope
+from payments.merchants import Merchants
 from payments.migrate import migrate
+from payments.repository.credentials import Merchant, create_merchant
+from payments.roles import HOUSEKEEPING
 from tests import postgresql
 from tests.payments import support
 from tests.payments.support import PYTHON_PATH, REGION, Running
@@ -149,12 +155,21 @@ def queue_url(sqs: SQSClient) -> str:
 
 @dataclass(frozen=True)
 class Platform:
-    """What the service runs on: a database with the schema and a user of its own, a queue and a secret."""
+    """What the service runs on: a database with the schema and a user of its own, a queue, secrets and a merchant."""
 
     database: Database
     queue_url: str
     secret: str
     environment: dict[str, str]
+    merchant: Merchant
+    peppers: Peppers
+
+    @contextmanager
+    def merchants(self) -> Iterator[Merchants]:
+        """What makes merchants and keys, as `python -m payments merchants` does."""
+        with self.database.connect() as connection:
+            connection.execute(f"SET ROLE {HOUSEKEEPING}")
+            yield Merchants(connection, self.peppers, KeyMode.TEST)
 
 
 @pytest.fixture(scope="session")
@@ -166,14 +181,17 @@ def application_user(server: Postgresql) -> str:
 
 
 def platform_of(database: Database, user: str, aws: dict[str, str]) -> Platform:
-    """A platform with a database, and a queue and a secret of its own."""
+    """A platform with a database, and a queue, secrets and a merchant of its own."""
     name = f"payments-{secrets.token_hex(6)}"
     queue_url = client("sqs", aws).create_queue(QueueName=name)["QueueUrl"]
     secret = client("secretsmanager", aws).create_secret(
         Name=name, SecretString=json.dumps({"username": user, "password": PASSWORD})
     )["ARN"]
+    pepper_values = json.dumps({"current": "first", "peppers": {"first": secrets.token_hex(32)}})
+    peppers = client("secretsmanager", aws).create_secret(Name=f"{name}-peppers", SecretString=pepper_values)["ARN"]
     environment = {
         **aws,
+        "API_KEY_PEPPERS_SECRET_ARN": peppers,
         "ENVIRONMENT_SUFFIX": "test",
         "QUEUE_URL": queue_url,
         "DATABASE_HOST": database.server.host,
@@ -186,7 +204,14 @@ def platform_of(database: Database, user: str, aws: dict[str, str]) -> Platform:
         "DRAIN_SECONDS": "0.3",
         "STOP_SECONDS": "10",
     }
-    return Platform(database, queue_url, secret, environment)
+    merchant = Merchant(uuid4(), f"merchant-{secrets.token_hex(4)}")
+    found = Peppers(peppers, region=REGION, client=client("secretsmanager", aws))
+    platform = Platform(database, queue_url, secret, environment, merchant, found)
+    with platform.merchants() as merchants:
+        create_merchant(merchants.connection, merchant)
+        _, key = merchants.create_key(merchant.id, list(Scope))
+    environment[support.KEY_VARIABLE] = key.text
+    return platform
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.payments.support import keyed
+from tests.payments.support import Running, authorized, keyed
 
 SECONDS_TO_END = 30
 
@@ -22,6 +22,8 @@ class Load:
     """Clients that create payments until they are stopped, spread as by a load balancer."""
 
     urls: Sequence[str]
+    key: str = field(repr=False)
+    """The API key."""
     accepted: list[str] = field(default_factory=list)
     """The ids of payments that were answered 202."""
     failed: list[str] = field(default_factory=list)
@@ -34,7 +36,7 @@ class Load:
 
     def run(self) -> None:
         """Be one of the clients."""
-        with httpx.Client(timeout=10, trust_env=False) as client:
+        with httpx.Client(timeout=10, trust_env=False, headers=authorized(self.key)) as client:
             while not self._stopping.is_set():
                 self._take(client)
 
@@ -78,9 +80,9 @@ def until(done: Callable[[], bool], what: str) -> None:
 
 
 @contextmanager
-def load(*urls: str, clients: int = 4) -> Iterator[Load]:
-    """Load until the end of the block; the clients try the urls in this order."""
-    one = Load(urls)
+def load(*services: Running, clients: int = 4) -> Iterator[Load]:
+    """Load until the end of the block; the clients try the services in this order."""
+    one = Load([service.url for service in services], services[0].key)
     threads = [threading.Thread(target=one.run) for _ in range(clients)]
     for thread in threads:
         thread.start()

@@ -18,12 +18,17 @@ from uuid import uuid4
 import httpx
 
 from emulator.process import free_port
+from payments.repository import FIRST_MERCHANT_ID, Requester
 
 REPOSITORY = Path(__file__).parents[2]
 SERVICE = REPOSITORY / "services" / "payments"
 PYTHON_PATH = f"{SERVICE}{os.pathsep}{REPOSITORY}"
 """The roots of imports of a process of the service."""
 REGION = "us-east-2"
+KEY_VARIABLE = "API_KEY_OF_THE_TEST"
+"""The API key that the test's client sends, among the variables of a platform; the service does not read it."""
+BY = Requester(FIRST_MERCHANT_ID, None)
+"""Who has requested what tests store without the API."""
 SECONDS_TO_START = 30
 SECONDS_TO_STOP = 30
 
@@ -36,6 +41,8 @@ class Running:
     url: str
     log: Path
     client: httpx.Client = field(repr=False)
+    key: str = field(repr=False)
+    """The API key that the client sends: of a merchant of the platform, with all scopes."""
 
     def create(self, key: str | None = None, **values: Any) -> httpx.Response:
         """Request a payment; members that are not given are valid."""
@@ -56,6 +63,11 @@ class Running:
         """Stop it as ECS does, and wait until it has ended."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(seconds)
+
+
+def authorized(key: str) -> dict[str, str]:
+    """The Authorization header with an API key."""
+    return {"Authorization": f"Bearer {key}"}
 
 
 def keyed(key: str | None = None) -> dict[str, str]:
@@ -79,7 +91,11 @@ def running(
     log = directory / f"service-{port}.log"
     # Without the developer's own settings.
     given = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DATABASE_", "OTEL_"))}
-    with log.open("w") as output, httpx.Client(base_url=url, verify=False, timeout=10, trust_env=False) as client:
+    key = environment[KEY_VARIABLE]
+    with (
+        log.open("w") as output,
+        httpx.Client(base_url=url, headers=authorized(key), verify=False, timeout=10, trust_env=False) as client,
+    ):
         process = subprocess.Popen(
             [*command, "-m", "payments", "serve"],
             env={**given, "PYTHONPATH": python_path, "LISTEN": "127.0.0.1", **environment, **where},
@@ -90,7 +106,7 @@ def running(
         )
         try:
             _wait(process, client, log)
-            yield Running(process, url, log, client)
+            yield Running(process, url, log, client, key)
         finally:
             process.kill()
             process.wait()

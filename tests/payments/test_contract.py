@@ -36,6 +36,7 @@ def test_every_response_to_generated_requests_is_in_the_document(
         [
             sys.executable, "-m", "schemathesis.cli", "run", str(SERVICE / "openapi.json"), "--url", service.url,
             "--checks", "all", "--max-examples", EXAMPLES, "--seed", "1", "--generation-database", "none", "--no-color",
+            "--header", f"Authorization: Bearer {service.key}",
         ],
         env={**environment, "SCHEMATHESIS_HOOKS": str(HOOKS)},
         cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False,

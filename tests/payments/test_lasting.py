@@ -23,7 +23,7 @@ from payments.repository import IdempotencyKey, NewOperation, NewPayment, Stored
 from payments.states import OperationKind
 from tests.payments.conftest import PASSWORD, Database, Platform, Start
 from tests.payments.load import Load, load, until
-from tests.payments.support import REGION, SERVICE
+from tests.payments.support import BY, REGION, SERVICE
 
 pytestmark = [pytest.mark.requirement("Q1")]
 
@@ -68,7 +68,7 @@ def test_stop_under_load_loses_no_request_and_no_message(
     # Until the load balancer knows: a second signal, not a time, says here that it does.
     first, second = start(service_platform, DRAIN_SECONDS="60"), start(service_platform)
 
-    with load(first.url, second.url) as clients:
+    with load(first, second) as clients:
         clients.wait_for(PAYMENTS)
         first.process.terminate()
         until(lambda: first.url in clients.leaving and not clients.under_way[first.url], "word that it leaves")
@@ -123,7 +123,9 @@ def accept(connection: psycopg.Connection[Any]) -> None:
     id_ = new_id(now)
     first = NewOperation(id_, id_, OperationKind.SALE, 100, "correlation", now)
     key = IdempotencyKey(str(id_), b"")
-    repository.create_payment(connection, NewPayment("USD", "tok_visa_1", None, first), key, StoredResponse(202, "{}"))
+    repository.create_payment(
+        connection, BY, NewPayment("USD", "tok_visa_1", None, first), key, StoredResponse(202, "{}")
+    )
 
 
 def test_outbox_of_a_killed_process_is_sent_by_another(
@@ -156,7 +158,7 @@ def test_secret_rotation_under_load_fails_no_request(service_platform: Platform,
     rotate(service_platform, before, "Password-1")
     running = start(service_platform)
 
-    with load(running.url) as clients:
+    with load(running) as clients:
         clients.wait_for(PAYMENTS)
         rotate(service_platform, after, "Password-2")
         with service_platform.database.connect() as connection:
@@ -182,7 +184,7 @@ def test_secret_rotation_under_load_fails_no_request(service_platform: Platform,
 def test_database_restart_under_load_fails_no_request(service_platform: Platform, start: Start) -> None:
     running = start(service_platform)
 
-    with load(running.url) as clients:
+    with load(running) as clients:
         clients.wait_for(PAYMENTS)
         with service_platform.database.connect() as connection:
             connection.execute(
@@ -226,7 +228,7 @@ def test_next_migration_under_load_fails_no_request(
 ) -> None:
     running = start(service_platform)
 
-    with load(running.url) as clients:
+    with load(running) as clients:
         clients.wait_for(PAYMENTS)
         version = migrate(service_platform.database.connect, directory=migrations_of_the_next_version / "migrations")
         clients.wait_for(PAYMENTS)

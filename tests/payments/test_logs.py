@@ -12,14 +12,13 @@ import pytest
 from shared import payment_metrics as metrics
 from tests.payments.conftest import Platform, Start
 from tests.payments.load import until
-from tests.payments.support import Running, keyed
+from tests.payments.support import KEY_VARIABLE, Running, keyed
 
 MARK = "5ECRET"
 LETTERS = "MaRkEdVaLuE"
 MARKED = f"{LETTERS}-{MARK}-4711"
 VALID = {"amount": 1000, "currency": "USD", "token": f"tok_{MARKED}"}
 HEADERS = {
-    "Authorization": f"Bearer {MARKED}",
     "Cookie": f"session={MARKED}",
     "User-Agent": MARKED,
     "Referer": f"https://example.com/{MARKED}",
@@ -66,6 +65,9 @@ def send_marked_values_everywhere(running: Running) -> list[str]:
         *(get(path, params={name: MARKED}) for name in ("limit", "cursor", "status")),
         get(f"{path}/{MARKED}"),
         get(f"/{MARKED}"),
+        get(path, headers={"Authorization": f"Bearer {MARKED}"}),
+        get(path, headers={"Authorization": f"{MARKED} {running.key}"}),
+        get(path, headers={"Authorization": f"Bearer {running.key}{MARKED}"}),
         running.client.request(LETTERS, path),
         running.client.request("DELETE", path, params={"a": MARKED}),
     ]
@@ -93,6 +95,7 @@ def test_no_value_of_a_client_is_logged(service_platform: Platform, start: Start
     password, secret = "Correct-Horse", service_platform.environment["AWS_SECRET_ACCESS_KEY"]
     assert password not in written
     assert secret not in written
+    assert service_platform.environment[KEY_VARIABLE].rpartition("_")[2] not in written
     errors_logged = [line for line in lines(running.log) if line["level"] == "ERROR"]
     assert {line["error"] for line in errors_logged} == {"CheckViolation", "UndefinedTable"}
     assert all(line["raised_at"] and line["correlation_id"] for line in errors_logged)

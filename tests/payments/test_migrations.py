@@ -17,6 +17,7 @@ from payments.migrate import MIGRATIONS, migrate
 from payments.states import OperationStatus, PaymentStatus
 from tests.payments import version_before
 from tests.payments.conftest import Database
+from tests.payments.support import BY
 
 pytestmark = [pytest.mark.requirement("Q1")]
 
@@ -46,7 +47,7 @@ def migrations(tmp_path: Path) -> Directory:
 
 def status(connection: psycopg.Connection[Any], payment_id: Any) -> tuple[str, list[str]]:
     """The statuses of a payment and its operations, as this version reads them."""
-    found = repository.get_payment_with_operations(connection, payment_id)
+    found = repository.get_payment_with_operations(connection, BY.merchant_id, payment_id)
     assert found
     return found[0].status.value, [one.status.value for one in found[1]]
 
@@ -57,7 +58,7 @@ def test_failed_migration_leaves_nothing_behind(database: Database, migrations: 
         migrate(database.connect, directory=migrations(then=failing))
     with database.connect() as connection:
         assert connection.execute("SELECT to_regclass('payments.half')").fetchone() == (None,)
-    assert migrate(database.connect) == "0003"
+    assert migrate(database.connect) == "0005"
 
 
 @pytest.mark.parametrize("kind", ["sale", "authorization"])
@@ -76,7 +77,7 @@ def test_rows_of_the_version_before_get_their_statuses(
         assert version_before.claim(connection, pending[1])
         assert version_before.settle(connection, between[1], "refused")
 
-        assert migrate(empty_database.connect) == "0003"
+        assert migrate(empty_database.connect) == "0005"
         assert status(connection, pending[0]) == ("accepted", ["pending"])
         assert status(connection, declined[0]) == status(connection, between[0]) == ("declined", ["declined"])
         after = "captured" if kind == "sale" else "authorized"
@@ -108,7 +109,7 @@ def test_both_versions_read_what_the_other_writes(connection: psycopg.Connection
     assert version_before.settle(connection, rest, "succeeded")
     assert status(connection, other)[0] == PaymentStatus.REFUNDED
     assert version_before.states(connection, other)[0] == "refunded"
-    found = repository.list_payments(connection, status=PaymentStatus.REFUNDED, limit=100)
+    found = repository.list_payments(connection, BY.merchant_id, status=PaymentStatus.REFUNDED, limit=100)
     assert other in {one.id for one in found}
 
 

@@ -15,6 +15,7 @@ from payments import repository
 from payments.identifiers import new_id
 from payments.repository import IdempotencyKey, NewOperation, NewPayment, StoredResponse
 from payments.states import TRANSITIONS, OperationKind, OperationStatus, PaymentStatus
+from tests.payments.support import BY
 
 Connection = psycopg.Connection[Any]
 
@@ -40,7 +41,7 @@ def operation(kind: OperationKind, amount: int, payment_id: UUID | None = None) 
 
 def accepted(connection: Connection, kind: OperationKind = OperationKind.SALE, amount: int = 1000) -> NewOperation:
     first = operation(kind, amount)
-    repository.create_payment(connection, NewPayment("USD", "tok_1", "order-1", first), key(), RESPONSE)
+    repository.create_payment(connection, BY, NewPayment("USD", "tok_1", "order-1", first), key(), RESPONSE)
     return first
 
 
@@ -52,12 +53,12 @@ def captured(connection: Connection, amount: int = 1000) -> UUID:
 
 def requested(connection: Connection, kind: OperationKind, payment_id: UUID, amount: int) -> NewOperation:
     new = operation(kind, amount, payment_id)
-    repository.create_operation(connection, new, key(), RESPONSE)
+    repository.create_operation(connection, BY, new, key(), RESPONSE)
     return new
 
 
 def stored(connection: Connection, payment_id: UUID) -> repository.Payment:
-    found = repository.get_payment(connection, payment_id)
+    found = repository.get_payment(connection, BY.merchant_id, payment_id)
     assert found
     return found
 
@@ -83,25 +84,25 @@ def test_repeated_request_gets_the_stored_response_and_stores_nothing(connection
     same = key()
     first, repeated = operation(OperationKind.SALE, 5), operation(OperationKind.SALE, 5)
 
-    repository.create_payment(connection, NewPayment("USD", "tok", None, first), same, RESPONSE)
+    repository.create_payment(connection, BY, NewPayment("USD", "tok", None, first), same, RESPONSE)
     response = repository.create_payment(
-        connection, NewPayment("USD", "tok", None, repeated), same, StoredResponse(202, "other")
+        connection, BY, NewPayment("USD", "tok", None, repeated), same, StoredResponse(202, "other")
     )
 
     assert response == RESPONSE
-    assert repository.get_payment(connection, repeated.payment_id) is None
+    assert repository.get_payment(connection, BY.merchant_id, repeated.payment_id) is None
 
 
 def test_idempotency_key_of_another_request_is_rejected(connection: Connection) -> None:
     used = key()
     repository.create_payment(
-        connection, NewPayment("USD", "tok", None, operation(OperationKind.SALE, 5)), used, RESPONSE
+        connection, BY, NewPayment("USD", "tok", None, operation(OperationKind.SALE, 5)), used, RESPONSE
     )
 
     other = IdempotencyKey(used.key, b"other")
     with pytest.raises(repository.IdempotencyKeyReused):
         repository.create_payment(
-            connection, NewPayment("USD", "tok", None, operation(OperationKind.SALE, 5)), other, RESPONSE
+            connection, BY, NewPayment("USD", "tok", None, operation(OperationKind.SALE, 5)), other, RESPONSE
         )
 
 
@@ -109,10 +110,10 @@ def test_rejected_operation_stores_nothing(connection: Connection) -> None:
     payment_id, used = captured(connection), key()
 
     with pytest.raises(repository.StatusConflict):
-        repository.create_operation(connection, operation(OperationKind.VOID, 1000, payment_id), used, RESPONSE)
+        repository.create_operation(connection, BY, operation(OperationKind.VOID, 1000, payment_id), used, RESPONSE)
 
     assert (
-        repository.create_operation(connection, operation(OperationKind.REFUND, 1000, payment_id), used, RESPONSE)
+        repository.create_operation(connection, BY, operation(OperationKind.REFUND, 1000, payment_id), used, RESPONSE)
         == RESPONSE
     )
     assert len(repository.list_operations(connection, payment_id)) == 2
@@ -282,18 +283,19 @@ def test_database_rejects_invalid_writes_by_hand(connection: Connection, constra
 def test_payments_are_listed_newest_first(connection: Connection) -> None:
     ids = [accepted(connection).payment_id for _ in range(5)]
 
-    page = repository.list_payments(connection, limit=3)
-    rest = repository.list_payments(connection, before=page[-1].id, limit=2)
+    page = repository.list_payments(connection, BY.merchant_id, limit=3)
+    rest = repository.list_payments(connection, BY.merchant_id, before=page[-1].id, limit=2)
     assert [payment.id for payment in [*page, *rest]] == sorted(ids, reverse=True)
     assert ids[0] not in {
-        payment.id for payment in repository.list_payments(connection, status=PaymentStatus.VOIDED, limit=100)
+        payment.id
+        for payment in repository.list_payments(connection, BY.merchant_id, status=PaymentStatus.VOIDED, limit=100)
     }
 
 
 def test_old_idempotency_keys_are_purged(connection: Connection) -> None:
     old = key()
     repository.create_payment(
-        connection, NewPayment("USD", "tok", None, operation(OperationKind.SALE, 5)), old, RESPONSE
+        connection, BY, NewPayment("USD", "tok", None, operation(OperationKind.SALE, 5)), old, RESPONSE
     )
     assert repository.purge_idempotency_keys(connection, timedelta(days=1), 1000) == 0
     assert repository.purge_idempotency_keys(connection, timedelta(0), 1000) > 0

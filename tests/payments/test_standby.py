@@ -21,13 +21,13 @@ from payments import repository
 from payments.database import Credentials, Pool
 from payments.database import Database as Reached
 from payments.identifiers import new_id
-from payments.migrate import GRANTS
 from payments.publisher import Publisher
 from payments.queue import Queue
 from payments.repository import IdempotencyKey, NewOperation, NewPayment, StoredResponse
+from payments.roles import RIGHTS
 from payments.states import OperationKind
 from tests.payments.conftest import Database
-from tests.payments.support import REGION
+from tests.payments.support import BY, REGION
 
 pytestmark = [pytest.mark.requirement("W3.5", "P3.2")]
 
@@ -85,8 +85,7 @@ def standby(database: Database) -> Iterator[Standby]:
     user = f"standby_{secrets.token_hex(4)}"
     with database.connect() as connection:
         connection.execute(f"CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}'")
-        for grant in GRANTS:
-            connection.execute(grant.format(role=user))
+        connection.execute(f"GRANT {', '.join(RIGHTS)} TO {user}")
         yield Standby(database, user)
         connection.execute(f"DROP OWNED BY {user}")
         connection.execute(f"DROP ROLE {user}")
@@ -104,7 +103,7 @@ def accept(connection: psycopg.Connection[Any]) -> None:
         created_at=now,
     )
     key = IdempotencyKey(secrets.token_hex(8), secrets.token_bytes(32))
-    repository.create_payment(connection, NewPayment("EUR", "tok_1", None, first), key, StoredResponse(202, "{}"))
+    repository.create_payment(connection, BY, NewPayment("EUR", "tok_1", None, first), key, StoredResponse(202, "{}"))
 
 
 def received(sqs: SQSClient, queue_url: str, seconds: int) -> int:

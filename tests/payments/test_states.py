@@ -31,6 +31,7 @@ from payments.repository import (
     StoredResponse,
 )
 from payments.states import TRANSITIONS, Event, OperationKind, OperationStatus, PaymentStatus
+from tests.payments.support import BY
 
 pytestmark = [pytest.mark.requirement("Q1")]
 
@@ -67,7 +68,7 @@ class Machine(RuleBasedStateMachine):
         now = datetime.now(UTC)
         self.payment = new_id(now)
         first = self.new(kind, amount)
-        repository.create_payment(self.connection, NewPayment("USD", "token-12", None, first), key(), RESPONSE)
+        repository.create_payment(self.connection, BY, NewPayment("USD", "token-12", None, first), key(), RESPONSE)
         self.status, self.amount, self.captured, self.refunded = PaymentStatus.ACCEPTED, amount, 0, 0
         self.pending = {first.id: first}
         self.completed: list[UUID] = []
@@ -87,9 +88,9 @@ class Machine(RuleBasedStateMachine):
         expected = StatusConflict if target is None else AmountTooLarge if operation.amount > free else None
         if expected:
             with pytest.raises(expected):
-                repository.create_operation(self.connection, operation, key(), RESPONSE)
+                repository.create_operation(self.connection, BY, operation, key(), RESPONSE)
             return
-        repository.create_operation(self.connection, operation, key(), RESPONSE)
+        repository.create_operation(self.connection, BY, operation, key(), RESPONSE)
         assert target
         self.status = target
         self.pending[operation.id] = operation
@@ -123,7 +124,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def database_equals_model(self) -> None:
-        found = repository.get_payment(self.connection, self.payment)
+        found = repository.get_payment(self.connection, BY.merchant_id, self.payment)
         assert found
         assert (found.status, found.captured_amount, found.refunded_amount, found.refunding_amount) == (
             self.status,

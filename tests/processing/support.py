@@ -27,6 +27,7 @@ from payments.states import OperationKind
 from rehearsal.acquirer import Behaviour, Simulator, start
 from shared.payment_metrics import Metric
 from tests.payments.conftest import Database
+from tests.payments.support import BY
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -104,7 +105,11 @@ def accepted(
     )
     payment = NewPayment(currency, f"tok_{identity}", None, first)
     repository.create_payment(
-        connection, payment, IdempotencyKey(secrets.token_hex(8), secrets.token_bytes(32)), StoredResponse(202, "{}")
+        connection,
+        BY,
+        payment,
+        IdempotencyKey(secrets.token_hex(8), secrets.token_bytes(32)),
+        StoredResponse(202, "{}"),
     )
     return _message(connection, first)
 
@@ -118,7 +123,11 @@ def requested(
         id=new_id(now), payment_id=payment_id, kind=kind, amount=amount, correlation_id="c-2", created_at=now
     )
     repository.create_operation(
-        connection, operation, IdempotencyKey(secrets.token_hex(8), secrets.token_bytes(32)), StoredResponse(202, "{}")
+        connection,
+        BY,
+        operation,
+        IdempotencyKey(secrets.token_hex(8), secrets.token_bytes(32)),
+        StoredResponse(202, "{}"),
     )
     return _message(connection, operation)
 
@@ -142,7 +151,7 @@ class World:
         await self.processor.process(message, seconds)
 
     def status(self, message: ProcessOperation) -> str:
-        found = repository.get_payment(self.connection, message.payment_id)
+        found = repository.get_payment(self.connection, BY.merchant_id, message.payment_id)
         assert found
         return found.status.value
 

@@ -24,6 +24,7 @@ from tests.emulator.roles import make_role
 from tests.emulator.support import client_for
 from tests.operations.support import Commands
 from tests.payments.conftest import Database
+from tests.payments.support import BY
 from tests.processing.support import accepted
 from tests.processing.test_functions import acquirer
 from tests.warm_aws import LocalAws
@@ -97,7 +98,7 @@ class Processing:
 
 
 def status(connection: psycopg.Connection[Any], message: ProcessOperation) -> str:
-    found = repository.get_payment(connection, message.payment_id)
+    found = repository.get_payment(connection, BY.merchant_id, message.payment_id)
     assert found
     return found.status.value
 

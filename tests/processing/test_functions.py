@@ -25,6 +25,7 @@ from payments.messages import ProcessOperation
 from rehearsal.acquirer import Behaviour, Simulator, start
 from synthesis.packaging import FUNCTIONS
 from tests.payments.conftest import Database
+from tests.payments.support import BY
 from tests.processing.support import accepted
 
 pytestmark = [pytest.mark.requirement("P3.2", "Q2")]
@@ -95,7 +96,7 @@ class World:
         return {"Records": records}
 
     def status(self, message: ProcessOperation) -> str:
-        found = repository.get_payment(self.connection, message.payment_id)
+        found = repository.get_payment(self.connection, BY.merchant_id, message.payment_id)
         assert found
         return found.status.value
 

@@ -6,6 +6,7 @@
 - reconcile: one run of the reconciler
 - migrate: brings the database's schema up to date, with a login of the schema's owner
 - operations: the details of operations, a line of JSON each, for the ids on standard input
+- merchants: merchants and their API keys; `merchants --help` tells more
 - openapi: prints the OpenAPI document
 - healthy: the container's health check: requests /api/health of the process that serves
 
@@ -46,10 +47,11 @@ def publish() -> int:
     """Send the outbox until SIGTERM."""
     from payments.publisher import Publisher
     from payments.queue import Queue
+    from payments.roles import HOUSEKEEPING
 
     settings = read(ServiceSettings)
     publisher = Publisher(
-        read(DatabaseSettings).database(settings.aws_region, application="publisher"),
+        read(DatabaseSettings).database(settings.aws_region, application="publisher", role=HOUSEKEEPING),
         Queue(settings.queue_url, region=settings.aws_region),
         environment=settings.environment_suffix,
         key_lifetime=settings.key_lifetime,
@@ -102,6 +104,17 @@ def operations() -> int:
     return 0
 
 
+def merchants() -> int:
+    """Make, list and change merchants and their keys, as the further arguments say."""
+    from payments import merchants
+
+    try:
+        return merchants.run(sys.argv[2:])
+    except merchants.Refused as refused:
+        print(refused, file=sys.stderr)
+        return 1
+
+
 def openapi() -> int:
     """Print the OpenAPI document."""
     from payments import application
@@ -128,7 +141,8 @@ def healthy() -> int:
 
 
 COMMANDS = {
-    command.__name__: command for command in (serve, publish, work, reconcile, migrate, operations, openapi, healthy)
+    command.__name__: command
+    for command in (serve, publish, work, reconcile, migrate, operations, merchants, openapi, healthy)
 }
 
 
@@ -138,7 +152,11 @@ def main() -> int:
         prog="payments", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("command", choices=COMMANDS)
-    command = COMMANDS[parser.parse_args().command]
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the command")
+    given = parser.parse_args()
+    if given.arguments and given.command != merchants.__name__:
+        parser.error(f"{given.command} takes no arguments")
+    command = COMMANDS[given.command]
     logs.configure()
     try:
         return command()

@@ -13,7 +13,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import AfterValidator, BaseModel
 
-from payments import logs, repository, tracing
+from payments import authentication, logs, repository, tracing
+from payments.authentication import Scope
+from payments.authorization import AuthorizedRoute, caller_of, callers_with, everybody
 from payments.identifiers import new_id
 from payments.problems import ApiError, InvalidValue, Overloaded, documented
 from payments.repository import Connection, IdempotencyKey, NewOperation, NewPayment, StoredResponse
@@ -88,8 +90,9 @@ def _require_json(request: Request) -> None:
 
 
 Shared = Annotated[Service, Depends(_service)]
-payments_router = APIRouter(prefix="/api/v1", dependencies=[Depends(_require_json)])
-health_router = APIRouter(prefix="/api")
+Caller = Annotated[authentication.Caller, Depends(caller_of)]
+payments_router = APIRouter(prefix="/api/v1", dependencies=[Depends(_require_json)], route_class=AuthorizedRoute)
+health_router = APIRouter(prefix="/api", route_class=AuthorizedRoute)
 
 
 @payments_router.post(
@@ -98,8 +101,9 @@ health_router = APIRouter(prefix="/api")
     response_model=Payment,
     responses={202: {"headers": LOCATION, "links": LINKS}, **documented(*ERRORS_OF_WRITES)},
 )
+@callers_with(Scope.PAYMENTS_WRITE)
 async def create_payment(
-    request: Request, service: Shared, body: PaymentRequest, idempotency_key: IdempotencyKeyHeader
+    request: Request, service: Shared, caller: Caller, body: PaymentRequest, idempotency_key: IdempotencyKeyHeader
 ) -> Response:
     """Accept a payment. It is stored before the response, and processed after it."""
     now = datetime.now(UTC)
@@ -108,19 +112,22 @@ async def create_payment(
     first = NewOperation(payment_id, payment_id, kind, body.amount, _correlation_id(), now, tracing.traceparent())
     new = NewPayment(body.currency, body.token, body.reference, first)
     response = StoredResponse(HTTPStatus.ACCEPTED, Payment.accepted(new).model_dump_json())
-    stored, log = await service.create_payment(new, _key(idempotency_key, request, body), response)
+    stored, log = await service.create_payment(caller.requester, new, _key(idempotency_key, request, body), response)
     request.state.log.update(log)
     location = f"{request.url.path}/{json.loads(stored.body)['id']}"
     return Response(stored.body, stored.status, {"Location": location}, JSON)
 
 
 @payments_router.get("/payments", response_model=PaymentPage, responses=documented(*ERRORS))
+@callers_with(Scope.PAYMENTS_READ)
 async def list_payments(
-    service: Shared, limit: Limit = 20, cursor: Cursor = None, status: StatusFilter = None
+    service: Shared, caller: Caller, limit: Limit = 20, cursor: Cursor = None, status: StatusFilter = None
 ) -> Response:
     """List payments, newest first. Payments that are created meanwhile do not move the following pages."""
     before = _before(cursor)
-    found = await service.limiter.run(repository.list_payments, before=before, status=status, limit=limit + 1)
+    found = await service.limiter.run(
+        repository.list_payments, caller.merchant_id, before=before, status=status, limit=limit + 1
+    )
     page = found[:limit]
     next_cursor = cursor_after(page[-1].id) if len(found) > limit else None
     shown = PaymentPage(payments=[Payment.of(one) for one in page], next_cursor=next_cursor)
@@ -132,9 +139,10 @@ async def list_payments(
     response_model=PaymentWithOperations,
     responses=documented(*ERRORS, HTTPStatus.NOT_FOUND),
 )
-async def read_payment(service: Shared, payment_id: UUID) -> Response:
+@callers_with(Scope.PAYMENTS_READ)
+async def read_payment(service: Shared, caller: Caller, payment_id: UUID) -> Response:
     """Read a payment with all of its operations."""
-    found = await service.limiter.run(repository.get_payment_with_operations, payment_id)
+    found = await service.limiter.run(repository.get_payment_with_operations, caller.merchant_id, payment_id)
     if found is None:
         raise _not_found()
     return Response(PaymentWithOperations.with_operations(*found).model_dump_json(), media_type=JSON)
@@ -156,23 +164,24 @@ class _OperationRequest:
 
     request: Request
     service: Shared
+    caller: Caller
     payment_id: UUID
     idempotency_key: IdempotencyKeyHeader
 
     async def create(self, kind: OperationKind, body: BaseModel, amount: int | None = None) -> Response:
         """Store the operation as pending; without an amount it is of the payment's."""
         key = _key(self.idempotency_key, self.request, body)
-        correlation_id, trace = _correlation_id(), tracing.traceparent()
+        by, correlation_id, trace = self.caller.requester, _correlation_id(), tracing.traceparent()
 
         def store(connection: Connection) -> StoredResponse:
-            payment = repository.get_payment(connection, self.payment_id)
+            payment = repository.get_payment(connection, by.merchant_id, self.payment_id)
             if payment is None:
                 raise _not_found()
             now = datetime.now(UTC)
             whole = payment.amount if amount is None else amount
             new = NewOperation(new_id(now), self.payment_id, kind, whole, correlation_id, now, trace)
             response = StoredResponse(HTTPStatus.ACCEPTED, Operation.pending(new).model_dump_json())
-            return repository.create_operation(connection, new, key, response)
+            return repository.create_operation(connection, by, new, key, response)
 
         stored = await self.service.create_operation(store)
         location = self.request.url.path.rpartition("/")[0]
@@ -183,30 +192,35 @@ OperationRequest = Annotated[_OperationRequest, Depends()]
 
 
 @payments_router.post("/payments/{payment_id}/captures", **OPERATION_ROUTE)
+@callers_with(Scope.PAYMENTS_WRITE)
 async def capture_payment(operation: OperationRequest, body: CaptureRequest) -> Response:
     """Capture an authorized payment, in full or in part. What is not captured is released."""
     return await operation.create(OperationKind.CAPTURE, body, body.amount)
 
 
 @payments_router.post("/payments/{payment_id}/refunds", **OPERATION_ROUTE)
+@callers_with(Scope.REFUNDS_WRITE)
 async def refund_payment(operation: OperationRequest, body: RefundRequest) -> Response:
     """Refund a captured payment, in full or in part."""
     return await operation.create(OperationKind.REFUND, body, body.amount)
 
 
 @payments_router.post("/payments/{payment_id}/voids", **OPERATION_ROUTE)
+@callers_with(Scope.PAYMENTS_WRITE)
 async def void_payment(operation: OperationRequest, body: VoidRequest) -> Response:
     """Void an authorized payment before it is captured: its authorization is released."""
     return await operation.create(OperationKind.VOID, body)
 
 
 @health_router.get("/health", response_model=Health)
+@everybody
 async def health() -> Health:
     """Liveness: the process responds. It does so while it drains, too, and while its database is unreachable."""
     return Health(status="ok")
 
 
 @health_router.get("/ready", response_model=Health, responses=documented(HTTPStatus.SERVICE_UNAVAILABLE))
+@everybody
 async def ready(request: Request, service: Shared) -> Health:
     """Readiness: payments can be taken, as the database and the queue are reachable and the process is not draining."""
     if request.app.state.draining:

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from payments import logs, repository
 from payments.api import health_router, invalid_request, payments_router
+from payments.authorization import SECURITY_SCHEMES
 from payments.middleware import RequestMiddleware
 from payments.problems import ApiError, InvalidValue, Overloaded, Problem, problem_response
 from payments.service import Service
@@ -146,5 +147,6 @@ def document(app: FastAPI | None = None) -> dict[str, Any]:
         )
         for unused in ("HTTPValidationError", "ValidationError"):
             described["components"]["schemas"].pop(unused, None)
+        described["components"]["securitySchemes"] = SECURITY_SCHEMES
         app.openapi_schema = described
     return app.openapi_schema

@@ -123,14 +123,18 @@ class Database:
     application: str = "payments"
     """Names the process in the database's views and logs."""
     statement_timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS
+    role: str | None = None
+    """The role that each session takes on; without one it has all rights of the login."""
 
     @cached_property
     def _parameters(self) -> dict[str, Any]:
+        options = {"role": self.role} if self.role else {}
         timeouts = {
             "statement_timeout": self.statement_timeout_seconds,
             "lock_timeout": LOCK_TIMEOUT_SECONDS,
             "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_TIMEOUT_SECONDS,
         }
+        options |= {name: str(int(seconds * 1000)) for name, seconds in timeouts.items()}
         return {
             "host": self.host,
             "port": self.port,
@@ -146,7 +150,7 @@ class Database:
             # While a statement takes its time, so that nothing on the way forgets the connection.
             "keepalives_idle": KEEPALIVE_SECONDS,
             "tcp_user_timeout": TCP_USER_TIMEOUT_SECONDS * 1000,
-            "options": " ".join(f"-c {name}={int(seconds * 1000)}" for name, seconds in timeouts.items()),
+            "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
         }
 
     def connect(self) -> Connection:

@@ -19,6 +19,8 @@ from uuid import uuid4
 
 correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 """Of the request or message that is being handled."""
+caller: ContextVar[dict[str, str] | None] = ContextVar("caller", default=None)
+"""The merchant_id and credential_id of the request that is being handled, once they are known."""
 
 # A UUID with or without hyphens, or the Root of AWS's X-Amzn-Trace-Id: neither can carry anything else.
 CORRELATION_ID = re.compile(
@@ -38,6 +40,7 @@ class _Json(logging.Formatter):
             "level": record.levelname,
             "message": record.getMessage(),
             "correlation_id": correlation_id.get(),
+            **(caller.get() or {}),
             **getattr(record, "values", {}),
         }
         if record.exc_info and record.exc_info[0]:

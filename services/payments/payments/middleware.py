@@ -34,6 +34,7 @@ class RequestMiddleware:
             return
         headers = Headers(scope=scope)
         logs.correlation_id.set(logs.correlation_of(headers.get("x-correlation-id"), headers.get("x-amzn-trace-id")))
+        logs.caller.set(None)
         exchange = _Exchange(scope, send)
         with tracing.request(headers) as span:
             await self._respond(exchange, headers, receive)

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
+
+from payments.roles import GRANTS, RIGHTS
 
 SCHEMA = "payments"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -33,16 +35,6 @@ FROM pg_index JOIN pg_class AS index ON index.oid = indexrelid JOIN pg_namespace
 WHERE nspname = %s AND NOT indisvalid
   AND indexrelid NOT IN (SELECT index_relid FROM pg_stat_progress_create_index WHERE index_relid IS NOT NULL)
 """
-# What the application may do. A payment changes by its operations alone.
-GRANTS = (
-    "GRANT USAGE ON SCHEMA payments TO {role}",
-    "GRANT SELECT, INSERT ON payments.payments TO {role}",
-    "GRANT SELECT, INSERT, UPDATE ON payments.operations TO {role}",
-    "GRANT SELECT, INSERT, UPDATE, DELETE ON payments.outbox TO {role}",
-    "GRANT SELECT, INSERT, UPDATE, DELETE ON payments.idempotency_keys TO {role}",
-    "GRANT SELECT ON payments.transitions, payments.schema_version TO {role}",
-)
-
 Connect = Callable[[], psycopg.Connection[Any]]
 
 
@@ -58,7 +50,8 @@ def migrate(
 
     Args:
         connect: opens a connection of the schema's owner.
-        application_role: who may use the tables afterwards.
+        application_role: the role that gets the rights of every kind of process, before row-level security asks for
+            them: the version before goes on with what it inherits.
         directory: where the steps are.
         attempts: how often a step is tried that must wait for a lock.
         wait_seconds: how long another one who migrates is waited for.
@@ -74,6 +67,7 @@ def migrate(
         _take_time(guard)
         _wait_for_others(guard, wait_seconds)
         guard.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
+        _create_roles(guard, application_role)
         for attempt in range(1, attempts + 1):
             _drop_invalid_indexes(guard)
             try:
@@ -83,15 +77,37 @@ def migrate(
                 if attempt == attempts:
                     raise
                 time.sleep(SECONDS_BETWEEN_ATTEMPTS)
-        if application_role:
-            for grant in GRANTS:
-                guard.execute(sql.SQL(grant).format(role=sql.Identifier(application_role)))
+        if directory == MIGRATIONS:  # the grants are those of this version's schema
+            _grant(guard)
         row = guard.execute("SELECT version_num FROM payments.schema_version").fetchone()
     return str(row[0]) if row else ""
 
 
+def _create_roles(guard: psycopg.Connection[Any], application_role: str | None) -> None:
+    """Create the roles of :data:`RIGHTS`, and let ``application_role`` take on each.
+
+    They are the server's, not the database's: somebody else may create one at the same moment.
+    """
+    for role in RIGHTS:
+        if not guard.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
+            with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+                guard.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+        if application_role:
+            guard.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(application_role)))
+
+
+def _grant(guard: psycopg.Connection[Any]) -> None:
+    for role, granted in GRANTS.items():
+        for one in (f"USAGE ON SCHEMA {SCHEMA}", *granted):
+            guard.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(one), sql.Identifier(role)))
+
+
 def _take_time(connection: psycopg.Connection[Any]) -> None:
-    """Lift the timeouts of the service's connections, which no migration can keep; locks have one of their own."""
+    """Lift what no migration can keep: the timeouts of the service's connections, and row-level security.
+
+    Locks have a timeout of their own.
+    """
+    connection.execute("SELECT set_config('payments.migrating', 'on', false)")
     for setting in ("statement_timeout", "idle_in_transaction_session_timeout"):
         connection.execute(sql.SQL("SET {} = 0").format(sql.Identifier(setting)))
     connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{LOCK_TIMEOUT_SECONDS}s")))

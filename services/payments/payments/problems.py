@@ -78,12 +78,19 @@ def problem_response(error: ApiError) -> Response:
 def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """The error responses of a route in the OpenAPI document."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    retry = {"Retry-After": {"description": "Seconds to wait before a retry.", "schema": {"type": "integer"}}}
+    challenge = {"description": "What the credential lacks (RFC 6750).", "schema": {"type": "string"}}
+    headers: dict[HTTPStatus, dict[str, Any]] = {
+        HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": challenge},
+        HTTPStatus.FORBIDDEN: {"WWW-Authenticate": challenge},
+        HTTPStatus.SERVICE_UNAVAILABLE: {
+            "Retry-After": {"description": "Seconds to wait before a retry.", "schema": {"type": "integer"}}
+        },
+    }
     return {
         status.value: {
             "description": status.phrase,
             "content": content,
-            **({"headers": retry} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}),
+            **({"headers": headers[status]} if status in headers else {}),
         }
         for status in statuses
     }

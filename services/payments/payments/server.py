@@ -16,10 +16,13 @@ from contextlib import contextmanager
 import uvicorn
 
 from payments import application, logs, tls, tracing
+from payments.api_keys import Peppers
+from payments.authentication import Authenticator
 from payments.database import Database, Pool
 from payments.limiter import ConcurrencyLimiter
 from payments.publisher import Publisher
 from payments.queue import Queue
+from payments.roles import API, HOUSEKEEPING
 from payments.service import Service
 from payments.settings import DatabaseSettings, ServiceSettings
 
@@ -31,9 +34,10 @@ BACKLOG = 1024
 def serve(settings: ServiceSettings, database_settings: DatabaseSettings) -> None:
     """Serve until SIGTERM or SIGINT."""
     tracing.configure("payments")
-    database = database_settings.database(settings.aws_region)
+    database = database_settings.database(settings.aws_region, role=API)
     queue = Queue(settings.queue_url, region=settings.aws_region)
-    publisher = _publisher(settings, database, queue) if settings.publishes else None
+    outbox = database_settings.database(settings.aws_region, role=HOUSEKEEPING)
+    publisher = _publisher(settings, outbox, queue) if settings.publishes else None
     connections = database_settings.connections - (1 if publisher else 0)
     pool = Pool(database, connections)
     pool.open()
@@ -57,7 +61,13 @@ async def _serve(
         max_waiting=settings.waiting_requests,
         max_wait_seconds=settings.waiting_seconds,
     )
-    app = application.create(settings, Service(settings, limiter, queue, publisher))
+    authenticator = Authenticator(
+        limiter,
+        Peppers(settings.api_key_peppers_secret_arn, region=settings.aws_region),
+        mode=settings.api_key_mode,
+        keep_seconds=settings.credential_seconds,
+    )
+    app = application.create(settings, Service(settings, limiter, authenticator, queue, publisher))
     if publisher:
         publisher.start()
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from payments import metrics, repository
+from payments.authentication import Authenticator
 from payments.limiter import ConcurrencyLimiter
 from payments.publisher import Publisher
 from payments.queue import Queue
-from payments.repository import Connection, IdempotencyKey, NewPayment, StoredResponse
+from payments.repository import Connection, IdempotencyKey, NewPayment, Requester, StoredResponse
 from payments.settings import ServiceSettings
 from shared.payment_metrics import REQUESTS_SHED, STARTED, Metric
 
@@ -24,10 +25,16 @@ class Service:
     """One for each process; its methods are for the event loop."""
 
     def __init__(
-        self, settings: ServiceSettings, limiter: ConcurrencyLimiter, queue: Queue, publisher: Publisher | None
+        self,
+        settings: ServiceSettings,
+        limiter: ConcurrencyLimiter,
+        authenticator: Authenticator,
+        queue: Queue,
+        publisher: Publisher | None,
     ) -> None:
         """Without a ``publisher`` the outbox is sent by other processes."""
         self.limiter = limiter
+        self.authenticator = authenticator
         self._environment = settings.environment_suffix
         self._queue = queue
         self._publisher = publisher
@@ -35,14 +42,14 @@ class Service:
         self._checking = asyncio.Lock()
 
     async def create_payment(
-        self, new: NewPayment, key: IdempotencyKey, response: StoredResponse
+        self, by: Requester, new: NewPayment, key: IdempotencyKey, response: StoredResponse
     ) -> tuple[StoredResponse, Mapping[str, Any]]:
         """Store a payment, or find the response to an earlier request with the key.
 
         Returns:
             The response, and what the request's log line gets: the metric of a payment that is new.
         """
-        stored = await self.limiter.run(repository.create_payment, new, key, response)
+        stored = await self.limiter.run(repository.create_payment, by, new, key, response)
         if stored.body != response.body:  # it has the id of an earlier payment
             return stored, {}
         self._wake_publisher()
@@ -63,8 +70,12 @@ class Service:
         async with self._checking:
             if time.monotonic() < self._ready_until:
                 return
-            both = asyncio.gather(self.limiter.run(repository.check_writable), asyncio.to_thread(self._queue.check))
-            await asyncio.wait_for(both, READINESS_CHECK_SECONDS)
+            checks = asyncio.gather(
+                self.limiter.run(repository.check_writable),
+                asyncio.to_thread(self._queue.check),
+                asyncio.to_thread(self.authenticator.peppers.check),
+            )
+            await asyncio.wait_for(checks, READINESS_CHECK_SECONDS)
             self._ready_until = time.monotonic() + READY_SECONDS
 
     def _counted(self, metric: Metric) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from payments.api_keys import KeyMode
 from payments.database import Database, IamLogin, Login, SecretLogin
 
 
@@ -51,8 +52,11 @@ class DatabaseSettings(BaseSettings):
             raise ValueError(f"DATABASE_{needed.upper()} is needed for a login by {self.login}")
         return self
 
-    def database(self, region: str, *, application: str = "payments") -> Database:
-        """The database of these settings; ``application`` names the process in its views and logs."""
+    def database(self, region: str, *, application: str = "payments", role: str | None = None) -> Database:
+        """The database of these settings.
+
+        ``application`` names the process in its views and logs; ``role`` is what its sessions take on.
+        """
         return Database(
             host=self.host,
             port=self.port,
@@ -60,6 +64,7 @@ class DatabaseSettings(BaseSettings):
             login=self._login(region),
             certificates=self.ca_file,
             application=application,
+            role=role,
         )
 
     def _login(self, region: str) -> Login:
@@ -78,6 +83,12 @@ class ServiceSettings(BaseSettings):
     """The environment's suffix, for metrics."""
     queue_url: Annotated[str, Field(min_length=1)]
     """The SQS queue of operations to be processed."""
+    api_key_peppers_secret_arn: Annotated[str, Field(min_length=1)]
+    """The secret with the peppers that API keys are hashed under (:mod:`payments.api_keys`)."""
+    api_key_mode: KeyMode = KeyMode.TEST
+    """Whether API keys are of a live or of a test environment: no other ones are valid."""
+    credential_seconds: Annotated[float, Field(ge=0, le=60)] = 30.0
+    """How long a credential that was looked up is kept: after so long a revocation is in effect."""
     https_port: Annotated[int, Field(ge=1, le=65_535)] = 8443
     http_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     """If given, the service listens on it without TLS, instead of https_port: for measurements on one machine."""

@@ -14,6 +14,7 @@ from payments.metrics import MetricRecorder
 from payments.processing.executor import DatabaseExecutor
 from payments.processing.processor import Processor
 from payments.processing.settings import ProcessingSettings
+from payments.roles import PROCESSING
 from payments.settings import DatabaseSettings, RegionSettings, read
 
 
@@ -58,7 +59,7 @@ def compose(service: str) -> Composition:
     acquirer_settings, processing = read(AcquirerSettings), read(ProcessingSettings)
     secret, region = environment.acquirer_secret_arn, environment.aws_region
     acquirer = HttpAcquirer(acquirer_settings, credential=ApiKey(secret, region=region) if secret else None)
-    database = settings.database(region, application=service)
+    database = settings.database(region, application=service, role=PROCESSING)
     pool = Pool(database, settings.connections)
     pool.open()
     processor = Processor(

@@ -27,6 +27,7 @@ from payments.repository.payments import (
     purge_idempotency_keys,
 )
 from payments.repository.records import (
+    FIRST_MERCHANT_ID,
     AmountTooLarge,
     Claim,
     ClaimStatus,
@@ -40,11 +41,13 @@ from payments.repository.records import (
     OutboxMessage,
     Payment,
     PendingTotal,
+    Requester,
     StatusConflict,
     StoredResponse,
 )
 
 __all__ = [
+    "FIRST_MERCHANT_ID",
     "AmountTooLarge",
     "Claim",
     "ClaimStatus",
@@ -59,6 +62,7 @@ __all__ = [
     "OutboxMessage",
     "Payment",
     "PendingTotal",
+    "Requester",
     "StatusConflict",
     "StoredResponse",
     "check_writable",

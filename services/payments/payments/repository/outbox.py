@@ -34,9 +34,9 @@ def resend(connection: Connection, operation_id: UUID, delay: timedelta) -> None
         """
         WITH operation AS (
             UPDATE payments.operations SET next_attempt_at = now() + %s
-            WHERE id = %s AND status = 'pending' RETURNING id
+            WHERE id = %s AND status = 'pending' RETURNING id, merchant_id
         )
-        INSERT INTO payments.outbox (operation_id, created_at) SELECT id, now() FROM operation
+        INSERT INTO payments.outbox (merchant_id, operation_id, created_at) SELECT merchant_id, id, now() FROM operation
         """,
         (delay, operation_id),
     )

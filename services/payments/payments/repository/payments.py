@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from payments.repository.records import (
     NewPayment,
     Operation,
     Payment,
+    Requester,
     StatusConflict,
     StoredResponse,
 )
@@ -29,47 +31,59 @@ COLUMNS = (
     "created_at, updated_at"
 )
 
+GET_PAYMENT = f"SELECT {COLUMNS} FROM payments.payments WHERE merchant_id = %s AND id = %s"  # noqa: S608 - constants
+# The merchant is named in the row that all others come from: before any of them is checked, and by one statement.
 INSERT_PAYMENT = """
 WITH claimed AS (
-    INSERT INTO payments.idempotency_keys (key, fingerprint, status, answer, created_at)
-    VALUES (%(key)s, %(fingerprint)s, %(response_status)s, %(response_body)s, %(at)s)
-    ON CONFLICT (key) DO NOTHING
+    INSERT INTO payments.idempotency_keys
+        (merchant_id, merchant_key, fingerprint, status, answer, created_at)
+    SELECT %(merchant)s, %(key)s, %(fingerprint)s, %(response_status)s, %(response_body)s, %(at)s
+    FROM set_config('payments.merchant', %(merchant)s::text, true)
+    ON CONFLICT DO NOTHING
     RETURNING true
 ), payment AS (
-    INSERT INTO payments.payments (id, amount, currency, token, reference, created_at, updated_at)
-    SELECT %(payment)s, %(amount)s, %(currency)s, %(token)s, %(reference)s, %(at)s, %(at)s FROM claimed
+    INSERT INTO payments.payments (id, merchant_id, amount, currency, token, reference, created_at, updated_at)
+    SELECT %(payment)s, %(merchant)s, %(amount)s, %(currency)s, %(token)s, %(reference)s, %(at)s, %(at)s FROM claimed
     RETURNING id
 ), operation AS (
-    INSERT INTO payments.operations (id, payment_id, kind, amount, correlation_id, next_attempt_at, created_at)
-    SELECT %(operation)s, id, %(kind)s, %(amount)s, %(correlation)s, %(at)s, %(at)s FROM payment
+    INSERT INTO payments.operations
+        (id, merchant_id, requested_by, payment_id, kind, amount, correlation_id, next_attempt_at, created_at)
+    SELECT %(operation)s, %(merchant)s, %(credential)s::uuid, id, %(kind)s, %(amount)s, %(correlation)s, %(at)s, %(at)s
+    FROM payment
     RETURNING id
 ), message AS (
-    INSERT INTO payments.outbox (operation_id, trace, created_at)
-    SELECT id, %(trace)s, %(at)s FROM operation
+    INSERT INTO payments.outbox (merchant_id, operation_id, trace, created_at)
+    SELECT %(merchant)s, id, %(trace)s, %(at)s FROM operation
 )
 SELECT id FROM operation
 """
 
 INSERT_OPERATION = """
 WITH claimed AS (
-    INSERT INTO payments.idempotency_keys (key, fingerprint, status, answer, created_at)
-    VALUES (%(key)s, %(fingerprint)s, %(response_status)s, %(response_body)s, %(at)s)
-    ON CONFLICT (key) DO NOTHING
+    INSERT INTO payments.idempotency_keys
+        (merchant_id, merchant_key, fingerprint, status, answer, created_at)
+    SELECT %(merchant)s, %(key)s, %(fingerprint)s, %(response_status)s, %(response_body)s, %(at)s
+    FROM set_config('payments.merchant', %(merchant)s::text, true)
+    ON CONFLICT DO NOTHING
     RETURNING true
 ), operation AS (
-    INSERT INTO payments.operations (id, payment_id, kind, amount, correlation_id, next_attempt_at, created_at)
-    SELECT %(operation)s, %(payment)s, %(kind)s, %(amount)s, %(correlation)s, %(at)s, %(at)s FROM claimed
+    INSERT INTO payments.operations
+        (id, merchant_id, requested_by, payment_id, kind, amount, correlation_id, next_attempt_at, created_at)
+    SELECT
+        %(operation)s, %(merchant)s, %(credential)s::uuid, %(payment)s, %(kind)s, %(amount)s, %(correlation)s,
+        %(at)s, %(at)s
+    FROM claimed
     RETURNING id
 ), message AS (
-    INSERT INTO payments.outbox (operation_id, trace, created_at)
-    SELECT id, %(trace)s, %(at)s FROM operation
+    INSERT INTO payments.outbox (merchant_id, operation_id, trace, created_at)
+    SELECT %(merchant)s, id, %(trace)s, %(at)s FROM operation
 )
 SELECT id FROM operation
 """
 
 
 def create_payment(
-    connection: Connection, payment: NewPayment, key: IdempotencyKey, response: StoredResponse
+    connection: Connection, by: Requester, payment: NewPayment, key: IdempotencyKey, response: StoredResponse
 ) -> StoredResponse:
     """Store a payment with its first operation, the operation's outbox message, and the response to the key.
 
@@ -80,18 +94,18 @@ def create_payment(
         IdempotencyKeyReused: the key was used for another request.
     """
     values = {
-        **_values(payment.first, key, response),
+        **_values(by, payment.first, key, response),
         "currency": payment.currency,
         "token": payment.token,
         "reference": payment.reference,
     }
     if connection.execute(INSERT_PAYMENT, values).fetchone():
         return response
-    return _stored_response(connection, key)
+    return _stored_response(connection, by.merchant_id, key)
 
 
 def create_operation(
-    connection: Connection, operation: NewOperation, key: IdempotencyKey, response: StoredResponse
+    connection: Connection, by: Requester, operation: NewOperation, key: IdempotencyKey, response: StoredResponse
 ) -> StoredResponse:
     """Store a capture, a void or a refund with its outbox message and the response to the key.
 
@@ -104,14 +118,16 @@ def create_operation(
         AmountTooLarge: it exceeds the authorized amount (capture), or what is left of the captured amount (refund).
     """
     try:
-        stored = connection.execute(INSERT_OPERATION, _values(operation, key, response)).fetchone()
+        stored = connection.execute(INSERT_OPERATION, _values(by, operation, key, response)).fetchone()
     except psycopg.errors.CheckViolation as error:
         raise _rejection(error) from None
-    return response if stored else _stored_response(connection, key)
+    return response if stored else _stored_response(connection, by.merchant_id, key)
 
 
-def _values(operation: NewOperation, key: IdempotencyKey, response: StoredResponse) -> dict[str, Any]:
+def _values(by: Requester, operation: NewOperation, key: IdempotencyKey, response: StoredResponse) -> dict[str, Any]:
     return {
+        "merchant": by.merchant_id,
+        "credential": by.credential_id,
         "key": key.key,
         "fingerprint": key.fingerprint,
         "response_status": response.status,
@@ -134,11 +150,14 @@ def _rejection(error: psycopg.errors.CheckViolation) -> Exception:
     return error
 
 
-def _stored_response(connection: Connection, key: IdempotencyKey) -> StoredResponse:
+def _stored_response(connection: Connection, merchant_id: UUID, key: IdempotencyKey) -> StoredResponse:
     """The response to an earlier request. Its row is committed: the insert waited for the transaction that wrote it."""
-    row = connection.execute(
-        "SELECT fingerprint, status, answer FROM payments.idempotency_keys WHERE key = %s", (key.key,)
-    ).fetchone()
+    query = """
+        SELECT fingerprint, status, answer FROM payments.idempotency_keys
+        WHERE merchant_id = %s AND merchant_key = %s
+    """
+    with of_merchant(connection, merchant_id):
+        row = connection.execute(query, (merchant_id, key.key)).fetchone()
     if row is None:  # purged between the two statements
         raise psycopg.errors.SerializationFailure("the idempotency key has just been purged")
     fingerprint, status, body = row
@@ -147,26 +166,46 @@ def _stored_response(connection: Connection, key: IdempotencyKey) -> StoredRespo
     return StoredResponse(status, body)
 
 
-def get_payment(connection: Connection, payment_id: UUID) -> Payment | None:
-    """The payment; None where there is no such payment."""
-    query = f"SELECT {COLUMNS} FROM payments.payments WHERE id = %s"  # noqa: S608 - a constant
-    row = connection.execute(query, (payment_id,)).fetchone()
+@contextmanager
+def of_merchant(connection: Connection, merchant_id: UUID) -> Iterator[None]:
+    """Read the rows of a merchant, and no others, until the end of the block.
+
+    The setting that row-level security asks for ends with the transaction, so that a connection of a pool takes it to
+    nobody else. It is sent together with the statement after it: a round trip, as without it.
+    """
+    with connection.pipeline():
+        connection.execute("SELECT set_config('payments.merchant', %s, true)", (str(merchant_id),))
+        yield
+
+
+def get_payment(connection: Connection, merchant_id: UUID, payment_id: UUID) -> Payment | None:
+    """The payment; None where the merchant has no such payment."""
+    with of_merchant(connection, merchant_id):
+        row = connection.execute(GET_PAYMENT, (merchant_id, payment_id)).fetchone()
     return _payment(row) if row else None
 
 
-def get_payment_with_operations(connection: Connection, payment_id: UUID) -> tuple[Payment, list[Operation]] | None:
-    """The payment with all of its operations, read from one snapshot."""
-    with connection.transaction():
+def get_payment_with_operations(
+    connection: Connection, merchant_id: UUID, payment_id: UUID
+) -> tuple[Payment, list[Operation]] | None:
+    """The payment with all of its operations, read from one snapshot; None where the merchant has no such payment."""
+    with connection.pipeline(), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        found = get_payment(connection, payment_id)
-        return (found, list_operations(connection, payment_id)) if found else None
+        with of_merchant(connection, merchant_id):
+            row = connection.execute(GET_PAYMENT, (merchant_id, payment_id)).fetchone()
+            return (_payment(row), list_operations(connection, payment_id)) if row else None
 
 
 def list_payments(
-    connection: Connection, *, before: UUID | None = None, status: PaymentStatus | None = None, limit: int
+    connection: Connection,
+    merchant_id: UUID,
+    *,
+    before: UUID | None = None,
+    status: PaymentStatus | None = None,
+    limit: int,
 ) -> list[Payment]:
-    """Payments, newest first: at most ``limit``, older than ``before`` if given, of one status if given."""
-    conditions = ["true"]
+    """A merchant's payments, newest first: at most ``limit``, older than ``before`` and of one ``status`` if given."""
+    conditions = ["merchant_id = %(merchant)s"]
     if before:
         conditions.append("id < %(before)s")
     if status:
@@ -175,7 +214,9 @@ def list_payments(
         f"SELECT {COLUMNS} FROM payments.payments "  # noqa: S608 - constants
         f"WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT %(limit)s"
     )
-    return [_payment(row) for row in connection.execute(query, {"before": before, "status": status, "limit": limit})]
+    values = {"merchant": merchant_id, "before": before, "status": status, "limit": limit}
+    with of_merchant(connection, merchant_id):
+        return [_payment(row) for row in connection.execute(query, values)]
 
 
 def _payment(row: Sequence[Any]) -> Payment:

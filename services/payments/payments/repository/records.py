@@ -12,6 +12,8 @@ import psycopg
 from payments.states import OperationKind, OperationStatus, PaymentStatus
 
 Connection = psycopg.Connection[Any]
+FIRST_MERCHANT_ID = UUID("00000000-0000-7000-8000-000000000001")
+"""The merchant of all that was stored before there were merchants (migration 0004)."""
 
 
 class StatusConflict(Exception):
@@ -28,6 +30,15 @@ class AmountTooLarge(Exception):
 
 class IdempotencyKeyReused(Exception):
     """The idempotency key was used for another request."""
+
+
+@dataclass(frozen=True)
+class Requester:
+    """Who makes a request: a merchant, by one of its credentials."""
+
+    merchant_id: UUID
+    credential_id: UUID | None
+    """None for what nobody has requested by a credential, such as the rows of a test."""
 
 
 @dataclass(frozen=True)

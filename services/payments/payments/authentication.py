@@ -1,0 +1,165 @@
+"""Who calls: the merchant and the scopes of the credential that a request carries.
+
+A credential is looked up in the database and kept for a while, so that most requests cost no call of it; so does an
+identifier that is nobody's. A revocation is in effect when that while is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from http import HTTPStatus
+from uuid import UUID
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from payments import logs
+from payments.api_keys import ApiKey, KeyMode, Peppers, PeppersInvalid
+from payments.limiter import ConcurrencyLimiter
+from payments.problems import ApiError
+from payments.repository import Connection, Requester
+from payments.repository.credentials import API_KEY, Credential, find_credential, note_use
+
+MAX_KEPT = 10_000
+"""Credentials, and identifiers that are nobody's, that a process keeps."""
+
+
+class Scope(StrEnum):
+    """What a credential may be used for."""
+
+    PAYMENTS_READ = "payments:read"
+    PAYMENTS_WRITE = "payments:write"
+    REFUNDS_WRITE = "refunds:write"
+    EVENTS_MANAGE = "events:manage"
+    MERCHANTS_ADMIN = "merchants:admin"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """An authenticated caller."""
+
+    requester: Requester
+    scopes: frozenset[str]
+
+    @property
+    def merchant_id(self) -> UUID:
+        """The merchant whose rows it may see."""
+        return self.requester.merchant_id
+
+
+class Unauthenticated(ApiError):
+    """There is no credential, or it is not valid: which of the two is all that the caller learns."""
+
+    def __init__(self, *, shown: bool) -> None:
+        """``shown`` tells whether there was a credential. https://www.rfc-editor.org/rfc/rfc6750#section-3."""
+        detail = "The credential is not valid." if shown else "Send a credential: Authorization: Bearer KEY."
+        challenge = 'Bearer realm="payments"' + (', error="invalid_token"' if shown else "")
+        super().__init__("unauthenticated", HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": challenge})
+
+
+class Forbidden(ApiError):
+    """The credential is valid, and has not the scope that the route asks for."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(
+            "insufficient-scope",
+            HTTPStatus.FORBIDDEN,
+            f"The credential needs the scope {scope}.",
+            headers={"WWW-Authenticate": f'Bearer realm="payments", error="insufficient_scope", scope="{scope}"'},
+        )
+
+
+@dataclass(frozen=True)
+class _Kept:
+    credential: Credential | None
+    until: float
+
+
+class Authenticator:
+    """Authenticates the requests of a process; its methods are for the event loop."""
+
+    def __init__(
+        self,
+        limiter: ConcurrencyLimiter,
+        peppers: Peppers,
+        *,
+        mode: KeyMode,
+        keep_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Keys of another ``mode`` are not valid here; what was looked up is kept for ``keep_seconds``."""
+        self.peppers = peppers
+        self._limiter = limiter
+        self._mode = mode
+        self._keep_seconds = keep_seconds
+        self._clock = clock
+        self._kept: dict[str, _Kept] = {}
+        self._lookups: dict[str, asyncio.Task[Credential | None]] = {}
+
+    async def authenticate(self, authorization: str | None) -> Caller:
+        """The caller by the value of its Authorization header.
+
+        Raises:
+            Unauthenticated: there is no credential, or it is not valid.
+            payments.problems.Overloaded: the database has no capacity to look it up.
+            psycopg.Error: the database failed.
+        """
+        scheme, _, text = (authorization or "").partition(" ")
+        if not authorization:
+            raise Unauthenticated(shown=False)
+        key = ApiKey.parse(text.strip()) if scheme.lower() == "bearer" else None
+        if key is None or key.mode is not self._mode:
+            raise Unauthenticated(shown=True)
+        credential = await self._find(key.id)
+        if credential is None or not await self._matches(key, credential):
+            raise Unauthenticated(shown=True)
+        if not credential.is_valid(datetime.now(UTC)):
+            raise Unauthenticated(shown=True)
+        return Caller(Requester(credential.merchant_id, credential.id), frozenset(credential.scopes))
+
+    async def _matches(self, key: ApiKey, credential: Credential) -> bool:
+        try:
+            pepper = await asyncio.to_thread(self.peppers.get, credential.pepper or "")
+        except (BotoCoreError, ClientError, PeppersInvalid) as error:
+            logs.error("peppers not read", error)
+            pepper = None
+        if pepper is None:
+            raise ApiError(
+                "authentication-unavailable",
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "The credential cannot be verified now; retry with the same Idempotency-Key.",
+                headers={"Retry-After": "1"},
+            )
+        return hmac.compare_digest(key.hashed(pepper), credential.secret_hash or b"")
+
+    async def _find(self, identifier: str) -> Credential | None:
+        kept = self._kept.get(identifier)
+        if kept and self._clock() < kept.until:
+            return kept.credential
+        lookup = self._lookups.get(identifier)
+        if lookup is None:  # one for all requests that wait for it
+            lookup = asyncio.create_task(self._look_up(identifier))
+            self._lookups[identifier] = lookup
+            lookup.add_done_callback(lambda _: self._lookups.pop(identifier, None))
+        return await asyncio.shield(lookup)
+
+    async def _look_up(self, identifier: str) -> Credential | None:
+        until = self._clock() + self._keep_seconds
+        found = await self._limiter.run(_read, identifier)
+        self._kept.pop(identifier, None)  # the newest is the last
+        while len(self._kept) >= MAX_KEPT:
+            self._kept.pop(next(iter(self._kept)))
+        self._kept[identifier] = _Kept(found, until)
+        return found
+
+
+def _read(connection: Connection, identifier: str) -> Credential | None:
+    found = find_credential(connection, API_KEY, identifier)
+    if found:
+        note_use(connection, found.id)
+    return found

@@ -1,0 +1,92 @@
+"""Who may call a route: each declares it, by a scope or as open to everybody, or the application does not start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from payments import logs
+from payments.authentication import Authenticator, Caller, Forbidden, Scope
+from payments.problems import documented
+
+DECLARED = "__payments_callers__"
+SCHEME = "api_key"
+SECURITY_SCHEMES = {
+    SCHEME: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key of a merchant, such as pay_live_..., which has scopes.",
+    }
+}
+E = TypeVar("E", bound=Callable[..., Any])
+
+
+class NotDeclared(Exception):
+    """A route does not say who may call it."""
+
+
+def callers_with(scope: Scope) -> Callable[[E], E]:
+    """Let callers with a scope call an endpoint, and nobody else."""
+    return _declared(scope)
+
+
+def everybody(endpoint: E) -> E:
+    """Let everybody call an endpoint, without a credential."""
+    return _declared(None)(endpoint)
+
+
+def _declared(scope: Scope | None) -> Callable[[E], E]:
+    def declare(endpoint: E) -> E:
+        setattr(endpoint, DECLARED, scope)
+        return endpoint
+
+    return declare
+
+
+class AuthorizedRoute(APIRoute):
+    """A route that authenticates and authorizes its caller before it looks at anything else of the request."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **values: Any) -> None:
+        """See :class:`fastapi.routing.APIRoute`.
+
+        Raises:
+            NotDeclared: the endpoint does not say who may call it.
+        """
+        if not hasattr(endpoint, DECLARED):
+            raise NotDeclared(f"{path}: let it say who may call it, by callers_with(...) or everybody")
+        self.scope: Scope | None = getattr(endpoint, DECLARED)
+        if self.scope:
+            refusals = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+            values["responses"] = {**(values.get("responses") or {}), **refusals}
+        security: list[dict[str, list[str]]] = [{SCHEME: [self.scope.value]}] if self.scope else []
+        values["openapi_extra"] = {**(values.get("openapi_extra") or {}), "security": security}
+        super().__init__(path, endpoint, **values)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The framework's handler, for callers that may."""
+        handle, scope = super().get_route_handler(), self.scope
+        if scope is None:
+            return handle
+
+        async def authorized(request: Request) -> Response:
+            authenticator: Authenticator = request.app.state.service.authenticator
+            caller = await authenticator.authenticate(request.headers.get("authorization"))
+            logs.caller.set(
+                {"merchant_id": str(caller.merchant_id), "credential_id": str(caller.requester.credential_id)}
+            )
+            if scope not in caller.scopes:
+                raise Forbidden(scope)
+            request.state.caller = caller
+            return await handle(request)
+
+        return authorized
+
+
+def caller_of(request: Request) -> Caller:
+    """The caller of a route that is not for everybody."""
+    found: Caller = request.state.caller
+    return found

@@ -1,0 +1,251 @@
+"""`python -m payments merchants`: merchants and their API keys, for those who run the service.
+
+    merchants make NAME
+    merchants list
+    merchants keys create NAME --scopes payments:read,payments:write [--days 365]
+    merchants keys list NAME
+    merchants keys rotate ID [--overlap-hours 168]
+    merchants keys revoke ID
+
+Each prints a line of JSON for each thing that it made or found. A key is in what `create` and `rotate` print, and
+nowhere else: it cannot be shown again. A rotation makes a key with the same scopes and the same time to live, and lets
+the one before expire when the overlap is over; ID is what a key is named by, the part between its underscores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import psycopg
+from pydantic import Field
+
+from payments.api_keys import ApiKey, KeyMode, Peppers
+from payments.authentication import Scope
+from payments.identifiers import new_id
+from payments.repository import Connection
+from payments.repository.credentials import (
+    API_KEY,
+    Credential,
+    Merchant,
+    create_credential,
+    create_merchant,
+    end_credential,
+    list_credentials,
+    list_merchants,
+    revoke_credential,
+)
+from payments.roles import HOUSEKEEPING
+from payments.settings import DatabaseSettings, RegionSettings, read
+
+OVERLAP_HOURS = 168.0
+
+
+class Refused(Exception):
+    """What was asked for is not there, or not allowed. The message is for who asked."""
+
+
+class KeySettings(RegionSettings):
+    """What the commands need in addition to the database."""
+
+    api_key_peppers_secret_arn: Annotated[str, Field(min_length=1)]
+    api_key_mode: KeyMode = KeyMode.TEST
+
+
+@dataclass(frozen=True)
+class Merchants:
+    """Makes and changes merchants and their keys; ``connection`` has the rights of housekeeping."""
+
+    connection: Connection
+    peppers: Peppers
+    mode: KeyMode
+
+    def make(self, name: str) -> Merchant:
+        """Make a merchant.
+
+        Raises:
+            Refused: there is one of this name, or the name has another form.
+        """
+        new = Merchant(new_id(datetime.now(UTC)), name)
+        try:
+            create_merchant(self.connection, new)
+        except psycopg.errors.UniqueViolation:
+            raise Refused("there is a merchant of this name") from None
+        except psycopg.errors.CheckViolation:
+            raise Refused("the name of a merchant has small letters, digits and hyphens, at most 63") from None
+        return new
+
+    def named(self, name: str) -> Merchant:
+        """The merchant of a name.
+
+        Raises:
+            Refused: there is none.
+        """
+        for merchant in list_merchants(self.connection):
+            if merchant.name == name:
+                return merchant
+        raise Refused("there is no merchant of this name")
+
+    def create_key(
+        self, merchant_id: UUID, scopes: Sequence[Scope], expires_at: datetime | None = None
+    ) -> tuple[Credential, ApiKey]:
+        """Make a key of a merchant. Its text is nowhere else afterwards.
+
+        Raises:
+            payments.api_keys.PeppersInvalid, botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: the
+                peppers could not be read.
+        """
+        pepper, value = self.peppers.current()
+        key, now = ApiKey.make(self.mode), datetime.now(UTC)
+        credential = Credential(
+            id=new_id(now),
+            merchant_id=merchant_id,
+            kind=API_KEY,
+            identifier=key.id,
+            secret_hash=key.hashed(value),
+            pepper=pepper,
+            scopes=[scope.value for scope in scopes],
+            not_before=now,
+            expires_at=expires_at,
+            revoked_at=None,
+            last_used_at=None,
+        )
+        create_credential(self.connection, credential)
+        return credential, key
+
+    def rotate_key(self, key_id: str, overlap: timedelta) -> tuple[Credential, ApiKey]:
+        """Make the key that takes over from another one, which expires when the overlap is over.
+
+        Raises:
+            Refused: there is no such key, or it is not valid any more.
+        """
+        before, now = self.key(key_id), datetime.now(UTC)
+        if not before.is_valid(now):
+            raise Refused("the key is not valid any more; create another one")
+        lifetime = before.expires_at - before.not_before if before.expires_at else None
+        with self.connection.transaction():
+            made = self.create_key(
+                before.merchant_id, [Scope(one) for one in before.scopes], now + lifetime if lifetime else None
+            )
+            end_credential(self.connection, before.id, now + overlap)
+        return made
+
+    def revoke_key(self, key_id: str) -> None:
+        """Revoke a key: no process takes it any more once what it keeps of it is too old.
+
+        Raises:
+            Refused: there is no such key.
+        """
+        revoke_credential(self.connection, self.key(key_id).id)
+
+    def key(self, key_id: str) -> Credential:
+        """The key of an id.
+
+        Raises:
+            Refused: there is none.
+        """
+        for merchant in list_merchants(self.connection):
+            for credential in list_credentials(self.connection, merchant.id):
+                if credential.kind == API_KEY and credential.identifier == key_id:
+                    return credential
+        raise Refused("there is no key with this id")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; see the module."""
+    given = _parser().parse_args(arguments)
+    settings = read(KeySettings)
+    peppers = Peppers(settings.api_key_peppers_secret_arn, region=settings.aws_region)
+    database = read(DatabaseSettings).database(settings.aws_region, application="merchants", role=HOUSEKEEPING)
+    with closing(database.connect()) as connection:
+        for line in given.do(Merchants(connection, peppers, settings.api_key_mode), given):
+            print(json.dumps(line, default=str))
+    return 0
+
+
+Lines = list[dict[str, Any]]
+
+
+def _make(merchants: Merchants, given: argparse.Namespace) -> Lines:
+    return [_of_merchant(merchants.make(given.name))]
+
+
+def _list(merchants: Merchants, _given: argparse.Namespace) -> Lines:
+    return [_of_merchant(one) for one in list_merchants(merchants.connection)]
+
+
+def _create(merchants: Merchants, given: argparse.Namespace) -> Lines:
+    expires_at = datetime.now(UTC) + timedelta(days=given.days) if given.days else None
+    credential, key = merchants.create_key(merchants.named(given.name).id, given.scopes, expires_at)
+    return [{"key": key.text, **_of_key(credential)}]
+
+
+def _list_keys(merchants: Merchants, given: argparse.Namespace) -> Lines:
+    found = list_credentials(merchants.connection, merchants.named(given.name).id)
+    return [_of_key(one) for one in found if one.kind == API_KEY]
+
+
+def _rotate(merchants: Merchants, given: argparse.Namespace) -> Lines:
+    credential, key = merchants.rotate_key(given.id, timedelta(hours=given.overlap_hours))
+    return [{"key": key.text, **_of_key(credential)}, _of_key(merchants.key(given.id))]
+
+
+def _revoke(merchants: Merchants, given: argparse.Namespace) -> Lines:
+    merchants.revoke_key(given.id)
+    return [_of_key(merchants.key(given.id))]
+
+
+def _of_merchant(merchant: Merchant) -> dict[str, Any]:
+    return {"name": merchant.name, "merchant_id": merchant.id}
+
+
+def _of_key(credential: Credential) -> dict[str, Any]:
+    return {
+        "id": credential.identifier,
+        "merchant_id": credential.merchant_id,
+        "scopes": credential.scopes,
+        "not_before": credential.not_before,
+        "expires_at": credential.expires_at,
+        "revoked_at": credential.revoked_at,
+        "last_used_at": credential.last_used_at,
+        "pepper": credential.pepper,
+    }
+
+
+def _scopes(text: str) -> list[Scope]:
+    try:
+        return [Scope(one) for one in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"are among {', '.join(Scope)}") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="payments merchants", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True)
+    _command(commands, "make", _make).add_argument("name")
+    _command(commands, "list", _list)
+    keys = commands.add_parser("keys").add_subparsers(required=True)
+    create = _command(keys, "create", _create)
+    create.add_argument("name")
+    create.add_argument("--scopes", type=_scopes, required=True)
+    create.add_argument("--days", type=float, help="until it expires; without it, never")
+    _command(keys, "list", _list_keys).add_argument("name")
+    rotate = _command(keys, "rotate", _rotate)
+    rotate.add_argument("id")
+    rotate.add_argument("--overlap-hours", type=float, default=OVERLAP_HOURS)
+    _command(keys, "revoke", _revoke).add_argument("id")
+    return parser
+
+
+def _command(commands: Any, name: str, do: Callable[..., Lines]) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name)
+    parser.set_defaults(do=do)
+    return parser

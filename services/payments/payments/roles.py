@@ -1,0 +1,39 @@
+"""The database roles of the service's processes, and what each may do: the least that its statements need.
+
+A process logs in as the user of its settings and takes one of them on for the whole session
+(:attr:`payments.database.Database.role`).
+"""
+
+from __future__ import annotations
+
+API, PROCESSING, HOUSEKEEPING = (f"payments_{process}_rights" for process in ("api", "processing", "housekeeping"))
+RIGHTS = (API, PROCESSING, HOUSEKEEPING)
+"""Roles without a login, one for each kind of process: a login that is a member takes one of them on (SET ROLE)."""
+# Without the card's token.
+READABLE_OF_PAYMENTS = (
+    "id, merchant_id, status, amount, currency, captured_amount, refunding_amount, refunded_amount, reference, "
+    "created_at, updated_at"
+)
+# What each may do. A payment changes by its operations alone, which the API may ask for and not complete.
+GRANTS = {
+    API: (
+        f"SELECT ({READABLE_OF_PAYMENTS}), INSERT ON payments.payments",
+        "SELECT, INSERT ON payments.operations",
+        "INSERT ON payments.outbox",
+        "SELECT, INSERT ON payments.idempotency_keys",
+        "SELECT ON payments.transitions, payments.schema_version",
+        "EXECUTE ON FUNCTION payments.credential_of, payments.credential_used",
+    ),
+    PROCESSING: (
+        "SELECT ON payments.payments, payments.transitions, payments.schema_version",
+        "SELECT, UPDATE ON payments.operations",
+        "SELECT, INSERT, UPDATE, DELETE ON payments.outbox",  # UPDATE is what a lock needs
+    ),
+    HOUSEKEEPING: (
+        "SELECT ON payments.operations, payments.schema_version",
+        "SELECT, UPDATE, DELETE ON payments.outbox",
+        "SELECT, UPDATE, DELETE ON payments.idempotency_keys",
+        "SELECT, INSERT ON payments.merchants",
+        "SELECT, INSERT, UPDATE (expires_at, revoked_at) ON payments.credentials",
+    ),
+}

@@ -1,0 +1,263 @@
+"""API keys: their form, their peppers, how long a process keeps what it knows of them, and who makes them (Q3)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from payments import __main__ as program
+from payments.api_keys import MIN_SECONDS_BETWEEN_READS, ApiKey, KeyMode, Peppers, PeppersInvalid
+from payments.authentication import Authenticator, Caller, Scope, Unauthenticated
+from payments.merchants import Merchants, Refused
+from payments.problems import ApiError
+from payments.repository.credentials import find_credential, list_credentials
+from tests.payments.conftest import Platform
+from tests.payments.support import authorized
+
+pytestmark = [pytest.mark.requirement("Q3")]
+
+PEPPER, OTHER = "p" * 32, "q" * 32
+
+
+class Secret:
+    """Secrets Manager, with one secret."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.reads = 0
+
+    def get_secret_value(self, **_: str) -> dict[str, str]:
+        self.reads += 1
+        return {"SecretString": self.value if isinstance(self.value, str) else json.dumps(self.value)}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Direct:
+    """A limiter that limits nothing, and counts."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+        self.calls = 0
+
+    async def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        self.calls += 1
+        await asyncio.sleep(0)
+        return function(self.connection, *args)
+
+
+def test_a_key_says_its_kind_and_id_and_that_it_is_one() -> None:
+    key = ApiKey.make(KeyMode.LIVE)
+    assert key.text.startswith(f"pay_live_{key.id}_")
+    assert ApiKey.parse(key.text) == key
+    assert key.text not in repr(key)
+    for place in range(len("pay_live_"), len(key.text)):
+        other = "0" if key.text[place] != "0" else "1"
+        assert ApiKey.parse(key.text[:place] + other + key.text[place + 1 :]) is None
+    assert len({ApiKey.make(KeyMode.TEST).text for _ in range(100)}) == 100
+    for text in ("", "pay_live_", key.text + "\n", key.text.replace("live", "prod"), f" {key.text}"):
+        assert ApiKey.parse(text) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "[]",
+        {},
+        {"current": "a", "peppers": {}},
+        {"current": "b", "peppers": {"a": PEPPER}},
+        {"current": "a", "peppers": {"a": "short"}},
+        {"current": "a", "peppers": {"a": 4}},
+    ],
+)
+def test_peppers_of_another_form_are_refused_and_not_quoted(value: Any) -> None:
+    with pytest.raises(PeppersInvalid) as refused:
+        Peppers("secret", region="us-east-2", client=Secret(value)).current()
+    assert "short" not in str(refused.value).replace("shorter", "")
+
+
+def test_a_pepper_that_is_not_known_is_read_again_but_not_for_each_key() -> None:
+    secret, clock = Secret({"current": "a", "peppers": {"a": PEPPER}}), Clock()
+    peppers = Peppers("secret", region="us-east-2", client=secret, clock=clock)
+    assert peppers.get("a") == PEPPER.encode()
+    secret.value = {"current": "b", "peppers": {"a": PEPPER, "b": OTHER}}
+    assert [peppers.get("b") for _ in range(3)] == [None] * 3
+    assert secret.reads == 1
+    clock.now += MIN_SECONDS_BETWEEN_READS
+    assert (peppers.get("b"), peppers.get("a"), secret.reads) == (OTHER.encode(), PEPPER.encode(), 2)
+
+
+@pytest.fixture
+def secret() -> Secret:
+    return Secret({"current": "a", "peppers": {"a": PEPPER}})
+
+
+@pytest.fixture
+def merchants(connection: psycopg.Connection[Any], secret: Secret) -> Merchants:
+    return Merchants(connection, Peppers("secret", region="us-east-2", client=secret), KeyMode.TEST)
+
+
+@pytest.fixture
+def merchant_id(merchants: Merchants) -> Any:
+    return merchants.make(ApiKey.make(KeyMode.TEST).id.lower()).id
+
+
+KEEP_SECONDS = 30.0
+
+
+def authenticator(limiter: Direct, secret: Secret, clock: Clock) -> Authenticator:
+    peppers = Peppers("secret", region="us-east-2", client=secret, clock=clock)
+    made: Any = limiter
+    return Authenticator(made, peppers, mode=KeyMode.TEST, keep_seconds=KEEP_SECONDS, clock=clock)
+
+
+def authenticate(one: Authenticator, key: str, times: int = 1) -> list[Caller | ApiError]:
+    """What so many requests at once are answered."""
+
+    async def ask() -> Caller | ApiError:
+        try:
+            return await one.authenticate(authorized(key)["Authorization"])
+        except ApiError as error:
+            return error
+
+    async def all_() -> list[Caller | ApiError]:
+        return list(await asyncio.gather(*(ask() for _ in range(times))))
+
+    return asyncio.run(all_())
+
+
+def test_most_requests_cost_no_call_of_the_database_and_a_revocation_is_soon_in_effect(
+    connection: psycopg.Connection[Any], merchants: Merchants, merchant_id: Any, secret: Secret
+) -> None:
+    limiter, clock = Direct(connection), Clock()
+    one = authenticator(limiter, secret, clock)
+    credential, key = merchants.create_key(merchant_id, [Scope.PAYMENTS_READ])
+    callers = authenticate(one, key.text, times=50)
+    assert {caller.merchant_id for caller in callers if isinstance(caller, Caller)} == {merchant_id}
+    assert (len(callers), limiter.calls) == (50, 1)
+
+    merchants.revoke_key(credential.identifier)
+    assert isinstance(authenticate(one, key.text)[0], Caller), "kept, and no longer than half a minute"
+    clock.now += KEEP_SECONDS
+    assert isinstance(authenticate(one, key.text)[0], Unauthenticated)
+    assert limiter.calls == 2
+
+
+def test_unknown_keys_do_not_each_cost_a_call(connection: psycopg.Connection[Any], secret: Secret) -> None:
+    limiter = Direct(connection)
+    one = authenticator(limiter, secret, Clock())
+    unknown = ApiKey.make(KeyMode.TEST)
+    assert {type(answer) for answer in authenticate(one, unknown.text, times=20)} == {Unauthenticated}
+    again = ApiKey.make(KeyMode.TEST, id_=unknown.id)
+    assert {type(answer) for answer in authenticate(one, again.text, times=20)} == {Unauthenticated}
+    assert limiter.calls == 1
+    for text in (unknown.text[:-1], ApiKey.make(KeyMode.LIVE).text):
+        assert isinstance(authenticate(one, text)[0], Unauthenticated)
+    assert limiter.calls == 1, "what is misspelt, or of another environment, costs none at all"
+
+
+def test_a_rotation_of_the_pepper_leaves_every_key_valid(
+    connection: psycopg.Connection[Any], merchants: Merchants, merchant_id: Any, secret: Secret
+) -> None:
+    clock = Clock()
+    one = authenticator(Direct(connection), secret, clock)
+    before = merchants.create_key(merchant_id, [Scope.PAYMENTS_READ])[1]
+    assert isinstance(authenticate(one, before.text)[0], Caller)
+    secret.value = {"current": "b", "peppers": {"a": PEPPER, "b": OTHER}}
+    credential, after = merchants.create_key(merchant_id, [Scope.PAYMENTS_READ])
+    assert credential.pepper == "b"
+    clock.now += KEEP_SECONDS
+    for key in (before, after):
+        assert isinstance(authenticate(one, key.text)[0], Caller)
+    # A pepper that is gone is a fault of this side's: it says nothing of the key.
+    secret.value = {"current": "b", "peppers": {"b": OTHER}}
+    fresh = authenticator(Direct(connection), secret, clock)
+    (answer,) = authenticate(fresh, before.text)
+    assert isinstance(answer, ApiError)
+    assert answer.status == 503
+    assert isinstance(authenticate(fresh, after.text)[0], Caller)
+
+
+def test_a_key_is_stored_as_a_hash_alone(
+    connection: psycopg.Connection[Any], merchants: Merchants, merchant_id: Any
+) -> None:
+    _, key = merchants.create_key(merchant_id, [Scope.PAYMENTS_READ])
+    rows = connection.execute("SELECT credentials::text FROM payments.credentials").fetchall()
+    secret = key.text.rpartition("_")[2]
+    assert key.id in str(rows)
+    assert secret not in str(rows)
+    found = find_credential(connection, "api_key", key.id)
+    assert found
+    assert found.secret_hash == key.hashed(PEPPER.encode())
+    assert str(found.secret_hash) not in repr(found)
+
+
+def test_a_key_that_is_not_valid_any_more_is_not_rotated(merchants: Merchants, merchant_id: Any) -> None:
+    credential, _ = merchants.create_key(merchant_id, [Scope.PAYMENTS_READ])
+    merchants.revoke_key(credential.identifier)
+    with pytest.raises(Refused):
+        merchants.rotate_key(credential.identifier, timedelta(hours=1))
+    assert len(list_credentials(merchants.connection, merchant_id)) == 1
+
+
+Run = Callable[..., tuple[int, list[dict[str, Any]], str]]
+
+
+@pytest.fixture
+def run(shared_platform: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `python -m payments merchants`: its exit code, the lines that it printed, and its errors."""
+    for name, value in shared_platform.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> tuple[int, list[dict[str, Any]], str]:
+        monkeypatch.setattr("sys.argv", ["payments", "merchants", *arguments])
+        code = program.main()
+        written = capsys.readouterr()
+        return code, [json.loads(line) for line in written.out.splitlines()], written.err
+
+    return run
+
+
+def test_merchants_and_keys_are_made_listed_rotated_and_revoked(run: Run) -> None:
+    code, (made,), _ = run("make", "a-shop")
+    assert code == 0
+    assert made in run("list")[1]
+    assert run("make", "a-shop") == (1, [], "there is a merchant of this name\n")
+    assert run("make", "A Shop")[0] == 1
+    assert run("keys", "create", "no-shop", "--scopes", "payments:read")[0] == 1
+
+    _, (created,), _ = run("keys", "create", "a-shop", "--scopes", "payments:read,refunds:write", "--days", "1")
+    key = ApiKey.parse(created.pop("key"))
+    assert key
+    assert created["id"] == key.id
+    assert created["scopes"] == ["payments:read", "refunds:write"]
+    assert run("keys", "list", "a-shop")[1] == [created], "without the key, which was shown once"
+
+    _, (rotated, before), _ = run("keys", "rotate", key.id, "--overlap-hours", "0.5")
+    assert rotated.pop("key").startswith("pay_test_")
+    assert before["id"] == key.id
+    assert before["expires_at"] < rotated["expires_at"]
+    assert rotated["scopes"] == created["scopes"]
+    _, (revoked,), _ = run("keys", "revoke", rotated["id"])
+    assert revoked["revoked_at"]
+    assert run("keys", "revoke", "0" * 16) == (1, [], "there is no key with this id\n")
+
+
+def test_a_scope_that_there_is_not_is_a_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run("keys", "create", "a-shop", "--scopes", "everything")
+    assert ended.value.code == 2
+    assert "are among payments:read" in capsys.readouterr().err
