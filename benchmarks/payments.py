@@ -54,6 +54,7 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", lifespan="off", acc
 """
 
 
+AGAINST = "the other checkout, one process"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -117,9 +118,30 @@ def bare(conninfo: str) -> Iterator[Contender]:
         process.wait()
 
 
+@contextmanager
+def of_checkout(
+    checkout: Path,
+    server: postgresql.Postgresql,
+    platform: conftest.Platform,
+    directory: Path,
+    environment: dict[str, str],
+) -> Iterator[Contender]:
+    """The service of another checkout, such as the version before, on a database of its own with its own schema."""
+    service = checkout / "services" / "payments"
+    with conftest.database_of(server) as database:
+        migrate(database.connect, directory=service / "payments" / "migrations")
+        with database.connect() as connection:
+            connection.execute(f"GRANT USAGE ON SCHEMA payments TO {conftest.USER}")
+            connection.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA payments TO {conftest.USER}")
+        own = {**platform.environment, **environment, "DATABASE_NAME": database.name}
+        with running(directory, own, python_path=f"{service}{os.pathsep}{checkout}") as one:
+            yield Contender([one.url], [one.process.pid], key=one.key)
+
+
 def main(
     seconds: Annotated[float, typer.Option(help="How long a round takes.")] = 4.0,
     rounds: Annotated[int, typer.Option(help="Rounds of each, interleaved.")] = 3,
+    against: Annotated[Path | None, typer.Option(help="A checkout of the version to be measured beside this.")] = None,
 ) -> None:
     """Measure and print a table."""
     with ExitStack() as stack:
@@ -146,6 +168,9 @@ def main(
             "payments, one process": Contender(urls[:1], processes[:1], key=services[0].key),
             "payments, two processes": Contender(urls, processes, key=services[0].key),
         }
+        if against:
+            other = of_checkout(against.resolve(), server, platform, directory, environment)
+            contenders[AGAINST] = stack.enter_context(other)
         _print(asyncio.run(_rounds(contenders, seconds, rounds)))
 
 
