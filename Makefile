@@ -178,6 +178,10 @@ delivery: .venv/.synced ## show the roles by which GitHub plans and deploys ENV
 deploy: setup ## deploy ENV
 	@$(RUN) -m operations deploy $(ENV) $(ARGS)
 
+.PHONY: unlock
+unlock: setup ## show who has locked the state of ENV, and free it after asking
+	@$(RUN) -m operations unlock $(ENV) $(ARGS)
+
 .PHONY: failover
 failover: .venv/.synced ## fail ENV over to its recovery region (TO=recovery), or back (TO=primary; ARGS=--lost-region)
 	@$(RUN) -m operations failover $(TO) --environment $(ENV) $(ARGS)

@@ -120,6 +120,17 @@ def delivery(environment: Environment) -> None:
 
 
 @application.command()
+def unlock(
+    environment: Environment,
+    approve: Annotated[bool, typer.Option("--approve", help="Do not ask before freeing the lock.")] = False,
+) -> None:
+    """Show who has locked an environment's state, since when, and whether that run goes on; free it after asking."""
+    from operations.deployment.deploy import Deployment
+
+    Deployment(absolute(environment), settings_of(environment), console()).unlock(approve=approve)
+
+
+@application.command()
 def destroy(
     environment: Environment,
     approve: Annotated[bool, typer.Option("--approve", help="Do not ask before destroying anything.")] = False,

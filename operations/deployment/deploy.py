@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -22,9 +23,14 @@ from operations.account import aws_errors_in_words, refuse_other_account
 from operations.deployment.synthesized import CACHE, provider_installation, synthesize
 from operations.deployment.terraform import PlanFile, Terraform
 from operations.outcome import Refused
+from operations.project_root import PROJECT
 from operations.question import agreed, refuse_silence, typed
 from operations.release import revisions_left_behind as released_revisions
+from operations.state import lock as state_lock
 from settings import Settings
+
+UNWRITTEN_STATE = "errored.tfstate"  # Terraform's name for it
+RUNBOOK = "docs/runbooks/state.md"
 
 
 @dataclass(frozen=True)
@@ -42,16 +48,16 @@ class Deployment:
             Refused: a prerequisite is missing, or the credentials belong to another account.
             Failed: Terraform failed; its errors are in the message.
         """
-        with self.planned() as plan:
+        with self.planned(lock=False) as plan:
             self._show(plan)
 
     @contextmanager
-    def planned(self, *, from_state: bool = False) -> Iterator[PlanFile]:
+    def planned(self, *, from_state: bool = False, lock: bool = True) -> Iterator[PlanFile]:
         """The plan, for as long as the block lasts. Raises as ``diff`` does.
 
         ``from_state`` plans from the state only, without a lock and without a refresh from AWS.
         """
-        with self._terraform() as terraform, terraform.planned(from_state=from_state) as plan:
+        with self._terraform() as terraform, terraform.planned(from_state=from_state, lock=lock) as plan:
             yield plan
 
     def deploy(self, *, approve: bool) -> None:
@@ -62,6 +68,15 @@ class Deployment:
             if not approve and not agreed(f"Deploy this to {self._place}?"):
                 raise Refused("nothing was changed")
             plan.apply()
+
+    def unlock(self, *, approve: bool) -> None:
+        """Show whose the lock of the state is, ask (unless ``approve``), and free it. Raises as ``diff`` does."""
+        with self._terraform() as terraform:
+            place = terraform.backend
+            with aws_errors_in_words():
+                client = boto3.client("s3", region_name=place["region"])
+                lock = state_lock.read(client, place["bucket"], place["key"])
+            state_lock.unlock(lock, terraform, self.console, approve=approve)
 
     def destroy(self, *, approve: bool, summarize: Callable[[str], str]) -> None:
         """Show data that would be lost, ask for the environment's name (unless ``approve``), and destroy everything.
@@ -119,7 +134,24 @@ class Deployment:
                 directory, {**installation.environment(os.environ), "TF_DATA_DIR": str(data)}, self.console
             )
             terraform.init()
-            yield terraform
+            try:
+                yield terraform
+            finally:
+                self._keep_unwritten_state(directory)
+
+    def _keep_unwritten_state(self, directory: Path) -> None:
+        """Keep the state that Terraform could not write to the bucket: it leaves it in its folder, which goes."""
+        written = directory / UNWRITTEN_STATE
+        if not written.exists():
+            return
+        kept = PROJECT / f"errored-{self.settings.environment_suffix}-{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}.tfstate"
+        kept.touch(mode=0o600)
+        kept.write_bytes(written.read_bytes())
+        self.console.print(
+            f"the state could not be written to its bucket, and is in {kept.name}: keep it, and see {RUNBOOK}",
+            style="red",
+            markup=False,
+        )
 
     def _have_name_typed(self) -> None:
         suffix = self.settings.environment_suffix

@@ -125,6 +125,8 @@ class Terraform:
     environment: Mapping[str, str]
     console: Console
     parallelism: int = 30
+    lock_timeout: str = "10m"
+    """How long another run's lock of the state is waited for, in Terraform's form."""
 
     def init(self) -> None:
         """Connect to the backend that the configuration names, and install the providers.
@@ -139,15 +141,15 @@ class Terraform:
 
     def apply(self) -> Progress:
         """Create or change what the configuration says. Raises Failed with Terraform's errors."""
-        return self._with_progress("apply", "-auto-approve", f"-parallelism={self.parallelism}")
+        return self._with_progress("apply", "-auto-approve", *self._patience)
 
     def apply_file(self, plan: Path) -> Progress:
         """Do what a plan's file says. Raises Failed with Terraform's errors."""
-        return self._with_progress("apply", f"-parallelism={self.parallelism}", str(plan))
+        return self._with_progress("apply", *self._patience, str(plan))
 
     def destroy(self) -> Progress:
         """Destroy everything in the state. Raises Failed with Terraform's errors."""
-        return self._with_progress("destroy", "-auto-approve", f"-parallelism={self.parallelism}")
+        return self._with_progress("destroy", "-auto-approve", *self._patience)
 
     def plan(self, *, refresh: bool = True, lock: bool = True) -> list[str]:
         """What differs between the configuration and what exists, a line each; empty only if Terraform says so itself.
@@ -157,7 +159,7 @@ class Terraform:
         Raises:
             Failed: with Terraform's errors.
         """
-        options = ["-detailed-exitcode", f"-parallelism={self.parallelism}", f"-refresh={str(refresh).lower()}"]
+        options = ["-detailed-exitcode", f"-refresh={str(refresh).lower()}", *self._patience]
         options += [] if lock else ["-lock=false"]
         progress = self._with_progress("plan", *options, accepted=(0, PLAN_WITH_CHANGES))
         if progress.exit_code == 0:
@@ -165,21 +167,35 @@ class Terraform:
         return progress.changes or ["changes that Terraform does not name"]
 
     @contextmanager
-    def planned(self, *, from_state: bool = False, destroy: bool = False) -> Iterator[PlanFile]:
+    def planned(self, *, from_state: bool = False, destroy: bool = False, lock: bool = True) -> Iterator[PlanFile]:
         """Plan into a file, which may hold secrets and is gone after the block.
 
         Args:
             from_state: believe the state, and do not lock it.
             destroy: plan the destruction of everything in the state.
+            lock: wait until no other run has the state locked, and lock it while it is planned. What is only looked at
+                needs no lock, and would keep others out.
 
         Raises:
             Failed: with Terraform's errors.
         """
-        options = [*(FROM_STATE if from_state else ()), *(["-destroy"] if destroy else [])]
+        options = [*self._patience, *(FROM_STATE if from_state else ()), *(["-destroy"] if destroy else [])]
+        options += [] if lock else ["-lock=false"]
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "plan"
-            self._with_progress("plan", f"-parallelism={self.parallelism}", f"-out={file}", *options)
+            self._with_progress("plan", f"-out={file}", *options)
             yield PlanFile(self, file)
+
+    @property
+    def _patience(self) -> list[str]:
+        return [f"-parallelism={self.parallelism}", f"-lock-timeout={self.lock_timeout}"]
+
+    @property
+    def backend(self) -> dict[str, str]:
+        """Bucket, key and region of the state in S3, as the configuration says."""
+        text = (self.directory / "cdk.tf.json").read_text(encoding="utf-8")
+        found: dict[str, str] = json.loads(text)["terraform"]["backend"]["s3"]
+        return found
 
     def outputs(self) -> dict[str, Any]:
         """The outputs by name. A sensitive one's value is not in it."""

@@ -81,7 +81,7 @@ def _planned(request: Request) -> str:
         raise Refused(str(error)) from error
     # Progress goes to standard error, so that the page can be redirected.
     deployment = Deployment(absolute(environment), settings, console_(stderr=True))
-    with deployment.planned(from_state=request.from_state) as plan:
+    with deployment.planned(from_state=request.from_state, lock=False) as plan:
         return plan.as_json()
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from operations.deployment.deploy import refuse_deployed_protection
+from operations.deployment import deploy
+from operations.deployment.deploy import Deployment, refuse_deployed_protection
 from operations.deployment.terraform import Resource, Terraform
 from operations.outcome import Failed, Refused
 from operations.review.page import losses
 from operations.review.plan import read
+from settings import load
+from tests.operations.support import REPOSITORY
 
 
 @pytest.fixture
@@ -115,3 +119,24 @@ def test_protection_is_read_from_the_state(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Terraform, "read", lambda *_: state)
     found = Terraform(tmp_path, {}, Console(file=io.StringIO())).resources()
     assert [one.type for one in found if one.protected] == ["aws_rds_cluster", "aws_lb"]
+
+
+@pytest.mark.requirement("W0.3")
+def test_a_state_that_could_not_be_written_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, project = tmp_path / "run", tmp_path / "project"
+    folder.mkdir()
+    project.mkdir()
+    monkeypatch.setattr(deploy, "PROJECT", project)
+    said = io.StringIO()
+    deployment = Deployment("local", load("local"), Console(file=said, width=200))
+    deployment._keep_unwritten_state(folder)
+    assert list(project.iterdir()) == []
+
+    (folder / "errored.tfstate").write_text('{"serial": 8}', encoding="utf-8")
+    deployment._keep_unwritten_state(folder)
+
+    (kept,) = project.iterdir()
+    assert kept.read_text(encoding="utf-8") == '{"serial": 8}'
+    assert kept.stat().st_mode & 0o077 == 0
+    assert f"is in {kept.name}: keep it, and see docs/runbooks/state.md" in said.getvalue()
+    assert subprocess.run(["git", "check-ignore", kept.name], cwd=REPOSITORY, check=False).returncode == 0
