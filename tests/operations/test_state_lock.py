@@ -38,9 +38,13 @@ class Locked:
         environment = {**process.complete_environment(server.url), "CHECKPOINT_DISABLE": "1"}
         self.said = io.StringIO()
         self.terraform = Terraform(folder, environment, Console(file=self.said, width=200), lock_timeout="20s")
-        keys = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "local-aws"}
         self.client: Any = boto3.client(
-            "s3", region_name="us-east-2", endpoint_url=server.url, config=Config(proxies={}), **keys
+            "s3",
+            region_name="us-east-2",
+            endpoint_url=server.url,
+            aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
+            aws_secret_access_key="local-aws",
+            config=Config(proxies={}),
         )
 
     def lock(self, who: str = "runner@elsewhere") -> None:
