@@ -15,9 +15,10 @@ from moto.core import DEFAULT_ACCOUNT_ID
 
 from emulator.authorization.api import ApiRequest
 from emulator.authorization.callers import Caller
+from emulator.authorization.keys import bucket_region
 from emulator.authorization.policies import Endpoint, endpoint_of, policies_for, trust_policy
 from emulator.authorization.requests import asked
-from emulator.authorization.tags import tags_of
+from emulator.authorization.tags import GLOBAL_REGION, tags_of
 from emulator.record import RecordedRefusal
 from iam.authorization import Policies, Verdict, authorize
 from iam.evaluation import Request
@@ -66,7 +67,7 @@ def may_act(caller: Caller, action: str, resource: str, context: Mapping[str, st
         resource=resource,
         principal=caller.principal,
         role=caller.role,
-        context=_about(caller) | dict(context or {}),
+        context=_about(caller, resource) | dict(context or {}),
     )
     return _decide(request, caller, None).is_allowed
 
@@ -83,10 +84,25 @@ def may_assume(service: str, role_arn: str, source_arn: str) -> bool:
     return _recorded(authorize(request, Policies(resource=trust_policy(role_arn), must_name=True))).is_allowed
 
 
-def _about(caller: Caller) -> dict[str, str]:
+def _about(caller: Caller, resource: str) -> dict[str, str]:
+    """Condition keys of a call that is made within the local AWS: of the caller, and of where the resource is."""
     if not caller.role:
         return {"aws:SourceAccount": DEFAULT_ACCOUNT_ID}
-    return {"aws:PrincipalArn": caller.role, "aws:PrincipalAccount": DEFAULT_ACCOUNT_ID}
+    return {
+        "aws:PrincipalArn": caller.role,
+        "aws:PrincipalAccount": DEFAULT_ACCOUNT_ID,
+        "aws:ResourceAccount": DEFAULT_ACCOUNT_ID,
+        "aws:RequestedRegion": region_of(resource),
+    }
+
+
+def region_of(resource: str) -> str:
+    """The region that a call about a resource goes to: a bucket's is in no ARN, and global services have one.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-requestedregion
+    """
+    named = resource.split(":")[3] if resource.startswith("arn:") else ""
+    return named or bucket_region(resource) or GLOBAL_REGION
 
 
 def _decide(request: Request, caller: Caller, endpoint: Endpoint | None) -> Verdict:

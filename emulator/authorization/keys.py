@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.kms.models import kms_backends
 from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
@@ -72,10 +73,33 @@ def _of_bucket(api: ApiRequest, resource: str) -> str:
     return str(sent or stored or _default_of(bucket))
 
 
-def _default_of(bucket: Any) -> str:
+def bucket_region(arn: str) -> str:
+    """The region of the bucket of an ARN, or of an object's; empty where there is no such bucket."""
+    if not arn.startswith("arn:aws:s3:::"):
+        return ""
+    bucket: Any = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(arn.rpartition(":")[2].partition("/")[0])
+    return str(bucket.region_name) if bucket else ""
+
+
+def encrypts_by_bucket(account: str, arn: str) -> bool:
+    """Whether a bucket has a bucket key: KMS is then asked about the bucket, and not about each object.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
+    """
+    bucket: Any = s3_backends[account]["aws"].buckets.get(arn.rpartition(":")[2].partition("/")[0])
+    if bucket is None:
+        return False
+    return str(_rule_of(bucket).get("BucketKeyEnabled", "")).lower() == "true"
+
+
+def _rule_of(bucket: Any) -> dict[str, Any]:
     rules = (bucket.encryption or {}).get("Rule") or {}
-    rule = rules[0] if isinstance(rules, list) else rules
-    return str((rule.get("ApplyServerSideEncryptionByDefault") or {}).get("KMSMasterKeyID") or "")
+    return dict(rules[0] if isinstance(rules, list) else rules)
+
+
+def _default_of(bucket: Any) -> str:
+    default = _rule_of(bucket).get("ApplyServerSideEncryptionByDefault") or {}
+    return str(default.get("KMSMasterKeyID") or "")
 
 
 _NAMES = {"s3": _of_bucket, "secretsmanager": _of_secret, "sns": _of_topic, "sqs": _of_queue}

@@ -15,7 +15,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 
 from emulator.authorization.api import ApiRequest
 from emulator.authorization.callers import Caller
-from emulator.authorization.keys import key_of, resolve_key
+from emulator.authorization.keys import encrypts_by_bucket, key_of, resolve_key
 from iam import reference
 from iam.calls import actions_of, context_of, resources_of
 from iam.encryption import NEEDS, key_context
@@ -267,8 +267,11 @@ def _of_keys(api: ApiRequest, caller: Caller, action: str, resource: str) -> Ite
     """The key of what is encrypted is used in the caller's name, by the service."""
     key = key_of(api, resource) if action in NEEDS else ""
     for needed in NEEDS.get(action, ()) if key else ():
-        context = key_context(action, resource, region=key.split(":")[3], account=api.account)
-        yield _request(caller, needed, key, context)
+        region = key.split(":")[3]
+        is_of_bucket = action.startswith("s3:") and encrypts_by_bucket(api.account, resource)
+        encrypted = resource.partition("/")[0] if is_of_bucket else resource
+        context = key_context(action, encrypted, region=region, account=api.account)
+        yield _request(caller, needed, key, {**_within(api, caller, region), **context})
 
 
 def _of_passed_roles(api: ApiRequest, caller: Caller) -> Iterator[Request]:
@@ -276,4 +279,10 @@ def _of_passed_roles(api: ApiRequest, caller: Caller) -> Iterator[Request]:
         pattern = re.compile(r"(?:.*[.\]])?" + re.escape(parameter))
         roles = {str(value) for path, value in api.parameters.items() if pattern.fullmatch(path)}
         for role in sorted(one for one in roles if ":role/" in one):
-            yield _request(caller, "iam:PassRole", role, {"iam:PassedToService": service})
+            context = {**_within(api, caller, api.region), "iam:PassedToService": service}
+            yield _request(caller, "iam:PassRole", role, context)
+
+
+def _within(api: ApiRequest, caller: Caller, region: str) -> dict[str, str]:
+    """Condition keys of what a service asks in the caller's name."""
+    return {**TRANSPORT, **_of_caller(api, caller), "aws:RequestedRegion": region}

@@ -117,6 +117,28 @@ def test_a_secret_under_a_key_is_read_only_with_the_key(aws: Server) -> None:
     assert last_refusal(aws).refused_by == "resource-based policy"
 
 
+def test_key_of_a_bucket_is_asked_for_in_the_region_and_for_the_bucket_where_it_has_a_bucket_key(aws: Server) -> None:
+    make = client_for(aws)
+    key, s3 = make("kms").create_key()["KeyMetadata"]["Arn"], make("s3")
+    s3.create_bucket(Bucket="with-a-bucket-key", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    encryption = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+    rules = [{**encryption, "BucketKeyEnabled": True}]
+    s3.put_bucket_encryption(Bucket="with-a-bucket-key", ServerSideEncryptionConfiguration={"Rules": rules})
+    elsewhere = {"Condition": {"StringNotEquals": {"aws:RequestedRegion": "us-east-2"}}, "Resource": "*"}
+    nowhere_else = {"Effect": "Deny", "Action": "*", **elsewhere}
+    writes = allow("s3:PutObject", "arn:aws:s3:::with-a-bucket-key/*")
+
+    def uses(resource: str) -> dict[str, Any]:
+        context = {"StringEquals": {"kms:EncryptionContext:aws:s3:arn": resource}}
+        return allow("kms:GenerateDataKey", key, Condition=context)
+
+    of_bucket = As(aws, "of-the-bucket", writes, uses("arn:aws:s3:::with-a-bucket-key"), nowhere_else)
+    of_bucket("s3").put_object(Bucket="with-a-bucket-key", Key="file", Body=b"text")
+    of_object = As(aws, "of-the-object", writes, uses("arn:aws:s3:::with-a-bucket-key/file"), nowhere_else)
+    refused = error_of(lambda: of_object("s3").put_object(Bucket="with-a-bucket-key", Key="file", Body=b"text"))
+    assert refused == "AccessDenied"
+
+
 def of_root(action: str) -> dict[str, Any]:
     return allow(action, Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"})
 
