@@ -55,7 +55,7 @@ def test_different_configurations_fail(monkeypatch: pytest.MonkeyPatch) -> None:
         run(monkeypatch, measured(stock_wrote=b"{ }"))
 
 
-def test_each_round_measures_both_ways_and_every_other_the_other_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rounds_measure_both_ways_in_alternating_order(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     measurement = measured()
 
@@ -79,6 +79,6 @@ def test_a_measurement_runs_the_project_and_adds_resources() -> None:
     assert configuration["resource"]["aws_vpc"]
 
 
-def test_a_synthesis_that_fails_says_why() -> None:
+def test_failed_synthesis_prints_its_error() -> None:
     with pytest.raises(Failed, match=r"synthesis \(lazy\) failed:\nenvironment: 'none' is not allowed"):
         measure(LAZY, 0, "none")

@@ -92,7 +92,7 @@ def test_the_log_names_the_missing_statement(aws: Server) -> None:
     assert last_refusal(aws).missing in (aws.directory / "server.log").read_text()
 
 
-def test_an_access_key_of_nobody_is_refused(aws: Server) -> None:
+def test_unknown_access_key_is_refused(aws: Server) -> None:
     ec2 = client_with(aws, "ec2", "us-east-2", KEY_OF_NOBODY, "secret")
     assert error_of(ec2.describe_vpcs) == "AuthFailure"
     sqs = client_with(aws, "sqs", "us-east-2", KEY_OF_NOBODY, "secret")
@@ -247,7 +247,7 @@ def test_a_function_whose_role_does_not_trust_lambda_does_not_run(client: Callab
     assert "cannot be assumed by Lambda" in invoke(client, "distrusted", role)["errorMessage"]
 
 
-def test_what_a_function_may_not_log_is_lost(client: Callable[..., Client], aws: Server) -> None:
+def test_log_lines_that_the_role_may_not_write_are_lost(client: Callable[..., Client], aws: Server) -> None:
     silent = make_role(client, "lambda.amazonaws.com", "logs-nothing", allow("sqs:ListQueues"))
     invoke(client, "logs-nothing", silent)
     assert client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/logs-nothing")["logGroups"] == []

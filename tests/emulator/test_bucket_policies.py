@@ -53,7 +53,7 @@ def deny(**condition: dict[str, str]) -> dict[str, Any]:
     return {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Condition": condition}
 
 
-def test_a_policy_against_plain_http_lets_the_rehearsal_in(bucket: Bucket) -> None:
+def test_policy_against_plain_http_allows_the_local_aws(bucket: Bucket) -> None:
     bucket.says(deny(Bool={"aws:SecureTransport": "false"}))
     assert bucket.takes_upload()
     assert bucket.s3.get_object(Bucket=bucket.name, Key="file")["Body"].read() == b"x"

@@ -236,7 +236,7 @@ def test_a_request_that_the_model_does_not_allow_is_refused_and_recorded(case: C
     assert (call.status, call.error) == (answer.status, case.code)
 
 
-def test_each_protocol_is_held_to_each_constraint_that_its_models_have() -> None:
+def test_every_constraint_is_enforced_in_every_protocol_that_has_it() -> None:
     everything = set(Constraint) - {Constraint.UNKNOWN_OPERATION, Constraint.UNION}
     assert {case.constraint for case in QUERY} == everything
     assert {case.constraint for case in EC2} == everything
@@ -288,7 +288,7 @@ def test_a_refused_request_changes_nothing(client: Callable[..., Client]) -> Non
         iam_client.get_role(RoleName="too-long")
 
 
-def test_what_the_model_marks_as_sensitive_is_not_recorded(aws: Server) -> None:
+def test_sensitive_members_are_not_recorded(aws: Server) -> None:
     secret = "hunter2" * 10_000
     headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "secretsmanager.CreateSecret"}
     answer = send(aws, "secretsmanager", headers=headers, body=json.dumps({"Name": "x", "SecretString": secret}))
@@ -304,7 +304,7 @@ def test_only_the_last_part_of_a_json_target_is_needed(aws: Server) -> None:
     assert send(aws, "cloudtrail", headers=headers, body="{}").status == 200
 
 
-def test_a_recorded_violation_says_what_was_sent_and_what_is_allowed(aws: Server) -> None:
+def test_recorded_violation_has_the_value_and_the_allowed_ones(aws: Server) -> None:
     send(aws, "iam", headers=FORM, body=iam("", Constraint.PATTERN, RoleName="a role").body)
     last: RecordedViolation = read_violations(aws.directory)[-1]
     assert "'a role' at 'RoleName'" in last.message

@@ -84,7 +84,7 @@ def world(client: Make) -> Callable[..., World]:
     return make
 
 
-def test_what_an_answer_names_comes_again_and_then_to_the_dead_letters(world: Callable[..., World]) -> None:
+def test_failed_items_are_redelivered_and_then_dead_lettered(world: Callable[..., World]) -> None:
     made = world()
     made.send("good", "bad", "good")
     eventually(lambda: made.dead_letters() == ["bad"])
@@ -112,7 +112,7 @@ def test_without_such_answers_a_batch_is_done_whatever_is_in_them(world: Callabl
     assert made.dead_letters() == []
 
 
-def test_a_mapping_that_is_disabled_waits_and_one_that_is_gone_calls_nobody(world: Callable[..., World]) -> None:
+def test_disabled_mapping_waits_and_deleted_one_invokes_nothing(world: Callable[..., World]) -> None:
     made = world(Enabled=False)
     made.send("good")
     assert made.left() == 1
@@ -126,7 +126,7 @@ def test_a_mapping_that_is_disabled_waits_and_one_that_is_gone_calls_nobody(worl
     assert len(made.batches()) == 1
 
 
-def test_a_batch_is_no_larger_than_the_mapping_says(world: Callable[..., World]) -> None:
+def test_batch_has_at_most_the_size_of_the_mapping(world: Callable[..., World]) -> None:
     made = world(Enabled=False, BatchSize=2)
     made.send(*["good"] * 5)
     made.change(Enabled=True)

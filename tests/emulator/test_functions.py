@@ -72,7 +72,7 @@ def test_a_function_gets_its_event_its_variables_and_the_local_aws_and_nothing_o
     assert invoke(client, arn, "by ARN")[1]["event"] == "by ARN"
 
 
-def test_what_a_function_writes_is_in_the_log_group_that_its_configuration_names(client: Make) -> None:
+def test_function_output_is_in_its_configured_log_group(client: Make) -> None:
     make_function(client, "writing", TELLING)
     make_function(client, "writing-elsewhere", TELLING, LoggingConfig={"LogGroup": "/functions/shared"})
     invoke(client, "writing", "first")
@@ -88,7 +88,7 @@ def test_what_a_function_writes_is_in_the_log_group_that_its_configuration_names
     assert log_of(client, "/aws/lambda/writing-elsewhere") == []
 
 
-def test_a_function_that_fails_says_how(client: Make) -> None:
+def test_failed_function_returns_its_error(client: Make) -> None:
     make_function(client, "failing", "def handle(event, context):\n    raise KeyError('missing')")
     answer, told = invoke(client, "failing")
     assert answer["FunctionError"] == "Unhandled"
@@ -105,14 +105,14 @@ def test_a_function_that_fails_says_how(client: Make) -> None:
         ("def handle(event, context):\n    return object()", "TypeError"),
     ],
 )
-def test_a_function_that_does_not_answer_says_so(code: str, error: str, client: Make) -> None:
+def test_function_timeout_is_reported(code: str, error: str, client: Make) -> None:
     name = error.replace(".", "-")
     make_function(client, name, code, Timeout=1)
     answer, told = invoke(client, name)
     assert (answer["FunctionError"], told["errorType"]) == ("Unhandled", error)
 
 
-def test_nobody_waits_for_a_function_that_is_called_as_an_event_and_a_dry_run_runs_nothing(client: Make) -> None:
+def test_event_invocation_returns_at_once_and_dry_run_executes_nothing(client: Make) -> None:
     make_function(client, "unwatched", TELLING)
     assert invoke(client, "unwatched", {"call": "dry"}, InvocationType="DryRun")[0]["StatusCode"] == 204
     answer, told = invoke(client, "unwatched", {"call": "event"}, InvocationType="Event")

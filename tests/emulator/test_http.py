@@ -47,7 +47,7 @@ def test_a_connection_takes_one_request_after_another(aws: Server) -> None:
     connection.close()
 
 
-def test_a_body_is_asked_for_at_once(aws: Server) -> None:
+def test_request_body_is_requested_at_once(aws: Server) -> None:
     head = "".join(f"{name}: {value}\r\n" for name, value in {**LIST_KEYS, "Content-Length": "2"}.items())
     with socket.create_connection((urlsplit(aws.url).hostname, urlsplit(aws.url).port), timeout=30) as sent:
         sent.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n{head}\r\n".encode())
@@ -64,7 +64,7 @@ def test_a_body_may_come_in_chunks(aws: Server) -> None:
         connection.close()
 
 
-def test_an_answer_without_a_body_says_how_long_it_would_be(client: Callable[..., Client], aws: Server) -> None:
+def test_response_to_head_has_the_content_length(client: Callable[..., Client], aws: Server) -> None:
     s3 = client("s3", "us-east-1")
     s3.create_bucket(Bucket="http-bodies")
     for key, body in (("short", b"12345"), ("empty", b""), ("long", bytes(range(256)) * 1000)):

@@ -12,7 +12,7 @@ from tests.emulator.support import client_for
 pytestmark = pytest.mark.requirement("W8.2")
 
 
-def test_a_new_account_has_nothing_and_everything_that_is_made_is_found(own_aws: Server) -> None:
+def test_new_account_is_empty_and_every_created_resource_is_found(own_aws: Server) -> None:
     assert leftovers(own_aws.url) == []
     made = make_everything(client_for(own_aws))
     found = leftovers(own_aws.url)
@@ -20,7 +20,7 @@ def test_a_new_account_has_nothing_and_everything_that_is_made_is_found(own_aws:
     assert found == sorted(found)
 
 
-def test_a_key_that_waits_for_its_deletion_is_gone(own_aws: Server) -> None:
+def test_key_pending_deletion_counts_as_deleted(own_aws: Server) -> None:
     kms = client_for(own_aws)("kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     assert leftovers(own_aws.url) == [Leftover("us-east-2", "kms key", key)]
@@ -28,7 +28,7 @@ def test_a_key_that_waits_for_its_deletion_is_gone(own_aws: Server) -> None:
     assert leftovers(own_aws.url) == []
 
 
-def test_what_is_inactive_is_gone(own_aws: Server) -> None:
+def test_inactive_resources_count_as_deleted(own_aws: Server) -> None:
     client = client_for(own_aws)
     ecs = client("ecs")
     ecs.create_cluster(clusterName="c")

@@ -246,9 +246,7 @@ def test_a_load_balancer_has_an_address_in_each_of_its_subnets_until_it_goes(cli
     assert found() == {}
 
 
-def test_a_request_reaches_whoever_stands_for_the_image_of_the_container_behind_the_port(
-    world: World, web: StandIn
-) -> None:
+def test_request_reaches_the_stand_in_of_the_target_container(world: World, web: StandIn) -> None:
     answer = world.ask("/api/x?y=1")
 
     assert (answer["status"], answer["body"]) == (200, "ready")
@@ -257,7 +255,7 @@ def test_a_request_reaches_whoever_stands_for_the_image_of_the_container_behind_
     assert (world.ask()["status"], world.ask()["body"]) == (500, "broken")
 
 
-def test_nobody_answers_for_an_image_unless_somebody_was_asked_to(world: World, server: Server) -> None:
+def test_image_without_a_stand_in_is_a_502(world: World, server: Server) -> None:
     assert world.ask()["status"] == 502
     with stand_in.serving(server, OTHER):
         assert world.ask()["status"] == 502
@@ -318,7 +316,7 @@ def test_the_lowest_number_decides_and_the_default_is_last(world: World) -> None
     assert world.ask("/none")["body"] == "Forbidden"
 
 
-def test_a_redirect_changes_what_it_says_and_keeps_the_rest(world: World) -> None:
+def test_redirect_changes_only_its_configured_parts(world: World) -> None:
     config = {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
     world.rule(1, {"Type": "redirect", "RedirectConfig": config}, path_pattern=["/old"])
 
@@ -327,7 +325,7 @@ def test_a_redirect_changes_what_it_says_and_keeps_the_rest(world: World) -> Non
     assert (answer["status"], answer["headers"]["Location"]) == (301, f"https://{NAME}:443/old?a=b")
 
 
-def test_a_condition_that_is_not_played_is_an_error_and_no_guess(world: World) -> None:
+def test_condition_that_is_not_emulated_is_an_error(world: World) -> None:
     world.rule(1, fixed(204), source=["10.0.0.0/8"])
 
     assert (world.ask()["status"], world.ask()["body"]) == (501, "the local AWS lacks the condition source-ip")
@@ -338,7 +336,7 @@ def test_a_certificate_of_acm_is_good_for_its_own_name_alone(world: World) -> No
     assert world.ask("/none")["status"] == 403
 
 
-def test_who_is_not_let_in_or_out_or_asks_another_port_hears_nothing(world: World) -> None:
+def test_connection_without_a_security_group_rule_times_out(world: World) -> None:
     ec2 = world.client("ec2")
     stranger, dumb = (
         ec2.create_security_group(VpcId=world.vpc, GroupName=name, Description=name)["GroupId"]
@@ -366,12 +364,12 @@ def test_who_is_not_let_in_or_out_or_asks_another_port_hears_nothing(world: Worl
     assert world.ask("/none", by="dumb")["status"] == 403
 
 
-def test_who_stands_for_an_image_has_an_address(server: Server) -> None:
+def test_stand_in_requires_a_url(server: Server) -> None:
     with pytest.raises(EmulatorError, match="url: 'web' is not allowed"):
         process.stand_for(server, IMAGE, "web")
 
 
-def test_the_command_stands_for_an_image_until_it_is_ended(world: World, server: Server) -> None:
+def test_stand_in_command_serves_an_image_until_interrupted(world: World, server: Server) -> None:
     command = [sys.executable, "-m", "emulator", "stand-in", IMAGE, "--status", "418", "--body", "tea"]
     command += ["--directory", str(server.directory)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "300"}) as standing:

@@ -101,7 +101,7 @@ def test_an_assumed_role_is_recorded(aws: Server) -> None:
         assert session["SessionToken"] not in text
 
 
-def test_a_retry_says_that_it_is_one(aws: Server) -> None:
+def test_retry_is_recorded_with_its_attempt(aws: Server) -> None:
     headers = {
         "Content-Type": "application/x-amz-json-1.1",
         "X-Amz-Target": "TrentService.ListKeys",
@@ -111,7 +111,7 @@ def test_a_retry_says_that_it_is_one(aws: Server) -> None:
     assert last(aws).attempt == 2
 
 
-def test_what_a_request_says_beyond_names_is_not_recorded(client: Callable[..., Client], aws: Server) -> None:
+def test_only_names_of_a_request_are_recorded(client: Callable[..., Client], aws: Server) -> None:
     client("secretsmanager").create_secret(Name="payments/database", SecretString="correct horse battery staple")
     assert last(aws).resource == {"Name": "payments/database"}
     s3 = client("s3", "us-east-1")

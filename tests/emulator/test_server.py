@@ -47,7 +47,7 @@ def stranger() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-def test_a_server_says_that_it_is_ready_and_ends_cleanly_on_a_signal(sent: signal.Signals, tmp_path: Path) -> None:
+def test_server_announces_readiness_and_ends_cleanly_on_a_signal(sent: signal.Signals, tmp_path: Path) -> None:
     server = serve("--port", str(process.free_port()), "--directory", str(tmp_path))
     assert server.stdout
     ready = server.stdout.readline()
@@ -137,7 +137,7 @@ def test_a_directory_has_one_server_at_a_time(aws: Server) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("--port", "0"), ("--port", "65536"), ("--port", "http"), ("--colour", "red")])
-def test_a_wrong_argument_is_said_without_a_traceback(arguments: tuple[str, ...]) -> None:
+def test_wrong_argument_is_reported_without_a_traceback(arguments: tuple[str, ...]) -> None:
     server = serve(*arguments)
     out, err = server.communicate(timeout=30)
     assert (server.returncode, out) == (2, "")

@@ -51,7 +51,7 @@ def test_an_analyzer_is_kept_with_its_tags_and_an_account_has_one_of_its_kind(ma
     assert error_of(analyzers.delete_analyzer, analyzerName="one") == "ResourceNotFoundException"
 
 
-def test_a_hub_is_configured_as_it_is_told_and_enabled_once(make: Make) -> None:
+def test_security_hub_keeps_its_configuration_and_is_enabled_once(make: Make) -> None:
     hub = make("securityhub")
     assert error_of(hub.update_security_hub_configuration, AutoEnableControls=True) == "InvalidAccessException"
     assert error_of(hub.get_enabled_standards) == "InvalidAccessException"
@@ -159,7 +159,7 @@ def test_a_budget_changes_and_keeps_its_notifications_and_tags(make: Make) -> No
     assert error_of(budgets.update_budget, AccountId=ACCOUNT, NewBudget=a_budget(BudgetName="c")) == "NotFoundException"
 
 
-def test_notifications_of_a_budget_are_told_apart_and_there_once(make: Make) -> None:
+def test_budget_notifications_are_distinguished_and_unique(make: Make) -> None:
     budgets = make("budgets", "us-east-1")
     budgets.create_budget(AccountId=ACCOUNT, Budget=a_budget())
     of_it = {"AccountId": ACCOUNT, "BudgetName": "b"}
@@ -178,7 +178,7 @@ def test_notifications_of_a_budget_are_told_apart_and_there_once(make: Make) -> 
     assert error_of(budgets.describe_notifications_for_budget, **{**of_it, "BudgetName": "c"}) == "NotFoundException"
 
 
-def test_a_trail_says_that_it_has_selectors_and_is_deleted_by_either_name(make: Make) -> None:
+def test_trail_reports_selectors_and_is_deleted_by_name_or_arn(make: Make) -> None:
     cloudtrail = make("cloudtrail")
     make("s3").create_bucket(Bucket="of-trails", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
     arns = [cloudtrail.create_trail(Name=name, S3BucketName="of-trails")["TrailARN"] for name in ("one", "two")]

@@ -45,7 +45,7 @@ KEPT: list[tuple[str, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("parameter", "first", "second"), KEPT)
-def test_a_service_keeps_what_it_is_told(parameter: str, first: Any, second: Any, client: Make) -> None:
+def test_service_keeps_its_attributes(parameter: str, first: Any, second: Any, client: Make) -> None:
     name = f"kept-{parameter}"
     assert make_service(client, name, **{parameter: first})[parameter] == first
     client("ecs").update_service(cluster=name, service=name, desiredCount=2)
@@ -55,7 +55,7 @@ def test_a_service_keeps_what_it_is_told(parameter: str, first: Any, second: Any
     assert ("launchType" in described(client, name)) == (parameter != "capacityProviderStrategy")
 
 
-def test_what_is_not_sent_of_a_deployment_configuration_stays(client: Make) -> None:
+def test_update_keeps_unsent_members_of_a_deployment_configuration(client: Make) -> None:
     breaker = {"enable": True, "rollback": True}
     make_service(client, "breaker", deploymentConfiguration={"deploymentCircuitBreaker": breaker})
     client("ecs").update_service(cluster="breaker", service="breaker", deploymentConfiguration={"maximumPercent": 150})
@@ -118,7 +118,7 @@ def test_only_codedeploy_changes_what_it_releases(client: Make) -> None:
 
 
 @pytest.mark.parametrize("kind", ["unknown", "detached"])
-def test_a_service_needs_a_target_group_that_hangs_on_a_load_balancer(kind: str, client: Make) -> None:
+def test_service_requires_a_target_group_attached_to_a_load_balancer(kind: str, client: Make) -> None:
     arn = "arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/unknown/0123456789abcdef"
     if kind == "detached":
         vpc = client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
@@ -272,7 +272,7 @@ def test_a_deployment_group_needs_a_service_that_codedeploy_may_release_and_a_co
     assert create("unreleasable", "nothing") == "DeploymentConfigDoesNotExistException"
 
 
-def test_a_deployment_group_of_ecs_says_what_is_released_between_what_and_how(client: Make) -> None:
+def test_deployment_group_for_ecs_requires_service_target_groups_and_style(client: Make) -> None:
     make_platform(client, "complete", traffic=canary(10))
     codedeploy = client("codedeploy")
     made = codedeploy.get_deployment_group(applicationName="complete", deploymentGroupName="complete")
@@ -297,7 +297,7 @@ def test_a_deployment_group_of_ecs_says_what_is_released_between_what_and_how(cl
 # --- SQS -------------------------------------------------------------------------------------------------------------
 
 
-def test_policies_on_dead_letters_are_answered_as_aws_writes_them(client: Make) -> None:
+def test_redrive_policies_have_awss_format(client: Make) -> None:
     sqs = client("sqs")
     dead, alive = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("dead", "alive"))
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

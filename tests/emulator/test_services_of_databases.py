@@ -84,7 +84,7 @@ def test_a_cluster_keeps_what_its_instances_have_in_common_and_takes_monitoring_
         rds.modify_db_cluster(DBClusterIdentifier="watched", MonitoringInterval=30)
 
 
-def test_an_instance_keeps_what_is_said_of_performance_insights(client: Make) -> None:
+def test_instance_keeps_its_performance_insights(client: Make) -> None:
     rds = client("rds")
     cluster(rds, "insights")
     for name, days in (("insights-1", 93), ("insights-2", 731)):

@@ -77,7 +77,7 @@ def test_a_distribution_is_kept_whole(cloudfront: Client, comment: str) -> None:
     assert made["Status"] == "Deployed"
 
 
-def test_a_distribution_changes_for_who_knows_its_last_change_and_goes_once_disabled(cloudfront: Client) -> None:
+def test_distribution_update_requires_the_etag_and_deletion_requires_it_disabled(cloudfront: Client) -> None:
     sent = a_distribution()
     made = cloudfront.create_distribution(DistributionConfig=sent)
     id_, etag = made["Distribution"]["Id"], made["ETag"]
@@ -160,7 +160,7 @@ def test_a_cache_policy_is_kept_and_stays_while_it_is_used(cloudfront: Client, s
     assert error_of(lambda: cloudfront.get_cache_policy(Id=id_)) == "NoSuchCachePolicy"
 
 
-def test_awss_own_policies_are_told_from_others(cloudfront: Client) -> None:
+def test_managed_policies_are_distinguished_from_custom_ones(cloudfront: Client) -> None:
     managed = cloudfront.list_cache_policies(Type="managed")["CachePolicyList"]["Items"]
     assert [one["CachePolicy"]["Id"] for one in managed] == [DISABLED]
     own = cloudfront.list_cache_policies(Type="custom")["CachePolicyList"].get("Items", [])
@@ -282,7 +282,7 @@ def test_an_address_list_is_deleted_by_its_lock_token_and_not_while_it_is_named(
     waf.delete_ip_set(**own_set, LockToken=changed)
 
 
-def test_a_web_acl_stays_while_it_stands_before_something_which_has_one_at_a_time(client: Make) -> None:
+def test_associated_web_acl_cannot_be_deleted_and_a_resource_has_one(client: Make) -> None:
     waf, balancer = client("wafv2"), "arn:aws:elasticloadbalancing:us-east-2:123456789012:loadbalancer/app/one/1"
     first, second = ((sent := a_web_acl()), waf.create_web_acl(**sent)["Summary"]), a_web_acl()
     waf.associate_web_acl(WebACLArn=first[1]["ARN"], ResourceArn=balancer)

@@ -112,7 +112,9 @@ def test_its_state_follows_its_children(
         assert state_of(cloudwatch, f"{name}-above") == expected
 
 
-def test_what_a_rule_names_must_exist_and_stays_as_long(client: Make, name: str, children: list[str]) -> None:
+def test_alarms_of_a_composite_rule_must_exist_and_cannot_be_deleted(
+    client: Make, name: str, children: list[str]
+) -> None:
     cloudwatch = client("cloudwatch")
     code, message = refused(cloudwatch.put_composite_alarm, AlarmName=name, AlarmRule=f'ALARM("{name}-other")')
     assert code == "ValidationError"
@@ -150,7 +152,7 @@ def test_composite_alarms_are_deleted_one_at_a_time(client: Make, name: str, chi
     ["ALARM(", "ALARM(a) OR", "(TRUE", "TRUE)", "LOUD(a)", "ALARM(a) ALARM(b)", "AND", 'ALARM("a', "ALARM()",
      " OR ".join(["TRUE"] * 501)],
 )  # fmt: skip
-def test_what_is_no_rule_is_refused(client: Make, name: str, rule: str) -> None:
+def test_invalid_alarm_rule_is_refused(client: Make, name: str, rule: str) -> None:
     assert refused(client("cloudwatch").put_composite_alarm, AlarmName=name, AlarmRule=rule)[0] == "ValidationError"
 
 

@@ -113,7 +113,7 @@ def test_replication_needs_versions_at_both_ends_and_a_bucket_that_exists(
     assert error_of(lambda: s3.get_bucket_replication(Bucket=source)) == "ReplicationConfigurationNotFoundError"
 
 
-def test_what_has_delete_markers_is_emptied_also_once_versions_are_suspended(client: Client) -> None:
+def test_bucket_with_delete_markers_is_emptied_after_versioning_is_suspended(client: Client) -> None:
     """As Terraform empties a bucket: its versioning goes before it."""
     s3, bucket = client("s3"), "versions-and-markers"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
@@ -131,7 +131,7 @@ def test_what_has_delete_markers_is_emptied_also_once_versions_are_suspended(cli
     s3.delete_bucket(Bucket=bucket)
 
 
-def test_the_notification_of_eventbridge_is_kept_beside_others_and_ends(client: Make, buckets: tuple[str, str]) -> None:
+def test_eventbridge_notification_coexists_with_others_and_is_removed(client: Make, buckets: tuple[str, str]) -> None:
     s3 = client("s3")
     bucket = buckets[0]
 

@@ -252,7 +252,7 @@ def test_an_event_that_comes_after_the_export_changes_nothing_but_the_record(exp
     assert exports.objects() == before
 
 
-def test_an_export_that_the_bucket_refuses_is_told_and_fails(exports: Exports) -> None:
+def test_export_denied_by_the_bucket_policy_notifies_and_fails(exports: Exports) -> None:
     statement = {
         "Sid": "NoOtherKey",
         "Effect": "Deny",
@@ -273,7 +273,7 @@ def test_an_export_that_the_bucket_refuses_is_told_and_fails(exports: Exports) -
     assert execution["executionArn"] in message
 
 
-def test_an_export_that_somebody_cancels_is_told_and_fails(exports: Exports) -> None:
+def test_cancelled_export_notifies_and_fails(exports: Exports) -> None:
     process.set_clock(exports.server, 0.2)
     name = exports.take_snapshot()
     until(lambda: bool(exports.exports_begun()))
@@ -284,7 +284,7 @@ def test_an_export_that_somebody_cancels_is_told_and_fails(exports: Exports) -> 
 
 
 @pytest.mark.parametrize("operation", ["DescribeDBClusterSnapshots", "StartExportTask", "DescribeExportTasks"])
-def test_a_call_that_is_throttled_is_made_again(exports: Exports, operation: str) -> None:
+def test_throttled_call_is_retried(exports: Exports, operation: str) -> None:
     before = len(read_calls(exports.server.directory))
     process.let_fail(exports.server, operation, "Throttling", times=2)
     exports.take_snapshot()
@@ -294,7 +294,7 @@ def test_a_call_that_is_throttled_is_made_again(exports: Exports, operation: str
     assert exports.messages() == []
 
 
-def test_a_call_that_is_throttled_without_end_is_told(exports: Exports) -> None:
+def test_call_that_stays_throttled_notifies(exports: Exports) -> None:
     before = len(read_calls(exports.server.directory))
     process.let_fail(exports.server, "StartExportTask", "Throttling", times=100)
     exports.take_snapshot()
@@ -305,7 +305,7 @@ def test_a_call_that_is_throttled_without_end_is_told(exports: Exports) -> None:
     assert len(calls) == 9, "once, and eight more times"
 
 
-def test_an_export_under_a_role_that_does_not_exist_is_told_at_once(exports: Exports) -> None:
+def test_export_with_a_missing_role_notifies_at_once(exports: Exports) -> None:
     exports.client("iam").delete_role(RoleName=exports.cluster)
     exports.take_snapshot()
     (execution,) = exports.executions(1)
@@ -314,7 +314,7 @@ def test_an_export_under_a_role_that_does_not_exist_is_told_at_once(exports: Exp
     assert "Wait" not in exports.visited(execution)
 
 
-def test_a_record_that_cannot_be_kept_is_told(exports: Exports) -> None:
+def test_manifest_that_cannot_be_written_notifies(exports: Exports) -> None:
     process.let_fail(exports.server, "PutObject", "AccessDenied", times=100)
     exports.take_snapshot()
     assert exports.statuses(1) == ["FAILED"]
@@ -336,7 +336,7 @@ def test_a_snapshot_of_a_cluster_whose_name_only_begins_alike_is_left_alone(expo
     assert exports.exports_begun() == []
 
 
-def test_what_reaches_no_workflow_is_kept(exports: Exports) -> None:
+def test_undelivered_event_is_in_the_dead_letter_queue(exports: Exports) -> None:
     queue = exports.client("sqs").create_queue(QueueName="undelivered")["QueueUrl"]
     target = {
         "Id": "1",

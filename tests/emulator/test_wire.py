@@ -192,12 +192,12 @@ def test_a_pattern_holds_for_the_whole_value_unless_it_says_otherwise(pattern: s
     assert matches(pattern, value) is matched
 
 
-def test_a_pattern_that_cannot_be_run_is_said_so() -> None:
+def test_pattern_that_cannot_be_compiled_is_reported() -> None:
     with pytest.raises(ValueError, match="cannot be run"):
         matches("(", "x")
 
 
-def test_the_service_that_has_the_signing_name_is_looked_at_first() -> None:
+def test_service_with_the_signing_name_takes_precedence() -> None:
     by_name = services_by_signing_name()
     assert by_name["rds"][0] == "rds"
     assert set(by_name["elasticloadbalancing"]) == {"elb", "elbv2"}

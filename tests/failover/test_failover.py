@@ -35,7 +35,7 @@ def test_a_planned_failover_moves_tasks_writer_and_requests_and_loses_nothing(wo
     assert world.held_back(PRIMARY) == set()
 
 
-def test_the_way_back_leaves_everything_as_it_was(world: World) -> None:
+def test_failback_restores_the_previous_state(world: World) -> None:
     before = world.tasks(RECOVERY), world.least(RECOVERY)
     assert world.run(RECOVERY).code == 0
     ended = world.run(PRIMARY)
@@ -66,7 +66,7 @@ def test_tasks_are_as_many_as_serve_where_they_left_and_no_more_than_scaling_may
     assert world.tasks(RECOVERY) == {"web": 5, "payments": 6, "reports": 1}
 
 
-def test_what_was_done_is_recorded_where_it_was_done_and_the_lock_is_gone(world: World) -> None:
+def test_run_is_recorded_in_the_target_region_and_releases_the_lock(world: World) -> None:
     ended = world.run(RECOVERY)
     ((key, record),) = world.objects(RECOVERY).items()
     assert key.endswith("-to-recovery.json")
@@ -111,9 +111,7 @@ def test_a_region_that_still_answers_has_its_tasks_stopped_before_the_writer_lea
     assert world.held_back(PRIMARY) == set()
 
 
-def test_nothing_moves_to_a_region_whose_tasks_do_not_answer_and_the_next_run_goes_on(
-    world: World, tasks: stand_in.StandIn
-) -> None:
+def test_failover_waits_for_healthy_tasks_and_the_next_run_continues(world: World, tasks: stand_in.StandIn) -> None:
     names = [world.names.of(name) for name in ("web", "payments")]
     for name in names:  # a cold region: what is there is not asked yet
         world.client("ecs", RECOVERY).update_service(cluster=world.names.of("cluster"), service=name, desiredCount=0)
@@ -135,7 +133,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_people_are_asked_before_each_step_and_may_stop(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_step_is_confirmed_and_can_be_declined(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     def confirm(question: str) -> bool:
@@ -156,7 +154,7 @@ def test_people_are_asked_before_each_step_and_may_stop(world: World, monkeypatc
         world.run(RECOVERY, approve=False)
 
 
-def test_an_interruption_says_how_to_go_on_gives_the_lock_back_and_stops_nothing(world: World) -> None:
+def test_interruption_prints_how_to_continue_and_releases_the_lock(world: World) -> None:
     process.set_clock(world.server, 20.0)  # the writer is under way for long
     command = world.start(RECOVERY, "--approve")
     until(lambda: world.move() is not None, "the writer under way")
@@ -170,7 +168,7 @@ def test_an_interruption_says_how_to_go_on_gives_the_lock_back_and_stops_nothing
     assert world.run(RECOVERY).code == 0
 
 
-def test_a_run_that_was_killed_leaves_a_lock_that_the_next_takes_only_when_told(world: World) -> None:
+def test_lock_of_a_killed_run_is_taken_over_only_with_the_option(world: World) -> None:
     process.set_clock(world.server, 20.0)
     command = world.start(RECOVERY, "--approve")
     until(lambda: world.move() is not None, "the writer under way")

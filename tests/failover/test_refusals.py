@@ -91,9 +91,7 @@ def test_a_copy_without_an_instance(world: World, monkeypatch: pytest.MonkeyPatc
     refused(world, monkeypatch, "has no instance that could write", lost_region=True)
 
 
-def test_a_cluster_that_stands_by_itself_would_be_a_second_writer(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cluster_outside_the_global_database_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.client("rds", RECOVERY).remove_from_global_cluster(
         GlobalClusterIdentifier=world.global_cluster, DbClusterIdentifier=world.cluster_arn(RECOVERY)
     )
@@ -149,7 +147,7 @@ def test_a_release_that_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -
     refused(world, monkeypatch, "releases: d-.* is in progress")
 
 
-def test_a_platform_whose_database_has_no_copy(world: World) -> None:
+def test_failover_without_a_secondary_cluster_is_refused(world: World) -> None:
     text = world.file.read_text(encoding="utf-8")
     text = text.replace('recovery = "global"', 'recovery = "snapshots"').replace("recovery_instances = 1", "")
     world.file.write_text(text, encoding="utf-8")

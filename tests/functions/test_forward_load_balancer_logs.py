@@ -87,7 +87,7 @@ def test_empty_lines_and_empty_files_are_no_failure(world: World) -> None:
 
 
 @pytest.mark.parametrize("age", [timedelta(days=20), timedelta(days=-2), timedelta(days=4000)])
-def test_lines_whose_time_is_refused_are_sent_with_that_of_now(world: World, age: timedelta) -> None:
+def test_lines_with_a_rejected_timestamp_get_the_current_time(world: World, age: timedelta) -> None:
     lines = list(access_lines(50, began=datetime.now(UTC) - age)) + list(access_lines(50))
     assert world.forward(world.put(lines)).failed == []
     assert Counter(world.logs.messages) == Counter(without_ends(lines))
@@ -141,7 +141,7 @@ def test_only_what_failed_comes_again(world: World) -> None:
     assert world.call({"Records": [{"messageId": "m", "body": "no JSON"}]}).failed == ["m"]
 
 
-def test_what_aws_sends_to_try_is_passed_over(world: World) -> None:
+def test_s3_test_notification_is_ignored(world: World) -> None:
     world.s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/ELBAccessLogTestFile", Body=b"Enable AccessLog")
     assert world.forward(f"{PREFIX}/ELBAccessLogTestFile").failed == []
     assert world.call({"Records": [{"messageId": "m", "body": '{"Event": "s3:TestEvent"}'}]}).failed == []

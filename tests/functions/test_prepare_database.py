@@ -120,7 +120,7 @@ def test_a_user_with_a_password_loses_it(server: Postgresql, database: str, func
     assert rows == [(None, False)]
 
 
-def test_a_server_that_nobody_vouches_for_gets_no_password(
+def test_server_with_an_unverified_certificate_gets_no_password(
     server: Postgresql, database: str, function: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_CA_FILE", str(FOLDER.parents[1] / "shared" / "rds-ca-bundle.pem"))
@@ -170,7 +170,7 @@ def cloudformation() -> Iterator[CloudFormation]:
 CONTEXT = SimpleNamespace(log_stream_name="stream")
 
 
-def test_cloudformation_is_told_that_it_is_done(
+def test_cloudformation_receives_success(
     server: Postgresql, database: str, function: ModuleType, cloudformation: CloudFormation
 ) -> None:
     function.handler(cloudformation.event("Create"), CONTEXT)
@@ -180,7 +180,7 @@ def test_cloudformation_is_told_that_it_is_done(
     assert server.execute("SELECT count(*) FROM pg_roles WHERE rolname = ANY(%s)", [USERS]) == [(2,)]
 
 
-def test_cloudformation_is_told_that_it_failed_and_no_secret_of_it(
+def test_cloudformation_receives_failure_without_a_secret(
     server: Postgresql, database: str, function: ModuleType, cloudformation: CloudFormation
 ) -> None:
     server.execute("ALTER ROLE payments_admin PASSWORD 'changed'")
@@ -242,7 +242,7 @@ def test_a_plain_call_brings_the_schema_up_to_date_for_both_users_of_the_rotatio
 
 @pytest.mark.requirement("Q1")
 @pytest.mark.usefixtures("by_password")
-def test_a_plain_call_that_fails_says_the_kind_and_no_secret(
+def test_failed_invocation_returns_the_error_type_without_a_secret(
     server: Postgresql, database: str, function: ModuleType
 ) -> None:
     server.execute("ALTER ROLE payments_admin PASSWORD 'changed'")
@@ -254,6 +254,6 @@ def test_a_plain_call_that_fails_says_the_kind_and_no_secret(
 
 
 @pytest.mark.requirement("Q1")
-def test_a_destruction_by_terraform_asks_for_nothing(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_destruction_by_terraform_does_nothing(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(function, "bring_up_to_date", lambda: pytest.fail("nothing is to be done"))
     assert function.handler({"code": "x", "tf": {"action": "delete"}}, CONTEXT) == {}

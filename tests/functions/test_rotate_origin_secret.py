@@ -78,7 +78,7 @@ def test_deployment_sends_the_first_value_and_accepts_it_and_the_next(made: Plat
     assert made.accepted() == {name: {made.value(), made.value("NEXT")} for name in REGIONS}
 
 
-def test_a_rule_lets_in_the_mark_or_a_health_check_and_refuses_the_rest(made: Platform) -> None:
+def test_rule_group_allows_the_secret_or_the_health_check_only(made: Platform) -> None:
     rule = made.rule(HOME)
     assert rule["Action"]["Block"]["CustomResponse"]["ResponseCode"] == 403
     admitted = rule["Statement"]["NotStatement"]["Statement"]["OrStatement"]["Statements"]
@@ -307,7 +307,7 @@ def test_rotation_fails_when_another_value_is_sent_or_accepted(
         ("explode", "00000000-0000-0000-0000-000000000000", "is no step"),
     ],
 )
-def test_what_nobody_asked_for_is_refused(made: Platform, step: str, token: str, message: str) -> None:
+def test_unexpected_rotation_step_is_refused(made: Platform, step: str, token: str, message: str) -> None:
     with pytest.raises(aws.RotationRefused, match=message):
         made.step(step, token)
     assert made.calls == []

@@ -178,7 +178,7 @@ def test_only_the_s3_endpoint_carries_image_layers(all_policies: list[Policy]) -
 
 
 @pytest.mark.requirement("W5.2")
-def test_own_alarms_publish_and_nobody_without_tls(all_policies: list[Policy]) -> None:
+def test_own_alarms_may_publish_and_only_with_tls(all_policies: list[Policy]) -> None:
     policy = document(all_policies, "aws_sns_topic_policy.primary_alarms_")
     topic = f"arn:aws:sns:us-east-2:{ACCOUNT}:payments-alarms-local"
 
@@ -214,7 +214,7 @@ def test_conditions_hold_as_iam_documents_them(
 
 
 @pytest.mark.parametrize("part", [{"NotAction": ["x"]}, {"Condition": {"DateLessThan": {"k": "v"}}}])
-def test_what_is_not_known_is_an_error(part: dict[str, Any]) -> None:
+def test_unknown_element_or_operator_is_an_error(part: dict[str, Any]) -> None:
     statement = {"Effect": "Allow", "Action": ["*"], "Resource": ["*"], **part}
     with pytest.raises(LookupError):
         evaluate({"Statement": [statement]}, Request(action="s3:GetObject", resource="x", principal=ROLE))

@@ -224,7 +224,7 @@ def test_no_role_acts_on_everything_where_aws_knows_resources(all_policies: list
 
 @pytest.mark.requirement("W4.5")
 @pytest.mark.requirement("W6.1")
-def test_what_roles_may_do_to_everything_is_listed_with_its_reason(all_policies: list[Policy]) -> None:
+def test_permissions_on_all_resources_are_listed_with_a_reason(all_policies: list[Policy]) -> None:
     """What AWS cannot narrow is still a choice: another action of this kind needs a reason here, and none is idle."""
     everything = {action for _, one in allowed(all_policies) if "*" in one["Resource"] for action in one["Action"]}
     assert everything == EVERYTHING.keys()

@@ -59,7 +59,7 @@ def test_bad_settings_are_a_line_each_and_exit_code_2(run: Commands, tmp_path: P
 
 
 @pytest.mark.requirement("W0.3")
-def test_bootstrap_says_what_it_did(run: Commands, tmp_path: Path) -> None:
+def test_bootstrap_prints_its_results(run: Commands, tmp_path: Path) -> None:
     path = environment_file(tmp_path, "mine", bucket='"payments-state-of-a-test"')
 
     first, second = run("bootstrap", str(path)), run("bootstrap", str(path))
@@ -122,7 +122,7 @@ def test_diff_reaches_the_local_aws_by_the_environment_alone(run: Commands, tmp_
 
 
 @pytest.mark.lifecycle
-def test_diff_says_what_terraform_said_where_it_fails(run: Commands, tmp_path: Path) -> None:
+def test_failed_diff_prints_terraforms_errors(run: Commands, tmp_path: Path) -> None:
     path = environment_file(tmp_path, "mine", environment_suffix='"nobucket"', bucket='"payments-never-bootstrapped"')
 
     result = run("diff", str(path))

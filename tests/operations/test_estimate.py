@@ -53,7 +53,7 @@ def count(estimate: Estimate, thing: str) -> float:
     return sum(count for (_, name), (count, _) in estimate.things().items() if name == thing)
 
 
-def test_tasks_cost_what_their_size_architecture_and_number_say(estimates: dict[str, Estimate]) -> None:
+def test_task_price_is_by_size_architecture_and_count(estimates: dict[str, Estimate]) -> None:
     # Two tasks in one region, and one that stands by in the other, of half a vCPU and a gigabyte.
     assert usd(estimates["local"], "task of 0.5 vCPU, 1 GB, arm64") == round(
         3 * HOURS * (0.5 * 0.03238 + 1 * 0.00356), 2
@@ -79,7 +79,7 @@ def test_the_network_costs_by_zone(estimates: dict[str, Estimate]) -> None:
     assert count(estimates["local"], "public address") == 2 * 3 + 6
 
 
-def test_an_alarm_costs_by_the_metrics_that_it_looks_at(estimates: dict[str, Estimate], platform: Synthesized) -> None:
+def test_alarm_price_is_by_its_metrics(estimates: dict[str, Estimate], platform: Synthesized) -> None:
     expected = sum(
         max(1, sum("metric" in one for one in alarm.get("metric_query", [])))
         * (3 if "threshold_metric_id" in alarm else 1)  # https://aws.amazon.com/cloudwatch/pricing/, anomaly detection
@@ -93,7 +93,7 @@ def test_nothing_of_the_platform_is_passed_over_in_silence(platform: Synthesized
     assert unknown({"resource": {"aws_gamelift_fleet": {}, "aws_vpc": {}}}) == ["aws_gamelift_fleet"]
 
 
-def test_what_costs_by_use_is_named(estimates: dict[str, Estimate]) -> None:
+def test_resources_priced_by_use_are_listed(estimates: dict[str, Estimate]) -> None:
     named = " ".join(estimates["local"].by_use)
     for what in ("nat_gateway", "s3_bucket", "cloudwatch_log_group", "rds_cluster"):
         assert f"{what}:" in named
@@ -139,7 +139,7 @@ def test_a_missing_price_and_a_region_without_prices_are_refused(tmp_path: Path)
         of_environments(["local"], Prices(path))
 
 
-def test_the_command_says_what_is_wrong_with_settings(tmp_path: Path) -> None:
+def test_estimate_reports_wrong_settings(tmp_path: Path) -> None:
     path = environment_file(tmp_path, "bad", account_id='"1"')
     arguments = [sys.executable, "-m", "operations", "estimate", str(path)]
     ended = subprocess.run(arguments, cwd=REPOSITORY, capture_output=True, text=True, check=False)
@@ -153,13 +153,13 @@ def test_the_committed_page_is_what_the_command_writes() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run `make estimate ARGS=--write`"
 
 
-def test_an_alarm_that_looks_within_a_minute_costs_more() -> None:
+def test_high_resolution_alarm_costs_more() -> None:
     plain, quick = {"period": 60}, {"metric_query": [{"metric": {"period": 10}}, {"metric": {"period": 60}}]}
     configuration = {"resource": {"aws_cloudwatch_metric_alarm": {"plain": plain, "quick": quick}}}
     assert [one.total for one in items(configuration, Prices(PRICES))] == pytest.approx([0.10, 0.60])
 
 
-def test_choices_save_what_their_items_say() -> None:
+def test_savings_are_those_of_the_items() -> None:
     gateway = Item(group="network", thing="NAT gateway", count=6, usd_per_month=HOURS * 0.045)
     task = Item(
         group="tasks", thing="task of 1 vCPU, 2 GB, arm64", count=3, usd_per_month=HOURS * (0.03238 + 2 * 0.00356)

@@ -40,7 +40,7 @@ with exit_codes():
 """
 
 
-def test_terraform_is_asked_to_stop_once_however_often_the_person_asks(tmp_path: Path) -> None:
+def test_terraform_gets_one_interrupt_for_several_of_the_user(tmp_path: Path) -> None:
     """Ctrl-C goes to the whole group of the terminal; Terraform takes a second request as the order to drop all."""
     trap = f"trap 'echo asked >> {tmp_path}/asked' INT TERM"
     environment = fake(tmp_path, f"{trap}; touch {tmp_path}/begun; for i in {{1..20}}; do sleep 0.1; done")

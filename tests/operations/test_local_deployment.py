@@ -72,7 +72,7 @@ def test_a_port_in_use_is_refused_in_one_line(deployment: LocalDeployment) -> No
 
 
 @pytest.mark.usefixtures("without_terraform", "stops_its_server")
-def test_a_deployment_tells_what_there_is_and_keeps_the_local_aws_running(deployment: LocalDeployment) -> None:
+def test_deployment_prints_a_summary_and_leaves_the_local_aws_running(deployment: LocalDeployment) -> None:
     port = free_port()
 
     deployment.deploy(port)
@@ -117,7 +117,7 @@ def test_a_request_that_breaks_the_contract_fails(deployment: LocalDeployment) -
 
 
 @pytest.mark.usefixtures("without_terraform", "stops_its_server")
-def test_what_a_destruction_leaves_is_named_and_the_local_aws_goes_on(
+def test_remaining_resources_are_listed_and_the_local_aws_keeps_running(
     deployment: LocalDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployment.deploy(free_port())
@@ -140,7 +140,7 @@ def test_what_a_destruction_leaves_is_named_and_the_local_aws_goes_on(
     assert not deployment.directory.exists()
 
 
-def test_a_destruction_without_a_local_aws_says_so_and_cleans_up(deployment: LocalDeployment) -> None:
+def test_destruction_without_a_local_aws_reports_it_and_cleans_up(deployment: LocalDeployment) -> None:
     deployment.directory.mkdir()
     (deployment.directory / "server.json").write_text(json.dumps({"pid": 1, "url": "http://127.0.0.1:1"}))
 

@@ -50,7 +50,7 @@ def test_env_chooses_the_environment(name: str) -> None:
     assert f"-m operations {name} local" in make("--dry-run", name, ENV="/etc/shrc").stdout
 
 
-def test_what_runs_has_byte_code_and_knows_the_environment() -> None:
+def test_commands_write_byte_code_and_get_the_environment() -> None:
     result = make(
         "--eval=probe: ; @echo $$PLATFORM_ENVIRONMENT $${PYTHONDONTWRITEBYTECODE-unset}",
         "probe",

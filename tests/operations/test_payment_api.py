@@ -44,7 +44,7 @@ def test_nothing_is_deployed_or_destroyed_unasked() -> None:
             command(approve=False)
 
 
-def test_keys_that_rotations_made_are_removed_and_no_others() -> None:
+def test_api_keys_of_rotations_are_deleted_and_no_others() -> None:
     with mock_aws():
         make: Any = boto3.client
         client = make("apigateway", region_name="ap-southeast-1")

@@ -52,7 +52,7 @@ def account(settings: Settings, limit: int, *, exists: bool = False) -> prefligh
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
-def test_an_environment_that_still_has_the_examples_of_its_file_is_refused_before_aws_is_asked(
+def test_settings_with_placeholders_are_refused_before_any_aws_call(
     environment: str,
 ) -> None:
     with pytest.raises(Refused) as refused:
@@ -62,7 +62,7 @@ def test_an_environment_that_still_has_the_examples_of_its_file_is_refused_befor
 
 
 @pytest.mark.usefixtures("aws")
-def test_in_an_empty_account_every_need_says_what_is_missing() -> None:
+def test_empty_account_lacks_every_prerequisite() -> None:
     found = preflight.problems(account(load("staging").model_copy(update={"account_owner": None}), 10))
     for begins in (
         *("secrets.key_arn", "secrets.database", "secrets.api_key", "secrets.acquirer", "secrets.peppers"),
@@ -76,7 +76,7 @@ def test_in_an_empty_account_every_need_says_what_is_missing() -> None:
 
 
 @pytest.mark.usefixtures("aws")
-def test_what_exists_is_not_said_and_what_an_environment_holds_itself_counts_against_no_quota() -> None:
+def test_existing_prerequisites_are_silent_and_own_resources_need_no_quota() -> None:
     make: Any = boto3.client
     key = make("kms", region_name=REGION).create_key()["KeyMetadata"]["Arn"]
     settings = load("staging")

@@ -50,7 +50,7 @@ def test_a_machine_with_everything_passes_in_silence(machine: Path) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
-def test_each_thing_missing_is_one_line_and_all_are_said_at_once(machine: Path) -> None:
+def test_every_missing_program_is_one_line_and_all_are_reported_at_once(machine: Path) -> None:
     for name in ("node", "npm", "terraform"):
         (machine / name).unlink()
 

@@ -174,7 +174,7 @@ def test_a_variable_that_names_no_mirror_is_refused_in_one_line(home: Path, tmp_
     )
 
 
-def test_a_configuration_that_says_how_providers_are_installed_is_left_to_decide(home: Path, tmp_path: Path) -> None:
+def test_cli_configuration_with_provider_installation_takes_precedence(home: Path, tmp_path: Path) -> None:
     unpacked(tmp_path / "implied")
     own = tmp_path / "own.tfrc"
     own.write_text("provider_installation {\n  direct {}\n}\n")
@@ -192,7 +192,7 @@ def test_the_configuration_in_the_home_folder_is_seen(home: Path, tmp_path: Path
     assert find(tmp_path).source == f"as {home / '.terraformrc'} says"
 
 
-def test_a_configuration_about_other_things_does_not_hide_a_mirror(home: Path, tmp_path: Path) -> None:
+def test_unrelated_cli_configuration_does_not_hide_a_mirror(home: Path, tmp_path: Path) -> None:
     mirror = unpacked(tmp_path / "implied")
     (home / ".terraformrc").write_text("# provider_installation is not set\ndisable_checkpoint = true\n")
 
@@ -216,5 +216,5 @@ def test_the_name_of_a_configuration_that_does_not_exist_is_taken_away(home: Pat
     assert environment == {"OTHER": "stays", "CHECKPOINT_DISABLE": "1"}
 
 
-def test_terraform_never_asks_whether_it_is_out_of_date(home: Path, tmp_path: Path) -> None:
+def test_terraform_does_not_check_for_updates(home: Path, tmp_path: Path) -> None:
     assert find(tmp_path).environment({})["CHECKPOINT_DISABLE"] == "1"

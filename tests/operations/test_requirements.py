@@ -83,7 +83,7 @@ def test_a_test_of_no_row_is_named() -> None:
         look_at(read_rows(ROWS), {}, [outcome("t", "W99")])
 
 
-def test_outcomes_are_kept_over_runs_but_not_those_of_tests_that_are_gone(tmp_path: Path) -> None:
+def test_outcomes_are_kept_over_runs_except_of_removed_tests(tmp_path: Path) -> None:
     file = tmp_path / "cache" / "outcomes.json"
     here, gone = "tests/operations/test_requirements.py", "tests/unit/test_gone.py"
     first = [outcome(f"{here}::a", "W1"), outcome(f"{here}::b", "W1"), outcome(f"{gone}::c", "W1")]

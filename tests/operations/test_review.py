@@ -118,7 +118,7 @@ def test_counts_stand_in_the_first_line(shown: str) -> None:
     )
 
 
-def test_what_holds_data_and_would_be_lost_comes_before_everything_else(shown: str) -> None:
+def test_resources_with_data_loss_are_first(shown: str) -> None:
     caution = shown.index("> [!CAUTION]")
     assert shown.index("> **2 resources that hold data would be lost:**") > caution
     assert "> - **replace** `aws_s3_bucket.documents`, forced by `bucket`" in shown
@@ -127,7 +127,7 @@ def test_what_holds_data_and_would_be_lost_comes_before_everything_else(shown: s
     assert shown.index("### Who may reach what") < shown.index("<details>")
 
 
-def test_a_lowered_safeguard_is_said_loudly(shown: str) -> None:
+def test_lowered_safeguard_is_shown_prominently(shown: str) -> None:
     assert "> - `aws_cloudwatch_log_group.tasks`: retention_in_days 30 -> 7" in shown
     assert shown.index("> [!WARNING]") < shown.index("### Who may do what")
 
@@ -158,13 +158,13 @@ def test_no_sensitive_value_is_shown_but_its_change_is(changed_text: str, shown:
     assert "`aws_ssm_parameter.token`" in shown
 
 
-def test_no_change_is_said_in_a_line(applied: Terraform) -> None:
+def test_plan_without_changes_is_one_line(applied: Terraform) -> None:
     nothing = page(read(planned_json(applied), "test"), title="staging", most_characters=60_000)
     assert nothing.startswith("## Plan: staging\n\nNothing would change.\n")
     assert "update" not in nothing
 
 
-def test_a_page_that_is_too_long_says_what_it_leaves_out(changed: Plan, shown: str) -> None:
+def test_page_that_is_too_long_notes_what_is_cut(changed: Plan, shown: str) -> None:
     most = len(shown) - 100
     short = page(changed, title="staging", most_characters=most)
     assert len(short) <= most
@@ -201,7 +201,7 @@ def test_each_change_is_of_one_concern(type_: str, action: Action, concern: Conc
         ('{"format_version": "1.2", "planned_values": {}, "errored": true}', r"plan.json: a plan that ended .*"),
     ],
 )
-def test_what_is_no_plan_is_refused_in_a_line(text: str, message: str) -> None:
+def test_invalid_plan_is_refused_in_one_line(text: str, message: str) -> None:
     with pytest.raises(Refused, match=message):
         read(text, "plan.json")
 

@@ -91,7 +91,7 @@ def test_a_second_run_finds_everything_right_and_changes_nothing(world: World) -
         ("key rotation", lambda w: w.kms.disable_key_rotation(KeyId=w.key_arn())),
     ],
 )
-def test_mends_what_has_become_weaker_and_nothing_else(
+def test_weakened_properties_are_corrected_and_no_others(
     world: World, item: str, weaken: Callable[[World], object]
 ) -> None:
     world.bootstrap()
@@ -238,9 +238,7 @@ def test_a_run_after_one_that_was_interrupted_goes_on_with_the_same_key(
     assert world.key_arn() == key
 
 
-def test_an_error_of_aws_that_says_nothing_about_the_bucket_is_not_taken_for_an_absent_one(
-    world: World, intercepted: Callable[..., None]
-) -> None:
+def test_other_aws_errors_are_not_taken_for_a_missing_bucket(world: World, intercepted: Callable[..., None]) -> None:
     def unavailable(http_response: Any, parsed: dict[str, Any], **_: object) -> None:
         http_response.status_code = 503
         parsed["Error"] = {"Code": "503", "Message": "Slow Down"}

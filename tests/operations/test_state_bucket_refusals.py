@@ -138,7 +138,7 @@ def test_refuses_mfa_delete(world: World, intercepted: Callable[..., None]) -> N
     assert "MFA delete is on" in world.refusal()
 
 
-def test_all_that_cannot_be_mended_is_said_at_once(world: World) -> None:
+def test_all_uncorrectable_properties_are_reported_at_once(world: World) -> None:
     world.create_bucket()
     world.set_policy(statement("Theirs", "Allow", "*", Resource=f"arn:aws:s3:::{world.name}/*"))
     world.set_lifecycle({"ID": "tidy", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}})

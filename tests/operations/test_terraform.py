@@ -118,7 +118,7 @@ def test_the_value_of_a_sensitive_output_is_not_shown(terraform: Callable[..., T
     assert "hunter2" not in said(runner)
 
 
-def test_terraforms_error_is_told_with_its_place(terraform: Callable[..., Terraform]) -> None:
+def test_terraform_error_is_shown_with_its_location(terraform: Callable[..., Terraform]) -> None:
     broken = thing("1", provisioner=[{"local-exec": {"command": "echo no room; exit 3"}}])
     runner = terraform(configuration(resource={"terraform_data": {"one": broken}}))
     runner.init()
@@ -131,7 +131,7 @@ def test_terraforms_error_is_told_with_its_place(terraform: Callable[..., Terraf
     assert "exit status 3" in lines[3]
 
 
-def test_an_error_before_anything_has_begun_is_told_without_its_frame(terraform: Callable[..., Terraform]) -> None:
+def test_early_terraform_error_is_shown_without_its_frame(terraform: Callable[..., Terraform]) -> None:
     runner = terraform({"terraform": {"required_version": ">= 99.0"}})
 
     with pytest.raises(Failed) as failure:
@@ -162,7 +162,7 @@ def fake(folder: Path, script: str) -> dict[str, str]:
     return {**os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
 
 
-def test_a_plan_is_empty_only_if_terraform_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_is_empty_only_if_terraform_reports_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = fake(tmp_path, "exit 2")
     monkeypatch.setenv("PATH", environment["PATH"])
 

@@ -13,7 +13,7 @@ from operations.deployment.waits import Chain, longest_chain
 pytestmark = pytest.mark.requirement("W8.2")
 
 
-def test_what_waits_for_nothing_is_no_chain() -> None:
+def test_independent_resource_is_no_chain() -> None:
     assert longest_chain({}, {}) == Chain(0.0, ())
     assert longest_chain({"a.b": 3, "a.c": 5}, {}) == Chain(5.0, ("a.c",))
 

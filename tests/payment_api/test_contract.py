@@ -118,7 +118,7 @@ def test_every_listener_forwards_every_path_of_the_contract_and_no_other(api: Te
 
 
 @pytest.mark.requirement("P2.2")
-def test_the_service_is_asked_for_the_same_path_whether_or_not_the_gateway_puts_its_stage_before_it(
+def test_load_balancer_forwards_the_same_path_with_or_without_the_stage(
     api: Template,
 ) -> None:
     """AWS's guide says that it does, the CDK's test of such an integration that it does not."""
@@ -132,7 +132,7 @@ def test_the_service_is_asked_for_the_same_path_whether_or_not_the_gateway_puts_
 
 
 @pytest.mark.requirement("P2.1", "P3.1", "Q1")
-def test_the_health_check_asks_for_a_path_that_the_service_answers(api: Template, service: Running) -> None:
+def test_health_check_path_is_a_path_of_the_service(api: Template, service: Running) -> None:
     groups = api.of("AWS::ElasticLoadBalancingV2::TargetGroup").values()
     assert len(groups) == len(api.of("AWS::ElasticLoadBalancingV2::LoadBalancer"))
     for group in groups:
@@ -152,7 +152,7 @@ def test_the_service_answers_every_method_that_the_gateway_passes_on(api: Templa
 
 
 @pytest.mark.requirement("P2.2", "Q1")
-def test_where_the_service_says_that_a_payment_is_read_the_gateway_serves_it(api: Template, service: Running) -> None:
+def test_gateway_serves_the_services_payment_location(api: Template, service: Running) -> None:
     created = service.create()
     location = created.headers["Location"]
     assert service.client.get(location).status_code == 200

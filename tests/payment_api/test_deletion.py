@@ -110,7 +110,7 @@ def way_of(api: Template, network: dict[str, Any]) -> set[str]:
     return rules | routes | set(api.of("AWS::EC2::VPCEndpoint"))
 
 
-def test_whatever_runs_in_the_network_is_made_after_its_way_and_deleted_before_it(api: Template) -> None:
+def test_workloads_are_created_after_their_routes_and_deleted_before_them(api: Template) -> None:
     graph, found = Graph(api), runners(api)
     assert {api.resources[id_]["Type"] for id_ in found} >= {*RUNNERS, "Custom::PreparedDatabase"}
     missing = {
@@ -119,7 +119,7 @@ def test_whatever_runs_in_the_network_is_made_after_its_way_and_deleted_before_i
     assert not {id_: ids for id_, ids in missing.items() if ids}
 
 
-def test_whatever_calls_a_function_is_made_after_the_rights_of_its_role(api: Template) -> None:
+def test_callers_of_a_function_are_created_after_its_permissions(api: Template) -> None:
     graph, functions = Graph(api), api.of("AWS::Lambda::Function")
     policies = api.of("AWS::IAM::Policy")
     checked = 0
@@ -133,7 +133,7 @@ def test_whatever_calls_a_function_is_made_after_the_rights_of_its_role(api: Tem
     assert checked > len(OF_API)
 
 
-def test_a_custom_resource_whose_function_does_nothing_on_delete_is_not_asked_then(api: Template) -> None:
+def test_custom_resource_without_a_delete_action_is_not_invoked_on_delete(api: Template) -> None:
     """An answer that never comes holds a deletion or a rollback for as long as CloudFormation waits."""
     found = customs(api)
     assert found
@@ -150,7 +150,7 @@ def test_cloudformation_waits_minutes_for_an_answer_and_no_hour(api: Template) -
         assert function["Timeout"] < seconds <= LONGEST_ANSWER_SECONDS or function_of(one).startswith("Custom"), id_
 
 
-def test_the_rotation_of_the_database_is_scheduled_after_the_secret_says_where_it_is(api: Template) -> None:
+def test_database_rotation_is_scheduled_after_the_secret_is_attached(api: Template) -> None:
     graph = Graph(api)
     schedules = [id_ for id_ in api.of("AWS::SecretsManager::RotationSchedule") if "database" in id_]
     attached = set(api.of("AWS::SecretsManager::SecretTargetAttachment"))

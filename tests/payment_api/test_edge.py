@@ -39,7 +39,7 @@ def test_own_rule_groups_block_attacks_in_every_part_of_a_request_decoded(
 
 
 @pytest.mark.requirement("P2.1")
-def test_what_is_too_large_is_blocked(api: Template) -> None:
+def test_requests_that_are_too_large_are_blocked(api: Template) -> None:
     rules = api.one("AWS::WAFv2::RuleGroup", "sizes")["Rules"]
     assert {next(iter(rule["Statement"]["SizeConstraintStatement"]["FieldToMatch"])) for rule in rules} == {
         "Body",
@@ -65,7 +65,7 @@ def test_rule_groups_fit_a_web_acl(api: Template) -> None:
 
 
 @pytest.mark.requirement("P2.1", "P2.2")
-def test_each_way_in_has_a_web_acl_with_all_rules_and_a_log_that_redacts_secrets(api: Template) -> None:
+def test_each_entry_point_has_a_web_acl_with_all_rules_and_a_redacted_log(api: Template) -> None:
     acls = api.of("AWS::WAFv2::WebACL")
     assert len(acls) == 2
     for id_, acl in acls.items():
@@ -120,7 +120,7 @@ def test_each_load_balancer_is_in_its_tier_hardened_and_logged(api: Template, sc
 
 
 @pytest.mark.requirement("P2.1", "P2.2")
-def test_every_listener_is_https_and_answers_404_beside_its_rules(api: Template) -> None:
+def test_every_listener_is_https_and_answers_404_by_default(api: Template) -> None:
     listeners = api.of("AWS::ElasticLoadBalancingV2::Listener").values()
     assert {one["Port"] for one in listeners} == {HTTPS_PORT}
     for one in listeners:
@@ -130,7 +130,7 @@ def test_every_listener_is_https_and_answers_404_beside_its_rules(api: Template)
 
 
 @pytest.mark.requirement("P2.1", "P2.2")
-def test_the_public_load_balancer_asks_for_certificates_of_the_pinned_trust_store(
+def test_public_load_balancer_requires_certificates_of_the_pinned_trust_store(
     api: Template, settings: Settings
 ) -> None:
     listeners = api.of("AWS::ElasticLoadBalancingV2::Listener").values()
@@ -163,9 +163,7 @@ def test_the_internal_load_balancer_takes_the_vpc_link_alone(api: Template) -> N
 
 
 @pytest.mark.requirement("P2.1", "P2.2", "P3.4")
-def test_both_entries_take_as_much_as_settings_say_from_all_and_a_share_of_it_from_one_address(
-    api: Template, settings: Settings
-) -> None:
+def test_both_entry_points_have_a_total_rate_limit_and_one_by_address(api: Template, settings: Settings) -> None:
     acls = api.of("AWS::WAFv2::WebACL").values()
     assert len(acls) == 2
     for acl in acls:
@@ -206,7 +204,7 @@ def test_mutual_tls_is_enforced_for_every_endpoint(api: Template, settings: Sett
 
 
 @pytest.mark.requirement("P2.2")
-def test_the_stage_takes_a_thousand_requests_a_second_and_says_who_asked(api: Template) -> None:
+def test_stage_throttles_at_1000_requests_a_second_and_logs_the_client(api: Template) -> None:
     stage = api.one("AWS::ApiGateway::Stage")
     (every,) = [one for one in stage["MethodSettings"] if one["ResourcePath"] == "/*"]
     assert (every["HttpMethod"], every["ThrottlingRateLimit"], every["ThrottlingBurstLimit"]) == ("*", 1000, 2000)
@@ -245,7 +243,7 @@ def deployment_of(template: Template) -> str:
 @pytest.mark.parametrize(
     "change", ["timeout", "model", "network"], ids="a change of the {} deploys the API anew".format
 )
-def test_what_changes_a_method_a_model_or_the_link_deploys_the_api_anew(
+def test_change_of_a_method_a_model_or_the_link_creates_a_deployment(
     change: str, api: Template, settings: Settings, synthesize: Synthesize, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed = settings
@@ -273,7 +271,7 @@ def test_the_owner_of_the_account_makes_the_role_that_logs_and_no_other_environm
 
 
 @pytest.mark.requirement("P2.2", "P4.5")
-def test_clients_have_a_plan_and_a_key_whose_value_is_in_no_template(api: Template, settings: Settings) -> None:
+def test_clients_have_a_usage_plan_and_a_key_that_is_in_no_template(api: Template, settings: Settings) -> None:
     plan = api.one("AWS::ApiGateway::UsagePlan")
     assert plan["Throttle"] == {"RateLimit": 1000, "BurstLimit": 2000}
     assert plan["Quota"]["Period"] == "DAY"

@@ -50,9 +50,7 @@ def groups(api: Template) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("type_", WRITTEN_BY_AWS)
-def test_what_aws_writes_goes_to_a_log_of_ours_that_is_there_before(
-    type_: str, api: Template, settings: Settings
-) -> None:
+def test_logs_of_aws_services_go_to_log_groups_of_the_stack(type_: str, api: Template, settings: Settings) -> None:
     writers = [id_ for id_, one in api.resources.items() if one["Type"] == type_]
     assert writers
     id_, group = groups(api)[WRITTEN_BY_AWS[type_](api, settings)]
@@ -62,19 +60,19 @@ def test_what_aws_writes_goes_to_a_log_of_ours_that_is_there_before(
         assert id_ in Graph(api).needs(writer), writer
 
 
-def test_every_function_logs_to_a_group_of_ours(api: Template) -> None:
+def test_every_function_has_a_log_group_of_the_stack(api: Template) -> None:
     functions = api.of("AWS::Lambda::Function")
     assert functions
     for id_, one in functions.items():
         assert one.get("LoggingConfig", {}).get("LogGroup", {}).get("Ref") in api.of("AWS::Logs::LogGroup"), id_
 
 
-def test_the_disks_of_tasks_are_under_a_key_of_ours(api: Template) -> None:
+def test_task_storage_is_encrypted_under_a_customer_managed_key(api: Template) -> None:
     storage = api.one("AWS::ECS::Cluster")["Configuration"]["ManagedStorageConfiguration"]
     assert "FargateEphemeralStorageKmsKeyId" in storage
 
 
-def test_the_logs_key_serves_every_log_group(api: Template) -> None:
+def test_logs_key_may_encrypt_every_log_group(api: Template) -> None:
     (statement,) = (
         one
         for key in api.of("AWS::KMS::Key").values()

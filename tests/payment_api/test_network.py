@@ -41,7 +41,7 @@ def test_one_nat_instance_a_zone_is_hardened(api: Template, settings: Settings) 
 
 
 @pytest.mark.requirement("P1.1")
-def test_each_private_subnet_leads_to_the_nat_instance_of_its_own_zone(api: Template) -> None:
+def test_each_private_subnet_routes_to_the_nat_instance_of_its_zone(api: Template) -> None:
     tables = {
         one["RouteTableId"]["Ref"]: api.of("AWS::EC2::Subnet")[one["SubnetId"]["Ref"]]
         for one in api.of("AWS::EC2::SubnetRouteTableAssociation").values()
@@ -64,9 +64,7 @@ def test_each_private_subnet_leads_to_the_nat_instance_of_its_own_zone(api: Temp
 
 
 @pytest.mark.requirement("P1.1")
-def test_nat_instances_let_in_the_private_tier_alone_and_out_to_the_acquirer_alone(
-    api: Template, settings: Settings
-) -> None:
+def test_nat_instances_allow_only_the_private_tier_in_and_the_acquirer_out(api: Template, settings: Settings) -> None:
     group = api.one("AWS::EC2::SecurityGroup", "natgroup")
     private = {
         one["CidrBlock"] for one in api.of("AWS::EC2::Subnet").values() if tags(one)["aws-cdk:subnet-name"] == "private"
@@ -172,7 +170,7 @@ def test_clients_of_endpoints_reach_endpoints_and_gateways_and_nothing_else(api:
 
 
 @pytest.mark.requirement("P1.3")
-def test_no_group_lets_anything_out_to_everywhere(api: Template) -> None:
+def test_no_security_group_allows_egress_to_everywhere(api: Template) -> None:
     groups = [one.get("SecurityGroupEgress", []) for one in api.of("AWS::EC2::SecurityGroup").values()]
     rules = [rule for group in groups for rule in group] + list(api.of("AWS::EC2::SecurityGroupEgress").values())
     # What CDK writes where nothing is let out: a rule to an address that nobody has.

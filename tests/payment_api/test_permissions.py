@@ -90,7 +90,7 @@ def role_of(program: str, api: Template) -> str:
     return Roles(api).of_task() if program == SERVICE else Roles(api).of_function(program.replace("_", ""))
 
 
-def test_every_function_of_the_api_is_held_against_its_calls(api: Template) -> None:
+def test_every_function_of_the_api_may_make_its_calls(api: Template) -> None:
     own = [id_ for id_ in api.of("AWS::Lambda::Function") if id_.startswith(("processing", "rotation"))]
     assert len(own) == len(OF_API) - 1
 

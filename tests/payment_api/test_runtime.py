@@ -28,7 +28,7 @@ def test_the_service_runs_the_image_by_digest_on_graviton_hardened(api: Template
 
 
 @pytest.mark.requirement("P1.3", "P3.1")
-def test_tasks_are_in_private_subnets_without_an_address_and_without_a_way_out(api: Template) -> None:
+def test_tasks_are_in_private_subnets_without_public_address_and_egress(api: Template) -> None:
     service = api.one("AWS::ECS::Service")
     network = service["NetworkConfiguration"]["AwsvpcConfiguration"]
     assert network["AssignPublicIp"] == "DISABLED"
@@ -56,7 +56,7 @@ def test_deployments_that_fail_roll_back(api: Template) -> None:
 
 
 @pytest.mark.requirement("P3.1")
-def test_it_scales_at_70_percent_cpu_and_80_percent_memory(api: Template, settings: Settings) -> None:
+def test_service_scales_at_70_percent_cpu_and_80_percent_memory(api: Template, settings: Settings) -> None:
     target = api.one("AWS::ApplicationAutoScaling::ScalableTarget")
     assert (target["MinCapacity"], target["MaxCapacity"]) == (
         settings.service.min_tasks,
@@ -112,7 +112,7 @@ def test_applications_log_in_by_iam_and_know_no_password(api: Template, settings
 
 
 @pytest.mark.requirement("P3.2")
-def test_what_fails_is_tried_again_and_then_kept_as_a_dead_letter(api: Template, settings: Settings) -> None:
+def test_failed_messages_are_retried_and_then_dead_lettered(api: Template, settings: Settings) -> None:
     queues = api.of("AWS::SQS::Queue")
     dead = api.id_of("AWS::SQS::Queue", "deadletters")
     payments = next(one for id_, one in queues.items() if id_ != dead)
@@ -242,7 +242,7 @@ def test_every_alarm_goes_to_the_encrypted_topic_and_names_what_to_do(api: Templ
 
 
 @pytest.mark.requirement("P3.2", "P4.5", "P5.1")
-def test_every_function_that_fails_or_is_held_back_tells_somebody(api: Template) -> None:
+def test_every_function_alarms_on_errors_and_throttles(api: Template) -> None:
     watched = {
         (one["MetricName"], one["Dimensions"][0]["Value"]["Ref"])
         for one in api.of("AWS::CloudWatch::Alarm").values()
@@ -254,7 +254,7 @@ def test_every_function_that_fails_or_is_held_back_tells_somebody(api: Template)
 
 
 @pytest.mark.requirement("P6.1")
-def test_what_was_deployed_is_put_out(api: Template) -> None:
+def test_stack_has_the_outputs_of_its_resources(api: Template) -> None:
     outputs = api.content["Outputs"]
     assert {"AlbDnsName", "ApiEndpoint", "DashboardUrl"} <= set(outputs)
     assert not [name for name in outputs if "Endpoint" in name and "execute-api" in json.dumps(outputs[name])]

@@ -79,7 +79,7 @@ def test_hosts_and_secrets_are_named_after_the_environment(tmp_path: Path) -> No
 
 
 @pytest.mark.requirement("P6.4", "P6.6")
-def test_what_names_an_environment_is_not_inherited_by_another(tmp_path: Path) -> None:
+def test_identity_of_an_environment_is_not_inherited(tmp_path: Path) -> None:
     path = tmp_path / "pr.toml"
     path.write_text('extends = "production"\nenvironment_suffix = "pr-7"\nprotected = false\n')
     with pytest.raises(SettingsError) as refused:

@@ -41,7 +41,7 @@ def test_environment_that_extends_the_owners_file_makes_none() -> None:
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
-def test_singleton_that_the_account_has_already_is_not_made(switch: str) -> None:
+def test_existing_singleton_of_the_account_is_not_created(switch: str) -> None:
     owner = with_changes(account={switch: False})
     assert {type_ for type_ in SWITCHES.values() if owner.resources(type_)} == set(SWITCHES.values()) - {
         SWITCHES[switch]

@@ -142,7 +142,7 @@ def test_every_alarm_has_its_section_in_a_runbook_and_every_section_its_alarm(pl
     assert sections == {section for runbook, section in linked if runbook == "alarms.md"}
 
 
-def test_a_section_says_whether_its_alarms_page(platform: Synthesized) -> None:
+def test_runbook_section_says_whether_its_alarms_page(platform: Synthesized) -> None:
     text = (RUNBOOKS / "alarms.md").read_text(encoding="utf-8")
     said = dict(re.findall(r"^### (\S+)\n([^.]+)\.", text, re.MULTILINE))
     for alarm in alarms(platform):
@@ -157,7 +157,7 @@ def test_a_section_says_whether_its_alarms_page(platform: Synthesized) -> None:
             assert section in paging, section
 
 
-def test_links_begin_as_settings_say() -> None:
+def test_runbook_links_have_the_prefix_of_the_settings() -> None:
     place = "https://example.com/runbooks/"
     platform = synthesize(with_observability(runbooks=place))
     described = [alarm["alarm_description"] for alarm in (*alarms(platform), *composites(platform))]

@@ -104,7 +104,9 @@ def test_a_function_without_a_group_of_its_own_would_get_one_of_lambdas(configur
         ("aws_ecs_task_definition", "container_definitions", '[{"name": "web"}]', "the container web does not write"),
     ],
 )
-def test_what_does_not_log_is_named(configuration: Block, type_: str, attribute: str, value: object, said: str) -> None:
+def test_service_without_a_log_is_named(
+    configuration: Block, type_: str, attribute: str, value: object, said: str
+) -> None:
     first(configuration, type_)[attribute] = value
     (line,) = problems(configuration, account_id=ACCOUNT)
     assert line.startswith(f"{type_}.")
@@ -120,7 +122,7 @@ def test_what_does_not_log_is_named(configuration: Block, type_: str, attribute:
         ("aws_cloudwatch_log_delivery_source", "its requests are not logged"),
     ],
 )
-def test_what_lost_its_log_is_named(configuration: Block, type_: str, said: str) -> None:
+def test_service_whose_log_was_removed_is_named(configuration: Block, type_: str, said: str) -> None:
     blocks = configuration["resource"][type_]
     del blocks[next(iter(blocks))]
     assert [line.partition(": ")[2] for line in problems(configuration, account_id=ACCOUNT)] == [said]
@@ -138,7 +140,7 @@ def test_a_group_with_other_retention_or_without_a_key_is_named(
 
 
 @pytest.mark.requirement("W5.3")
-def test_a_service_that_nobody_has_thought_of_is_named(configuration: Block) -> None:
+def test_unclassified_service_is_named(configuration: Block) -> None:
     configuration["resource"]["aws_opensearch_domain"] = {"x": {"provider": "aws"}}
     assert unknown(configuration["resource"]) == ["aws_opensearch_domain"]
     (line,) = problems(configuration, account_id=ACCOUNT)

@@ -14,7 +14,7 @@ PROVIDERS = {"primary": "aws", "recovery": "aws.recovery", "global": "aws.global
 
 
 @pytest.mark.requirement("W0.2")
-def test_every_resource_and_data_source_lands_where_it_stands(platform: Synthesized) -> None:
+def test_every_resource_and_data_source_has_the_provider_of_its_region(platform: Synthesized) -> None:
     assert platform.blocks
     for address, _, block in platform.blocks:
         assert block["provider"] == PROVIDERS[region_of(block)], address
@@ -62,7 +62,7 @@ def test_only_what_aws_accepts_nowhere_else_is_global(platform: Synthesized) -> 
 
 
 @pytest.mark.requirement("W0.2")
-def test_what_refers_to_another_region_names_only_what_crosses(platform: Synthesized) -> None:
+def test_references_across_regions_are_only_those_that_may_cross(platform: Synthesized) -> None:
     """A reference into another region is a mistake unless the attribute is one that AWS means to cross with."""
     crossing = {
         ("aws_backup_plan", "rule"),  # the vault that copies go to

@@ -194,7 +194,7 @@ def test_replica_is_overwritten_only_where_nothing_is_protected(platform: Synthe
 
 
 @pytest.mark.requirement("W3.3")
-def test_who_puts_values_into_a_replicated_secret_may_use_both_of_its_keys(platform: Synthesized) -> None:
+def test_writers_of_a_replicated_secret_may_use_both_of_its_keys(platform: Synthesized) -> None:
     """Secrets Manager encrypts the replica with the caller's rights; else it keeps a password that is refused."""
     secrets = {
         one["name"]: {key for key in references([one["kms_key_id"], one["replica"]]) if "kms_key" in key}

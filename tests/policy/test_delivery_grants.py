@@ -49,7 +49,7 @@ MISTAKEN = [
 ]
 
 
-def test_every_action_stands_once_and_what_no_rehearsal_made_has_a_reason() -> None:
+def test_every_action_is_granted_once_and_unrehearsed_ones_have_a_reason() -> None:
     for name, grant in GRANTS:
         assert len(grant.actions) == len(set(grant.actions)), name
         assert all(reason.strip() and actions.strip() for reason, actions in grant.unrehearsed.items()), name

@@ -56,7 +56,7 @@ def test_a_call_that_is_not_allowed_is_named_with_its_role_and_resource(held: An
     )
 
 
-def test_a_session_of_a_role_is_held_against_that_role_and_others_than_terraform_against_none(held: Any) -> None:
+def test_calls_of_a_role_session_are_checked_with_that_role_only(held: Any) -> None:
     boto3 = {"agent": "Boto3/1.43.106"}
     made = [
         call("rds:DeleteDBCluster", **boto3, DBClusterIdentifier="somebody-elses"),
@@ -70,7 +70,7 @@ def test_a_session_of_a_role_is_held_against_that_role_and_others_than_terraform
     )
 
 
-def test_what_nobody_called_is_idle_until_somebody_does(held: Any) -> None:
+def test_permission_is_unused_until_it_is_called(held: Any) -> None:
     assert "deploy: Queues: sqs:DeleteQueue" in held().idle
     once = held(call("sqs:CreateQueue", QueueName="payments-reports-local"))
     assert "deploy: Queues: sqs:CreateQueue" not in once.idle
@@ -79,7 +79,7 @@ def test_what_nobody_called_is_idle_until_somebody_does(held: Any) -> None:
     assert "deploy: Queues: sqs:CreateQueue" in held(call("sqs:CreateQueue", QueueName="billing")).idle
 
 
-def test_what_changes_delivery_is_an_administrators_and_the_deploy_role_is_refused_it(held: Any) -> None:
+def test_deploy_role_may_not_change_delivery(held: Any) -> None:
     made = held(
         call("iam:CreateRole", RoleName="payments-delivery-deploy-local"),
         call("iam:CreateOpenIDConnectProvider"),
@@ -94,7 +94,7 @@ def test_what_changes_delivery_is_an_administrators_and_the_deploy_role_is_refus
     assert (made.escapes, made.refused) == ((), ())
 
 
-def test_what_watches_the_account_is_looked_at_and_an_administrators_to_change(held: Any) -> None:
+def test_deploy_role_may_read_but_not_change_the_accounts_audit(held: Any) -> None:
     made = held(
         call("cloudtrail:CreateTrail", Name="payments-audit-local"),
         call("cloudtrail:DescribeTrails"),

@@ -40,12 +40,12 @@ def statement(configuration: Block, part: str, sid: str) -> dict[str, Any]:
     return found
 
 
-def test_who_reads_or_writes_what_is_encrypted_may_use_its_key(platform: Synthesized) -> None:
+def test_principals_of_encrypted_resources_may_use_their_keys(platform: Synthesized) -> None:
     assert missing(platform.configuration, account_id=ACCOUNT) == []
 
 
 @pytest.mark.requirement("W4.5")
-def test_who_may_use_a_key_uses_something_under_it(platform: Synthesized) -> None:
+def test_principals_of_a_key_use_a_resource_encrypted_under_it(platform: Synthesized) -> None:
     assert idle(platform.configuration, account_id=ACCOUNT, other_uses=OTHER_USES) == []
 
 
@@ -95,7 +95,7 @@ def test_a_condition_that_never_holds_is_no_permission(configuration: Block) -> 
     assert len(missing(configuration, account_id=ACCOUNT)) == 1
 
 
-def test_the_policy_of_the_key_is_asked_as_well(configuration: Block) -> None:
+def test_key_policy_is_evaluated_too(configuration: Block) -> None:
     statement(configuration, "primary_keys_objects-policy", "UseThroughSqs")["actions"] = ["kms:GenerateDataKey"]
 
     assert any("the policy of the key does not allow it" in line for line in missing(configuration, account_id=ACCOUNT))

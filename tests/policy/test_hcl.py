@@ -58,6 +58,6 @@ def test_terraform_accepts_it(file: Path, terraform_environment: dict[str, str])
     assert validated.returncode == 0, validated.stdout + validated.stderr
 
 
-def test_bad_settings_are_said_as_they_are() -> None:
+def test_wrong_settings_are_reported_unchanged() -> None:
     with pytest.raises(hcl.SynthesisFailedError, match="'nowhere' is not allowed"):
         hcl.synthesize("nowhere", Path("unused"))

@@ -26,7 +26,7 @@ GATE = Gate(
 COVERED = ("B", "aws_x.primary_logs")
 
 
-def test_what_is_skipped_with_a_reason_passes() -> None:
+def test_skip_with_a_reason_passes() -> None:
     assert GATE.problems(report(failed=[COVERED], passed=["A"])) == []
 
 
@@ -41,7 +41,7 @@ def test_a_skip_that_nothing_needs_is_a_problem() -> None:
     assert [line[0] for line in GATE.problems(report(passed=["A"]))] == ["B"]
 
 
-def test_a_check_that_looked_at_nothing_is_a_problem() -> None:
+def test_check_that_ran_on_no_resource_is_a_problem() -> None:
     assert [line[0] for line in GATE.problems(report(failed=[COVERED]))] == ["A"]
 
 

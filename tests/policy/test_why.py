@@ -45,7 +45,7 @@ def test_the_statement_that_allows_is_named_in_each_policy_that_must(platform: S
         assert kind in said
 
 
-def test_what_no_policy_allows_is_refused_with_the_missing_statement(platform: Synthesized) -> None:
+def test_action_without_an_allow_is_denied_with_the_missing_statement(platform: Synthesized) -> None:
     verdict = decide(**asked(platform, action="secretsmanager:PutSecretValue"))
 
     assert verdict.refused_by == "identity-based policy"
@@ -93,7 +93,7 @@ def test_what_is_not_known_is_refused_in_one_line(platform: Synthesized, changes
     assert "\n" not in str(refused.value)
 
 
-def test_the_command_says_it_and_ends_with_a_code(platform: Synthesized, tmp_path: Path) -> None:
+def test_why_prints_the_decision_and_exits_with_its_code(platform: Synthesized, tmp_path: Path) -> None:
     file = tmp_path / "cdk.tf.json"
     file.write_text(json.dumps(platform.configuration))
 

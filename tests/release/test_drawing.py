@@ -67,7 +67,7 @@ def test_the_time_to_come_is_that_of_the_canary_and_of_the_baking(seen: Look, no
     assert seen.remaining(PLAN, minute(now)) == timedelta(minutes=remaining)
 
 
-def test_the_time_gone_by_ends_with_the_deployment() -> None:
+def test_elapsed_time_ends_with_the_deployment() -> None:
     assert look().elapsed(minute(4)) == timedelta(minutes=4)
     assert look(status="Succeeded", ended=minute(9)).elapsed(minute(60)) == timedelta(minutes=9)
     assert look().elapsed(minute(-1)) == timedelta()  # a clock that is behind AWS's
@@ -132,7 +132,7 @@ def drawing(seen: Look, *, terminal: bool, now: float = 5, width: int = 100) -> 
     return said.getvalue()
 
 
-def test_the_picture_has_share_times_events_alarms_and_what_the_service_says() -> None:
+def test_display_has_share_times_events_alarms_and_service_messages() -> None:
     seen = look(
         INSTALLED,
         SHIFTING,
@@ -232,5 +232,5 @@ def test_times_are_minutes_and_seconds(seconds: float, text: str) -> None:
         ({"type": "TimeBasedLinear", "timeBasedLinear": {"linearPercentage": 30, "linearInterval": 1}}, 3),
     ],
 )
-def test_the_shift_takes_what_the_configuration_says(routing: dict[str, Any], minutes: float) -> None:
+def test_remaining_time_is_that_of_the_deployment_configuration(routing: dict[str, Any], minutes: float) -> None:
     assert _shift_minutes(routing) == minutes

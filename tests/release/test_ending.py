@@ -41,7 +41,7 @@ def ending(seen: Look, planned: Plan, runs: str = OLD) -> int:
     return release._ending(seen, planned, wanted=NEW)
 
 
-def test_the_ends_are_told_apart() -> None:
+def test_results_of_a_release_are_distinguished() -> None:
     assert ending(look(status="Succeeded"), plan(), runs=NEW) == 0
     assert ending(look(rollback_id="d-2", rollback_status="Succeeded"), plan()) == 3
     assert ending(look(green_percent=0.0), plan()) == 3
@@ -59,7 +59,7 @@ def test_the_ends_are_told_apart() -> None:
         (look(green_percent=0.0), plan(rolls_back=False), "no rollback: Failed\ngreen 0 %"),
     ],
 )
-def test_what_is_not_known_to_be_well_is_a_failure(seen: Look, planned: Plan, said: str) -> None:
+def test_unknown_status_is_a_failure(seen: Look, planned: Plan, said: str) -> None:
     with pytest.raises(Failed) as failed:
         ending(seen, planned)
 

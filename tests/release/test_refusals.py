@@ -63,7 +63,7 @@ def test_a_service_that_is_unknown(run: Commands) -> None:
     assert line == "service: 'web2' is not allowed; it is unknown, and one of web, payments is released"
 
 
-def test_a_worker(run: Commands) -> None:
+def test_release_of_a_worker_is_refused(run: Commands) -> None:
     assert refusal(run, "reports", "--image", NEW).startswith("service: 'reports' is not allowed; it is a worker")
 
 
@@ -76,17 +76,17 @@ def test_a_worker(run: Commands) -> None:
         (("--without-running-alarms", "--resume"), "--without-running-alarms and --resume"),
     ],
 )
-def test_more_than_one_task(run: Commands, options: tuple[str, ...], given: str) -> None:
+def test_more_than_one_action_is_refused(run: Commands, options: tuple[str, ...], given: str) -> None:
     assert refusal(run, "web", *options) == (f"{options[-1]}: {given} is not allowed; --resume and --stop stand alone")
 
 
-def test_another_account(run: Commands) -> None:
+def test_credentials_of_another_account_are_refused(run: Commands) -> None:
     line = refusal(run, "web", "--image", NEW, "--environment", "staging")
 
     assert line == "account_id: the credentials belong to 123456789012; the settings say 111122223333"
 
 
-def test_an_alarm_of_the_new_version_that_is_on_says_to_wait(world: World, run: Commands) -> None:
+def test_firing_alarm_of_the_new_colour_advises_to_wait(world: World, run: Commands) -> None:
     """CodeDeploy would stop the release before it has begun."""
     world.set_alarm("ALARM")
 
@@ -97,7 +97,7 @@ def test_an_alarm_of_the_new_version_that_is_on_says_to_wait(world: World, run: 
         assert line.endswith("it watches the new version: wait until it is off, which takes minutes after a rollback")
 
 
-def test_an_alarm_of_the_running_version_that_is_on_says_the_way_out(world: World, run: Commands) -> None:
+def test_firing_alarm_of_the_running_version_names_the_option(world: World, run: Commands) -> None:
     world.set_alarm("ALARM", world.running_alarm)
 
     line = refusal(run, "web", "--image", NEW, "--environment", str(world.file))
@@ -148,14 +148,14 @@ def test_a_service_that_ecs_itself_deploys(world: World, run: Commands) -> None:
 
 
 @pytest.mark.parametrize("options", [("--region", "moon"), ("--environment", "moon"), ("--image",)])
-def test_bad_options(run: Commands, options: tuple[str, ...]) -> None:
+def test_invalid_options_are_refused(run: Commands, options: tuple[str, ...]) -> None:
     result = run("release", "web", *options)
 
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
 
 
-def test_no_credentials(run: Commands) -> None:
+def test_missing_credentials_are_refused(run: Commands) -> None:
     result = run("release", "web", "--image", NEW, without={"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
 
     assert (result.returncode, result.stderr) == (2, "AWS credentials: Unable to locate credentials\n")

@@ -48,7 +48,7 @@ def assert_differ_in_the_image_only(before: dict, after: dict) -> None:  # type:
         assert other == {**one, "image": NEW if one["name"] == "web" else SIDECAR}
 
 
-def test_what_the_deployment_is_told_comes_from_what_runs(world: World) -> None:
+def test_appspec_comes_from_the_running_version(world: World) -> None:
     world.run(NEW)
 
     (identity,) = world.deployments()
@@ -67,7 +67,7 @@ def test_what_the_deployment_is_told_comes_from_what_runs(world: World) -> None:
     assert world.primary["capacityProviderStrategy"] == [{"capacityProvider": "FARGATE", "base": 1, "weight": 1}]
 
 
-def test_a_revision_that_somebody_else_has_registered_is_not_released(world: World) -> None:
+def test_revision_registered_by_others_is_not_released(world: World) -> None:
     latest = world.ecs.describe_task_definition(taskDefinition=world.task_definition)["taskDefinition"]
     world.ecs.register_task_definition(
         family=world.name,
@@ -187,7 +187,7 @@ def test_a_release_leaves_of_earlier_ones_nothing_but_what_runs(world: World) ->
     assert world.revisions() == [world.task_definition, world.primary["taskDefinition"]]
 
 
-def test_what_releases_have_registered_goes_with_the_environment_and_nothing_else(
+def test_revisions_of_releases_are_deregistered_with_the_environment(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terraform = MagicMock(spec=Terraform)

@@ -127,7 +127,7 @@ def test_the_order_of_what_is_a_set_is_no_difference() -> None:
         ({"volumes": []}, ["volumes"]),
     ],
 )
-def test_every_difference_beside_the_image_is_told(changed: dict[str, Any], said: list[str]) -> None:
+def test_every_difference_other_than_the_image_is_reported(changed: dict[str, Any], said: list[str]) -> None:
     wanted = running(task_definition=DESCRIBED | changed)
 
     assert differences(running(), wanted, REGISTER.members) == said
@@ -196,7 +196,7 @@ def test_a_capacity_provider_strategy_is_repeated() -> None:
     ]
 
 
-def test_what_the_service_does_not_have_is_left_out() -> None:
+def test_attributes_that_the_service_lacks_are_omitted() -> None:
     properties = spec(platform_version=None)["Resources"][0]["TargetService"]["Properties"]
 
     assert properties.keys() == {"TaskDefinition", "LoadBalancerInfo"}

@@ -33,7 +33,7 @@ class Interrupted:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_release_goes_on_and_says_how_to(slow_world: World, sent: int) -> None:
+def test_interrupted_release_continues_and_prints_how_to_resume(slow_world: World, sent: int) -> None:
     world = slow_world
     interrupted = Interrupted(world, sent)
 
@@ -100,7 +100,7 @@ def test_a_resumed_release_is_watched_to_its_end(world: World) -> None:
     assert world.running_image() == NEW
 
 
-def test_a_release_that_ended_unwatched_is_told_afterwards(world: World) -> None:
+def test_resume_reports_a_release_that_has_ended(world: World) -> None:
     world.answer_hook_with("Failed")
     world.run(NEW)
     (failed,) = [one for one in world.deployments() if world.deployment(one)["creator"] == "user"]
@@ -134,7 +134,7 @@ def test_a_rollback_that_goes_on_is_watched_as_the_release_that_it_undoes(slow_w
         ({"stop": True}, "--stop: nothing to stop; no deployment of .* is in progress"),
     ],
 )
-def test_there_must_be_something_to_watch_or_stop(world: World, asked: dict[str, Any], said: str) -> None:
+def test_resume_and_stop_require_a_deployment(world: World, asked: dict[str, Any], said: str) -> None:
     with pytest.raises(Refused, match=said):
         world.run(**asked)
 
@@ -160,7 +160,7 @@ def test_an_interruption_while_it_begins_waits_until_it_is_known_what_has_begun(
     assert world.deployment(deployment)["status"] in {"Created", "InProgress"}
 
 
-def test_a_deployment_that_cannot_be_made_leaves_no_revision(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_start_of_a_deployment_leaves_no_revision(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     revisions = world.revisions()
     # What CodeDeploy refuses; a role that may not start a deployment comes to the same.
     monkeypatch.setattr("operations.release.service.app_spec", lambda *_arguments: "")
@@ -197,9 +197,7 @@ def losing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], list[str]]:
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "ServiceUnavailable"])
-def test_an_aws_that_does_not_answer_for_a_while_is_asked_again(
-    world: World, losing: Callable[[str, int], list[str]], code: str
-) -> None:
+def test_unanswered_status_calls_are_retried(world: World, losing: Callable[[str, int], list[str]], code: str) -> None:
     lost = losing(code, 3)
 
     assert world.run(NEW).code == 0
@@ -229,7 +227,7 @@ def test_an_aws_that_never_answers_again_is_given_up_on(
         slow_world.run(NEW)
 
 
-def test_a_release_in_a_process_of_its_own_says_one_line_for_each_change(world: World) -> None:
+def test_release_without_a_terminal_prints_one_line_for_each_change(world: World) -> None:
     process = world.start("--image", NEW)
     out, err = process.communicate(timeout=120)
 
@@ -258,7 +256,7 @@ def test_stopping_meanwhile_ends_the_command_that_watches(slow_world: World) -> 
         assert world.run(NEW).code == 3
 
 
-def test_a_stop_without_a_rollback_is_a_failure_that_says_who_gets_what(
+def test_stop_without_a_rollback_fails_with_the_traffic_shares(
     slow_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = slow_world
@@ -276,7 +274,7 @@ def test_a_stop_without_a_rollback_is_a_failure_that_says_who_gets_what(
     assert f"green 10 %; web in us-east-2 runs {OLD}" in str(failed.value)
 
 
-def test_a_deployment_whose_answer_was_lost_is_found_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deployment_with_a_lost_response_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """As botocore repeats a call that was not answered, the second one meets the deployment of the first."""
     deploy = BlueGreenService._deploy
 

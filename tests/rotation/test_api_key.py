@@ -94,7 +94,7 @@ def test_keys_of_others_are_left_alone(vault: Vault, gateway: Gateway, arn: str)
     assert others <= gateway.ids()
 
 
-def test_a_first_key_whose_id_the_secret_does_not_say_is_left_alone(vault: Vault, gateway: Gateway) -> None:
+def test_first_key_without_an_id_in_the_secret_is_kept(vault: Vault, gateway: Gateway) -> None:
     arn = vault.make({"api_key": FIRST_KEY})
     for _ in range(3):
         vault.rotate(arn)
@@ -102,7 +102,7 @@ def test_a_first_key_whose_id_the_secret_does_not_say_is_left_alone(vault: Vault
     assert gateway.opens(vault.value(arn)["api_key"])
 
 
-def test_a_first_key_that_the_environment_says_is_kept_for_a_rotation_and_deleted_by_the_next(
+def test_first_key_of_the_environment_is_deleted_by_the_second_rotation(
     vault: Vault, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FIRST_KEY_ID", gateway.first)
@@ -141,7 +141,7 @@ def test_every_step_can_be_repeated(vault: Vault, gateway: Gateway, arn: str) ->
         ("KEY_LENGTH", "12", "KEY_LENGTH 12 is not allowed; 20 to 128 are"),
     ],
 )
-def test_an_environment_that_does_not_say_enough_is_refused(
+def test_invalid_environment_variable_is_refused(
     vault: Vault, arn: str, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(variable, value)
@@ -169,7 +169,7 @@ def test_a_secret_without_a_key_is_refused_and_not_quoted(
         ("other", "another value"),
     ],
 )
-def test_a_key_that_does_not_open_the_api_is_not_made_current(
+def test_key_that_the_api_refuses_is_not_made_current(
     vault: Vault, gateway: Gateway, arn: str, harm: str, message: str
 ) -> None:
     token = vault.begin(arn)

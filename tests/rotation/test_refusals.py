@@ -125,7 +125,7 @@ def test_a_master_that_is_one_of_the_two_is_not_used(vault: Vault, own_database:
         vault.rotate(arn)
 
 
-def test_a_password_that_nobody_knows_is_not_replaced(vault: Vault, own_database: Database, master: str) -> None:
+def test_unknown_password_is_not_replaced(vault: Vault, own_database: Database, master: str) -> None:
     own_database.set_password(own_database.master, "set by hand")
     with pytest.raises(RotationFailed, match="no version of the secret opens the database"):
         vault.rotate(master)

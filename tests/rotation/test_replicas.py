@@ -53,7 +53,7 @@ def test_no_password_is_changed_while_the_replica_fails(
 
 
 @pytest.mark.parametrize("status", ["InSync", "InProgress"])
-def test_replica_that_is_on_its_way_hinders_no_rotation(
+def test_replication_in_progress_does_not_block_a_rotation(
     vault: Vault, own_database: Database, application: str, replication: dict[str, str], status: str
 ) -> None:
     replication["Status"] = status
@@ -61,7 +61,7 @@ def test_replica_that_is_on_its_way_hinders_no_rotation(
     assert own_database.opens(vault.value(application))
 
 
-def test_replica_that_fails_at_the_end_is_said(
+def test_replication_failure_at_the_end_is_reported(
     vault: Vault, own_database: Database, application: str, replication: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = vault.begin(application)

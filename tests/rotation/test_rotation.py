@@ -94,7 +94,7 @@ def test_the_second_user_may_what_the_first_may(own_database: Database, rotated:
         ]
 
 
-def test_what_the_second_user_makes_is_the_firsts(
+def test_objects_of_the_second_user_belong_to_the_first(
     vault: Vault, own_database: Database, application: str, rotated: dict[str, Any]
 ) -> None:
     with own_database.enter(rotated) as connection:
@@ -123,7 +123,7 @@ def test_the_second_user_has_the_settings_and_limits_of_the_first(
     assert len(own_database.run(limits.replace("{}", own_database.user))) == 1
 
 
-def test_a_setting_that_the_master_may_not_give_is_said_and_left(
+def test_setting_that_the_master_may_not_grant_is_logged_and_skipped(
     vault: Vault, own_database: Database, application: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own_database.run("ALTER ROLE {} SET log_min_duration_statement TO '1s'", own_database.user)
@@ -172,7 +172,7 @@ def test_a_hostile_setting_of_the_first_user_is_text_to_the_master(
 # The first user, where it is not there or not what it should be.
 
 
-def test_the_applications_user_is_made_where_there_is_none(
+def test_missing_application_user_is_created(
     vault: Vault, own_database: Database, application: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own_database.forget(own_database.user)
@@ -200,7 +200,7 @@ def test_the_applications_password_is_set_again_where_it_was_restored_to_an_old_
 
 
 @pytest.mark.parametrize("application_user", [None, "somebody_else"])
-def test_nobody_elses_password_is_set(
+def test_password_of_another_user_is_not_set(
     vault: Vault,
     own_database: Database,
     application: str,

@@ -117,7 +117,7 @@ def test_without_a_writer_nothing_is_changed(
     assert own_database.opens(own_database.secret(own_database.master, MASTER_PASSWORD))
 
 
-def test_where_no_host_writes_the_cause_says_so(
+def test_missing_writer_is_reported(
     vault: Vault, own_database: Database, reader: Database, master: str, lead: Callable[..., None]
 ) -> None:
     lead(READER, WRITER, writer=reader.server.port)

@@ -91,12 +91,12 @@ def test_may_write_its_log_and_nothing_else(place: Place, local_settings: Settin
     assert not {"aws_security_group", "aws_lambda_function_event_invoke_config"} & place.types()
 
 
-def test_outside_the_network_there_is_no_group_to_ask_for(place: Place) -> None:
+def test_function_outside_the_vpc_has_no_security_group(place: Place) -> None:
     with pytest.raises(LookupError, match="function stands in no network"):
         _ = place.function().group
 
 
-def test_in_the_network_stands_in_its_own_group_and_in_those_given(place: Place) -> None:
+def test_function_in_the_vpc_has_its_own_and_the_given_security_groups(place: Place) -> None:
     network, clients = place.network()
     place.function(network=network, groups=[clients])
 
@@ -149,9 +149,7 @@ def test_functions_of_one_folder_share_one_zip(place: Place, local_settings: Set
 
 
 @pytest.mark.requirement("W5.2")
-def test_calls_that_fail_or_are_throttled_are_told_of_if_a_topic_is_given(
-    place: Place, local_settings: Settings
-) -> None:
+def test_errors_and_throttles_alarm_if_a_topic_is_given(place: Place, local_settings: Settings) -> None:
     observability = local_settings.observability
     names = local_settings.names
     topic = AlarmTopic(place.region, "alarms", names=names, key=place.key, settings=observability, email_addresses=())
@@ -166,6 +164,6 @@ def test_calls_that_fail_or_are_throttled_are_told_of_if_a_topic_is_given(
     assert list(topic.symptoms_of(Incident.PAYMENTS_NOT_PROCESSED)) == [names.alarm("smoke-test-failing")]
 
 
-def test_without_a_topic_nobody_is_told(place: Place) -> None:
+def test_without_a_topic_there_is_no_alarm(place: Place) -> None:
     place.function()
     assert "aws_cloudwatch_metric_alarm" not in place.types()

@@ -40,7 +40,7 @@ def test_each_region_has_a_rotating_key_with_an_alias_for_each_class_of_data(
     assert sorted(aliased) == sorted(path_of(key) for key in keys)
 
 
-def test_nobody_uses_a_key_but_under_a_condition(platform: Synthesized) -> None:
+def test_every_use_of_a_key_has_a_condition(platform: Synthesized) -> None:
     for key in platform.resources("aws_kms_key").values():
         for sid, statement in platform.statements(key["policy"]).items():
             if set(statement["actions"]) & USE:
@@ -111,7 +111,7 @@ def test_logs_key_is_used_for_this_environments_log_groups(platform: Synthesized
         assert all(group["name"].startswith((*paths, "RDSOSMetrics")) for group in groups)
 
 
-def test_what_is_global_has_a_key_for_its_logs_and_no_other(platform: Synthesized) -> None:
+def test_global_region_has_a_logs_key_only(platform: Synthesized) -> None:
     keys = [path_of(key) for key in platform.resources("aws_kms_key").values() if region_of(key) == "global"]
     assert keys == ["payment-platform/global/keys/logs"]
 
@@ -138,7 +138,7 @@ def test_key_is_used_through_its_service(platform: Synthesized, purpose: str, si
         assert use["kms:ViaService"] == ("StringEquals", [f"{service}.{REGION_NAMES[region_of(key)]}.amazonaws.com"])
 
 
-def test_grants_are_made_through_services_and_for_them_only(platform: Synthesized) -> None:
+def test_grants_are_created_through_services_for_them_only(platform: Synthesized) -> None:
     through = {
         "GrantToEcr": ["ecr"],  # made by whoever makes a repository; ECR documents no condition on the grantee
         "GrantToRds": ["rds"],

@@ -22,7 +22,7 @@ TESTED_ELSEWHERE = {
         "it is seen by itself only where there is no cluster yet; else as what the cluster refers to",
     ),
     "delivery/permissions": (
-        "tests/policy/test_delivery_grants.py::test_every_action_stands_once_and_what_no_rehearsal_made_has_a_reason",
+        "tests/policy/test_delivery_grants.py::test_every_action_is_granted_once_and_unrehearsed_ones_have_a_reason",
         "policies are held by what they allow and deny, with the evaluator of iam/",
     ),
     "delivery/permissions_boundary.py": (
@@ -30,7 +30,7 @@ TESTED_ELSEWHERE = {
         "policies are held by what they allow and deny, with the evaluator of iam/",
     ),
     "ingress/edge_alarms.py": (
-        "tests/unit/monitoring/test_alarms.py::test_bounds_are_as_settings_say",
+        "tests/unit/monitoring/test_alarms.py::test_alarm_thresholds_are_settings",
         "alarms of all modules are held together: their bounds here, that none is missing in tests/platform",
     ),
     "ingress/region_alarms.py": (
@@ -57,10 +57,7 @@ TESTED_ELSEWHERE = {
         "a queue is one with the rule that fills it",
     ),
     "services/services.py": (
-        (
-            "tests/unit/services/test_scaling.py"
-            "::test_the_recovery_region_stands_by_with_a_share_of_the_tasks_and_room_for_all"
-        ),
+        ("tests/unit/services/test_scaling.py::test_recovery_region_has_standby_tasks_and_can_scale_to_all"),
         "it makes what the other modules of its package are, for each service of the settings",
     ),
     "statement_blocks.py": (
@@ -80,13 +77,13 @@ def own_file(module: str) -> Path:
 
 
 @pytest.mark.parametrize("module", modules())
-def test_each_module_has_its_file_of_tests_or_says_where_it_is_tested(module: str) -> None:
+def test_each_module_has_a_test_file_or_names_another(module: str) -> None:
     elsewhere = [path for path in (module, *map(str, Path(module).parents)) if path in TESTED_ELSEWHERE]
     assert len(elsewhere) == (0 if own_file(module).exists() else 1)
 
 
 @pytest.mark.parametrize("module", TESTED_ELSEWHERE)
-def test_what_is_tested_elsewhere_exists_as_does_its_test(module: str) -> None:
+def test_modules_tested_elsewhere_exist_with_their_tests(module: str) -> None:
     assert (MODULES / module).exists()
     file, _, test = TESTED_ELSEWHERE[module][0].partition("::")
     tree = ast.parse((PROJECT / file).read_text())

@@ -145,7 +145,7 @@ def test_an_alarm_while_the_original_tasks_wait_for_their_end_takes_the_traffic_
     assert platform.weights(platform.rules[0]) == {platform.blue: 100, platform.green: 0}
 
 
-def test_an_alarm_that_is_on_lets_no_release_begin(client: Make) -> None:
+def test_release_is_refused_while_an_alarm_fires(client: Make) -> None:
     platform = make_platform(client, "alarm-on", traffic=ALL_AT_ONCE)
     before = platform.service()
     platform.set_alarm("alarm-on-watched", "ALARM")
@@ -155,7 +155,7 @@ def test_an_alarm_that_is_on_lets_no_release_begin(client: Make) -> None:
     assert platform.service() == before
 
 
-def test_what_is_said_to_the_deployment_comes_before_what_the_group_says(client: Make) -> None:
+def test_deployment_settings_override_those_of_the_group(client: Make) -> None:
     platform = make_platform(client, "told", traffic=canary(10), bake_minutes=LONGEST_MINUTES)
     platform.set_alarm("told-watched", "ALARM")
     definition = platform.register_task_definition()
@@ -175,7 +175,7 @@ def test_what_is_said_to_the_deployment_comes_before_what_the_group_says(client:
 
 
 @pytest.mark.parametrize("rolls_back", [True, False])
-def test_a_release_that_is_stopped_is_rolled_back_if_so_asked(rolls_back: bool, client: Make) -> None:
+def test_stopped_release_is_rolled_back_if_requested(rolls_back: bool, client: Make) -> None:
     platform = make_platform(client, f"stopped-{rolls_back}", traffic=canary(10))
     released = platform.release(platform.register_task_definition())
     eventually(lambda: platform.weights(platform.rules[0])[platform.blue] == 90)
@@ -198,7 +198,7 @@ def hook(client: Make, name: str, answer: str, code: str = REPORTING_FUNCTION) -
     return make_function(client, name, code, Environment={"Variables": {"ANSWER": answer}})
 
 
-def test_each_function_is_asked_in_its_turn_and_its_words_are_in_its_log(client: Make, run: Callable[[], None]) -> None:
+def test_hooks_are_invoked_in_order_and_their_output_is_logged(client: Make, run: Callable[[], None]) -> None:
     platform = make_platform(client, "hooked", traffic=ALL_AT_ONCE)
     function = hook(client, "hooked", "Succeeded")
     names = ["BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"]
@@ -246,9 +246,7 @@ def test_a_function_that_finds_a_fault_ends_the_release(event: str, client: Make
 
 
 @pytest.mark.parametrize("code", ["def handle(event, context): pass", "raise ValueError('broken')"])
-def test_a_function_that_says_nothing_for_an_hour_ends_the_release(
-    code: str, client: Make, run: Callable[[], None]
-) -> None:
+def test_hook_without_a_result_for_an_hour_fails_the_release(code: str, client: Make, run: Callable[[], None]) -> None:
     name = f"silent-{len(code)}"
     platform = make_platform(client, name, traffic=ALL_AT_ONCE)
     run()
@@ -289,7 +287,7 @@ def test_a_function_that_does_not_exist_ends_the_release(client: Make) -> None:
 # --- waiting to be continued -----------------------------------------------------------------------------------------
 
 
-def test_a_release_waits_to_be_continued_where_its_group_says_so(client: Make) -> None:
+def test_release_waits_for_continuation_if_the_group_says_so(client: Make) -> None:
     platform = make_platform(client, "ready", traffic=ALL_AT_ONCE, ready_minutes=LONGEST_MINUTES)
     released = platform.release(platform.register_task_definition())
     eventually(lambda: platform.info(released)["status"] == "Ready")

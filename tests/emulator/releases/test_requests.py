@@ -118,7 +118,7 @@ def test_a_release_needs_its_listeners_to_forward_to_the_primary_task_set(client
     assert platform.test_listener in info["errorInformation"]["message"]
 
 
-def test_what_is_unknown_is_codedeploys_own_error(client: Make) -> None:
+def test_unknown_ids_get_codedeploys_own_errors(client: Make) -> None:
     codedeploy = client("codedeploy")
     unknown = "d-UNKNOWN00"
     for call in (
@@ -161,7 +161,7 @@ def test_the_shares_are_those_of_the_configuration() -> None:
         assert list(_shares({"trafficRoutingConfig": routing})) == shares
 
 
-def test_a_clock_can_be_changed_while_somebody_waits() -> None:
+def test_clock_change_affects_waits_in_progress() -> None:
     clock = Clock()
     clock.set(1e6)
 

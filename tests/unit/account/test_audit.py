@@ -52,7 +52,7 @@ def test_no_bucket_of_the_account_is_public_and_access_from_outside_is_analysed(
     assert {(region_of(one), one["type"]) for one in analyzers} == {("primary", "ACCOUNT"), ("recovery", "ACCOUNT")}
 
 
-def test_an_environment_beside_the_owner_makes_nothing_of_it(of_nobody: Synthesized) -> None:
+def test_environment_other_than_the_owner_creates_no_audit(of_nobody: Synthesized) -> None:
     types = set().union(*SWITCHES.values())
     assert not types & of_nobody.configuration["resource"].keys()
     assert not [one for one in of_nobody.resources(LOGS).values() if one["name"] == "RDSOSMetrics"]
@@ -61,7 +61,7 @@ def test_an_environment_beside_the_owner_makes_nothing_of_it(of_nobody: Synthesi
     assert not {"UseByTheTrail", "UseByConfig", "UseByMetricsOfDatabases"} & sids.keys()
 
 
-def test_whoever_extends_the_owners_file_is_no_owner(tmp_path: Any) -> None:
+def test_environment_that_extends_the_owners_file_is_not_the_owner(tmp_path: Any) -> None:
     file = tmp_path / "pr-42.toml"
     file.write_text('extends = "staging"\nenvironment_suffix = "pr-42"\n')
     assert load("staging").owns_account

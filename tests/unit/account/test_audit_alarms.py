@@ -12,7 +12,7 @@ from tests.unit.account.support import only
 pytestmark = pytest.mark.requirement("W5.6")
 
 
-def test_every_event_has_a_filter_on_the_trails_log_and_an_alarm_that_tells(platform: Synthesized) -> None:
+def test_every_event_has_a_metric_filter_and_an_alarm(platform: Synthesized) -> None:
     trail = only(platform, "aws_cloudtrail")
     log = trail["cloud_watch_logs_group_arn"].removesuffix(".arn}:*") + ".name}"
     alarms = {
@@ -50,7 +50,7 @@ def test_the_role_that_deploys_from_ci_is_expected_to_change_policies(platform: 
         assert name not in patterns["root-use"]
 
 
-def test_what_deployments_change_is_expected_of_the_roles_that_settings_name_only() -> None:
+def test_changes_are_expected_only_of_the_roles_in_settings() -> None:
     plain = AuditEvent(name="a", meaning="", pattern="($.eventName = X)", by_deployments=True)
     role = "$.userIdentity.sessionContext.sessionIssuer.userName"
     assert pattern_of(plain, ()) == "{ ($.eventName = X) }"

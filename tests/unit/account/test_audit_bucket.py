@@ -66,7 +66,7 @@ def test_digests_under_sse_s3_are_not_refused(platform: Synthesized) -> None:
     assert evaluate(policy, request) is Decision.ALLOW
 
 
-def test_the_audit_bucket_keeps_at_least_a_year_and_logs_who_reads_it(platform: Synthesized) -> None:
+def test_audit_bucket_retains_at_least_a_year_and_logs_access(platform: Synthesized) -> None:
     lifecycle = platform.resource("aws_s3_bucket_lifecycle_configuration", "audit-bucket/bucket/lifecycle")
     (expiration,) = [rule["expiration"][0] for rule in lifecycle["rule"] if rule["id"] == "expire"]
     assert expiration == {"days": 365}

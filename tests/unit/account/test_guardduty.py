@@ -11,7 +11,7 @@ from tests.synthesized import Synthesized, region_of
 pytestmark = pytest.mark.requirement("W5.6")
 
 
-def test_guardduty_is_on_in_both_regions_and_tells_of_grave_findings(platform: Synthesized) -> None:
+def test_guardduty_is_on_in_both_regions_and_alarms_on_high_severity(platform: Synthesized) -> None:
     detectors = platform.resources("aws_guardduty_detector").values()
     assert {region_of(one) for one in detectors} == {"primary", "recovery"}
     assert all(one["enable"] is True for one in detectors)

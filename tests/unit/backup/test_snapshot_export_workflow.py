@@ -39,7 +39,7 @@ def test_the_workflow_names_what_is_there(backups: Synthesized) -> None:
 
 
 @pytest.mark.requirement("W3.2")
-def test_every_call_of_the_workflow_is_retried_and_its_failure_told(backups: Synthesized) -> None:
+def test_every_call_of_the_workflow_is_retried_and_its_failure_notified(backups: Synthesized) -> None:
     tasks = {name: state for name, state in workflow(backups)["States"].items() if state["Type"] == "Task"}
     assert len(tasks) == 6
     for name, task in tasks.items():

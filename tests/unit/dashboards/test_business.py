@@ -35,7 +35,7 @@ def test_every_metric_of_the_business_is_written_by_the_service(platform: Synthe
     assert searched == {metrics.PENDING_AMOUNT.name}
 
 
-def test_the_board_of_the_business_has_what_was_asked_for(platform: Synthesized) -> None:
+def test_business_dashboard_has_the_required_widgets(platform: Synthesized) -> None:
     for region in ("us-east-2", "us-west-2"):
         shown = graphs(platform, "business", region)
         lines = {one[-1].get("label") for one in shown["Payments a minute"]["metrics"]}

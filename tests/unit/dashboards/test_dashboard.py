@@ -19,7 +19,7 @@ pytestmark = pytest.mark.requirement("W5.2")
 BOARDS = ("business", "platform")
 
 
-def test_there_are_two_boards_of_the_environment(platform: Synthesized) -> None:
+def test_environment_has_two_dashboards(platform: Synthesized) -> None:
     boards = platform.resources("aws_cloudwatch_dashboard").values()
     assert sorted(one["dashboard_name"] for one in boards) == ["payments-business-local", "payments-platform-local"]
     assert {region_of(one) for one in boards} == {"primary"}

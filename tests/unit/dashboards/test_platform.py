@@ -10,7 +10,7 @@ from tests.unit.dashboards.support import graphs, looked_at
 pytestmark = pytest.mark.requirement("W5.2")
 
 
-def test_what_is_watched_is_seen(platform: Synthesized) -> None:
+def test_metrics_of_all_alarms_are_on_the_dashboard(platform: Synthesized) -> None:
     """Each service, queue, function and cluster that has alarms is on the board of its region."""
     for region, place in (("us-east-2", "primary"), ("us-west-2", "recovery")):
         shown = {

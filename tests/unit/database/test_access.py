@@ -13,7 +13,7 @@ ZONES = {"primary": "us-east-2", "recovery": "us-west-2"}
 
 @pytest.mark.requirement("W5.4")
 @pytest.mark.parametrize("region", REGIONS)
-def test_only_those_who_log_in_reach_the_database(platform: Synthesized, region: str) -> None:
+def test_only_database_clients_reach_the_database(platform: Synthesized, region: str) -> None:
     (group,) = [platform.by_id(one) for one in cluster(platform, region)["vpc_security_group_ids"]]
     rules = [
         rule
@@ -36,7 +36,7 @@ def test_only_those_who_log_in_reach_the_database(platform: Synthesized, region:
 
 
 @pytest.mark.requirement("W5.4")
-def test_a_service_without_connections_has_no_way_to_the_database_and_no_login() -> None:
+def test_service_without_connections_has_no_flow_and_no_login() -> None:
     values = load("local").model_dump()
     values["services"]["reports"]["connections_per_task"] = 0
     other = synthesize(Settings.model_validate(values))

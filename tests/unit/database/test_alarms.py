@@ -9,7 +9,9 @@ from tests.synthesized import Synthesized, path_of, region_of
 
 
 @pytest.mark.requirement("W5.2")
-def test_somebody_is_told_before_the_application_feels_it(platform: Synthesized, local_settings: Settings) -> None:
+def test_database_alarms_fire_before_the_application_is_affected(
+    platform: Synthesized, local_settings: Settings
+) -> None:
     alarms = {
         alarm["alarm_name"].rpartition("/")[2]: alarm
         for alarm in platform.resources("aws_cloudwatch_metric_alarm").values()

@@ -68,7 +68,7 @@ def test_parameter_equal_to_its_familys_default_would_never_leave_the_plan(
 @pytest.mark.requirement("W3.1")
 @pytest.mark.requirement("W5.5")
 @pytest.mark.parametrize("region", REGIONS)
-def test_database_speaks_tls_only_and_says_who_changed_what(platform: Synthesized, major: str, region: str) -> None:
+def test_database_requires_tls_and_logs_changes(platform: Synthesized, major: str, region: str) -> None:
     group, _ = groups(platform, region)
     defaults = {name: one[major] if isinstance(one, dict) else one for name, one in DEFAULTS.items()}
     own = defaults | parameters(group)

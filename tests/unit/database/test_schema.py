@@ -63,5 +63,5 @@ def test_the_preparation_understands_its_environment_and_reads_the_masters_secre
 
 
 @pytest.mark.requirement("Q1")
-def test_who_wants_to_migrate_by_hand_says_so(platform: Synthesized) -> None:
+def test_migration_on_deploy_can_be_disabled(platform: Synthesized) -> None:
     assert not [one for one in platform.resources("aws_lambda_invocation").values() if "schema" in path_of(one)]

@@ -10,7 +10,7 @@ from tests.unit.database.support import cluster, with_database
 
 @pytest.mark.requirement("W3.3")
 @pytest.mark.requirement("W0.5")
-def test_first_passwords_are_made_by_ephemeral_values_and_go_into_write_only_arguments(platform: Synthesized) -> None:
+def test_initial_passwords_are_ephemeral_values_in_write_only_arguments(platform: Synthesized) -> None:
     passwords = platform.configuration["ephemeral"]["aws_secretsmanager_random_password"]
     assert len(passwords) == 2
     assert {one["password_length"] for one in passwords.values()} == {40}

@@ -46,7 +46,7 @@ def test_a_wrong_value_is_one_line_that_says_what_is_allowed(tmp_path: Path, tex
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
-def test_nobody_is_let_in_before_somebody_says_who(environment: str) -> None:
+def test_no_delivery_role_exists_without_a_repository(environment: str) -> None:
     """A repository that is only an example could be made by anybody."""
     settings = load(environment)
     assert settings.delivery.repository is None

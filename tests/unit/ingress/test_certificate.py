@@ -22,7 +22,7 @@ def test_load_balancers_have_a_certificate_validated_by_dns(platform: Synthesize
 
 
 @pytest.mark.requirement("W4.2")
-def test_zone_is_made_or_looked_up_as_settings_say(platform: Synthesized) -> None:
+def test_zone_is_created_or_looked_up_by_setting(platform: Synthesized) -> None:
     assert len(platform.resources("aws_route53_zone")) == 1
     staging = synthesize(load("staging"))
     assert not staging.resources("aws_route53_zone")

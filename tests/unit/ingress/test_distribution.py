@@ -127,9 +127,7 @@ def test_countries_are_as_settings_say(platform: Synthesized, changed: Synthesiz
 
 
 @pytest.mark.requirement("W4.1")
-def test_failures_are_not_kept_and_a_refusal_is_shown_as_settings_say(
-    platform: Synthesized, changed: Synthesized
-) -> None:
+def test_errors_are_not_cached_and_the_forbidden_page_is_a_setting(platform: Synthesized, changed: Synthesized) -> None:
     errors = distribution(platform)["custom_error_response"]
     assert {one["error_code"]: one["error_caching_min_ttl"] for one in errors} == dict.fromkeys((500, 502, 503, 504), 0)
     (refusal,) = [one for one in distribution(changed)["custom_error_response"] if one["error_code"] == 403]

@@ -22,7 +22,7 @@ def test_static_files_are_kept_long_and_read_only(platform: Synthesized) -> None
 
 
 @pytest.mark.requirement("W4.1")
-def test_pages_are_kept_only_where_they_say_so_and_apart_for_whoever_is_known(platform: Synthesized) -> None:
+def test_pages_are_cached_by_their_headers_and_by_authorization(platform: Synthesized) -> None:
     policy = platform.by_id(behaviour(platform, None)["cache_policy_id"])
     assert (policy["min_ttl"], policy["default_ttl"]) == (0, 0)
     key = policy["parameters_in_cache_key_and_forwarded_to_origin"]
@@ -32,7 +32,7 @@ def test_pages_are_kept_only_where_they_say_so_and_apart_for_whoever_is_known(pl
 
 
 @pytest.mark.requirement("W4.1")
-def test_browsers_are_told_to_insist_on_https_and_what_to_load(platform: Synthesized, changed: Synthesized) -> None:
+def test_responses_have_security_headers(platform: Synthesized, changed: Synthesized) -> None:
     for pattern in (None, "/static/*", "/api/*"):
         policy = platform.by_id(behaviour(platform, pattern)["response_headers_policy_id"])
         security = policy["security_headers_config"]

@@ -73,7 +73,9 @@ def test_the_edge_and_both_load_balancers_have_a_web_acl(platform: Synthesized) 
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_exploits_bad_inputs_and_injection_are_looked_for_everywhere(platform: Synthesized, place: str) -> None:
+def test_both_web_acls_have_the_rules_against_exploits_bad_inputs_and_injection(
+    platform: Synthesized, place: str
+) -> None:
     found = rules(platform, place)
     for name in ("CommonRuleSet", "KnownBadInputsRuleSet", "SQLiRuleSet"):
         rule = found[f"AWSManagedRules{name}"]
@@ -97,7 +99,7 @@ def test_only_rules_that_have_a_reason_are_overridden(platform: Synthesized) -> 
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_rules_are_asked_in_their_order_once_each(platform: Synthesized, place: str) -> None:
+def test_rules_have_unique_priorities_in_order(platform: Synthesized, place: str) -> None:
     priorities = [rule["priority"] for rule in web_acl(platform, place)["rule"]]
     assert priorities == list(range(len(priorities)))
     first = web_acl(platform, place)["rule"][0]["name"]
@@ -106,7 +108,7 @@ def test_rules_are_asked_in_their_order_once_each(platform: Synthesized, place: 
 
 @pytest.mark.requirement("W2.1")
 @pytest.mark.parametrize("region", ["primary", "recovery"])
-def test_what_is_not_the_distributions_own_is_always_refused(
+def test_requests_without_the_origin_secret_are_always_blocked(
     platform: Synthesized, counting: Synthesized, region: str
 ) -> None:
     for one in (platform, counting):
@@ -142,7 +144,7 @@ def test_rates_are_limited_per_address_and_per_path(changed: Synthesized) -> Non
     assert found == CHANGES["requests_per_path"] | {None: 1000}
 
 
-def test_bodies_that_are_too_large_to_be_looked_at_are_refused(changed: Synthesized) -> None:
+def test_bodies_larger_than_the_inspection_limit_are_blocked(changed: Synthesized) -> None:
     size = rules(changed, "global")["body-size"]["statement"]["size_constraint_statement"]
     assert (size["comparison_operator"], size["size"]) == ("GT", 32 * 1024)
     assert size["field_to_match"] == {"body": {"oversize_handling": "MATCH"}}
@@ -192,7 +194,7 @@ def test_capacity_is_counted_as_aws_publishes_it_and_stays_below_what_is_charged
         assert all(load(environment).firewall.capacity_units(scope) <= MOST_CAPACITY_UNITS for scope in Scope)
 
 
-def test_more_capacity_than_is_free_is_a_line_that_says_how_much_less_is() -> None:
+def test_excessive_web_acl_capacity_is_one_line() -> None:
     most = FirewallSettings(requests_per_path={f"/{number}/": 100 for number in range(13)})
     assert most.capacity_units(Scope.EDGE) <= MOST_CAPACITY_UNITS
     with pytest.raises(ValueError, match=r"16 paths are not allowed; 3 fewer are: .* 1566 capacity units"):

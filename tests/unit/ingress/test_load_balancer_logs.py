@@ -21,7 +21,7 @@ def folder(region: str) -> str:
     return f"load-balancer/AWSLogs/123456789012/elasticloadbalancing/{REGIONS[region]}/"
 
 
-def test_s3_tells_of_the_files_that_this_regions_load_balancer_writes(platform: Synthesized, region: str) -> None:
+def test_s3_notifies_of_log_files_of_this_regions_load_balancer(platform: Synthesized, region: str) -> None:
     """The recovery region's bucket also gets copies of the primary's files, which are forwarded there already."""
     load_balancer = platform.resource("aws_lb", f"{region}/load-balancer/load-balancer")
     assert load_balancer["access_logs"]["prefix"] == load_balancer["connection_logs"]["prefix"] == "load-balancer"

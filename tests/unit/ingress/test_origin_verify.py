@@ -34,7 +34,7 @@ def _answers(value: object) -> list[str]:
     return [found for one in inner for found in _answers(one)]
 
 
-def test_it_is_made_and_removed_with_everything_else_by_a_call(platform: Synthesized) -> None:
+def test_origin_secret_is_created_and_deleted_by_an_invocation(platform: Synthesized) -> None:
     call = own(platform, "aws_lambda_invocation", "call")
     assert call["lifecycle_scope"] == "CRUD"
     assert "triggers" not in call  # they would replace the call, and so remove rule groups that are in use
@@ -42,7 +42,7 @@ def test_it_is_made_and_removed_with_everything_else_by_a_call(platform: Synthes
     assert region_of(platform.by_id(call["function_name"])) == "primary"
 
 
-def test_it_is_called_again_when_it_would_make_something_else(platform: Synthesized) -> None:
+def test_function_is_invoked_again_when_its_result_would_change(platform: Synthesized) -> None:
     def sent(**changes: object) -> str:
         values = load("local").model_dump()
         values["edge"]["health_check"] |= changes
@@ -77,9 +77,7 @@ def test_the_secret_is_in_both_regions_under_keys_of_each(platform: Synthesized)
 
 @pytest.mark.requirement("W2.3")
 @pytest.mark.parametrize(("region", "name"), [("primary", "us-east-2"), ("recovery", "us-west-2")])
-def test_the_smoke_test_may_read_it_as_the_firewall_stands_before_the_test_listener_too(
-    platform: Synthesized, region: str, name: str
-) -> None:
+def test_smoke_test_may_read_the_origin_secret(platform: Synthesized, region: str, name: str) -> None:
     function = platform.resource("aws_lambda_function", f"{region}/services/smoke-test/function")
     variables = function["environment"]["variables"]
     assert variables["ORIGIN_VERIFY_HEADER"] == "x-origin-verify"

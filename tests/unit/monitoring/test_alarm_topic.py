@@ -28,7 +28,7 @@ def test_topics_are_encrypted_and_take_own_alarms_only(platform: Synthesized, re
 
 
 @pytest.mark.requirement("W5.2")
-def test_who_is_told_and_who_is_woken_is_as_settings_say() -> None:
+def test_notified_and_paged_addresses_are_settings() -> None:
     pages = {"paging_email_addresses": ["night@example.com"], "paging_addresses": ["https://pager.example.com/a/b"]}
     values = load("local").model_dump() | {"observability": pages, "alarm_email_addresses": ["day@example.com"]}
     platform = synthesize(Settings.model_validate(values))

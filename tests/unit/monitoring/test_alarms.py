@@ -63,7 +63,7 @@ def test_periods_and_expressions_keep_cloudwatchs_limits(platform: Synthesized) 
         assert len(alarm["alarm_name"]) <= 255
 
 
-def test_bounds_are_as_settings_say() -> None:
+def test_alarm_thresholds_are_settings() -> None:
     platform = synthesize(
         with_observability(
             max_5xx_percent=7.5,

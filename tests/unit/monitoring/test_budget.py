@@ -27,7 +27,7 @@ def changed(**budget: object) -> Synthesized:
     return synthesize(Settings.model_validate(load("local").model_dump() | {"budget": budget}))
 
 
-def test_a_month_of_what_bears_the_environments_tag_is_held_against_settings(platform: Synthesized) -> None:
+def test_budget_is_monthly_for_the_environments_tag(platform: Synthesized) -> None:
     budget = budget_of(platform)
     assert (budget["budget_type"], budget["time_unit"], budget["limit_unit"]) == ("COST", "MONTHLY", "USD")
     assert budget["limit_amount"] == str(load("local").budget.monthly_usd)
@@ -36,7 +36,7 @@ def test_a_month_of_what_bears_the_environments_tag_is_held_against_settings(pla
     assert json.loads(tags)["environment_suffix"] == "local"  # what the filter looks for is on everything
 
 
-def test_people_are_told_early_when_it_is_spent_and_when_it_will_be() -> None:
+def test_budget_notifies_at_a_share_at_the_limit_and_on_the_forecast() -> None:
     told = budget_of(changed(monthly_usd=1000, first_alert_percent=70, email_addresses=("a@example.com",)))[
         "notification"
     ]
@@ -74,7 +74,7 @@ def test_budgets_of_this_account_alone_publish_to_the_topic(
     assert evaluate(document, request) is allowed
 
 
-def test_without_an_amount_there_is_no_budget_and_nobody_of_it_is_let_in() -> None:
+def test_without_an_amount_there_is_no_budget_and_no_grant() -> None:
     without = changed()
     assert without.resources("aws_budgets_budget") == {}
     text = json.dumps(without.configuration["data"]["aws_iam_policy_document"])

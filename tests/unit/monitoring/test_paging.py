@@ -55,14 +55,14 @@ def test_composite_alarm_has_the_symptoms_of_its_region(platform: Synthesized) -
         assert all("lifecycle" not in one for one in below)
 
 
-def test_every_sign_of_an_incident_is_in_a_composite(platform: Synthesized) -> None:
+def test_every_symptom_of_an_incident_is_in_a_composite_alarm(platform: Synthesized) -> None:
     paging = {(region_of(one), name) for one in composites(platform) for name in children(one)}
     for alarm in alarms(platform):
         is_sign = "Pages" in alarm["alarm_description"]
         assert ((region_of(alarm), alarm["alarm_name"]) in paging) == is_sign, alarm["alarm_name"]
 
 
-def test_few_page(platform: Synthesized) -> None:
+def test_few_alarms_page(platform: Synthesized) -> None:
     found = sorted((region_of(one), one["alarm_name"].rpartition("/")[2]) for one in composites(platform))
     assert found == [
         ("global", "customers-not-served"),
@@ -75,7 +75,7 @@ def test_few_page(platform: Synthesized) -> None:
     ]
 
 
-def test_a_consequence_is_held_back_while_its_cause_pages(platform: Synthesized) -> None:
+def test_page_of_a_consequence_is_suppressed_while_its_cause_pages(platform: Synthesized) -> None:
     for composite in composites(platform):
         suppressor = composite.get("actions_suppressor")
         if composite["alarm_name"].endswith("payments-not-processed"):
@@ -89,7 +89,7 @@ def test_a_consequence_is_held_back_while_its_cause_pages(platform: Synthesized)
             assert suppressor is None
 
 
-def test_a_region_that_stands_by_wakes_nobody_for_what_nobody_feels(platform: Synthesized) -> None:
+def test_standby_region_does_not_page_without_customer_impact(platform: Synthesized) -> None:
     assert "Pages" in named(platform, "web-down")["alarm_description"]
     assert "Informs" in named(platform, "web-down", "recovery")["alarm_description"]
     assert "Pages" in named(platform, "load-balancer-errors", "recovery")["alarm_description"]

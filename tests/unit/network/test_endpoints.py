@@ -62,7 +62,7 @@ def test_endpoint_policies_admit_only_own_principals_and_resources(platform: Syn
 
 
 @pytest.mark.requirement("W9.1")
-def test_interface_endpoints_stand_in_as_many_zones_as_settings_say() -> None:
+def test_interface_endpoints_are_in_the_configured_number_of_zones() -> None:
     platform = synthesize(load("staging"))
     interfaces = [e for e in platform.resources("aws_vpc_endpoint").values() if e["vpc_endpoint_type"] == "Interface"]
     assert {len(endpoint["subnet_ids"]) for endpoint in interfaces} == {1}

@@ -18,7 +18,7 @@ from tests.unit.network.support import ANYWHERE, REGIONS
 
 
 @pytest.mark.requirement("W5.4")
-def test_no_security_group_has_inline_rules_or_knows_everywhere_but_whom_settings_list(
+def test_no_security_group_has_inline_rules_or_unlisted_internet_egress(
     platform: Synthesized, local_settings: Settings
 ) -> None:
     groups = platform.resources("aws_security_group")

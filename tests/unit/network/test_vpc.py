@@ -32,7 +32,7 @@ def test_only_the_public_tier_routes_to_the_internet_gateway(platform: Synthesiz
 
 
 @pytest.mark.requirement("W6.1")
-def test_database_tier_has_no_way_out(platform: Synthesized) -> None:
+def test_database_tier_has_no_egress(platform: Synthesized) -> None:
     routes = [
         route
         for route in platform.resources("aws_route").values()
@@ -55,7 +55,7 @@ def test_database_tier_has_no_way_out(platform: Synthesized) -> None:
     ("nat_gateways", "gateways", "private_tables"),
     [(NatGateways.NONE, 0, 1), (NatGateways.ONE, 1, 1), (NatGateways.ONE_PER_ZONE, 3, 3)],
 )
-def test_nat_gateways_are_as_settings_say(nat_gateways: NatGateways, gateways: int, private_tables: int) -> None:
+def test_number_of_nat_gateways_is_a_setting(nat_gateways: NatGateways, gateways: int, private_tables: int) -> None:
     platform = with_nat(nat_gateways)
     for region in REGIONS:
         assert len(in_region(platform.resources("aws_nat_gateway"), region)) == gateways
@@ -83,7 +83,7 @@ def test_each_zone_goes_out_through_its_own_nat_gateway(platform: Synthesized) -
 
 
 @pytest.mark.requirement("W5.4")
-def test_what_aws_opens_by_default_is_closed(platform: Synthesized) -> None:
+def test_default_security_group_and_network_acl_have_no_rules(platform: Synthesized) -> None:
     for type_ in ("aws_default_security_group", "aws_default_network_acl", "aws_default_route_table"):
         blocks = platform.resources(type_)
         assert len(blocks) == len(REGIONS)

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.requirement("P3.2", "Q2")
 
 
 @pytest.mark.requirement("W0.5")
-def test_the_acquirers_key_is_for_somebody_to_put_into_a_secret(platform: Synthesized) -> None:
+def test_acquirer_secret_is_created_without_a_value(platform: Synthesized) -> None:
     secret = platform.resource("aws_secretsmanager_secret", "primary/payments-acquirer/secret")
     assert secret["name"] == "payments/local/acquirer"
     (replica,) = secret["replica"]

@@ -12,7 +12,7 @@ from tests.unit.services.support import REGIONS
 
 @pytest.mark.requirement("W1.3")
 @pytest.mark.parametrize("region", REGIONS)
-def test_worker_queue_is_encrypted_and_gives_up_into_its_own_dead_letters(platform: Synthesized, region: str) -> None:
+def test_worker_queue_is_encrypted_and_has_its_own_dead_letter_queue(platform: Synthesized, region: str) -> None:
     queue = platform.resource("aws_sqs_queue", f"{region}/services/reports-queue/queue")
     dead = platform.resource("aws_sqs_queue", f"{region}/services/reports-queue/dead-letters")
     for one in (queue, dead):

@@ -12,7 +12,7 @@ from tests.unit.services.support import CRITICAL, REGIONS, service
 @pytest.mark.requirement("W7.1")
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("name", CRITICAL)
-def test_what_codedeploy_owns_is_ignored(platform: Synthesized, region: str, name: str) -> None:
+def test_attributes_owned_by_codedeploy_are_ignored(platform: Synthesized, region: str, name: str) -> None:
     own = service(platform, region, name)
     assert own["deployment_controller"] == {"type": "CODE_DEPLOY"}
     assert set(own["lifecycle"]["ignore_changes"]) == {"task_definition", "load_balancer", "desired_count"}

@@ -11,9 +11,7 @@ from tests.unit.services.support import CRITICAL
 
 @pytest.mark.requirement("W2.3")
 @pytest.mark.parametrize("name", CRITICAL)
-def test_a_release_goes_back_on_failure_on_stop_and_on_alarms_of_either_colour(
-    platform: Synthesized, name: str
-) -> None:
+def test_release_is_rolled_back_on_failure_stop_and_alarms_of_either_colour(platform: Synthesized, name: str) -> None:
     group = platform.resource("aws_codedeploy_deployment_group", f"primary/services/{name}-release/group")
     assert group["auto_rollback_configuration"] == {
         "enabled": True,
@@ -34,7 +32,7 @@ def test_a_release_goes_back_on_failure_on_stop_and_on_alarms_of_either_colour(
 
 
 @pytest.mark.requirement("W2.3")
-def test_canary_is_as_settings_say() -> None:
+def test_canary_share_and_time_are_settings() -> None:
     settings = load("local")
     release = settings.release.model_copy(update={"canary_percent": 25, "canary_minutes": 7, "bake_minutes": 33})
     platform = synthesize(settings.model_copy(update={"release": release}))
@@ -50,7 +48,7 @@ def test_canary_is_as_settings_say() -> None:
 
 
 @pytest.mark.requirement("W2.3")
-def test_codedeploy_may_ask_the_smoke_test_and_nothing_else(platform: Synthesized) -> None:
+def test_codedeploy_may_invoke_the_smoke_test_only(platform: Synthesized) -> None:
     policy = platform.resource("aws_iam_role_policy", "primary/services/web-release/policy")
     ask = platform.statements(policy["policy"])["AskTheSmokeTest"]
     function = platform.resource("aws_lambda_function", "primary/services/smoke-test/function")

@@ -11,7 +11,7 @@ from tests.unit.services.support import REGIONS
 
 @pytest.mark.requirement("W1.1")
 @pytest.mark.parametrize("region", REGIONS)
-def test_every_service_has_a_repository_whose_tags_stay_and_whose_images_are_scanned(
+def test_every_service_has_a_repository_with_immutable_tags_and_scanning(
     platform: Synthesized, local_settings: Settings, region: str
 ) -> None:
     repositories = [r for r in platform.resources("aws_ecr_repository").values() if region_of(r) == region]

@@ -96,7 +96,7 @@ def scheduled(platform: Synthesized, region: str, moment: str) -> Block:
 
 
 @pytest.mark.requirement("W7.2")
-def test_the_recovery_region_stands_by_with_a_share_of_the_tasks_and_room_for_all(
+def test_recovery_region_has_standby_tasks_and_can_scale_to_all(
     platform: Synthesized, local_settings: Settings
 ) -> None:
     for name, own in local_settings.services.items():
@@ -107,7 +107,7 @@ def test_the_recovery_region_stands_by_with_a_share_of_the_tasks_and_room_for_al
 
 
 @pytest.mark.requirement("W7.2")
-def test_where_both_regions_serve_neither_stands_by() -> None:
+def test_no_region_is_a_standby_where_both_serve() -> None:
     values = load("local").model_dump()
     values["edge"]["origin_routing"] = "latency"
     settings = Settings.model_validate(values)

@@ -10,7 +10,7 @@ from tests.unit.services.support import REGIONS, service, with_service
 
 @pytest.mark.requirement("W1.4")
 @pytest.mark.parametrize("region", REGIONS)
-def test_worker_runs_on_spot_and_goes_back_when_a_deployment_fails(platform: Synthesized, region: str) -> None:
+def test_worker_runs_on_spot_and_rolls_back_a_failed_deployment(platform: Synthesized, region: str) -> None:
     worker = service(platform, region, "reports")
     assert worker["capacity_provider_strategy"] == [{"capacity_provider": "FARGATE_SPOT", "weight": 100}]
     assert worker["deployment_circuit_breaker"] == {"enable": True, "rollback": True}
@@ -20,7 +20,7 @@ def test_worker_runs_on_spot_and_goes_back_when_a_deployment_fails(platform: Syn
 
 
 @pytest.mark.requirement("W1.4")
-def test_a_base_and_a_share_on_demand_are_as_settings_say() -> None:
+def test_on_demand_base_and_share_are_settings() -> None:
     worker = service(with_service("reports", on_demand_base=1, spot_weight=70), "primary", "reports")
     assert worker["capacity_provider_strategy"] == [
         {"capacity_provider": "FARGATE_SPOT", "weight": 70},

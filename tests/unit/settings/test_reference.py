@@ -14,7 +14,7 @@ pytestmark = pytest.mark.requirement("W0.4")
 MODELS: list[type[SettingsModel]] = [Settings, *groups(Settings)]
 
 
-def test_the_committed_reference_is_what_the_models_say() -> None:
+def test_committed_reference_equals_the_models() -> None:
     assert REFERENCE.read_text(encoding="utf-8") == reference(), "run `python -m settings.reference`"
 
 
@@ -47,5 +47,5 @@ def below(model: type[SettingsModel]) -> set[type[SettingsModel]]:
         "| `alarm_email_addresses` | a list: an e-mail address, such as on-call@example.com | none |",
     ],
 )
-def test_what_is_allowed_is_said_in_words(row: str) -> None:
+def test_allowed_values_are_described_in_words(row: str) -> None:
     assert row in reference()

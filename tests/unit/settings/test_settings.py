@@ -212,7 +212,7 @@ def test_wrong_value_is_one_line_with_field_value_and_what_is_allowed(
     assert allowed in lines[0]
 
 
-def test_all_problems_are_said_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     lines = lines_of(
         tmp_path,
         'extends = "local"\naccount_id = "1"\nunknown = 1\n'
@@ -223,7 +223,7 @@ def test_all_problems_are_said_at_once(tmp_path: Path) -> None:
         assert any(f" {field}: " in line for line in lines), (field, lines)
 
 
-def test_rules_over_fields_are_said_beside_wrong_fields(tmp_path: Path) -> None:
+def test_rules_over_fields_are_reported_with_wrong_fields(tmp_path: Path) -> None:
     lines = lines_of(tmp_path, 'extends = "local"\naccount_id = "1"\n[recovery]\ncidr = "10.10.0.0/16"\n')
     assert [line.split(": ")[1] for line in lines] == ["account_id", "recovery.cidr"]
 
@@ -232,7 +232,7 @@ def test_missing_field_is_named(tmp_path: Path) -> None:
     assert any(line == "pull-request.toml: account_id: not set; it is required" for line in lines_of(tmp_path, ""))
 
 
-def test_a_way_out_needs_a_nat_gateway(tmp_path: Path) -> None:
+def test_internet_egress_requires_a_nat_gateway(tmp_path: Path) -> None:
     lines = lines_of(tmp_path, 'extends = "local"\n[network]\nnat_gateways = "none"\n')
     assert len(lines) == len(load("local").services) + 1  # and the acquirer's
     assert all("reaches_internet: True is not allowed" in line for line in lines[:-1])
@@ -248,7 +248,7 @@ def test_files_that_extend_each_other_in_a_circle_are_refused(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("text", ["= 1", "[primary", "a = 1\na = 2", "\x00"])
-def test_what_is_not_toml_is_one_line(tmp_path: Path, text: str) -> None:
+def test_invalid_toml_is_one_line(tmp_path: Path, text: str) -> None:
     lines = lines_of(tmp_path, text)
     assert len(lines) == 1
     assert "not TOML" in lines[0]

@@ -120,7 +120,7 @@ def test_logs_bucket_is_the_one_exception_and_takes_access_logs_of_its_neighbour
 
 @pytest.mark.requirement("W4.3")
 @pytest.mark.requirement("W9.1")
-def test_objects_age_as_settings_say() -> None:
+def test_lifecycle_of_objects_is_a_setting() -> None:
     platform = with_storage(
         unfinished_upload_days=3,
         noncurrent_version_days=11,

@@ -47,7 +47,7 @@ def test_logs_replicate_without_a_key(platform: Synthesized) -> None:
 @pytest.mark.requirement("W4.5")
 @pytest.mark.parametrize("time_control", [True, False])
 @pytest.mark.parametrize("delete_markers", [True, False])
-def test_time_control_and_delete_markers_are_as_settings_say(time_control: bool, delete_markers: bool) -> None:
+def test_replication_time_control_and_delete_markers_are_settings(time_control: bool, delete_markers: bool) -> None:
     platform = with_storage(replication_time_control=time_control, replicate_delete_markers=delete_markers)
     for replication in platform.resources("aws_s3_bucket_replication_configuration").values():
         (rule,) = replication["rule"]
@@ -113,7 +113,7 @@ def test_replication_alarms_stand_where_their_metric_is_published(
 
 
 @pytest.mark.requirement("W4.5")
-def test_lag_alarm_threshold_is_as_settings_say() -> None:
+def test_lag_alarm_threshold_is_a_setting() -> None:
     platform = with_storage(replication_lag_alarm_seconds=1234)
     thresholds = {
         alarm["metric_name"]: alarm["threshold"]

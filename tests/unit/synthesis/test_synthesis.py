@@ -47,7 +47,7 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Co
 
 
 @pytest.mark.requirement("W0.1")
-def test_synthesis_says_nothing_and_writes_the_stack(
+def test_synthesis_is_silent_and_writes_the_stack(
     synthesized: tuple[subprocess.CompletedProcess[str], Path],
 ) -> None:
     ended, output = synthesized
@@ -81,7 +81,7 @@ def test_the_lazy_index_has_what_the_eager_one_has() -> None:
 
 
 @pytest.mark.requirement("W0.1")
-def test_an_object_made_in_node_finds_its_python_class() -> None:
+def test_object_created_in_node_gets_its_python_class() -> None:
     """jsii looks a class up by its name when nothing in Python has imported it."""
     ended = python(
         "import synthesis; synthesis.prepare()\n"
@@ -128,7 +128,7 @@ def test_only_the_index_is_replaced_in_node() -> None:
 
 
 @pytest.mark.requirement("W0.1")
-def test_node_is_asked_once_for_a_reference_and_each_time_for_what_may_change() -> None:
+def test_references_are_cached_and_inputs_are_not() -> None:
     ended = python(
         "import synthesis; synthesis.prepare()\n"
         "import jsii\n"
