@@ -14,7 +14,7 @@ VISIBILITY_PER_TIMEOUT = 6
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
 RECONCILE_SECONDS = 240
 """The timeout of the function that reconciles payments."""
-FUNCTIONS_CA_FILE = "/var/task/rds-ca-bundle.pem"
+FUNCTIONS_CA_FILE = "/var/task/shared/rds-ca-bundle.pem"
 """The certificate authorities of RDS, in the archive of each function that connects to the database."""
 
 DomainName = Annotated[

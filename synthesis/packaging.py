@@ -7,9 +7,9 @@ A folder has handler.py and other files that the function reads. Two files name 
   .cache/functions by the hash of the lock, so that the next run needs no network.
 - packages.txt, code that the function shares with other programs of this repository: a line for each folder or file, by
   its path from the root. It is added to the zip under its last name: with the line `services/payments/money` the
-  handler imports it with `import money`. Code of shared/ keeps its path, as all programs import it by the same name:
-  with the line `shared/metric_names.py` the handler imports it with `from shared import metric_names`. Empty lines and
-  comments after `#` are ignored.
+  handler imports it with `import money`. A file of shared/ keeps its path, as all programs import it by the same name
+  and find its data beside it: with the line `shared/metric_names.py` the handler imports it with
+  `from shared import metric_names`. Empty lines and comments after `#` are ignored.
 """
 
 from __future__ import annotations
@@ -119,8 +119,7 @@ def _of_the_repository(packages: Path, repository: Path) -> dict[str, Path]:
         path = (repository / name).resolve()
         if not path.exists() or repository.resolve() not in path.parents:
             raise PackagingFailed(f"{function.name}: {PACKAGES}: {name!r} is no folder or file of this repository")
-        is_python = path.is_dir() or path.suffix == ".py"
-        within = f"{SHARED}/" if is_python and path.parent == repository.resolve() / SHARED else ""
+        within = f"{SHARED}/" if path.parent == repository.resolve() / SHARED else ""
         inner = {f"{path.name}/{file}": at for file, at in _files(path)} if path.is_dir() else {path.name: path}
         named = {f"{within}{file}": at for file, at in inner.items()}
         found = _together(function, found, named, f"of another line of {PACKAGES}")

@@ -203,7 +203,7 @@ def test_zip_has_packages_of_the_repository(function: Path, repository: Path, tm
         assert zipped.read("money/codes/iso.py") == b"CODES = ['USD']\n"
 
 
-def test_python_of_the_shared_folder_keeps_its_path_and_gets_its_package(
+def test_what_is_in_the_shared_folder_keeps_its_path_and_gets_its_package(
     function: Path, repository: Path, tmp_path: Path
 ) -> None:
     (function / "packages.txt").write_text("shared/words.py\nshared/codes\nshared/authorities.pem\n", encoding="utf-8")
@@ -212,9 +212,9 @@ def test_python_of_the_shared_folder_keeps_its_path_and_gets_its_package(
 
     ours = {name for name in names(archive) if not name.startswith("greeting")}
     assert ours == {
-        "authorities.pem",
         "handler.py",
         "shared/__init__.py",
+        "shared/authorities.pem",
         "shared/codes/__init__.py",
         "shared/words.py",
         "words.json",
@@ -317,3 +317,39 @@ def test_zip_has_everything_that_a_pure_python_function_imports(name: str, tmp_p
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert ended.returncode == 0, ended.stderr
+
+
+NAMES_BY_PLACE = """
+import importlib
+import pathlib
+import sys
+code = pathlib.Path(sys.argv[1])
+found = 0
+for file in sorted(code.rglob("*.py")):
+    name = ".".join(file.relative_to(code).with_suffix("").parts).removesuffix(".__init__")
+    if name == "handler" or name.endswith("__main__") or "migrations" in file.parts:  # what others run, not import
+        continue
+    for value in vars(importlib.import_module(name)).values():
+        if isinstance(value, pathlib.Path) and code in value.parents:
+            found += 1
+            assert value.exists(), f"{name} names {value.relative_to(code)}, which is not in the zip"
+print(found)
+"""
+
+
+@pytest.mark.requirement("W3.3")
+def test_what_a_module_names_by_its_own_place_is_in_the_zip_too(tmp_path: Path) -> None:
+    found = 0
+    for number, name in enumerate(["rotate_database_secret", "prepare_database"]):
+        code = tmp_path / str(number)
+        for inner, path in packaging._of_the_repository(
+            FUNCTIONS / name / "packages.txt", packaging.REPOSITORY
+        ).items():
+            (code / inner).parent.mkdir(parents=True, exist_ok=True)
+            (code / inner).write_bytes(path.read_bytes())
+        # With the libraries of this machine, as those of a zip are for another processor.
+        command = [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(code)!r})\n{NAMES_BY_PLACE}"]
+        ended = subprocess.run([*command, str(code)], capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert ended.returncode == 0, ended.stderr
+        found += int(ended.stdout)
+    assert found, "no module names anything by its place any more"

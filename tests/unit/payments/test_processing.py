@@ -89,7 +89,7 @@ def test_functions_understand_their_environment(
     database = understood(DatabaseSettings, variables, monkeypatch)
     assert database.login is DatabaseLogin.SECRET
     assert database.secret_arn.startswith(f"arn:aws:secretsmanager:{REGIONS[region]}:")
-    assert str(database.ca_file) == "/var/task/rds-ca-bundle.pem"
+    assert str(database.ca_file) == "/var/task/shared/rds-ca-bundle.pem"
     assert understood(AcquirerSettings, variables, monkeypatch).base_url == "https://acquirer.example.com"
     assert understood(ProcessingSettings, variables, monkeypatch).tries == 5
     # Lambda itself says which region it is.
