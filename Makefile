@@ -51,7 +51,7 @@ help: ## print these commands
 setup: .venv/.synced node_modules/.installed ## install the locked Python and Node packages
 
 .PHONY: deploy-local
-deploy-local: .venv/.synced ## deploy everything to a local AWS and prove that a second plan is empty
+deploy-local: setup ## deploy everything to a local AWS and prove that a second plan is empty
 	@$(RUN) -m operations deploy-local $(ARGS)
 
 .PHONY: destroy-local

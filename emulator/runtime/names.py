@@ -73,6 +73,16 @@ class Names:
         raise NoAddressError(f"all addresses of {FIRST_BLOCK}.{self._block}.0/24 are taken")
 
 
+def refusal() -> str:
+    """Why no name can have an address on this machine, in one line; empty where it can."""
+    try:
+        _, reserving = _reserve()
+    except NoAddressError as refused:
+        return str(refused)
+    reserving.close()
+    return ""
+
+
 def _reserve() -> tuple[int, socket.socket]:
     """A block that no other local AWS has, and the socket that holds it for as long as it is open."""
     for block in range(BLOCKS):

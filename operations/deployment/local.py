@@ -24,6 +24,9 @@ from rich.table import Table
 from emulator import inventory, process
 from emulator.address import environment
 from emulator.record import read_violations
+from emulator.runtime import names
+from emulator.runtime.databases.server import find_binaries
+from emulator.runtime.postgresql import PostgresqlNotFound
 from emulator.runtime.tasks import namespaces
 from operations import preflight
 from operations.deployment import payments_image
@@ -63,7 +66,7 @@ class LocalDeployment:
             Refused: the machine lacks something, the settings are bad, or the port is in use.
             Failed: Terraform failed, the second plan is not empty, or a request broke AWS's contract.
         """
-        if lines := preflight.problems():
+        if lines := [*preflight.problems(), *_of_databases()]:
             raise Refused("\n".join(lines))
         with self._phase("synthesize"):
             stack = synthesize(self.environment, self.directory / "cdktf.out")
@@ -243,6 +246,16 @@ class LocalDeployment:
         self.console.print(f"  export {' '.join(f'{name}={variables[name]}' for name in names)}", markup=False)
         self.console.print(f'to rehearse a release: {_command("docs/runbooks/release.md")}, "On this machine"')
         self.console.print(f"to end it: {_command('make destroy-local')}")
+
+
+def _of_databases() -> list[str]:
+    """Why the databases of the local AWS cannot run on this machine."""
+    problems = [names.refusal()]
+    try:
+        find_binaries(int(load(ENVIRONMENT).database.major_version))
+    except PostgresqlNotFound as missing:
+        problems.append(str(missing))
+    return [problem for problem in problems if problem]
 
 
 def _command(text: str) -> str:
