@@ -123,6 +123,7 @@ check: .venv/.synced ## check formatting, lint, imports, types and workflows
 	@$(RUN) -m ruff check .
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 	@.venv/bin/zizmor --offline --quiet .github
 	@PYTHONPATH=services/payments .venv/bin/lint-imports --no-logo --cache-dir .cache/imports
 	@$(RUN) -m mypy

@@ -10,6 +10,11 @@ from collections.abc import Iterator
 from settings import Settings
 from settings.delivery import github_environment, role_name, subjects
 
+# Of the session's minutes: what Terraform may take to end what it has begun, when it is asked to, and what is left to
+# keep a state that it could not write.
+MINUTES_TO_STOP = 15
+MINUTES_AFTER = 5
+
 
 def lines(settings: Settings) -> Iterator[str]:
     """Values for a workflow, as lines of name=value: roles, the region, and the subjects that the roles trust.
@@ -22,5 +27,9 @@ def lines(settings: Settings) -> Iterator[str]:
         yield f"{purpose}_role=arn:aws:iam::{settings.account_id}:role/{role_name(settings.names, purpose)}"
         yield f"{purpose}_subjects={' '.join(trusted)}"
     yield f"github_environment={github_environment(settings.delivery, settings.names)}"
-    yield f"session_seconds={settings.delivery.session_minutes * 60}"
+    minutes = settings.delivery.session_minutes
+    yield f"protected={str(settings.protected).lower()}"
+    yield f"session_seconds={minutes * 60}"
+    yield f"deploy_minutes={minutes - MINUTES_TO_STOP - MINUTES_AFTER}"
+    yield f"job_minutes={minutes - MINUTES_AFTER}"
     yield f"region={settings.primary.name}"

@@ -5,16 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
 from rich.console import Console
 
 from emulator import process
@@ -152,95 +149,3 @@ def test_the_record_names_the_role_that_a_workflow_has(local_aws: process.Server
     client.list_queues()
     last = [one for one in read_calls(local_aws.directory) if one.action == "sqs:ListQueues"][-1]
     assert last.assumed_role == "arn:aws:sts::123456789012:assumed-role/payments-delivery-plan-local/rehearsal"
-
-
-# The workflows.
-
-
-def parsed(path: Path) -> dict[str, Any]:
-    # Every value as text: YAML 1.1 takes the key `on` for a truth.
-    found: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
-    return found
-
-
-def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in WORKFLOWS:
-        for name, job in parsed(path)["jobs"].items():
-            yield f"{path.name}: {name}", job
-
-
-def test_the_linters_find_nothing() -> None:
-    for command in (
-        ["zizmor", "--offline", "--quiet", ".github"],
-        ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS)],
-        ["check-jsonschema", "--builtin-schema", "vendor.github-actions", *map(str, ACTIONS)],
-    ):
-        program, *arguments = command
-        ended = subprocess.run(
-            [str(BIN / program), *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=False
-        )
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-
-
-def test_actions_of_others_are_pinned_by_commit_with_their_version_beside_it() -> None:
-    used = [
-        line.strip()
-        for path in (*WORKFLOWS, *ACTIONS)
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if re.match(r"\s*-?\s*uses:", line) and "./" not in line
-    ]
-    assert len(used) > 10
-    assert [line for line in used if not re.search(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line)] == []
-    pins = {tuple(re.search(r"uses: (\S+)@(\S+)", line).groups()) for line in used}  # type: ignore[union-attr]
-    assert len(pins) == len({action for action, _ in pins}), "one action is pinned to two commits"
-
-
-def test_permissions_are_none_but_those_that_a_job_says() -> None:
-    for path in WORKFLOWS:
-        assert parsed(path)["permissions"] == {}, path.name
-    for name, job in jobs():
-        allowed = {"contents": "read", "id-token": "write", "pull-requests": "write"}
-        assert job["permissions"].items() <= allowed.items(), name
-
-
-def test_what_may_write_runs_nothing_of_a_pull_request() -> None:
-    writing = [job for _, job in jobs() if "pull-requests" in job["permissions"]]
-    assert len(writing) == 1
-    assert not [
-        step for step in writing[0]["steps"] if "checkout" in step.get("uses", "") or "make" in step.get("run", "")
-    ]
-    assert "id-token" not in writing[0]["permissions"]
-    for path in WORKFLOWS:
-        assert "pull_request_target" not in path.read_text(encoding="utf-8")
-
-
-def test_the_deploy_role_is_assumed_in_a_job_of_the_github_environment_only_and_on_a_push_to_main() -> None:
-    assuming = [(name, job) for name, job in jobs() if "deploy_role" in json.dumps(job)]
-    assert [name for name, _ in assuming] == ["environment.yml: deploy"]
-    assert assuming[0][1]["environment"] == "${{ inputs.environment }}"
-    calling = [path.name for path in WORKFLOWS if "workflows/environment.yml" in path.read_text(encoding="utf-8")]
-    assert calling == ["deploy.yml"]
-    assert parsed(REPOSITORY / ".github/workflows/deploy.yml")["on"] == {"push": {"branches": ["main"]}}
-
-
-def test_production_is_deployed_after_staging_and_after_its_own_plan() -> None:
-    deploy = parsed(REPOSITORY / ".github/workflows/deploy.yml")["jobs"]
-    order = ["checks", "plan-staging", "staging", "plan-production", "production"]
-    assert [deploy[then]["needs"] for then in order[1:]] == order[:-1]
-    assert parsed(REPOSITORY / ".github/workflows/deploy.yml")["concurrency"]["cancel-in-progress"] == "false"
-
-
-def test_a_fork_gets_no_credentials() -> None:
-    pull_request = parsed(REPOSITORY / ".github/workflows/pull-request.yml")["jobs"]
-    for name, job in pull_request.items():
-        if "id-token" in job["permissions"]:
-            assert "head.repo.full_name == github.repository" in job["if"], name
-
-
-def test_scripts_take_no_text_of_others_in_and_are_shell() -> None:
-    """What somebody may choose, such as a branch's name, reaches a script as a variable and is no part of it."""
-    scripts = [step["run"] for _, job in jobs() for step in job.get("steps", []) if "run" in step]
-    assert len(scripts) > 5
-    for script in scripts:
-        assert "${{" not in script
-        assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0, script
