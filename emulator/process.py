@@ -272,7 +272,7 @@ def lose_region(server: Server, region: str, *, silent: bool = False) -> None:
     Raises:
         EmulatorError: the server does not answer.
     """
-    _control(server, "regions", {"region": region, "lost": True, "silent": silent})
+    _control(server, "regions", {"region": region, "lost": True, "silent": silent}, seconds=SECONDS_FOR_DATABASES)
 
 
 def restore_region(server: Server, region: str) -> None:
@@ -281,7 +281,7 @@ def restore_region(server: Server, region: str) -> None:
     Raises:
         EmulatorError: the server does not answer.
     """
-    _control(server, "regions", {"region": region, "lost": False, "silent": False})
+    _control(server, "regions", {"region": region, "lost": False, "silent": False}, seconds=SECONDS_FOR_DATABASES)
 
 
 def fork(server: Server, directory: Path | str) -> Server:
