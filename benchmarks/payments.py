@@ -54,6 +54,8 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", lifespan="off", acc
 """
 
 
+UNLIMITED = {"MERCHANT_REQUESTS_PER_SECOND": "10000", "MERCHANT_BURST": "10000", "MERCHANT_SHARE": "1"}
+"""There is one merchant, whose limits are not what is measured."""
 AGAINST = "the other checkout, one process"
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -155,7 +157,7 @@ def main(
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         aws = stack.enter_context(conftest.local_aws())
         platform = conftest.platform_of(database, conftest.USER, aws)
-        environment = {**platform.environment, "DATABASE_CONNECTIONS": CONNECTIONS, "PUBLISHES": "false"}
+        environment = {**platform.environment, "DATABASE_CONNECTIONS": CONNECTIONS, "PUBLISHES": "false", **UNLIMITED}
         services = [stack.enter_context(running(directory, environment)) for _ in range(2)]
         urls, processes = [one.url for one in services], [one.process.pid for one in services]
         conninfo = (

@@ -266,6 +266,10 @@ def _made(size: Size, database: postgresql.Postgresql, others: list[Process], fo
         DATABASE_SECRET_ARN=secret,
         DATABASE_CA_FILE=str(database.ca),
         DATABASE_CONNECTIONS="8",
+        # There is one merchant.
+        MERCHANT_REQUESTS_PER_SECOND="10000",
+        MERCHANT_BURST="10000",
+        MERCHANT_SHARE="1",
         LISTEN="127.0.0.1",
         DRAIN_SECONDS="0.3",
         ACQUIRER_BASE_URL=f"http://127.0.0.1:{acquirer.port}",

@@ -17,6 +17,8 @@ from tests.payments.support import Running
 
 pytestmark = [pytest.mark.requirement("Q1")]
 
+ALONE = {"MERCHANT_SHARE": "1"}
+"""Of the service, for the limits of all merchants together."""
 LOCK = "LOCK TABLE payments.payments IN ACCESS EXCLUSIVE MODE"
 
 
@@ -32,7 +34,7 @@ def overloaded(answer: httpx.Response) -> bool:
 def test_requests_above_the_wait_queue_get_503_at_once_and_the_others_succeed(
     service_platform: Platform, start: Start
 ) -> None:
-    running = start(service_platform, DATABASE_CONNECTIONS="3", WAITING_REQUESTS="4", WAITING_SECONDS="20")
+    running = start(service_platform, DATABASE_CONNECTIONS="3", WAITING_REQUESTS="4", WAITING_SECONDS="20", **ALONE)
     answers: list[httpx.Response] = []
     with ThreadPoolExecutor(30) as clients, service_platform.database.connect() as blocker, blocker.transaction():
         blocker.execute(LOCK)
@@ -46,7 +48,7 @@ def test_requests_above_the_wait_queue_get_503_at_once_and_the_others_succeed(
 
 
 def test_request_that_waits_too_long_gets_503_and_is_never_started(service_platform: Platform, start: Start) -> None:
-    running = start(service_platform, DATABASE_CONNECTIONS="3", WAITING_SECONDS="0.2")
+    running = start(service_platform, DATABASE_CONNECTIONS="3", WAITING_SECONDS="0.2", **ALONE)
     with ThreadPoolExecutor(2) as clients, service_platform.database.connect() as blocker:
         with blocker.transaction():
             blocker.execute(LOCK)

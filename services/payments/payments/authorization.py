@@ -10,8 +10,9 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from payments import logs
-from payments.authentication import Authenticator, Caller, Forbidden, Scope
+from payments.authentication import Caller, Forbidden, Scope
 from payments.problems import documented
+from payments.service import Service
 
 DECLARED = "__payments_callers__"
 SCHEME = "api_key"
@@ -60,7 +61,7 @@ class AuthorizedRoute(APIRoute):
             raise NotDeclared(f"{path}: let it say who may call it, by callers_with(...) or everybody")
         self.scope: Scope | None = getattr(endpoint, DECLARED)
         if self.scope:
-            refusals = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+            refusals = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
             values["responses"] = {**(values.get("responses") or {}), **refusals}
         security: list[dict[str, list[str]]] = [{SCHEME: [self.scope.value]}] if self.scope else []
         values["openapi_extra"] = {**(values.get("openapi_extra") or {}), "security": security}
@@ -73,15 +74,16 @@ class AuthorizedRoute(APIRoute):
             return handle
 
         async def authorized(request: Request) -> Response:
-            authenticator: Authenticator = request.app.state.service.authenticator
-            caller = await authenticator.authenticate(request.headers.get("authorization"))
+            service: Service = request.app.state.service
+            caller = await service.authenticator.authenticate(request.headers.get("authorization"))
             logs.caller.set(
                 {"merchant_id": str(caller.merchant_id), "credential_id": str(caller.requester.credential_id)}
             )
             if scope not in caller.scopes:
                 raise Forbidden(scope)
             request.state.caller = caller
-            return await handle(request)
+            async with service.quotas.place(caller.merchant_id):
+                return await handle(request)
 
         return authorized
 

@@ -79,12 +79,12 @@ def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """The error responses of a route in the OpenAPI document."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     challenge = {"description": "What the credential lacks (RFC 6750).", "schema": {"type": "string"}}
+    retry = {"description": "Seconds to wait before a retry.", "schema": {"type": "integer"}}
     headers: dict[HTTPStatus, dict[str, Any]] = {
         HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": challenge},
         HTTPStatus.FORBIDDEN: {"WWW-Authenticate": challenge},
-        HTTPStatus.SERVICE_UNAVAILABLE: {
-            "Retry-After": {"description": "Seconds to wait before a retry.", "schema": {"type": "integer"}}
-        },
+        HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": retry},
+        HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": retry},
     }
     return {
         status.value: {

@@ -8,6 +8,7 @@ and ends.
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import ssl
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from payments.database import Database, Pool
 from payments.limiter import ConcurrencyLimiter
 from payments.publisher import Publisher
 from payments.queue import Queue
+from payments.quotas import Quota, Quotas
 from payments.roles import API, HOUSEKEEPING
 from payments.service import Service
 from payments.settings import DatabaseSettings, ServiceSettings
@@ -29,6 +31,7 @@ from payments.settings import DatabaseSettings, ServiceSettings
 # Longer than a load balancer's idle timeout of 60 s, so that it is the load balancer that closes an idle connection.
 KEEP_ALIVE_SECONDS = 75
 BACKLOG = 1024
+MOST_PLACES = 1_000_000  # no limit but those of all merchants together
 
 
 def serve(settings: ServiceSettings, database_settings: DatabaseSettings) -> None:
@@ -67,7 +70,15 @@ async def _serve(
         mode=settings.api_key_mode,
         keep_seconds=settings.credential_seconds,
     )
-    app = application.create(settings, Service(settings, limiter, authenticator, queue, publisher))
+    service = Service(
+        settings,
+        limiter=limiter,
+        authenticator=authenticator,
+        quotas=Quotas(_quota(settings, connections)),
+        queue=queue,
+        publisher=publisher,
+    )
+    app = application.create(settings, service)
     if publisher:
         publisher.start()
 
@@ -78,6 +89,21 @@ async def _serve(
     limiter.close()
     if publisher:
         await asyncio.to_thread(publisher.stop, settings.stop_seconds)
+
+
+def _whole(places: float) -> int:
+    return int(min(places, MOST_PLACES))
+
+
+def _quota(settings: ServiceSettings, connections: int) -> Quota:
+    share = settings.merchant_share if settings.merchant_share < 1 else math.inf
+    return Quota(
+        requests_per_second=settings.merchant_requests_per_second,
+        burst=settings.merchant_burst,
+        running=max(1, _whole(connections * share)),
+        waiting=_whole(settings.waiting_requests * share),
+        max_wait_seconds=settings.waiting_seconds,
+    )
 
 
 def _configuration(settings: ServiceSettings, app: object) -> uvicorn.Config:

@@ -12,6 +12,7 @@ from payments.authentication import Authenticator
 from payments.limiter import ConcurrencyLimiter
 from payments.publisher import Publisher
 from payments.queue import Queue
+from payments.quotas import Quotas
 from payments.repository import Connection, IdempotencyKey, NewPayment, Requester, StoredResponse
 from payments.settings import ServiceSettings
 from shared.payment_metrics import REQUESTS_SHED, STARTED, Metric
@@ -27,14 +28,17 @@ class Service:
     def __init__(
         self,
         settings: ServiceSettings,
+        *,
         limiter: ConcurrencyLimiter,
         authenticator: Authenticator,
+        quotas: Quotas,
         queue: Queue,
         publisher: Publisher | None,
     ) -> None:
         """Without a ``publisher`` the outbox is sent by other processes."""
         self.limiter = limiter
         self.authenticator = authenticator
+        self.quotas = quotas
         self._environment = settings.environment_suffix
         self._queue = queue
         self._publisher = publisher

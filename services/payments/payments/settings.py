@@ -89,6 +89,12 @@ class ServiceSettings(BaseSettings):
     """Whether API keys are of a live or of a test environment: no other ones are valid."""
     credential_seconds: Annotated[float, Field(ge=0, le=60)] = 30.0
     """How long a credential that was looked up is kept: after so long a revocation is in effect."""
+    merchant_requests_per_second: Annotated[float, Field(gt=0, le=10_000)] = 250.0
+    """Requests a second that a process handles of one merchant; any more get a 429."""
+    merchant_burst: Annotated[int, Field(ge=1, le=10_000)] = 500
+    """How many of them may come at once after a pause."""
+    merchant_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """The share of the connections, and of the places to wait for one, that one merchant may have; 1 is no limit."""
     https_port: Annotated[int, Field(ge=1, le=65_535)] = 8443
     http_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     """If given, the service listens on it without TLS, instead of https_port: for measurements on one machine."""

@@ -1,0 +1,132 @@
+"""Limits by merchant: a rate, and a share of the connections, which nobody takes from another (Q3)."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from payments.authentication import Scope
+from payments.quotas import Quota, Quotas, TooManyRequests
+from tests.payments.conftest import Platform, Start
+from tests.payments.load import until
+from tests.payments.support import authorized, keyed
+from tests.payments.test_pressure import LOCK
+
+pytestmark = [pytest.mark.requirement("Q3")]
+
+QUOTA = Quota(requests_per_second=10, burst=3, running=2, waiting=1, max_wait_seconds=60)
+ONE, OTHER = uuid4(), uuid4()
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def ask(quotas: Quotas, merchant: object) -> int | str:
+    """How a request is answered that takes no time: 200, or the seconds after which to try again."""
+    try:
+        async with quotas.place(merchant):  # type: ignore[arg-type]
+            return 200
+    except TooManyRequests as error:
+        return dict(error.headers or {})["Retry-After"]
+
+
+def test_a_burst_is_let_in_and_then_the_rate_of_each_merchant() -> None:
+    clock = Clock()
+    quotas = Quotas(QUOTA, clock=clock)
+
+    async def run() -> None:
+        assert [await ask(quotas, ONE) for _ in range(5)] == [200] * 3 + ["1"] * 2
+        assert await ask(quotas, OTHER) == 200, "another merchant has its own"
+        clock.now += 0.1
+        assert [await ask(quotas, ONE) for _ in range(2)] == [200, "1"]
+        clock.now += 3600
+        assert [await ask(quotas, ONE) for _ in range(4)] == [200] * 3 + ["1"], "no more than a burst is saved up"
+
+    asyncio.run(run())
+
+
+def test_a_slow_rate_says_how_long_to_wait() -> None:
+    quotas = Quotas(replace(QUOTA, requests_per_second=0.1, burst=1), clock=Clock())
+
+    async def run() -> None:
+        assert [await ask(quotas, ONE) for _ in range(2)] == [200, "10"]
+
+    asyncio.run(run())
+
+
+def test_who_holds_its_share_waits_for_itself_and_others_do_not() -> None:
+    quotas = Quotas(replace(QUOTA, burst=100), clock=Clock())
+
+    async def run() -> None:
+        end = asyncio.Event()
+        begun: list[int] = []
+
+        async def slow() -> None:
+            async with quotas.place(ONE):
+                begun.append(1)
+                await end.wait()
+
+        slow_ones = [asyncio.create_task(slow()) for _ in range(3)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(begun) == 2
+        assert await ask(quotas, ONE) == "1", "two run and one waits: there is no place for more"
+        assert await ask(quotas, OTHER) == 200
+        end.set()
+        await asyncio.gather(*slow_ones)
+        assert len(begun) == 3
+        assert [await ask(quotas, ONE) for _ in range(3)] == [200] * 3, "each has given back what it had"
+
+    asyncio.run(run())
+
+
+def test_who_waits_too_long_is_told_so() -> None:
+    quotas = Quotas(replace(QUOTA, running=1, max_wait_seconds=0.01), clock=Clock())
+
+    async def run() -> None:
+        async with quotas.place(ONE):
+            with pytest.raises(TooManyRequests):
+                await asyncio.create_task(_place(quotas))
+        await _place(quotas)
+
+    asyncio.run(run())
+
+
+async def _place(quotas: Quotas) -> None:
+    async with quotas.place(ONE):
+        pass
+
+
+def test_a_merchant_that_floods_does_not_keep_others_from_the_database(
+    service_platform: Platform, start: Start
+) -> None:
+    """One merchant's requests are all held by the database; another's are answered meanwhile."""
+    running = start(service_platform, DATABASE_CONNECTIONS="5", WAITING_SECONDS="20", PUBLISHES="false")
+    with service_platform.merchants() as merchants:
+        key = merchants.create_key(merchants.make("another").id, [Scope.PAYMENTS_READ])[1].text
+    answers: list[httpx.Response] = []
+    with ThreadPoolExecutor(60) as clients, service_platform.database.connect() as blocker:
+        with blocker.transaction():
+            blocker.execute(f"{LOCK.replace('ACCESS EXCLUSIVE', 'EXCLUSIVE')}")  # nobody writes, who reads may
+            for _ in range(60):
+                clients.submit(lambda: answers.append(running.create()))
+            until(lambda: bool(answers), "answer to the flood")
+            assert {answer.status_code for answer in answers} == {429}
+            with httpx.Client(base_url=running.url, headers=authorized(key), trust_env=False) as other:
+                for _ in range(20):
+                    assert other.get("/api/v1/payments", headers=keyed()).status_code == 200
+            assert {answer.status_code for answer in answers} == {429}
+        until(lambda: len(answers) == 60, "answers to all")
+    problems = [answer for answer in answers if answer.status_code == 429]
+    assert {one.json()["type"] for one in problems} == {"urn:payments:problem:too-many-requests"}
+    assert all(int(one.headers["Retry-After"]) >= 1 for one in problems)
+    assert {answer.status_code for answer in answers} == {202, 429}
