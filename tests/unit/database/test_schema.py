@@ -7,36 +7,30 @@ import json
 import pytest
 
 from payments.settings import DatabaseLogin, DatabaseSettings, MigrationSettings
-from settings import load
+from settings import Settings, load
 from tests.synthesized import Block, Synthesized, path_of, synthesize
 from tests.unit.payments.support import understood
 
 pytestmark = pytest.mark.requirement("P3.2", "Q2")
 
 
-@pytest.fixture(scope="module")
-def staging() -> Synthesized:
-    """An environment whose schema a deployment brings up to date."""
-    return synthesize(load("staging"))
-
-
 @pytest.mark.requirement("Q1", "W7.1")
-def test_the_schema_comes_before_all_that_needs_it_and_after_all_that_it_needs(staging: Synthesized) -> None:
-    call = staging.resource("aws_lambda_invocation", "primary/payments-schema/call")
-    own = staging.resource("aws_lambda_function", "primary/payments-schema/function/function")
+def test_the_schema_comes_before_all_that_needs_it_and_after_all_that_it_needs(platform: Synthesized) -> None:
+    call = platform.resource("aws_lambda_invocation", "primary/payments-schema/call")
+    own = platform.resource("aws_lambda_function", "primary/payments-schema/function/function")
     assert json.loads(call["input"]) == {"code": own["source_code_hash"]}  # other code is called again
     assert call["lifecycle_scope"] == "CRUD"
-    needed = [path_of(block_of(staging, address)).split("/primary/")[1] for address in call["depends_on"]]
+    needed = [path_of(block_of(platform, address)).split("/primary/")[1] for address in call["depends_on"]]
     assert "database-secrets/master-version" in needed
     assert "payments-schema/function/policy" in needed
     assert len([path for path in needed if path.startswith("database/instances/")]) == 3
     assert any(path.startswith("payments-schema/function/group/egress") for path in needed)
-    address = next(address for address, _, block in staging.blocks if block == call)
+    address = next(address for address, _, block in platform.blocks if block == call)
     for path in ("process-payment/function", "reconcile-payments/function"):
-        waiting = staging.resource("aws_lambda_function", f"primary/payments-processing/{path}")
+        waiting = platform.resource("aws_lambda_function", f"primary/payments-processing/{path}")
         assert address in waiting["depends_on"]
     for purpose in ("master", "application"):
-        rotation = staging.resource("aws_secretsmanager_secret_rotation", f"primary/database-rotation/{purpose}")
+        rotation = platform.resource("aws_secretsmanager_secret_rotation", f"primary/database-rotation/{purpose}")
         assert address in rotation["depends_on"]
 
 
@@ -63,5 +57,8 @@ def test_the_preparation_understands_its_environment_and_reads_the_masters_secre
 
 
 @pytest.mark.requirement("Q1")
-def test_migration_on_deploy_can_be_disabled(platform: Synthesized) -> None:
-    assert not [one for one in platform.resources("aws_lambda_invocation").values() if "schema" in path_of(one)]
+def test_migration_on_deploy_can_be_disabled() -> None:
+    values = load("local").model_dump()
+    values["processing"]["migrate_on_deploy"] = False
+    without = synthesize(Settings.model_validate(values))
+    assert not [one for one in without.resources("aws_lambda_invocation").values() if "schema" in path_of(one)]
