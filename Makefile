@@ -54,6 +54,10 @@ setup: .venv/.synced node_modules/.installed ## install the locked Python and No
 deploy-local: setup ## deploy everything to a local AWS and prove that a second plan is empty
 	@$(RUN) -m operations deploy-local $(ARGS)
 
+.PHONY: pay
+pay: .venv/.synced ## send a payment through the platform that deploy-local made, and show its way hop by hop
+	@$(RUN) -m operations pay $(ARGS)
+
 .PHONY: destroy-local
 destroy-local: .venv/.synced ## destroy the deployment of deploy-local, and stop the local AWS
 	@$(RUN) -m operations destroy-local $(ARGS)

@@ -46,6 +46,7 @@ from emulator.contract import (
     unknown_operation,
 )
 from emulator.faults import FAULTS
+from emulator.passages import record_with
 from emulator.record import Call, RecordedViolation, Recorder
 from emulator.regions import REGIONS
 from emulator.runtime.tasks import credentials
@@ -93,6 +94,7 @@ class LocalAws:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._requests, self._counting = 0, threading.Lock()
         record_refusals_with(self._recorder.refusal)
+        record_with(self._recorder.passage)
 
     @property
     def directory(self) -> Path:
@@ -103,6 +105,7 @@ class LocalAws:
         """Keep the record in another directory from now on."""
         self._directory, self._recorder = directory, Recorder(directory)
         record_refusals_with(self._recorder.refusal)
+        record_with(self._recorder.passage)
 
     @contextlib.contextmanager
     def no_request_begins(self) -> Iterator[int]:
@@ -241,6 +244,7 @@ class _Exchange:
         self.request = Request({**environ, "wsgi.input": BytesIO(self.body)})
         self.caller, self.region, self.signing_name = _credential_scope(self.request)
         self.target = find_target(self.signing_name, self.request)
+        self.allowed_by: list[str] = []
         environ["wsgi.input"] = BytesIO(self.body)
 
     @functools.cached_property
@@ -310,6 +314,7 @@ class _Exchange:
             resource=self.resource,
             caller=self.caller,
             assumed_role=_assumed_role(self.caller),
+            allowed_by=self.allowed_by,
             user_agent=self.user_agent,
             attempt=_attempt(self.request),
             status=answer.status,
@@ -329,7 +334,7 @@ def _not_allowed(exchange: _Exchange) -> ErrorResponse | None:
         return unknown_key(target)
     if caller is None:
         return None
-    verdict = refused(exchange.api_request, caller, exchange.signing_name)
+    verdict = refused(exchange.api_request, caller, exchange.signing_name, exchange.allowed_by)
     return access_denied(target, verdict.message) if verdict else None
 
 

@@ -29,6 +29,16 @@ The image is one of emulator/runtime/tasks/image.py."""
 TASKS_PATH = "/_local-aws/tasks"
 """Takes ``{"most": 2}`` by PUT: how many tasks of a service run at most. Answers what there is of each task."""
 
+INTERNET_PATH = "/_local-aws/internet"
+"""Takes ``{"name": "acquirer.example.com", "url": "http://127.0.0.1:8080"}`` by PUT: who answers for it on 443.
+In place of the URL a ``command`` that takes ``--port``, with ``variables``: it is run until the local AWS ends."""
+
+LISTENERS_PATH = "/_local-aws/listeners"
+"""Takes ``{}`` by PUT: where each listener of a load balancer is reached on this machine."""
+
+EXECUTE_PATH = "/_local-aws/execute"
+"""Takes ``{"task": ARN, "command": [...], "seconds": 20}`` by PUT: runs it in the container, as ECS Exec would."""
+
 CLOCK_PATH = "/_local-aws/clock"
 """Takes ``{"seconds_per_minute": 0.5}`` by PUT: how fast releases go from now on."""
 
@@ -72,6 +82,35 @@ def _keep_tasks(asked: dict[str, Any]) -> dict[str, object]:
     return {"tasks": [one.described() for one in KEEPER.tasks()]}
 
 
+def _stand_on_the_internet(asked: dict[str, Any]) -> dict[str, object]:
+    from emulator.runtime import internet
+
+    if "command" in asked:
+        internet.run(asked["name"], asked["command"], asked["variables"])
+    else:
+        internet.stand_for(asked["name"], asked["url"])
+    return {"name": asked["name"]}
+
+
+def _find_listeners(_asked: dict[str, Any]) -> dict[str, object]:
+    from emulator.runtime.load_balancers import listeners
+
+    with turn():
+        return {"listeners": listeners(ACCOUNT_ID)}
+
+
+def _execute(asked: dict[str, Any]) -> dict[str, object]:
+    from emulator.runtime.tasks.keeper import KEEPER
+
+    found = next((one for one in KEEPER.tasks() if one.arn == asked["task"] and one.process), None)
+    if found is None or found.process is None:
+        raise ValueError(f"no task {asked['task']} runs")
+    done = found.process.run(tuple(asked["command"]), float(asked["seconds"]))
+    if done is None:
+        raise ValueError(f"the command did not end within {asked['seconds']} s")
+    return {"code": done[0], "output": done[1]}
+
+
 def _take_snapshot(asked: dict[str, Any]) -> dict[str, object]:
     from moto.rds.exceptions import RDSClientError
 
@@ -104,7 +143,10 @@ def _ask_for_faults(asked: dict[str, Any]) -> dict[str, object]:
 CONTROLS: dict[str, Callable[[dict[str, Any]], dict[str, object]]] = {
     CLOCK_PATH: _set_clock,
     CONTAINERS_PATH: _describe_image,
+    EXECUTE_PATH: _execute,
     IMAGES_PATH: _register_image,
+    INTERNET_PATH: _stand_on_the_internet,
+    LISTENERS_PATH: _find_listeners,
     TASKS_PATH: _keep_tasks,
     SNAPSHOTS_PATH: _take_snapshot,
     FAULTS_PATH: _ask_for_faults,

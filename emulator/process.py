@@ -188,7 +188,7 @@ def set_clock(server: Server, seconds_per_minute: float) -> None:
     Raises:
         EmulatorError: it is not above 0, or the server does not answer.
     """
-    _control(server, "clock", {"seconds_per_minute": seconds_per_minute})
+    control(server, "clock", {"seconds_per_minute": seconds_per_minute})
 
 
 def stand_for(server: Server, image: str, url: str | None) -> None:
@@ -197,7 +197,7 @@ def stand_for(server: Server, image: str, url: str | None) -> None:
     Raises:
         EmulatorError: it is no URL, or the server does not answer.
     """
-    _control(server, "images", {"image": image, "url": url})
+    control(server, "images", {"image": image, "url": url})
 
 
 @dataclass(frozen=True)
@@ -214,36 +214,8 @@ def databases(server: Server) -> Databases:
     Raises:
         EmulatorError: it cannot run here, or the server does not answer.
     """
-    said: dict[str, Any] = _control(server, "databases", {}, seconds=SECONDS_FOR_DATABASES)
+    said: dict[str, Any] = control(server, "databases", {}, seconds=SECONDS_FOR_DATABASES)
     return Databases(said["names"], said["authority"])
-
-
-def describe_image(server: Server, repository: str, image: Mapping[str, object]) -> None:
-    """Let the tasks of a repository's images run as ``image`` says (emulator/runtime/tasks/image.py), from now on.
-
-    Raises:
-        EmulatorError: it is no image, or the server does not answer.
-    """
-    _control(server, "containers", {"repository": repository, "image": image})
-
-
-def keep_tasks(server: Server, most: int) -> None:
-    """Let at most so many tasks of a service run, as processes; 0 are none. A fork begins with none.
-
-    Raises:
-        EmulatorError: the server does not answer.
-    """
-    _control(server, "tasks", {"most": most})
-
-
-def tasks(server: Server) -> list[dict[str, object]]:
-    """The tasks of a local AWS: of each ``arn``, ``service``, ``state``, ``reason``, ``url``, ``pid`` and others.
-
-    Raises:
-        EmulatorError: the server does not answer.
-    """
-    found: list[dict[str, object]] = _control(server, "tasks", {})["tasks"]  # type: ignore[assignment]
-    return found
 
 
 def take_snapshot(server: Server, region: str, cluster: str) -> str:
@@ -254,7 +226,7 @@ def take_snapshot(server: Server, region: str, cluster: str) -> str:
     Raises:
         EmulatorError: there is no such cluster, or the server does not answer.
     """
-    return str(_control(server, "snapshots", {"region": region, "cluster": cluster})["snapshot"])
+    return str(control(server, "snapshots", {"region": region, "cluster": cluster})["snapshot"])
 
 
 def let_fail(server: Server, operation: str, code: str, times: int = 1) -> None:
@@ -263,7 +235,7 @@ def let_fail(server: Server, operation: str, code: str, times: int = 1) -> None:
     Raises:
         EmulatorError: the server does not answer.
     """
-    _control(server, "faults", {"operation": operation, "code": code, "times": times})
+    control(server, "faults", {"operation": operation, "code": code, "times": times})
 
 
 def lose_region(server: Server, region: str, *, silent: bool = False) -> None:
@@ -272,7 +244,7 @@ def lose_region(server: Server, region: str, *, silent: bool = False) -> None:
     Raises:
         EmulatorError: the server does not answer.
     """
-    _control(server, "regions", {"region": region, "lost": True, "silent": silent}, seconds=SECONDS_FOR_DATABASES)
+    control(server, "regions", {"region": region, "lost": True, "silent": silent})
 
 
 def restore_region(server: Server, region: str) -> None:
@@ -281,7 +253,7 @@ def restore_region(server: Server, region: str) -> None:
     Raises:
         EmulatorError: the server does not answer.
     """
-    _control(server, "regions", {"region": region, "lost": False, "silent": False}, seconds=SECONDS_FOR_DATABASES)
+    control(server, "regions", {"region": region, "lost": False, "silent": False})
 
 
 def fork(server: Server, directory: Path | str) -> Server:
@@ -295,7 +267,7 @@ def fork(server: Server, directory: Path | str) -> Server:
         EmulatorError: something is under way in the server, which is named, or the directory belongs to another.
     """
     directory = Path(directory).resolve()
-    said = _control(server, "fork", {"directory": str(directory)}, seconds=SECONDS_TO_FORK)
+    said = control(server, "fork", {"directory": str(directory)}, seconds=SECONDS_TO_FORK)
     return Server(directory, int(str(said["pid"])), f"http://{HOST}:{said['port']}")
 
 
@@ -309,7 +281,12 @@ def forked(server: Server, directory: Path | str) -> Iterator[Server]:
         stop(copy)
 
 
-def _control(server: Server, path: str, asked: dict[str, object], *, seconds: float = 5.0) -> dict[str, object]:
+def control(server: Server, path: str, asked: dict[str, object], *, seconds: float = 5.0) -> dict[str, object]:
+    """Ask the local AWS itself for something (emulator/controls.py); its answer.
+
+    Raises:
+        EmulatorError: it refuses, or does not answer.
+    """
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=seconds)
     try:
         connection.request("PUT", f"/_local-aws/{path}", json.dumps(asked))

@@ -1,6 +1,7 @@
 """The record of a rehearsal: every call that reached the local AWS, one JSON object a line.
 
-Three files in the directory of the server: ``calls.jsonl`` (all calls), ``violations.jsonl`` (requests that AWS's
+Four files in the directory of the server: ``calls.jsonl`` (all calls), ``passages.jsonl`` (what passed load balancers
+and functions), ``violations.jsonl`` (requests that AWS's
 published models do not allow) and ``refusals.jsonl`` (requests that no policy allowed, or one denied). None holds a
 request's body, a secret or a password: of a request's parameters only those that name a resource are kept, and never
 one that the model marks as sensitive.
@@ -18,6 +19,7 @@ from typing import TextIO
 CALLS_FILE = "calls.jsonl"
 VIOLATIONS_FILE = "violations.jsonl"
 REFUSALS_FILE = "refusals.jsonl"
+PASSAGES_FILE = "passages.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,9 @@ class Call:
     ``time`` is UTC in ISO 8601. ``service`` is the name of the service's model ("elbv2"), ``operation`` the model's
     operation, ``action`` the IAM action of that name ("elasticloadbalancing:CreateRule"); both are empty when no
     operation of AWS matches. ``resource`` maps a parameter to its name, id or ARN. ``caller`` is the access key
-    id, ``assumed_role`` the role's session ARN when the key belongs to one. ``attempt`` counts from 1: an SDK's retry
+    id, ``assumed_role`` the role's session ARN when the key belongs to one. ``allowed_by``
+    are the statements that allowed it, "action: kind document: statement Sid allows"; none for the administrator.
+    ``attempt`` counts from 1: an SDK's retry
     says 2. ``status`` is the HTTP status, ``error`` the error's code or empty, ``seconds`` the time to answer.
     """
 
@@ -39,6 +43,7 @@ class Call:
     resource: dict[str, str | list[str]] = field(default_factory=dict)
     caller: str
     assumed_role: str = ""
+    allowed_by: list[str] = field(default_factory=list)
     user_agent: str
     attempt: int = 1
     status: int
@@ -81,6 +86,23 @@ class RecordedRefusal:
     missing: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class RecordedPassage:
+    """A request that passed something that runs here and is no API of AWS.
+
+    ``kind`` is "load balancer", "function" or "internet", ``who`` its name, ``what`` the request, ``way`` where it was
+    led on to, ``outcome`` the HTTP status or what came of it, ``seconds`` the time that it took.
+    """
+
+    time: str
+    kind: str
+    who: str
+    what: str
+    way: str
+    outcome: str
+    seconds: float
+
+
 class Recorder:
     """Appends to the record of one server. Safe for use by many threads."""
 
@@ -91,6 +113,7 @@ class Recorder:
         self._calls = (directory / CALLS_FILE).open("a", encoding="utf-8")
         self._violations = (directory / VIOLATIONS_FILE).open("a", encoding="utf-8")
         self._refusals = (directory / REFUSALS_FILE).open("a", encoding="utf-8")
+        self._passages = (directory / PASSAGES_FILE).open("a", encoding="utf-8")
 
     def call(self, call: Call) -> None:
         """Append one call."""
@@ -103,6 +126,10 @@ class Recorder:
     def refusal(self, refusal: RecordedRefusal) -> None:
         """Append one refusal."""
         self._append(self._refusals, asdict(refusal))
+
+    def passage(self, passage: RecordedPassage) -> None:
+        """Append one passage."""
+        self._append(self._passages, asdict(passage))
 
     def _append(self, file: TextIO, entry: dict[str, object]) -> None:
         line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n"
@@ -139,7 +166,16 @@ def read_refusals(directory: Path | str) -> list[RecordedRefusal]:
     return [RecordedRefusal(**entry) for entry in _read(Path(directory) / REFUSALS_FILE, RecordedRefusal)]  # type: ignore[arg-type]
 
 
-Entry = Call | RecordedViolation | RecordedRefusal
+def read_passages(directory: Path | str) -> list[RecordedPassage]:
+    """The passages recorded in ``directory``, in the order of their ends; empty when there is no record.
+
+    Raises:
+        ValueError: a line is not a passage; the message names the file and the line.
+    """
+    return [RecordedPassage(**entry) for entry in _read(Path(directory) / PASSAGES_FILE, RecordedPassage)]  # type: ignore[arg-type]
+
+
+Entry = RecordedPassage | Call | RecordedViolation | RecordedRefusal
 
 
 def _read(path: Path, kind: type[Entry]) -> Iterator[dict[str, object]]:

@@ -1,6 +1,6 @@
-"""CloudWatch metrics of the payments software, the only source for publishers and readers.
+"""The CloudWatch metrics of the payments software, once for those who write them and those who read them.
 
-The service and the functions publish them; the dashboards and alarms of both systems read them.
+The service and the functions write them; the dashboards and alarms of both systems read them.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ def record_refusals_with(record: Callable[[RecordedRefusal], None]) -> None:
     _recorders[:] = [record]
 
 
-def refused(api: ApiRequest, caller: Caller, signing_name: str) -> Verdict | None:
-    """The first refusal of what a request asks of IAM; None where all is allowed.
+def refused(api: ApiRequest, caller: Caller, signing_name: str, allowed_by: list[str]) -> Verdict | None:
+    """The first refusal of what a request asks of IAM; None where all is allowed, and ``allowed_by`` gets what allowed.
 
     Of a workflow's session (one by web identity) refusals are recorded and not carried out yet: Terraform calls
     hundreds of operations whose resources are not all known here. policy/delivery.py holds what it called to its role.
@@ -42,21 +42,22 @@ def refused(api: ApiRequest, caller: Caller, signing_name: str) -> Verdict | Non
         LookupError: an action, element or condition operator that is not known here.
     """
     if not caller.by_web_identity:
-        return _first_refusal(api, caller, signing_name)
+        return _first_refusal(api, caller, signing_name, allowed_by)
     try:
-        _first_refusal(api, caller, signing_name)
+        _first_refusal(api, caller, signing_name, [])
     except LookupError as unknown:
         _log.warning("%s by %s is not decided: %s", api.action, caller.principal, unknown)
     return None
 
 
-def _first_refusal(api: ApiRequest, caller: Caller, signing_name: str) -> Verdict | None:
+def _first_refusal(api: ApiRequest, caller: Caller, signing_name: str, allowed_by: list[str]) -> Verdict | None:
     endpoint = endpoint_of(caller.network, signing_name)
     for one in asked(api, caller):
         through = endpoint if one.action.startswith(api.action.partition(":")[0] + ":") else None
         verdict = _decide(one, caller, through)
         if not verdict.is_allowed:
             return verdict
+        allowed_by += [f"{one.action}: {said}" for said in verdict.said if said.effect == "Allow"]
     return None
 
 

@@ -33,6 +33,7 @@ from emulator.clock import CLOCK
 from emulator.moto.extend import Method, add, override
 from emulator.regions import REGIONS
 from emulator.runtime import load_balancers
+from emulator.runtime.forwarding import Request
 from emulator.runtime.network_interfaces import network_interfaces
 from emulator.turns import let_others
 
@@ -185,7 +186,7 @@ def _ask(account_id: str, region: str, listener: Any, check: HealthCheck) -> Obs
         return Observation(False, f"Failure: the listener speaks {listener.protocol}")
     headers = Message()
     headers["Host"] = str(check.fqdn)
-    request = load_balancers.Request(method="GET", target=check.resource_path or "/", headers=headers)
+    request = Request(method="GET", target=check.resource_path or "/", headers=headers)
     with let_others():  # a stand-in may call AWS before it answers
         status = load_balancers.answer(account_id, region, listener, request).status
     success = 200 <= status < 400  # noqa: PLR2004 (Route 53's own bounds)

@@ -26,6 +26,7 @@ from typing import Any
 
 from emulator.address import HOST, environment
 from emulator.authorization import callers, gate
+from emulator.passages import passing
 from emulator.runtime import vpc
 from emulator.runtime.authority import trust_in_place_of_rds, write_trusted
 from emulator.runtime.databases.clusters import SERVERS
@@ -66,6 +67,21 @@ def run(function: Any, event: Any) -> Outcome:
     if not (function.run_time or "").startswith("python"):
         raise NotImplementedError(f"{function.function_name} is no Python function: nothing else is run here")
     request_id = str(uuid.uuid4())
+    with passing("function", function.function_name, _about(event)) as passage:
+        outcome = _invoked(function, event, request_id)
+        passage.outcome = "failed" if outcome.failed else "returned"
+    return outcome
+
+
+def _about(event: Any) -> str:
+    """What a function is called with, as far as it names operations and no content."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    if isinstance(records, list) and records and records[0].get("eventSource") == "aws:sqs":
+        return f"{len(records)} messages of {records[0]['eventSourceARN'].rpartition(':')[2]}"
+    return "an event"
+
+
+def _invoked(function: Any, event: Any, request_id: str) -> Outcome:
     if vpc.network_of(function):
         SERVERS.start()  # it may connect to a database
     with turn():

@@ -11,7 +11,6 @@ Not played: health checks, stickiness, sign-in, logs, web ACLs, conditions on th
 
 from __future__ import annotations
 
-import http.client
 import logging
 import os
 import random
@@ -20,60 +19,25 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from moto.acm.models import acm_backends
 from moto.elbv2.models import elbv2_backends
 
 from emulator.address import HOST
+from emulator.passages import Passage, passing
 from emulator.regions import REGIONS
 from emulator.runtime import images, task_sets
+from emulator.runtime.forwarding import Answer, Request, ask, own
 from emulator.runtime.tasks.keeper import KEEPER
 from emulator.turns import turn
-
-SECONDS_FOR_A_TARGET = 60.0
-"""ELB's idle timeout, unless it is changed."""
-
-# Between two ends of a connection only: what is not handed on (RFC 9110, 7.6.1).
-_HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 
 _log = logging.getLogger(__name__)
 _servers: dict[tuple[str, str | None], _Server] = {}
 _servers_lock = threading.Lock()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a client asks a listener for."""
-
-    method: str
-    target: str
-    headers: Message
-    body: bytes = b""
-
-    @property
-    def path(self) -> str:
-        """Without the query."""
-        return urlsplit(self.target).path
-
-    @property
-    def query(self) -> list[tuple[str, str]]:
-        """The query's pairs."""
-        return parse_qsl(urlsplit(self.target).query, keep_blank_values=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What it gets."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
 
 
 def _forget_servers() -> None:
@@ -95,12 +59,35 @@ def port_of(account_id: str, region: str, listener: Any) -> int:
         return int(_servers[key].server_port)
 
 
+def listeners(account_id: str) -> list[dict[str, str]]:
+    """Each listener: region, load balancer's name, port there, and URL on this machine. Within a turn."""
+    return [
+        {
+            "region": region,
+            "load_balancer": load_balancer.name,
+            "port": str(listener.port),
+            "url": f"{str(listener.protocol).lower()}://{HOST}:{port_of(account_id, region, listener)}",
+        }
+        for region, backend in list(elbv2_backends[account_id].items())
+        for load_balancer in backend.load_balancers.values()
+        for listener in load_balancer.listeners.values()
+    ]
+
+
 def answer(account_id: str, region: str, listener: Any, request: Request) -> Answer:
     """What a listener answers.
 
     Raises:
         NotImplementedError: a rule has a condition or an action that is not played here.
     """
+    name = str(listener.load_balancer_arn).split("/")[-2]
+    with passing("load balancer", name, f"{request.method} {request.path}") as passage:
+        said = _answer(account_id, region, listener, request, passage)
+        passage.outcome = str(said.status)
+    return said
+
+
+def _answer(account_id: str, region: str, listener: Any, request: Request, passage: Passage) -> Answer:
     with turn():
         rule = next(rule for rule in _in_order(listener) if all(_holds(one, request) for one in rule.conditions))
         action = next(one for one in rule.actions if not one.type.startswith("authenticate-"))
@@ -112,13 +99,14 @@ def answer(account_id: str, region: str, listener: Any, request: Request) -> Ans
             raise NotImplementedError(f"the action {action.type}")
         group = elbv2_backends[account_id][region].target_groups[_by_weight(action)]
         if not group.targets:
-            return _own(503, "Service Temporarily Unavailable")
+            return own(503, "Service Temporarily Unavailable")
         target = random.choice(list(group.targets.values()))  # noqa: S311 (no secret)
         image = task_sets.image_at(account_id, region, target["Id"], int(target["Port"]))
     url = (images.url_of(image) if image else None) or KEEPER.url_of(region, target["Id"])
     if url is None:
         _log.warning("no server stands for %s, and no task of it runs: see docs/local-aws.md", image or "a target")
-    return _ask(url, str(group.protocol), request)
+    passage.way = f"rule {rule.priority if not rule.is_default else 'default'} -> {group.name} -> {target['Id']}"
+    return ask(url if url and urlsplit(url).scheme == str(group.protocol).lower() else None, request)
 
 
 def _in_order(listener: Any) -> list[Any]:
@@ -221,40 +209,6 @@ def _redirect(config: Mapping[str, Any], listener: Any, request: Request) -> Ans
     return Answer(status=int(str(config["StatusCode"]).removeprefix("HTTP_")), headers=(("Location", location),))
 
 
-def _ask(target: str | None, protocol: str, request: Request) -> Answer:
-    """What a target answers. Its certificate is not verified, as ELB does not."""
-    url = urlsplit(target or "")
-    if not url.hostname or url.scheme != protocol.lower():
-        return _own(502, "Bad Gateway")
-    connection = _connection(url.scheme, url.hostname, url.port)
-    headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
-    try:
-        connection.request(request.method, request.target, body=request.body, headers=headers)
-        response = connection.getresponse()
-        body = response.read()
-    except TimeoutError:
-        return _own(504, "Gateway Time-out")
-    except (OSError, http.client.HTTPException):
-        return _own(502, "Bad Gateway")
-    finally:
-        connection.close()
-    kept = tuple((name, value) for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP)
-    return Answer(status=response.status, headers=kept, body=body)
-
-
-def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
-    if scheme == "http":
-        return http.client.HTTPConnection(host, port, timeout=SECONDS_FOR_A_TARGET)
-    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
-    return http.client.HTTPSConnection(host, port, timeout=SECONDS_FOR_A_TARGET, context=unverified)
-
-
-def _own(status: int, phrase: str) -> Answer:
-    page = f"<html>\n<head><title>{status} {phrase}</title></head>\n<body><h1>{status} {phrase}</h1></body>\n</html>\n"
-    return Answer(status=status, headers=(("Content-Type", "text/html"),), body=page.encode())
-
-
 # --- the servers ---
 
 
@@ -296,14 +250,7 @@ class _Handler(BaseHTTPRequestHandler):
         if said is None:
             self.close_connection = True
             return
-        self.send_response_only(said.status)
-        for name, value in said.headers:
-            if name.lower() != "content-length":
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(said.body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(said.body)
+        said.send(self)
 
     do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = _serve  # noqa: N815 (the server's names)
 

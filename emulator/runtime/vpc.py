@@ -13,7 +13,7 @@ from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 
 from emulator.authorization.callers import Network
-from emulator.runtime import load_balancers
+from emulator.runtime import internet, load_balancers
 from emulator.runtime.names import NAMES
 from emulator.runtime.network_interfaces import network_interfaces
 
@@ -46,7 +46,16 @@ def view(function: Any) -> dict[str, Any]:
         for listener in load_balancer.listeners.values()
         for address in _addresses(ec2, load_balancer, listener, set(config["SecurityGroupIds"]), subnets)
     }
-    return {"networks": [vpc.cidr_block], "ports": ports, "names": NAMES.table()}
+    outside = {
+        address: port
+        for address, port in internet.ports().items()
+        if _may_leave(ec2, set(config["SecurityGroupIds"]), internet.HTTPS_PORT, address)
+    }
+    return {
+        "networks": [vpc.cidr_block, *(f"{address}/32" for address in internet.names().values())],
+        "ports": {**ports, **{f"{address}:{internet.HTTPS_PORT}": port for address, port in outside.items()}},
+        "names": {**NAMES.table(), **internet.names()},
+    }
 
 
 def network_of(function: Any) -> Network | None:
@@ -70,9 +79,14 @@ def _addresses(ec2: Any, load_balancer: Any, listener: Any, groups: set[str], su
         return
     for interface in network_interfaces(ec2, load_balancer):
         address = str(interface.private_ip_address)
-        ways_out = (rule for group in groups for rule in ec2.get_security_group_from_id(group).egress_rules)
-        if any(_admits(rule, port, others, [f"{address}/32"]) for rule in ways_out):
+        if _may_leave(ec2, groups, port, address, others):
             yield address
+
+
+def _may_leave(ec2: Any, groups: set[str], port: int, address: str, others: Iterable[str] = ()) -> bool:
+    """Whether these groups let TCP out to an address, whose own groups are ``others``."""
+    ways_out = (rule for group in groups for rule in ec2.get_security_group_from_id(group).egress_rules)
+    return any(_admits(rule, port, set(others), [f"{address}/32"]) for rule in ways_out)
 
 
 def _admits(rule: Any, port: int, groups: set[str], blocks: Iterable[str]) -> bool:

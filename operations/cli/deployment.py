@@ -25,6 +25,20 @@ def deploy_local(
     LocalDeployment(console(), tasks=tasks).deploy(port)
 
 
+@application.command()
+def pay(
+    amount: Annotated[int, typer.Option(min=1, help="In the currency's smallest unit.")] = 1000,
+    currency: Annotated[str, typer.Option(help="By its ISO code.")] = "USD",
+    only_key: Annotated[bool, typer.Option("--only-key", help="Print an API key, and send nothing.")] = False,
+) -> None:
+    """Send a payment through what deploy-local made, wait until it is settled, and show its way hop by hop."""
+    from operations.deployment.local import DIRECTORY, ENVIRONMENT
+    from operations.pay.command import Payer
+
+    payer = Payer(settings_of(ENVIRONMENT), DIRECTORY, console())
+    payer.print_key() if only_key else payer.pay(amount, currency)
+
+
 @application.command("destroy-local")
 def destroy_local(
     abandon: Annotated[

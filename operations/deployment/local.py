@@ -21,7 +21,7 @@ import boto3
 from rich.console import Console
 from rich.table import Table
 
-from emulator import inventory, process
+from emulator import inventory, process, running
 from emulator.address import environment
 from emulator.record import read_violations
 from emulator.runtime import names
@@ -34,6 +34,7 @@ from operations.deployment.synthesized import provider_installation, synthesize
 from operations.deployment.terraform import Progress, Resource, Terraform
 from operations.deployment.waits import Chain, longest_chain
 from operations.outcome import EXIT_INTERRUPTED, EXIT_REFUSED, Failed, Refused
+from operations.pay.command import listener
 from operations.project_root import PROJECT
 from operations.release import revisions_left_behind as released_revisions
 from settings import load
@@ -185,7 +186,7 @@ class LocalDeployment:
         settings = load(self.environment)
         if settings.processing:
             repository = settings.names.repository(settings.processing.service)
-            process.describe_image(server, repository, asdict(payments_image.image()))
+            running.describe_image(server, repository, asdict(payments_image.image()))
 
     def _bootstrap(self, server: process.Server) -> None:
         """The command that makes the state bucket on AWS, pointed at the local one by its environment."""
@@ -238,12 +239,24 @@ class LocalDeployment:
             raise Failed(f"left after the destruction:\n{lines}")
         self.console.print("nothing is left but the state bucket and its key")
 
+    def _explain_payments(self, server: process.Server) -> None:
+        self.console.print(f"to send a payment and see its way: {_command('make pay')}, or with curl:")
+        url = listener(load(self.environment), server)
+        self.console.print("  KEY=$(.venv/bin/python -m operations pay --only-key)", markup=False)
+        self.console.print(
+            f'  curl --insecure {url}/api/v1/payments -H "Authorization: Bearer $KEY" -H "Idempotency-Key: $RANDOM" '
+            """-H "Content-Type: application/json" -d '{"amount": 1000, "currency": "USD", "token": "tok_visa_1"}'""",
+            markup=False,
+        )
+
     def _explain_exploration(self, server: process.Server) -> None:
         variables = environment(server.url)
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
         self.console.print("to look around with the AWS CLI:")
         self.console.print(f"  export AWS_ENDPOINT_URL={server.url}", markup=False)
         self.console.print(f"  export {' '.join(f'{name}={variables[name]}' for name in names)}", markup=False)
+        if self.tasks:
+            self._explain_payments(server)
         self.console.print(f'to rehearse a release: {_command("docs/runbooks/release.md")}, "On this machine"')
         self.console.print(f"to end it: {_command('make destroy-local')}")
 

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from emulator.runtime.tasks.image import Image
@@ -54,20 +54,7 @@ def image() -> Image:
 
 def installed() -> Path:
     """The folder with what the stage ``packages`` installs, for this machine."""
-    folder = PROJECT / ".cache" / "images" / f"payments-{_digest()[:16]}"
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="installing-") as scratch:
-        made = Path(scratch) / "install"
-        _install(made)
-        made.chmod(0o755)
-        try:
-            made.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # another process was quicker
-                raise
-    return folder
+    return _made("payments", _digest(DOCKERFILE, REQUIREMENTS, *sorted(_sources())), _copy)
 
 
 def copies() -> list[tuple[list[str], str]]:
@@ -75,6 +62,24 @@ def copies() -> list[tuple[list[str], str]]:
     text = DOCKERFILE.read_text(encoding="utf-8")
     found = re.findall(rf"^COPY (?!--)(.+) ({INSTALLED}/\S+)$", text, re.MULTILINE)
     return [(sources.split(), target) for sources, target in found]
+
+
+def _made(name: str, digest: str, make: Callable[[Path], None]) -> Path:
+    """The folder of this name and content in ``.cache/images``; made there if it is not yet."""
+    folder = PROJECT / ".cache" / "images" / f"{name}-{digest[:16]}"
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="installing-") as scratch:
+        made = Path(scratch) / "install"
+        make(made)
+        made.chmod(0o755)
+        try:
+            made.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # another process was quicker
+                raise
+    return folder
 
 
 def _install(folder: Path) -> None:
@@ -85,6 +90,12 @@ def _install(folder: Path) -> None:
         ],
         check=True,
     )  # fmt: skip
+    _compile(folder)
+
+
+def _copy(folder: Path) -> None:
+    """The packages, which change seldom, and what the repository has besides."""
+    shutil.copytree(_made("packages", _digest(REQUIREMENTS), _install), folder, copy_function=os.link)
     for sources, target in copies():
         place = folder / target.removeprefix(f"{INSTALLED}/")
         for source in sources:
@@ -93,13 +104,17 @@ def _install(folder: Path) -> None:
             else:
                 place.mkdir(parents=True, exist_ok=True)
                 shutil.copy(PROJECT / source, place)
-    compile_ = ["-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", str(folder)]
-    subprocess.run([sys.executable, *compile_], check=True)
+        _compile(place)
 
 
-def _digest() -> str:
+def _compile(folder: Path) -> None:
+    arguments = ["-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", str(folder)]
+    subprocess.run([sys.executable, *arguments], check=True)
+
+
+def _digest(*paths: Path) -> str:
     digest = hashlib.sha256(f"{sys.version}{os.uname().machine}".encode())
-    for path in (DOCKERFILE, REQUIREMENTS, *sorted(_sources())):
+    for path in paths:
         digest.update(str(path.relative_to(PROJECT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

@@ -1,1 +1,1 @@
-"""CloudFront function and WAF rule groups of the origin secret, for lambda/rotate_origin_secret."""
+"""What sends the origin secret and what checks it, for lambda/rotate_origin_secret."""

@@ -1,1 +1,1 @@
-"""Rotating logins of a PostgreSQL database: secrets, connections, and alternating users."""
+"""Logins of a PostgreSQL database whose passwords rotate: what a secret says, connections, and users in pairs."""

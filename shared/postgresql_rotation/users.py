@@ -22,7 +22,7 @@ LISTS_OF_NAMES = {"local_preload_libraries", "search_path", "session_preload_lib
 
 
 def bring_up(connection: Connection, login: Login) -> None:
-    """Create a user if it does not exist, and set its attributes and this password."""
+    """Make a user, if there is none, and let it be what it should be, with this password."""
     first = login.first_user
     there = {name for (name,) in rows(connection, EXISTING_USERS, first=first, second=login.username)}
     if first not in there:
@@ -39,13 +39,13 @@ def bring_up(connection: Connection, login: Login) -> None:
 
 
 def _let_be_like(connection: Connection, first: str, second: str) -> None:
-    """Give the second user the attributes of the first."""
+    """Give the second user what the first one has."""
     try:
         connection.run(f"GRANT {identifier(first)} TO {identifier(second)}")
     except DatabaseError as error:
         if code(error) != INSUFFICIENT_PRIVILEGE:
             raise
-        # From PostgreSQL 16 on: as after the restore of a dump, whose roles another user created.
+        # From PostgreSQL 16 on: as after the restore of a dump, whose roles somebody else has made.
         raise RotationRefused(
             "the master did not make the first user, and may not administer it: let who made it GRANT it to the "
             "master WITH ADMIN OPTION"
@@ -79,7 +79,7 @@ def _settings(connection: Connection, user: str) -> dict[tuple[str, str], str]:
 
 
 def _change_setting(connection: Connection, user: str, database: str, name: str, value: str | None) -> None:
-    """Change or reset one setting; one that only a superuser may change is logged and skipped."""
+    """Change one setting, or take it away; one that only a superuser may change is said and left."""
     where = f" IN DATABASE {identifier(database)}" if database else ""
     change = f"RESET {_name(name)}" if value is None else f"SET {_name(name)} TO {_setting(name, value)}"
     connection.run("SAVEPOINT setting")

@@ -1,4 +1,4 @@
-"""Input of a rotation: its environment variables, and the JSON of secrets."""
+"""What a rotation reads: its environment variables, and the JSON of secrets."""
 
 from __future__ import annotations
 

@@ -81,12 +81,6 @@ class Deployed:
         """The endpoints of both clusters, as the stack gives them to whoever connects."""
         return ",".join(self.cluster(region)["Endpoint"] for region in (PRIMARY, RECOVERY))
 
-    def move_the_writer(self, region: str) -> None:
-        """Switch over to the cluster of a region."""
-        rds, group = self.client("rds", region), {"GlobalClusterIdentifier": "both"}
-        rds.switchover_global_cluster(**group, TargetDbClusterIdentifier=self.cluster(region)["DBClusterArn"])
-        eventually(lambda: "FailoverState" not in rds.describe_global_clusters(**group)["GlobalClusters"][0])
-
     def writing_region(self) -> str:
         """Where the writer is."""
         (group,) = self.client("rds").describe_global_clusters()["GlobalClusters"]
@@ -193,40 +187,14 @@ def test_what_is_written_is_read_in_both_regions_and_moves_with_the_writer(deplo
     for reader in (before["ReaderEndpoint"], after["Endpoint"]):
         assert deployed.comes(reader, "SELECT value FROM kept", [(1,)])
 
-    deployed.move_the_writer(new)
+    rds = deployed.client("rds", new)
+    group = {"GlobalClusterIdentifier": "both"}
+    rds.switchover_global_cluster(**group, TargetDbClusterIdentifier=after["DBClusterArn"])
+    eventually(lambda: "FailoverState" not in rds.describe_global_clusters(**group)["GlobalClusters"][0])
     deployed.execute(after["Endpoint"], "INSERT INTO kept VALUES (2)")
     for reader in (before["Endpoint"], before["ReaderEndpoint"]):
         assert deployed.execute(reader, "SHOW transaction_read_only") == [("on",)]
         assert deployed.comes(reader, "SELECT value FROM kept", [(1,), (2,)])
-
-
-def test_failover_within_a_cluster_gives_the_writers_endpoint_to_the_instance_that_is_promoted(
-    deployed: Deployed,
-) -> None:
-    region = PRIMARY
-    if deployed.writing_region() != region:
-        deployed.move_the_writer(region)
-    endpoint = deployed.cluster(region)["Endpoint"]
-    deployed.execute(endpoint, "CREATE TABLE survives AS SELECT 1 AS value")
-    rds = deployed.client("rds", region)
-    rds.failover_db_cluster(DBClusterIdentifier="first", TargetDBInstanceIdentifier="first-3")
-    described = rds.describe_db_instances()["DBInstances"]
-    address = {one["DBInstanceIdentifier"]: one["Endpoint"]["Address"] for one in described}
-    assert deployed.execute(endpoint, "INSERT INTO survives VALUES (2) RETURNING value") == [(2,)]
-    assert deployed.execute(address["first-3"], "SHOW transaction_read_only") == [("off",)]
-    for reader in (address["first-1"], address["first-2"], deployed.cluster(RECOVERY)["Endpoint"]):
-        assert deployed.comes(reader, "SELECT value FROM survives", [(1,), (2,)])
-
-
-def test_servers_of_a_lost_region_answer_nobody_until_it_is_back(deployed: Deployed) -> None:
-    lost = deployed.writing_region()
-    endpoint = deployed.cluster(lost)["Endpoint"]
-    deployed.execute(endpoint, "CREATE TABLE before AS SELECT 1 AS value")
-    process.lose_region(deployed.server, lost)
-    with pytest.raises(psycopg.OperationalError, match="refused"):
-        deployed.execute(endpoint, "SELECT 1")
-    process.restore_region(deployed.server, lost)
-    assert deployed.execute(endpoint, "SELECT value FROM before") == [(1,)]
 
 
 def test_the_master_password_is_the_one_that_rds_was_told_last(deployed: Deployed) -> None:

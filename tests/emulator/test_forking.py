@@ -163,7 +163,7 @@ def test_a_directory_of_a_local_aws_is_refused_in_one_line(own_aws: Server, fork
 
 def test_what_is_not_asked_well_is_refused(own_aws: Server) -> None:
     with pytest.raises(EmulatorError, match="directory"):
-        process._control(own_aws, "fork", {})
+        process.control(own_aws, "fork", {})
 
 
 def test_a_fork_refuses_what_the_first_would(fork: Server) -> None:

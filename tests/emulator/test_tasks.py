@@ -17,7 +17,7 @@ import boto3
 import httpx
 import pytest
 
-from emulator import process
+from emulator import process, running
 from emulator.record import read_refusals
 from emulator.runtime.tasks import namespaces
 from tests.emulator.release_support import eventually
@@ -72,7 +72,7 @@ class Service:
     client: Callable[..., Client]
 
     def tasks(self, family: str = "service") -> list[dict[str, Any]]:
-        found = process.tasks(self.server)
+        found = running.tasks(self.server)
         return [
             one for one in found if str(one["definition"]).partition("task-definition/")[2].startswith(f"{family}:")
         ]
@@ -147,8 +147,8 @@ def service(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> It
             "volumes": {"/scratch": 0o1777},
             "python": "/image/bin/python",
         }
-        process.describe_image(server, f"registry.example.com/{REPOSITORY}", image)
-        process.keep_tasks(server, 1)
+        running.describe_image(server, f"registry.example.com/{REPOSITORY}", image)
+        running.keep_tasks(server, 1)
         client("logs").create_log_group(logGroupName=GROUP)
         client("ecs").create_cluster(clusterName="example")
         secret = client("secretsmanager").create_secret(Name="token", SecretString=json.dumps({"key": "opened"}))["ARN"]
@@ -160,7 +160,7 @@ def service(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> It
         start(client, "service", task, make_role(client, tasks, "execution", log, read), secrets=secrets)
         start(client, "refused", task, make_role(client, tasks, "execution-without", log), secrets=secrets)
         yield Service(server, client)
-        process.keep_tasks(server, 0)
+        running.keep_tasks(server, 0)
 
 
 def test_variables_are_the_definitions_over_the_images_with_the_secret_that_the_execution_role_read(

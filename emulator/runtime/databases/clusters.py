@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Mapping, Sequence
 
 from emulator.runtime.databases import configuration
-from emulator.runtime.databases.desired import Place, Wanted, endpoints, wanted
+from emulator.runtime.databases.desired import Place, Wanted, clusters_there_are, wanted
 from emulator.runtime.databases.folder import FOLDER
 from emulator.runtime.databases.server import Server
 from emulator.runtime.names import NAMES
@@ -46,16 +45,16 @@ class Servers:
             return ""
         with let_others(), self._settling:
             with turn():
-                servers, names = wanted(), endpoints()
+                servers, there_are = wanted(), clusters_there_are()
             try:
-                self._settle(servers, names)
+                self._settle(servers, there_are)
             except Exception as failure:  # noqa: BLE001 (RDS has done what it was asked; whoever connects will see)
                 _log.exception("the databases are not as RDS says")
                 return str(failure) or repr(failure)
         return ""
 
-    def _settle(self, servers: list[Wanted], names: Mapping[str, Sequence[str]]) -> None:
-        self._forget(servers, names)
+    def _settle(self, servers: list[Wanted], there_are: set[str]) -> None:
+        self._forget(servers, there_are)
         for one in servers:
             self._follow_the_writer(one)
         by_place = {one.place: one for one in servers}
@@ -66,15 +65,12 @@ class Servers:
             if one.is_reachable and one.has_writer:
                 self._settle_one(one)
 
-    def _forget(self, servers: list[Wanted], names: Mapping[str, Sequence[str]]) -> None:
-        """Let go of what is gone; who begins before a cluster has an instance knows its names all the same."""
-        for place in [one for one in self._running if one.cluster not in names]:
+    def _forget(self, servers: list[Wanted], there_are: set[str]) -> None:
+        for place in [one for one in self._running if one.cluster not in there_are]:
             self._running.pop(place).remove()
-        listed = {name for one in servers for name in one.names} | {name for one in names.values() for name in one}
+        listed = {name for one in servers for name in one.names}
         for name in NAMES.table().keys() - listed:
             NAMES.forget(name)
-        for name in sorted(listed):
-            NAMES.address(name)
 
     def _follow_the_writer(self, one: Wanted) -> None:
         """After a failover within a cluster: the server of its readers is now the one of its writer."""

@@ -68,14 +68,9 @@ def _clusters(backend: Any) -> list[Any]:
     return [one for one in backend.clusters.values() if one.engine == ENGINE and one.members]
 
 
-def endpoints() -> dict[str, tuple[str, ...]]:
-    """The names that each cluster has from its creation on, with instances or without, by ARN. Within a turn."""
-    return {
-        str(one.db_cluster_arn): (str(one.endpoint), str(one.reader_endpoint))
-        for backend in _backends()
-        for one in backend.clusters.values()
-        if one.engine == ENGINE
-    }
+def clusters_there_are() -> set[str]:
+    """The ARNs of all clusters, with instances or without. Within a turn."""
+    return {str(one.db_cluster_arn) for backend in _backends() for one in backend.clusters.values()}
 
 
 def _servers(backend: Any, cluster: Any) -> Iterator[Wanted]:

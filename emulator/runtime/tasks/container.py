@@ -6,9 +6,9 @@ new process namespace is the container's init, as ``initProcessEnabled`` asks fo
 runs health checks, and opens connections to the container's port.
 
 On the socket that is its standard input the outer one takes JSON, a line each: ``{"do": "stop"}`` and ``{"do": "run",
-"id": 1, "command": [...], "seconds": 5}``. It says ``{"port": 40123}`` at first, ``{"id": 1, "code": 0}``, and at the
-end ``{"ended": 0}``. When the socket is closed, the container is killed. What the command writes goes to the standard
-output.
+"id": 1, "command": [...], "seconds": 5}``. It says ``{"port": 40123}`` at first, ``{"id": 1, "code": 0, "output":
+"..."}``, and at the end ``{"ended": 0}``. When the socket is closed, the container is killed. What the command writes
+goes to the standard output.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class _Outer:
 
     async def _check(self, asked: dict[str, Any]) -> None:
         said, _ = await self._ask({"do": "run", "command": asked["command"], "seconds": asked["seconds"]})
-        self._say({"id": asked["id"], "code": said["code"]})
+        self._say({"id": asked["id"], "code": said["code"], "output": said["output"]})
 
     # --- the init ---
 

@@ -18,7 +18,8 @@ from emulator.runtime.tasks.box import Box
 MESSAGE_BYTES = 65_536
 SECONDS_TO_CONNECT = 2.0
 SECONDS_BETWEEN_LOOKS = 0.5
-NOT_FOUND, TIMED_OUT = 127, 124
+MOST_OUTPUT_BYTES = 16_384
+NOT_FOUND = 127
 _KILLED = 128
 
 
@@ -27,8 +28,8 @@ class Init:
 
     def __init__(self, box: Box, outer: socket.socket) -> None:
         self._box, self._outer = box, outer
-        self._checks: dict[int, tuple[int, float]] = {}
-        """By process id: who asked, and until when."""
+        self._checks: dict[int, tuple[int, float, int]] = {}
+        """By process id: who asked, until when, and the file that takes what it writes."""
 
     def run(self) -> NoReturn:
         """Run the command to its end; the process ends with its exit code."""
@@ -51,7 +52,7 @@ class Init:
                     os._exit(_KILLED + signal.SIGKILL)  # all of the namespace ends with its first process
                 self._obey(json.loads(content))
 
-    def _start(self, command: tuple[str, ...], *, quiet: bool = False) -> int:
+    def _start(self, command: tuple[str, ...], output: int | None = None) -> int:
         pid = os.fork()
         if pid:
             return pid
@@ -60,10 +61,10 @@ class Init:
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores the last two
                 signal.signal(number, signal.SIG_DFL)
-            if quiet:
-                null = os.open("/dev/null", os.O_RDWR)
-                for descriptor in (0, 1, 2):
-                    os.dup2(null, descriptor)
+            if output is not None:
+                os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+                for descriptor in (1, 2):
+                    os.dup2(output, descriptor)
             os.closerange(3, 64)
             namespaces.drop_privileges(self._box.user)
             os.chdir(self._box.directory)
@@ -81,8 +82,9 @@ class Init:
         elif asked["do"] == "connect":
             self._connect(asked)
         else:
-            pid = self._start(tuple(asked["command"]), quiet=True)
-            self._checks[pid] = (asked["id"], time.monotonic() + asked["seconds"])
+            output = os.memfd_create("output")
+            pid = self._start(tuple(asked["command"]), output)
+            self._checks[pid] = (asked["id"], time.monotonic() + asked["seconds"], output)
 
     def _connect(self, asked: dict[str, Any]) -> None:
         said = json.dumps({"id": asked["id"]}).encode()
@@ -97,7 +99,7 @@ class Init:
 
     def _reap(self) -> None:
         """Take note of who has ended: the command, with which all ends, a check, or an orphan."""
-        for pid, (_, until) in list(self._checks.items()):
+        for pid, (_, until, _) in list(self._checks.items()):
             if time.monotonic() > until:
                 os.kill(pid, signal.SIGKILL)
         while True:
@@ -111,5 +113,7 @@ class Init:
             if pid == self._command:
                 os._exit(code)
             if pid in self._checks:
-                number, _ = self._checks.pop(pid)
-                self._outer.send(json.dumps({"id": number, "code": code}).encode())
+                number, _, output = self._checks.pop(pid)
+                text = os.pread(output, MOST_OUTPUT_BYTES, 0).decode(errors="replace")
+                os.close(output)
+                self._outer.send(json.dumps({"id": number, "code": code, "output": text}).encode())

@@ -31,7 +31,7 @@ class Process:
         self.port: int | None = None
         self._log, self._ended = log, ended
         self._ready = threading.Event()
-        self._answers: dict[int, int] = {}
+        self._answers: dict[int, tuple[int, str]] = {}
         self._answered = threading.Condition()
         self._numbers = 0
         self._control, inside = socket.socketpair()
@@ -68,8 +68,8 @@ class Process:
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
 
-    def run(self, command: tuple[str, ...], seconds: float) -> int | None:
-        """The exit code of a command in the container; None where there was none in time."""
+    def run(self, command: tuple[str, ...], seconds: float) -> tuple[int, str] | None:
+        """The exit code of a command in the container, and what it wrote; None where it did not end in time."""
         with self._answered:
             self._numbers += 1
             number = self._numbers
@@ -90,7 +90,7 @@ class Process:
                 self._ready.set()
             if "id" in said:
                 with self._answered:
-                    self._answers[said["id"]] = said["code"]
+                    self._answers[said["id"]] = (said["code"], said["output"])
                     self._answered.notify_all()
         code = self._process.wait()
         self._control.close()

@@ -249,8 +249,8 @@ class Task:
         """The container's own check. What fails in its first seconds does not count."""
         began, failures = time.monotonic(), 0
         while self.state is State.RUNNING and self.process:
-            code = self.process.run(check.command, check.timeout)
-            if code == 0:
+            done = self.process.run(check.command, check.timeout)
+            if done and done[0] == 0:
                 self.is_healthy, failures = True, 0
             elif time.monotonic() - began > check.start_period:
                 failures += 1

@@ -1,0 +1,91 @@
+"""Requests by HTTP that are handed on to a server of this machine, and its answers."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from dataclasses import dataclass
+from email.message import Message
+from http.server import BaseHTTPRequestHandler
+from urllib.parse import parse_qsl, urlsplit
+
+SECONDS_FOR_A_TARGET = 60.0
+"""ELB's idle timeout, unless it is changed."""
+
+# Between two ends of a connection only: what is not handed on (RFC 9110, 7.6.1).
+_HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a client asks for."""
+
+    method: str
+    target: str
+    headers: Message
+    body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """Without the query."""
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The query's pairs."""
+        return parse_qsl(urlsplit(self.target).query, keep_blank_values=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What it gets."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+    def send(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer a request with it."""
+        handler.send_response_only(self.status)
+        for name, value in self.headers:
+            if name.lower() != "content-length":
+                handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(self.body)))
+        handler.end_headers()
+        if handler.command != "HEAD":
+            handler.wfile.write(self.body)
+
+
+def ask(target: str | None, request: Request) -> Answer:
+    """What the server at a URL answers; 502 where there is none. Its certificate is not verified, as ELB does not."""
+    url = urlsplit(target or "")
+    if not url.hostname:
+        return own(502, "Bad Gateway")
+    connection = _connection(url.scheme, url.hostname, url.port)
+    headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+    try:
+        connection.request(request.method, request.target, body=request.body, headers=headers)
+        response = connection.getresponse()
+        body = response.read()
+    except TimeoutError:
+        return own(504, "Gateway Time-out")
+    except (OSError, http.client.HTTPException):
+        return own(502, "Bad Gateway")
+    finally:
+        connection.close()
+    kept = tuple((name, value) for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP)
+    return Answer(status=response.status, headers=kept, body=body)
+
+
+def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+    if scheme == "http":
+        return http.client.HTTPConnection(host, port, timeout=SECONDS_FOR_A_TARGET)
+    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=SECONDS_FOR_A_TARGET, context=unverified)
+
+
+def own(status: int, phrase: str) -> Answer:
+    """What a load balancer answers by itself."""
+    page = f"<html>\n<head><title>{status} {phrase}</title></head>\n<body><h1>{status} {phrase}</h1></body>\n</html>\n"
+    return Answer(status=status, headers=(("Content-Type", "text/html"),), body=page.encode())

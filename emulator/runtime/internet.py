@@ -1,0 +1,130 @@
+"""What stands on the internet of a rehearsal: a name, and the server of this machine that answers for it.
+
+A function that may leave its VPC on 443 reaches it there by TLS, with a certificate of the local AWS's authority. A
+name that nobody stands for is looked up as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import subprocess
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from emulator.address import HOST
+from emulator.passages import passing
+from emulator.runtime.authority import authority
+from emulator.runtime.forwarding import Answer, Request, ask
+
+# TEST-NET-2, which nobody has: https://www.rfc-editor.org/rfc/rfc5737
+ADDRESSES = [f"198.51.100.{number}" for number in range(1, 255)]
+HTTPS_PORT = 443
+# The lifeline is its standard input, which ends with this process, whatever ends it.
+UNTIL_THE_END = '"$@" </dev/null & child=$!; cat >/dev/null; kill -9 $child'
+
+_servers: dict[str, _Server] = {}
+_lifelines: dict[str, socket.socket] = {}
+_lock = threading.Lock()
+
+
+def _forget() -> None:
+    """In a fork: the servers are those of the process that was forked."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+    _servers.clear()
+    _lifelines.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+def stand_for(name: str, url: str) -> None:
+    """Let the server at ``url`` answer for a name, by HTTPS on 443.
+
+    Raises:
+        ValueError: the URL is not one of a server.
+    """
+    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+        raise ValueError(f"url: {url!r} is not allowed; that of a server is, such as http://127.0.0.1:8080")
+    with _lock:
+        if name in _servers:
+            _servers[name].url = url
+        else:
+            _servers[name] = _Server(name, url)
+
+
+def run(name: str, command: Sequence[str], variables: Mapping[str, str]) -> None:
+    """Run a server that takes ``--port``, and let it answer for a name; it ends with this process."""
+    with _lock:
+        if name in _lifelines:
+            return
+        _lifelines[name], inside = socket.socketpair()
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    with inside:
+        subprocess.Popen(
+            ["/bin/sh", "-c", UNTIL_THE_END, "sh", *command, "--port", str(port)],
+            stdin=inside.fileno(),
+            env={"PATH": os.environ.get("PATH", os.defpath), **variables},
+        )
+    stand_for(name, f"http://{HOST}:{port}")
+
+
+def names() -> dict[str, str]:
+    """The address of each name."""
+    with _lock:
+        return dict(zip(_servers, ADDRESSES, strict=False))
+
+
+def ports() -> dict[str, int]:
+    """The port of 127.0.0.1 that stands for 443 of an address."""
+    with _lock:
+        return {address: one.server_port for address, one in zip(ADDRESSES, _servers.values(), strict=False)}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, name: str, url: str) -> None:
+        super().__init__((HOST, 0), _Handler)
+        self.name, self.url = name, url
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with tempfile.TemporaryDirectory(prefix="internet-") as folder:
+            path = Path(folder) / "certificate.pem"
+            path.write_bytes(authority().issue([name]))
+            context.load_cert_chain(path)
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def answer(self, request: Request) -> Answer:
+        """What the server at the URL answers."""
+        with passing("internet", self.name, f"{request.method} {request.path}") as passage:
+            said = ask(self.url, request)
+            passage.outcome = str(said.status)
+        return said
+
+    def handle_error(self, *_arguments: object) -> None:
+        """A client that goes away is none of the server's."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def _serve(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        said = self.server.answer(Request(method=self.command, target=self.path, headers=self.headers, body=body))
+        said.send(self)
+
+    do_DELETE = do_GET = do_HEAD = do_PATCH = do_POST = do_PUT = _serve  # noqa: N815 (the server's names)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Log nothing."""

@@ -1,0 +1,1 @@
+"""`pay`: one payment through what deploy-local made, and its way hop by hop."""

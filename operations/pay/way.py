@@ -1,0 +1,112 @@
+"""The way of a payment, from the records of the local AWS: who did what, when, and which statement allowed it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator.record import Call, RecordedPassage, read_calls, read_passages, read_refusals
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hop:
+    """One hop: at what time, who, what it did, and what came of it or allowed it."""
+
+    time: str
+    who: str
+    what: str
+    said: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage that a payment passes; ``is_reached`` where one of the records is of it."""
+
+    name: str
+    is_reached: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Whose records are of the payment: the roles of task and function, the function, and the acquirer's host."""
+
+    task_role: str
+    function_role: str
+    function: str
+    acquirer: str
+    path: str = "/api/v1/payments"
+
+
+def hops(directory: Path, since: str, place: Place) -> list[Hop]:
+    """The hops since a time (ISO 8601, UTC), in their order."""
+    found = [_of_call(one, place) for one in _calls(directory, since, place)]
+    found += [_of_passage(one) for one in _passages(directory, since, place)]
+    found += [
+        Hop(
+            time=one.time,
+            who=one.principal.rpartition("assumed-role/")[2],
+            what=one.action,
+            said=f"REFUSED: {one.missing}",
+        )
+        for one in read_refusals(directory)
+        if one.time >= since and _is_of(one.principal, place)
+    ]
+    return sorted(found, key=lambda one: one.time)
+
+
+def stages(directory: Path, since: str, place: Place, *, status: str) -> list[Stage]:
+    """The stages of a payment, in their order; ``status`` is the payment's as it was last read."""
+    calls, passages = _calls(directory, since, place), _passages(directory, since, place)
+    done = {(one.operation, _role_of(one, place)) for one in calls if one.status == 200}  # noqa: PLR2004
+
+    def passed(kind: str, outcome: Sequence[str]) -> bool:
+        return any(
+            one.kind == kind and one.outcome in outcome and one.what.startswith(("POST", "1")) for one in passages
+        )
+
+    return [
+        Stage(name="load balancer and task", is_reached=passed("load balancer", ["201", "202"])),
+        Stage(name="queue", is_reached=("SendMessageBatch", "task") in done),
+        Stage(name="function", is_reached=passed("function", ["returned"])),
+        Stage(name="acquirer", is_reached=passed("internet", ["200"])),
+        Stage(name="settled", is_reached=status in {"captured", "authorized", "declined"}),
+    ]
+
+
+def _calls(directory: Path, since: str, place: Place) -> list[Call]:
+    return [one for one in read_calls(directory) if one.time >= since and _is_of(one.assumed_role, place)]
+
+
+def _passages(directory: Path, since: str, place: Place) -> list[RecordedPassage]:
+    def concerns(one: RecordedPassage) -> bool:
+        if one.kind == "load balancer":
+            return place.path in one.what
+        return one.who in {place.function, place.acquirer}
+
+    return [one for one in read_passages(directory) if one.time >= since and concerns(one)]
+
+
+def _is_of(principal: str, place: Place) -> bool:
+    return any(f"/{role}/" in principal for role in (place.task_role, place.function_role))
+
+
+def _role_of(call: Call, place: Place) -> str:
+    return "task" if f"/{place.task_role}/" in call.assumed_role else "function"
+
+
+def _of_call(call: Call, place: Place) -> Hop:
+    said = "; ".join(call.allowed_by) or "not decided"
+    answered = "" if call.status == 200 else f"{call.status} {call.error}: "  # noqa: PLR2004
+    return Hop(
+        time=call.time,
+        who=f"{_role_of(call, place)} {call.assumed_role.split('/')[1]}",
+        what=call.action,
+        said=answered + said,
+    )
+
+
+def _of_passage(passage: RecordedPassage) -> Hop:
+    way = f"{passage.way} -> " if passage.way else ""
+    said = f"{way}{passage.outcome} in {passage.seconds * 1000:.0f} ms"
+    return Hop(time=passage.time, who=f"{passage.kind} {passage.who}", what=passage.what, said=said)
