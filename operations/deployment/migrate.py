@@ -16,6 +16,7 @@ from rich.console import Console
 
 from operations.account import aws_errors_in_words, refuse_other_account
 from operations.outcome import Failed, Refused
+from operations.waking import wake
 from settings.naming import PREPARE_DATABASE
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def run(settings: Settings, console: Console) -> None:
         client = session.client("lambda", config=CONFIG)
         console.print(f"{name} in {settings.primary.name} brings the schema up to date ...", markup=False)
         try:
+            wake(client, name)
             answer = client.invoke(FunctionName=name, Payload=b"{}")
         except client.exceptions.ResourceNotFoundException:
             raise Refused(f"there is no function {name} in {settings.primary.name}; deploy the environment") from None

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from operations.outcome import Refused
 from operations.release.progress import Alarm, Event, Look, Plan
 from operations.release.revision import Running, app_spec, differences, next_revision
+from operations.waking import wake
 from operations.watching import RUNNING_DEPLOYMENT
 from settings.naming import MADE_BY, RELEASE, SETTINGS
 
@@ -57,6 +58,7 @@ class BlueGreenService:
         self._ecs = make("ecs", region_name=place.region, config=CONFIG)
         self._codedeploy = make("codedeploy", region_name=place.region, config=CONFIG)
         self._cloudwatch = make("cloudwatch", region_name=place.region, config=CONFIG)
+        self._lambda = make("lambda", region_name=place.region, config=CONFIG)
         self._group = {"applicationName": place.name, "deploymentGroupName": place.name}
 
     def running(self) -> Running:
@@ -170,7 +172,8 @@ class BlueGreenService:
     def start(self, wanted: Running, image: str, alarms: Sequence[str] | None = None) -> str:
         """Register a revision with an image, start its deployment, and return the deployment's id.
 
-        If the deployment cannot be started, the revision is deregistered: nothing is left.
+        The smoke test is woken before: CodeDeploy would take the refusal of an idle function for a failed test. If the
+        deployment cannot be started, the revision is deregistered: nothing is left.
 
         Args:
             wanted: the version to copy.
@@ -178,8 +181,9 @@ class BlueGreenService:
             alarms: names of the alarms of this deployment, if not those of the group.
 
         Raises:
-            Refused: another release was started first.
+            Refused: another release was started first, or the smoke test's function does not become active.
         """
+        wake(self._lambda, self.place.hook_arn)
         parameters = next_revision(wanted, image, self._parameters)
         registered = self._ecs.register_task_definition(**parameters)["taskDefinition"]
         arn = registered["taskDefinitionArn"]
