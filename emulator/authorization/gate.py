@@ -21,7 +21,7 @@ from emulator.authorization.requests import asked
 from emulator.authorization.tags import GLOBAL_REGION, tags_of
 from emulator.record import RecordedRefusal
 from iam.authorization import Policies, Verdict, authorize
-from iam.evaluation import Request
+from iam.evaluation import Request, applying
 
 _log = logging.getLogger(__name__)
 _recorders: list[Callable[[RecordedRefusal], None]] = []
@@ -35,8 +35,8 @@ def record_refusals_with(record: Callable[[RecordedRefusal], None]) -> None:
 def refused(api: ApiRequest, caller: Caller, signing_name: str, allowed_by: list[str]) -> Verdict | None:
     """The first refusal of what a request asks of IAM; None where all is allowed, and ``allowed_by`` gets what allowed.
 
-    Of a workflow's session (one by web identity) refusals are recorded and not carried out yet: Terraform calls
-    hundreds of operations whose resources are not all known here. policy/delivery.py holds what it called to its role.
+    Of a workflow's session (one by web identity) refusals are recorded and not carried out yet; policy/delivery.py
+    holds what it called to its role.
 
     Raises:
         LookupError: an action, element or condition operator that is not known here.
@@ -112,10 +112,22 @@ def _decide(request: Request, caller: Caller, endpoint: Endpoint | None) -> Verd
         request = replace(request, context={**request.context, **way})
     policies = policies_for(caller, request, endpoint)
     verdict = authorize(request, policies)
-    if not verdict.is_allowed and (tags := tags_of(request.resource)):
+    may_decide = not verdict.is_allowed or _passes_without_tags(request, policies)
+    if may_decide and (tags := tags_of(request.resource)):
         # Looked up only where they may decide: it takes a walk through all that bears tags.
         verdict = authorize(replace(request, context={**tags, **request.context}), policies)
     return _recorded(verdict)
+
+
+def _passes_without_tags(request: Request, policies: Policies) -> bool:
+    """Whether a statement applied only as it looks at tags no further where there are none."""
+    return any(
+        operator.endswith("IfExists") and key.startswith("aws:ResourceTag/")
+        for _, one in policies.by_kind()
+        for statement in applying(one.document, request)
+        for operator, tests in statement.get("Condition", {}).items()
+        for key in tests
+    )
 
 
 def _recorded(verdict: Verdict) -> Verdict:

@@ -6,18 +6,14 @@ A name in a request becomes the ARN that AWS authorizes; what names nothing asks
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-from moto.codedeploy.models import codedeploy_backends
-from moto.iam.models import iam_backends
-from moto.secretsmanager.models import secretsmanager_backends
 
 from emulator.authorization.api import ApiRequest
 from emulator.authorization.callers import Caller
-from emulator.authorization.keys import encrypts_by_bucket, key_of, resolve_key
-from iam import reference
-from iam.calls import actions_of, context_of, resources_of
+from emulator.authorization.keys import encrypts_by_bucket, key_of
+from emulator.authorization.resources import authorized_resources, role_named
+from iam.calls import actions_of, context_of
 from iam.encryption import NEEDS, key_context
 from iam.evaluation import Request
 
@@ -68,7 +64,7 @@ def asked(api: ApiRequest, caller: Caller) -> Iterator[Request]:
     """
     context = _context(api, caller)
     for action in actions_of(api):
-        for resource in _resources(api, action):
+        for resource in authorized_resources(api, action):
             yield _request(caller, action, resource, context)
             yield from _of_keys(api, caller, action, resource)
     yield from _of_passed_roles(api, caller)
@@ -76,140 +72,6 @@ def asked(api: ApiRequest, caller: Caller) -> Iterator[Request]:
 
 def _request(caller: Caller, action: str, resource: str, context: Mapping[str, Any]) -> Request:
     return Request(action=action, resource=resource, principal=caller.principal, role=caller.role, context=context)
-
-
-# --- resources ---
-
-
-def _resources(api: ApiRequest, action: str) -> list[str]:
-    if not reference.resource_patterns(action):
-        return ["*"]
-    resolve = RESOLVERS.get(action.partition(":")[0])
-    found = list(resolve(api)) if resolve else []
-    return (
-        found
-        or resources_of(api, api.account)
-        or reference.resources_of_all(action, region=api.region, account=api.account)
-    )
-
-
-def _named(api: ApiRequest, *names: str) -> Iterator[str]:
-    for name in names:
-        value = api.resource.get(name, [])
-        yield from [value] if isinstance(value, str) else value
-
-
-def _arn(api: ApiRequest, service: str, rest: str) -> str:
-    return f"arn:aws:{service}:{api.region}:{api.account}:{rest}"
-
-
-def _secrets(api: ApiRequest) -> Iterator[str]:
-    """A secret by its full ARN, with the characters that Secrets Manager adds to its name."""
-    for name in _named(api, "SecretId", "Name"):
-        secret: Any = secretsmanager_backends[api.account][api.region].secrets.get(name)
-        if secret is not None:
-            yield secret.arn
-        else:
-            yield name if name.startswith("arn:") else _arn(api, "secretsmanager", f"secret:{name}")
-
-
-def _keys(api: ApiRequest) -> Iterator[str]:
-    """A key by its ARN, whichever way it is named. Of an alias that is made or moved both are asked."""
-    for name in _named(api, "KeyId", "TargetKeyId"):
-        yield resolve_key(api.account, api.region, name)
-    if api.operation.endswith("Alias"):
-        yield from (_arn(api, "kms", name) for name in _named(api, "AliasName"))
-
-
-def _queues(api: ApiRequest) -> Iterator[str]:
-    for url in _named(api, "QueueUrl", "QueueName"):
-        yield _arn(api, "sqs", url.rpartition("/")[2])
-
-
-def _logs(api: ApiRequest) -> Iterator[str]:
-    """CloudWatch Logs authorizes on a stream of a group, one without a name where an operation names none."""
-    for name in _named(api, "logGroupName"):
-        stream = next(_named(api, "logStreamName"), "")
-        yield _arn(api, "logs", f"log-group:{name}:log-stream:{stream}")
-
-
-def _rds(api: ApiRequest) -> Iterator[str]:
-    """Snapshots of a cluster; an export is of its source."""
-    yield from (_arn(api, "rds", f"cluster-snapshot:{one}") for one in _named(api, "DBClusterSnapshotIdentifier"))
-    yield from _named(api, "SourceArn")
-
-
-def _codedeploy(api: ApiRequest) -> Iterator[str]:
-    for id_ in _named(api, "deploymentId"):
-        deployment: Any = codedeploy_backends[api.account][api.region].deployments.get(id_)
-        if deployment is not None:
-            names = f"{deployment.application_name}/{deployment.deployment_group_name}"
-            yield _arn(api, "codedeploy", f"deploymentgroup:{names}")
-
-
-def _roles(api: ApiRequest) -> Iterator[str]:
-    """A role by its ARN, with its path."""
-    for name in _named(api, "RoleName"):
-        role: Any = next((one for one in iam_backends[api.account]["aws"].roles.values() if one.name == name), None)
-        yield role.arn if role else f"arn:aws:iam::{api.account}:role/{name}"
-
-
-def _firewalls(api: ApiRequest) -> Iterator[str]:
-    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awswafv2.html."""
-    kind = next((path for word, path in WAF_KINDS.items() if word in api.operation), "")
-    for name in _named(api, "Name") if kind else ():
-        scope = "global" if api.parameters.get("Scope") == "CLOUDFRONT" else "regional"
-        yield _arn(api, "wafv2", f"{scope}/{kind}/{name}/{next(_named(api, 'Id'), '*')}")
-
-
-WAF_KINDS = {"RuleGroup": "rulegroup", "WebACL": "webacl", "IPSet": "ipset"}
-
-
-def _cloudfront(api: ApiRequest) -> Iterator[str]:
-    if api.operation.endswith("Function"):
-        yield from (f"arn:aws:cloudfront::{api.account}:function/{name}" for name in _named(api, "Name"))
-
-
-EC2_KINDS: Mapping[str, str] = {
-    "acl": "network-acl",
-    "eipalloc": "elastic-ip",
-    "eni": "network-interface",
-    "fl": "vpc-flow-log",
-    "igw": "internet-gateway",
-    "nat": "natgateway",
-    "pcx": "vpc-peering-connection",
-    "pl": "prefix-list",
-    "rtb": "route-table",
-    "sg": "security-group",
-    "sgr": "security-group-rule",
-    "subnet": "subnet",
-    "vpc": "vpc",
-    "vpce": "vpc-endpoint",
-}
-"""By the beginning of its id, what EC2 calls a resource in ARNs."""
-
-
-def _ec2(api: ApiRequest) -> Iterator[str]:
-    for value in api.resource.values():
-        for id_ in [value] if isinstance(value, str) else value:
-            prefix, separator, _ = id_.partition("-")
-            if separator and prefix in EC2_KINDS:
-                yield _arn(api, "ec2", f"{EC2_KINDS[prefix]}/{id_}")
-
-
-RESOLVERS: Mapping[str, Callable[[ApiRequest], Iterator[str]]] = {
-    "cloudfront": _cloudfront,
-    "codedeploy": _codedeploy,
-    "ec2": _ec2,
-    "iam": _roles,
-    "kms": _keys,
-    "logs": _logs,
-    "rds": _rds,
-    "secretsmanager": _secrets,
-    "sqs": _queues,
-    "sts": lambda api: _named(api, "RoleArn"),
-    "wafv2": _firewalls,
-}
 
 
 # --- condition keys ---
@@ -222,7 +84,19 @@ def _context(api: ApiRequest, caller: Caller) -> dict[str, Any]:
         sent = {f"s3:{name}": api.headers[name] for name in S3_HEADERS if name in api.headers}
     if service == "kms":
         sent = _encryption_context(api.parameters)
+    if service == "iam":
+        sent = {**_boundary_of(api), **sent}
     return {**TRANSPORT, **_of_caller(api, caller), **sent, **_tags(api.parameters), **context_of(api, api.account)}
+
+
+def _boundary_of(api: ApiRequest) -> dict[str, str]:
+    """The boundary of the role that a request changes, if it has one; one that it sends comes first.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html#access_policies_boundaries-delegate
+    """
+    role = role_named(api.account, str(api.parameters.get("RoleName", "")))
+    boundary = getattr(role, "permissions_boundary_arn", None)
+    return {"iam:PermissionsBoundary": str(boundary)} if boundary else {}
 
 
 def _of_caller(api: ApiRequest, caller: Caller) -> dict[str, str]:

@@ -192,6 +192,21 @@ def test_a_workflows_session_is_decided_on_and_its_refusals_are_recorded(aws: Se
     assert [one.action for one in read_refusals(aws.directory)[before:]] == ["kms:ListKeys"]
 
 
+def test_a_statement_that_passes_what_has_no_tags_refuses_what_has_another_environments(aws: Server) -> None:
+    own = {"StringEqualsIfExists": {"aws:ResourceTag/environment_suffix": "local"}}
+    keeper = As(aws, "by-tags", allow("kms:DescribeKey", Condition=own))
+    kms = client_for(aws)("kms")
+
+    def key(*tags: str) -> str:
+        sent = [{"TagKey": "environment_suffix", "TagValue": one} for one in tags]
+        return str(kms.create_key(Tags=sent)["KeyMetadata"]["Arn"])
+
+    keeper("kms").describe_key(KeyId=key())
+    keeper("kms").describe_key(KeyId=key("local"))
+    anothers = key("pr-7")
+    assert error_of(lambda: keeper("kms").describe_key(KeyId=anothers)) == "AccessDeniedException"
+
+
 def test_an_unsigned_request_to_s3_needs_a_policy_that_grants_it_to_everybody(aws: Server) -> None:
     s3 = client_for(aws)("s3")
     s3.create_bucket(Bucket="unsigned", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})

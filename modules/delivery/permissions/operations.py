@@ -47,7 +47,7 @@ OPERATIONS: tuple[Grant, ...] = (
             "arn:aws:logs:*:{account}:log-group:/{path}*",
             "arn:aws:logs:*:{account}:log-group:/aws/ecs/containerinsights/{own}/*",
             "arn:aws:logs:*:{account}:log-group:/aws/rds/cluster/{own}/*",
-            "arn:aws:logs:*:{account}:log-group:RDSOSMetrics",  # RDS's log group of enhanced monitoring
+            "arn:aws:logs:*:{account}:log-group:RDSOSMetrics*",  # RDS's log group of enhanced monitoring
             "arn:aws:logs:*:{account}:log-group:/aws/vendedlogs/*/{path}*",
             "arn:aws:logs:*:{account}:log-group:aws-waf-logs-{path}*",
         ),
