@@ -90,5 +90,30 @@ def stand_in_command(
         signal.sigwait(signals)
 
 
+@application.command("databases")
+def databases_command(
+    *,
+    directory: Annotated[
+        Path, typer.Option(file_okay=False, help="The directory of the local AWS.")
+    ] = DEFAULT_DIRECTORY,
+) -> None:
+    """Let PostgreSQL run behind the database clusters, and print their endpoints as lines of a hosts file.
+
+    The authority that has signed their certificates is in authority.pem in the directory. Exit code 2: no local AWS
+    runs there, or the servers cannot start.
+    """
+    server = process.find(directory)
+    try:
+        if server is None:
+            raise process.EmulatorError(f"no local AWS runs in {directory}")
+        found = process.databases(server)
+    except process.EmulatorError as refusal:
+        Console(stderr=True, soft_wrap=True).print(f"emulator: {refusal}", style="red", highlight=False, markup=False)
+        raise typer.Exit(EXIT_CANNOT_SERVE) from None
+    (directory / "authority.pem").write_text(found.authority, encoding="ascii")
+    for name, address in found.names.items():
+        Console(soft_wrap=True).print(f"{address} {name}", highlight=False, markup=False)
+
+
 if __name__ == "__main__":
     application(prog_name="python -m emulator")

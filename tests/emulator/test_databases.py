@@ -13,8 +13,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
 from emulator import process
+from emulator.__main__ import application as command
 from emulator.process import Server
 from emulator.runtime.databases.server import find_binaries
 from emulator.runtime.postgresql import major_version
@@ -154,6 +156,21 @@ def test_endpoint_of_the_global_database_leads_to_the_writer_and_is_in_no_certif
     assert deployed.execute(group["Endpoint"], "SHOW transaction_read_only", sslmode="verify-ca") == [("off",)]
     with pytest.raises(psycopg.OperationalError, match="does not match host name"):
         deployed.execute(group["Endpoint"], "SELECT 1")
+
+
+def test_command_prints_each_endpoint_with_its_address_and_writes_the_authority(deployed: Deployed) -> None:
+    said = CliRunner().invoke(command, ["databases", "--directory", str(deployed.server.directory)])
+    assert said.exit_code == 0, said.output
+    printed = {name: address for address, name in (line.split() for line in said.stdout.splitlines())}
+    assert printed == deployed.databases.names
+    assert deployed.cluster(PRIMARY)["Endpoint"] in printed
+    assert (deployed.server.directory / "authority.pem").read_text(encoding="ascii") == deployed.ca.read_text()
+
+
+def test_command_refuses_where_no_local_aws_runs(tmp_path: Path) -> None:
+    said = CliRunner().invoke(command, ["databases", "--directory", str(tmp_path)])
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert f"no local AWS runs in {tmp_path}" in said.stderr
 
 
 def test_a_wrong_password_plain_text_and_rds_own_user_are_refused(deployed: Deployed) -> None:

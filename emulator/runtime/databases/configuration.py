@@ -80,8 +80,7 @@ def lines_of(settings: Mapping[str, str]) -> str:
 def access(parameters: Mapping[str, str], major: int) -> str:
     """A pg_hba.conf: passwords by SCRAM, by TLS alone where `rds.force_ssl` is on, and RDS's own user by no way at all.
 
-    Who logs in with an IAM token has no password that counts, as on RDS.
-    https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.IAMDBAuth.DBAccounts.html
+    IAM tokens are not taken: PostgreSQL would ask PAM or LDAP about them, and the Node packages are built without both.
     """
     default = "1" if major >= FIRST_MAJOR_WITH_TLS_FORCED else "0"
     forced = parameters.get("rds.force_ssl", default) in {"1", "on", "true"}
