@@ -58,7 +58,7 @@ def test_failed_migration_leaves_nothing_behind(database: Database, migrations: 
         migrate(database.connect, directory=migrations(then=failing))
     with database.connect() as connection:
         assert connection.execute("SELECT to_regclass('payments.half')").fetchone() == (None,)
-    assert migrate(database.connect) == "0005"
+    assert migrate(database.connect) == "0006"
 
 
 @pytest.mark.parametrize("kind", ["sale", "authorization"])
@@ -77,7 +77,7 @@ def test_rows_of_the_version_before_get_their_statuses(
         assert version_before.claim(connection, pending[1])
         assert version_before.settle(connection, between[1], "refused")
 
-        assert migrate(empty_database.connect) == "0005"
+        assert migrate(empty_database.connect) == "0006"
         assert status(connection, pending[0]) == ("accepted", ["pending"])
         assert status(connection, declined[0]) == status(connection, between[0]) == ("declined", ["declined"])
         after = "captured" if kind == "sale" else "authorized"

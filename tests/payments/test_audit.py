@@ -1,0 +1,95 @@
+"""Audit events: every change of an operation, a merchant and a credential, by whom, and for good (Q3)."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from payments import repository
+from payments.api_keys import KeyMode, Peppers
+from payments.authentication import Scope
+from payments.identifiers import new_id
+from payments.merchants import Merchants
+from payments.repository import IdempotencyKey, NewOperation, NewPayment, Requester, StoredResponse
+from payments.repository.credentials import note_use
+from payments.states import OperationKind, OperationStatus
+from tests.payments import version_before
+from tests.payments.test_credentials import PEPPER, Secret
+
+pytestmark = [pytest.mark.requirement("Q3")]
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def merchants(connection: psycopg.Connection[Any]) -> Merchants:
+    secret = Secret({"current": "a", "peppers": {"a": PEPPER}})
+    return Merchants(connection, Peppers("secret", region="us-east-2", client=secret), KeyMode.TEST)
+
+
+def events(connection: psycopg.Connection[Any], object_id: UUID) -> list[str]:
+    query = "SELECT action FROM payments.audit_events WHERE object_id = %s ORDER BY id"
+    return [action for (action,) in connection.execute(query, (object_id,))]
+
+
+def test_what_becomes_of_an_operation_and_who_asked_for_it_is_recorded(
+    connection: psycopg.Connection[Any], merchants: Merchants
+) -> None:
+    merchant = merchants.make(f"audited-{secrets.token_hex(4)}")
+    credential, _ = merchants.create_key(merchant.id, [Scope.PAYMENTS_WRITE])
+    now = datetime.now(UTC)
+    first = NewOperation(new_id(now), new_id(now), OperationKind.SALE, 1000, "correlation-1", now)
+    repository.create_payment(
+        connection,
+        Requester(merchant.id, credential.id),
+        NewPayment("EUR", "tok_1", None, first),
+        IdempotencyKey(secrets.token_hex(8), b""),
+        StoredResponse(202, "{}"),
+    )
+    assert repository.claim(connection, first.id, MINUTE)  # which is no change of its status
+    repository.complete(connection, first.id, OperationStatus.SUCCEEDED, acquirer_reference="acq")
+    query = """
+        SELECT merchant_id, credential_id, action, payment_id, correlation_id, login
+        FROM payments.audit_events WHERE object_id = %s ORDER BY id
+    """
+    asked, answered = connection.execute(query, (first.id,)).fetchall()
+    assert asked == (merchant.id, credential.id, "sale.pending", first.payment_id, "correlation-1", "postgres")
+    assert answered[:3] == (merchant.id, None, "sale.succeeded")
+
+
+def test_changes_of_merchants_and_credentials_are_recorded(
+    connection: psycopg.Connection[Any], merchants: Merchants
+) -> None:
+    merchant = merchants.make(f"audited-{secrets.token_hex(4)}")
+    credential, _ = merchants.create_key(merchant.id, [Scope.PAYMENTS_READ])
+    note_use(connection, credential.id)  # which is none
+    merchants.rotate_key(credential.identifier, MINUTE)
+    merchants.revoke_key(credential.identifier)
+    assert events(connection, merchant.id) == ["merchant.created"]
+    assert events(connection, credential.id) == ["credential.created", "credential.changed", "credential.revoked"]
+
+
+def test_what_the_version_before_does_is_recorded_too(connection: psycopg.Connection[Any]) -> None:
+    _, operation = version_before.accept(connection)
+    version_before.settle(connection, operation, "refused")
+    assert events(connection, operation) == ["sale.pending", "sale.declined"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE payments.audit_events SET action = 'nothing'",
+        "DELETE FROM payments.audit_events",
+        "TRUNCATE payments.audit_events",
+    ],
+)
+def test_nobody_changes_or_deletes_one_the_owner_neither(connection: psycopg.Connection[Any], statement: str) -> None:
+    version_before.accept(connection)
+    with pytest.raises(psycopg.errors.CheckViolation, match="neither changed nor deleted"):
+        connection.execute(statement)
+    assert connection.execute("SELECT count(*) > 0 FROM payments.audit_events").fetchone() == (True,)
