@@ -75,7 +75,7 @@ destroy-api-local: setup ## destroy the deployment of deploy-api-local, and stop
 	@$(RUN) -m operations destroy-api-local $(ARGS)
 
 .PHONY: test
-test: setup ## run all tests, a process for each core (ARGS="-k network" for some, ARGS="-n 0" for one process)
+test: setup ## run all tests in a process for each core and one more (ARGS="-k network" for some, ARGS="-n 0" for one process)
 	@$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-quick

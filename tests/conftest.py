@@ -22,7 +22,7 @@ synthesis.prepare()  # before any test module imports cdktf
 from emulator import process  # noqa: E402
 from operations.deployment.synthesized import provider_installation  # noqa: E402
 from settings import Settings, load  # noqa: E402
-from tests import kept, temporary  # noqa: E402
+from tests import kept, order, temporary  # noqa: E402
 from tests.lanes import Lanes  # noqa: E402
 from tests.postgresql import Postgresql, running  # noqa: E402
 from tests.recording import Recorder  # noqa: E402
@@ -106,5 +106,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # The longest first: with several processes, the rest goes beside it.
-    items.sort(key=lambda item: item.get_closest_marker("lifecycle") is None)
+    items.sort(key=lambda item: order.place(item.path))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """The quick lane does not wait: a process for each core, as xdist counts them."""
+    told = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS")
+    return None if told or config.getoption("--quick") else order.processes()

@@ -12,6 +12,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from emulator import process
+from emulator.address import STATE_FILE
+
+PARTS = "lifecycle"
+"""The folder in it that takes the parts of the platform's life, of which one's local AWS lives as long as the run."""
 PREFIX = "payment-platform-tests-"
 PYTESTS_OWN = "PYTEST_DEBUG_TEMPROOT"  # where pytest makes the folders of tests
 
@@ -21,7 +26,7 @@ def begin() -> None:
     everybodys = Path(tempfile.gettempdir())
     for left in everybodys.glob(f"{PREFIX}*"):
         if not _runs(left.name.removeprefix(PREFIX)):
-            shutil.rmtree(left, ignore_errors=True)
+            _remove(left)
     own = everybodys / f"{PREFIX}{os.getpid()}"
     # Others may pass through, and list nothing: PostgreSQL runs as a user of its own where tests are run by root.
     own.mkdir(exist_ok=True)
@@ -31,14 +36,21 @@ def begin() -> None:
     atexit.register(_end, own, os.getpid())
 
 
-def _end(own: Path, process: int) -> None:
-    if os.getpid() == process:  # not one that was forked
-        shutil.rmtree(own, ignore_errors=True)
+def _end(own: Path, pid: int) -> None:
+    if os.getpid() == pid:  # not one that was forked
+        _remove(own)
 
 
-def _runs(process: str) -> bool:
+def _remove(folder: Path) -> None:
+    for state in folder.glob(f"{PARTS}/*/{STATE_FILE}"):
+        if server := process.find(state.parent):
+            process.stop(server)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(pid: str) -> bool:
     try:
-        os.kill(int(process), 0)
+        os.kill(int(pid), 0)
     except ProcessLookupError:
         return False
     except (PermissionError, ValueError):

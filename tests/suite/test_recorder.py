@@ -34,9 +34,6 @@ def test_bad_at_its_end(broken): pass
 def test_that_is_skipped(): pytest.skip("of no mind to")
 
 def test_of_no_row(): pass
-
-@pytest.mark.lifecycle
-def test_that_comes_first(): pass
 """
 
 
@@ -98,11 +95,3 @@ def test_a_skip_fails_a_strict_run_unless_its_reason_is_listed(
     code, said = run_in(tmp_path, "--strict-skips", *options)
     assert code == (0 if listed else 1)
     assert (f"test_skipped.py::test_it: skipped, and tests/skips.py does not list why: {reason}" in said) is not listed
-
-
-def test_the_longest_tests_come_first(tmp_path: Path) -> None:
-    _, said = recorded(tmp_path)
-    order = [
-        line.split("::")[1].split(" ")[0] for line in said.splitlines() if "test_some.py::" in line and "%]" in line
-    ]
-    assert order[0] == "test_that_comes_first"

@@ -9,7 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+
+from emulator import process
 from tests import temporary
+from tests.warm_aws import LocalAws
 
 PROJECT = Path(__file__).parents[2]
 RUN = """
@@ -51,3 +55,13 @@ def test_other_users_come_through_and_see_no_names() -> None:
     own = Path(tempfile.gettempdir())
     assert own.name.startswith(temporary.PREFIX)
     assert stat.S_IMODE(own.stat().st_mode) == 0o711
+
+
+def test_a_local_aws_that_all_processes_of_a_run_share_ends_with_the_run(empty_aws: LocalAws, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with empty_aws(folder / temporary.PARTS / "deployed") as server:
+        assert process.find(server.directory) == server
+        temporary._remove(folder)
+        assert not folder.exists()
+        with pytest.raises(process.EmulatorError, match="does not answer"):
+            process.set_clock(server, 1.0)

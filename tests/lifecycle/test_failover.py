@@ -1,0 +1,23 @@
+"""The deployed platform fails over to its other region, and back, by the command (W3.5, W7.2)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lifecycle.clients import CLUSTER
+from tests.lifecycle.traffic import FailedOver
+
+pytestmark = pytest.mark.lifecycle
+
+
+@pytest.mark.requirement("W3.5")
+@pytest.mark.requirement("W7.2")
+def test_a_failover_to_another_instance_or_region_leaves_terraform_nothing_to_do(failovers: list[FailedOver]) -> None:
+    there, back = failovers
+    assert (there.code, back.code) == (0, 0), there.output + back.output
+    clusters = [
+        "us-west-2:123456789012:cluster:payments-recovery-database-local",
+        f"us-east-2:123456789012:cluster:{CLUSTER}",
+    ]
+    assert [there.writers, back.writers] == [[f"arn:aws:rds:{one}"] for one in clusters]
+    assert (there.plan, back.plan) == ([], [])

@@ -1,0 +1,31 @@
+"""Releases of a service of the deployed platform, by the command (W2.4)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lifecycle.clients import NEW
+from tests.lifecycle.traffic import Releases
+
+pytestmark = [pytest.mark.lifecycle, pytest.mark.requirement("W1.2", "W2.3", "W2.4", "Q2")]
+
+GREEN = {"production": {"blue": 0, "green": 100}, "test": {"blue": 0, "green": 100}}
+
+
+def test_a_release_ends_with_the_new_image(releases: Releases) -> None:
+    released = releases.released
+    assert (released.code, released.image) == (0, NEW), released.output
+    assert released.weights == GREEN
+    assert releases.asked == ["/"]  # by the smoke test, through the test listener
+
+
+def test_a_release_that_an_alarm_takes_back_leaves_the_image_and_the_weights(releases: Releases) -> None:
+    rolled_back = releases.rolled_back
+    assert (rolled_back.code, rolled_back.image) == (3, NEW), rolled_back.output
+    assert "web-blue-slow" in rolled_back.output
+    assert rolled_back.weights == GREEN
+
+
+def test_releases_leave_terraform_nothing_to_do(releases: Releases) -> None:
+    """After one that was taken back stands all that the one before it has left: its image, its colour, its weights."""
+    assert releases.plan == []

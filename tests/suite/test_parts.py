@@ -1,0 +1,43 @@
+"""The parts of the platform's life: each is played once, whatever comes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.lifecycle import parts
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(parts, "place", lambda: tmp_path)
+    return tmp_path
+
+
+def test_a_part_is_played_once_and_keeps_what_it_said(place: Path) -> None:
+    played: list[Path] = []
+
+    def play(directory: Path, console: Console) -> str:
+        played.append(directory)
+        console.print("deployed")
+        return "outcome"
+
+    assert [parts.played("one", play) for _ in range(2)] == ["outcome", "outcome"]
+    assert played == [place / "one"]
+    assert (parts.screen("one"), parts.played_parts()) == ("deployed\n", ["one"])
+
+
+def test_a_part_that_fails_fails_for_all_who_ask_with_its_reason_and_what_it_said() -> None:
+    played: list[Path] = []
+
+    def play(directory: Path, console: Console) -> None:
+        played.append(directory)
+        console.print("second plan")
+        raise ValueError("not empty")
+
+    for _ in range(2):
+        with pytest.raises(AssertionError, match=r"(?s)one failed:\nsecond plan\n.*ValueError: not empty"):
+            parts.played("one", play)
+    assert len(played) == 1
