@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 REPOSITORY = "example/service"
-IMAGE = f"registry.example.com/{REPOSITORY}@sha256:{'1' * 64}"
+IMAGE = f"123456789012.dkr.ecr.us-east-2.amazonaws.com/{REPOSITORY}@sha256:{'1' * 64}"
 GROUP = "/example/service"
 
 # Answers by HTTP with what a container finds; the path is an expression. It stops a moment after SIGTERM.
@@ -147,7 +147,7 @@ def service(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> It
             "volumes": {"/scratch": 0o1777},
             "python": "/image/bin/python",
         }
-        running.describe_image(server, f"registry.example.com/{REPOSITORY}", image)
+        running.describe_image(server, REPOSITORY, image)
         running.keep_tasks(server, 1)
         client("logs").create_log_group(logGroupName=GROUP)
         client("ecs").create_cluster(clusterName="example")
@@ -156,9 +156,12 @@ def service(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> It
         tasks = "ecs-tasks.amazonaws.com"
         task = make_role(client, tasks, "task", {"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*"})
         log = {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"}
+        here = {"StringEquals": {"aws:RequestedRegion": "us-east-2"}}
+        pull = {"Effect": "Allow", "Action": "ecr:*", "Resource": "*", "Condition": here}
         read = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": secret}
-        start(client, "service", task, make_role(client, tasks, "execution", log, read), secrets=secrets)
-        start(client, "refused", task, make_role(client, tasks, "execution-without", log), secrets=secrets)
+        start(client, "service", task, make_role(client, tasks, "execution", pull, log, read), secrets=secrets)
+        start(client, "refused", task, make_role(client, tasks, "execution-without", pull, log), secrets=secrets)
+        start(client, "unpulled", task, make_role(client, tasks, "execution-without-pull", log, read))
         yield Service(server, client)
         running.keep_tasks(server, 0)
 
@@ -223,7 +226,16 @@ def test_task_does_not_start_where_the_execution_role_may_not_read_its_secret(se
     assert refused["reason"].startswith("ResourceInitializationError: unable to pull secrets or registry auth:")
     assert "secretsmanager:GetSecretValue" in refused["reason"]
     recorded = read_refusals(service.server.directory)
-    assert {one.action for one in recorded if "execution-without" in one.principal} == {"secretsmanager:GetSecretValue"}
+    assert {one.action for one in recorded if "/execution-without/" in one.principal} == {
+        "secretsmanager:GetSecretValue"
+    }
+
+
+@pytest.mark.requirement("W8.4")
+def test_task_does_not_start_where_the_execution_role_may_not_pull_its_image(service: Service) -> None:
+    (refused,) = eventually(lambda: [one for one in service.tasks("unpulled") if one["state"] == "STOPPED"])
+    assert refused["reason"].startswith("CannotPullContainerError:")
+    assert refused["reason"].endswith("is not authorized to perform: ecr:GetAuthorizationToken on resource: *")
 
 
 def test_task_that_is_killed_is_replaced(service: Service) -> None:

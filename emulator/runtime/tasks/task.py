@@ -183,7 +183,7 @@ class Task:
         repository = f"arn:aws:ecr:{parts[3]}:{parts[0]}:repository/{name.partition('@')[0].partition(':')[0]}"
         asked = [("ecr:GetAuthorizationToken", "*"), *((action, repository) for action in PULLS)]
         for action, resource in asked:
-            if not gate.may_act(self._caller, action, resource):
+            if not gate.may_act(self._caller, action, resource, {"aws:RequestedRegion": self.plan.region}):
                 raise CannotStartError(
                     f"CannotPullContainerError: {self._caller.principal} is not authorized to perform: {action} "
                     f"on resource: {resource}"

@@ -1,0 +1,60 @@
+"""What stands on the internet of a rehearsal: reached by TLS, and by those alone whose security groups let them out."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulator import running
+from emulator.record import read_passages
+from emulator.runtime.stand_in import StandIn
+from tests.emulator.release_support import make_function
+from tests.emulator.support import client_for
+from tests.warm_aws import LocalAws
+
+pytestmark = [pytest.mark.requirement("W8.3"), pytest.mark.requirement("W8.4")]
+
+# As the payments service calls its acquirer: without the environment, by certifi's authorities.
+CALLER = """
+import httpx
+
+def handle(event, context):
+    with httpx.Client(trust_env=False, timeout=5) as client:
+        try:
+            return client.get("https://acquirer.example.com/v1/operations").text
+        except httpx.TransportError as error:
+            return type(error).__name__
+"""
+
+
+def test_function_reaches_a_name_of_the_internet_where_its_security_group_lets_it_out(
+    empty_aws: LocalAws, tmp_path: Path
+) -> None:
+    with empty_aws(tmp_path / "aws") as server:
+        client = client_for(server)
+        ec2 = client("ec2")
+        vpc, subnet = (ec2.describe_subnets()["Subnets"][0][name] for name in ("VpcId", "SubnetId"))
+        group = ec2.create_security_group(GroupName="caller", Description="caller", VpcId=vpc)["GroupId"]
+        network = {"SubnetIds": [subnet], "SecurityGroupIds": [group]}
+        make_function(client, "caller", CALLER, VpcConfig=network)
+
+        def called() -> Any:
+            return json.loads(client("lambda").invoke(FunctionName="caller")["Payload"].read())
+
+        standing = StandIn(200, b"answered")
+        with standing:
+            threading.Thread(target=standing.serve_forever, daemon=True).start()
+            running.stand_on_the_internet(server, "acquirer.example.com", standing.url)
+            assert called() == "answered"
+            (everything,) = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+            ec2.revoke_security_group_egress(GroupId=group, IpPermissions=everything["IpPermissionsEgress"])
+            assert called() == "ConnectTimeout"
+            standing.shutdown()
+        passed = [one for one in read_passages(server.directory) if one.kind == "internet"]
+        assert [(one.who, one.what, one.outcome) for one in passed] == [
+            ("acquirer.example.com", "GET /v1/operations", "200")
+        ]
