@@ -11,7 +11,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 # Assigned, not `?=`: a shell's own ENV variable is something else.
-ENV := $(or $(PLATFORM_ENVIRONMENT),local)
+ENV := $(or $(value PLATFORM_ENVIRONMENT),local)
 ARGS :=
 SERVICE :=
 IMAGE :=
@@ -19,7 +19,10 @@ QUEUE :=
 PLAN :=
 REGION := primary
 TO :=
-export PLATFORM_ENVIRONMENT := $(ENV)
+export PLATFORM_ENVIRONMENT := $(value ENV)
+
+# $(call quoted,NAME): a variable as one word of a shell, whatever is in it, such as the name of somebody's branch.
+quoted = '$(subst ','\'',$(value $(1)))'
 
 # Without byte code each start compiles the bindings anew, which takes longer than a synthesis.
 unexport PYTHONDONTWRITEBYTECODE
@@ -29,9 +32,14 @@ PYTHON := $(firstword $(shell command -v python3.11 python3))
 PIPENV_VERSION := 2026.10.3
 PIPENV_STAMP := .cache/pipenv/installed-$(PIPENV_VERSION)
 PIPENV := PIPENV_IGNORE_VIRTUALENVS=1 PIPENV_VENV_IN_PROJECT=1 PIPENV_NOSPIN=1 PIPENV_YES=1 .cache/pipenv/bin/pipenv
-PIPENV_CHECKOV := PIPENV_PIPFILE=policy/checkov/Pipfile PIPENV_IGNORE_VIRTUALENVS=1 WORKON_HOME=$(CURDIR) \
+PIPENV_CHECKOV := PIPENV_PIPFILE=policy/checkov/Pipfile PIPENV_IGNORE_VIRTUALENVS=1 WORKON_HOME='$(CURDIR)' \
 	PIPENV_CUSTOM_VENV_NAME=.venv-checkov PIPENV_NOSPIN=1 PIPENV_YES=1 .cache/pipenv/bin/pipenv
 RUN := .venv/bin/python
+
+NO_PYTHON := echo "python: 3.11 is needed; none was found on PATH" >&2; exit 2
+# Before a file of the project is read, in words that every Python understands.
+OLD_PYTHON = $(PYTHON) -c 'import sys; v = sys.version_info; v < (3, 7) and \
+	(sys.stderr.write("python: %d.%d was found; 3.11 is needed\n" % tuple(v[:2])), sys.exit(2))'
 
 # $(call quietly,what it does,command): a line while it runs, and the command's own output only if it fails.
 quietly = @mkdir -p .cache; printf '%s ...\n' '$(1)'; start=$$SECONDS; log=.cache/set-up-$$$$.log; \
@@ -151,7 +159,7 @@ estimate: .venv/.synced ## show the monthly cost of each environment before any 
 
 .PHONY: picture
 picture: setup ## draw docs/architecture.svg and write its tables (PLAN=plan.json ARGS="--output file.svg")
-	@$(RUN) -m operations picture $(PLAN) --environment $(ENV) $(ARGS)
+	@$(RUN) -m operations picture $(if $(value PLAN),$(call quoted,PLAN)) --environment $(call quoted,ENV) $(ARGS)
 
 .PHONY: bench-synth
 bench-synth: .venv/.synced preflight ## measure synthesis against stock CDKTF
@@ -159,69 +167,74 @@ bench-synth: .venv/.synced preflight ## measure synthesis against stock CDKTF
 
 .PHONY: requirements
 requirements: setup ## print each requirement with its resources and tests (ROWS=W0,W6)
-	@$(RUN) -m operations.project.requirements $(if $(ROWS),--rows $(ROWS)) $(ARGS)
+	@$(RUN) -m operations.project.requirements $(if $(value ROWS),--rows $(call quoted,ROWS)) $(ARGS)
 
 ## On AWS
 
 .PHONY: bootstrap
 bootstrap: .venv/.synced ## create or verify the state bucket of ENV
-	@$(RUN) -m operations bootstrap $(ENV) $(ARGS)
+	@$(RUN) -m operations bootstrap $(call quoted,ENV) $(ARGS)
 
 .PHONY: diff
 diff: setup ## show the plan of a deployment of ENV
-	@$(RUN) -m operations diff $(ENV) $(ARGS)
+	@$(RUN) -m operations diff $(call quoted,ENV) $(ARGS)
 
 .PHONY: review
 review: setup ## show a plan of ENV to a reviewer: data loss, access and network first (PLAN=plan.json for an existing plan)
-	@$(RUN) -m operations review $(PLAN) --environment $(ENV) $(ARGS)
+	@$(RUN) -m operations review $(if $(value PLAN),$(call quoted,PLAN)) --environment $(call quoted,ENV) $(ARGS)
 
 .PHONY: delivery
 delivery: .venv/.synced ## show the roles by which GitHub plans and deploys ENV
-	@$(RUN) -m operations delivery $(ENV)
+	@$(RUN) -m operations delivery $(call quoted,ENV)
 
 .PHONY: deploy
 deploy: setup ## deploy ENV
-	@$(RUN) -m operations deploy $(ENV) $(ARGS)
+	@$(RUN) -m operations deploy $(call quoted,ENV) $(ARGS)
+
+.PHONY: env
+env: ## synthesize ENV, and print what a shell needs for cdktf and terraform themselves: eval "$$(make -s env ENV=...)"
+	@$(MAKE) --silent setup >&2
+	@$(RUN) -m operations env $(call quoted,ENV) $(ARGS)
 
 .PHONY: unlock
 unlock: setup ## show who has locked the state of ENV, and free it after asking
-	@$(RUN) -m operations unlock $(ENV) $(ARGS)
+	@$(RUN) -m operations unlock $(call quoted,ENV) $(ARGS)
 
 .PHONY: failover
 failover: .venv/.synced ## fail ENV over to its recovery region (TO=recovery), or back (TO=primary; ARGS=--lost-region)
-	@$(RUN) -m operations failover $(TO) --environment $(ENV) $(ARGS)
+	@$(RUN) -m operations failover $(call quoted,TO) --environment $(call quoted,ENV) $(ARGS)
 
 .PHONY: release
 release: .venv/.synced ## release IMAGE, or changed settings, of SERVICE in ENV by a canary (REGION=recovery; ARGS=--resume, --stop)
-	@$(RUN) -m operations release $(SERVICE) $(if $(IMAGE),--image $(IMAGE)) --environment $(ENV) --region $(REGION) $(ARGS)
+	@$(RUN) -m operations release $(call quoted,SERVICE) $(if $(value IMAGE),--image $(call quoted,IMAGE)) --environment $(call quoted,ENV) --region $(call quoted,REGION) $(ARGS)
 
 .PHONY: migrate
 migrate: .venv/.synced ## migrate the database schema of ENV, where a deployment does not do it
-	@$(RUN) -m operations migrate $(ENV) $(ARGS)
+	@$(RUN) -m operations migrate $(call quoted,ENV) $(ARGS)
 
 .PHONY: redrive
 redrive: .venv/.synced ## show the dead letters of QUEUE in ENV (ARGS="--older-than 1h", --return, --discard "why")
-	@$(RUN) -m operations redrive $(QUEUE) --environment $(ENV) --region $(REGION) $(ARGS)
+	@$(RUN) -m operations redrive $(call quoted,QUEUE) --environment $(call quoted,ENV) --region $(call quoted,REGION) $(ARGS)
 
 .PHONY: destroy
 destroy: setup ## destroy ENV, unless it is protected
-	@$(RUN) -m operations destroy $(ENV) $(ARGS)
+	@$(RUN) -m operations destroy $(call quoted,ENV) $(ARGS)
 
 .PHONY: diff-api
 diff-api: setup ## show the changes of a deployment of the payment API's ENV
-	@$(RUN) -m operations diff-api $(ENV) $(ARGS)
+	@$(RUN) -m operations diff-api $(call quoted,ENV) $(ARGS)
 
 .PHONY: preflight-api
 preflight-api: setup ## check the prerequisites of deploy-api
-	@$(RUN) -m operations preflight-api $(ENV) $(ARGS)
+	@$(RUN) -m operations preflight-api $(call quoted,ENV) $(ARGS)
 
 .PHONY: bootstrap-api
 bootstrap-api: setup ## bootstrap the CDK in both regions of ENV's account, once
-	@$(RUN) -m operations bootstrap-api $(ENV) $(ARGS)
+	@$(RUN) -m operations bootstrap-api $(call quoted,ENV) $(ARGS)
 
 .PHONY: deploy-api
 deploy-api: setup ## deploy the payment API's ENV, and write cfn-outputs/flat-outputs.json
-	@$(RUN) -m operations deploy-api $(ENV) $(ARGS)
+	@$(RUN) -m operations deploy-api $(call quoted,ENV) $(ARGS)
 
 .PHONY: test-api
 test-api: setup ## run the integration tests against the deployment in cfn-outputs/flat-outputs.json
@@ -229,7 +242,7 @@ test-api: setup ## run the integration tests against the deployment in cfn-outpu
 
 .PHONY: destroy-api
 destroy-api: setup ## destroy the payment API's ENV, unless it is protected
-	@$(RUN) -m operations destroy-api $(ENV) $(ARGS)
+	@$(RUN) -m operations destroy-api $(call quoted,ENV) $(ARGS)
 
 ## The project itself
 
@@ -244,24 +257,30 @@ lock: $(PIPENV_STAMP) ## resolve the Python and Node packages and write the lock
 .PHONY: clean
 clean: ## remove environments, caches and synthesized output
 	@if [ -e .local-aws ]; then echo "clean: .local-aws exists; run make destroy-local first" >&2; exit 2; fi
-	rm -rf .venv .venv-checkov node_modules .cache cdktf.out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	@if [ -e .local-api ]; then echo "clean: .local-api exists; run make destroy-api-local first" >&2; exit 2; fi
+	rm -rf .venv .venv-checkov node_modules .cache cdktf.out cfn-outputs .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 .PHONY: preflight
 preflight:
-	@$(if $(PYTHON),$(PYTHON) -m operations.preflight,echo "python: 3.11 is needed; none was found on PATH" >&2; exit 2)
+	@$(if $(PYTHON),$(OLD_PYTHON) && $(PYTHON) -m operations.preflight,$(NO_PYTHON))
+
+# What needs neither Node nor Terraform asks for neither.
+.PHONY: preflight-python
+preflight-python:
+	@$(if $(PYTHON),$(OLD_PYTHON) && $(PYTHON) -m operations.preflight python,$(NO_PYTHON))
 
 # Order-only: the checks run before anything is installed, and never make anything out of date.
-$(PIPENV_STAMP): | preflight
+$(PIPENV_STAMP): | preflight-python
 	$(call quietly,Installing pipenv $(PIPENV_VERSION) into .cache/pipenv,{ rm -rf .cache/pipenv && \
 	$(PYTHON) -m venv .cache/pipenv && .cache/pipenv/bin/pip install pipenv==$(PIPENV_VERSION); })
 	@touch $@
 
-.venv/.synced: Pipfile.lock $(PIPENV_STAMP) | preflight
+.venv/.synced: Pipfile.lock $(PIPENV_STAMP) | preflight-python
 	$(call quietly,Installing the Python packages of Pipfile.lock into .venv,{ \
 	{ .venv/bin/python -V || $(PYTHON) -m venv --clear .venv; } && $(PIPENV) sync --dev && $(PIPENV) clean; })
 	@touch $@
 
-.venv-checkov/.synced: policy/checkov/Pipfile.lock $(PIPENV_STAMP) | preflight
+.venv-checkov/.synced: policy/checkov/Pipfile.lock $(PIPENV_STAMP) | preflight-python
 	$(call quietly,Installing checkov into .venv-checkov,{ \
 	{ .venv-checkov/bin/python -V || $(PYTHON) -m venv --clear .venv-checkov; } && $(PIPENV_CHECKOV) sync; })
 	@touch $@

@@ -42,11 +42,16 @@ NODE = Need("node", (20,), "cdktf runs its construct library in it")
 TERRAFORM = Need("terraform", (1, 11), "write-only arguments and S3-native state locking begin there")
 
 
+def python_problems() -> list[str]:
+    """What is wrong with Python, a line each: for what needs neither Node nor Terraform."""
+    found = [problem(PYTHON, _text(sys.version_info[:3])), _without_venv()]
+    return [line for line in found if line]
+
+
 def problems() -> list[str]:
     """One line for each thing that the machine lacks; none if it has everything."""
     found = [
-        problem(PYTHON, _text(sys.version_info[:3])),
-        _without_venv(),
+        *python_problems(),
         node_problem(),
         None if shutil.which("npm") else "npm: not found on PATH; it comes with Node",
         _problem_with(TERRAFORM, terraform_version),
@@ -126,8 +131,8 @@ def _text(version: tuple[int, ...]) -> str:
 
 
 def main() -> int:
-    """Print what is missing on standard error; 0 if nothing is, else 2."""
-    lines = problems()
+    """Print what is missing on standard error; 0 if nothing is, else 2. With the argument ``python``, Python alone."""
+    lines = python_problems() if sys.argv[1:] == ["python"] else problems()
     for line in lines:
         print(line, file=sys.stderr)
     return REFUSED_EXIT_CODE if lines else 0

@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-NOT_FOR_PEOPLE = {"preflight"}
+NOT_FOR_PEOPLE = {"preflight", "preflight-python"}
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -44,10 +45,10 @@ def test_help_names_every_command(arguments: tuple[str, ...]) -> None:
 @pytest.mark.requirement("W0.4")
 @pytest.mark.parametrize("name", ["bootstrap", "diff", "deploy", "destroy"])
 def test_env_chooses_the_environment(name: str) -> None:
-    assert f"-m operations {name} staging" in make("--dry-run", name, "ENV=staging").stdout
-    assert f"-m operations {name} staging" in make("--dry-run", name, PLATFORM_ENVIRONMENT="staging").stdout
+    assert f"-m operations {name} 'staging'" in make("--dry-run", name, "ENV=staging").stdout
+    assert f"-m operations {name} 'staging'" in make("--dry-run", name, PLATFORM_ENVIRONMENT="staging").stdout
     # A shell's own ENV names its start-up file, and no environment.
-    assert f"-m operations {name} local" in make("--dry-run", name, ENV="/etc/shrc").stdout
+    assert f"-m operations {name} 'local'" in make("--dry-run", name, ENV="/etc/shrc").stdout
 
 
 def test_commands_write_byte_code_and_get_the_environment() -> None:
@@ -59,3 +60,58 @@ def test_commands_write_byte_code_and_get_the_environment() -> None:
     )
 
     assert result.stdout == "staging unset\n"
+
+
+VARIABLES = ("ENV", "SERVICE", "IMAGE", "QUEUE", "PLAN", "REGION", "TO")
+HOSTILE = (
+    "with space.toml",
+    "staging; echo INJECTED",
+    "$(shell echo INJECTED)",
+    "`echo INJECTED`",
+    "it's",
+    '"',
+    "$HOME",
+    "*",
+)
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_variable_is_one_word_whatever_is_in_it(tmp_path: Path, value: str) -> None:
+    """Somebody's branch may be called so, and a path may have spaces."""
+    recorder = tmp_path / "record"
+    recorder.write_text('#!/bin/sh\nprintf "%s\\n" "$PLATFORM_ENVIRONMENT" "$@"\n', encoding="utf-8")
+    recorder.chmod(0o755)
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    seen = set()
+    for target, recipe in re.findall(r"^([a-z-]+):.*\n\t@(\$\(RUN\) -m operations .*)$", makefile, re.MULTILINE):
+        used = [name for name in VARIABLES if re.search(rf"\b{name}\b", recipe)]
+        if not used:
+            continue
+        seen |= set(used)
+        given = [f"{name}={value}" for name in used]
+        done = ["-o", ".venv/.synced", "-o", "node_modules/.installed", "-o", "setup", "-o", "preflight"]
+        ended = make(*done, target, f"RUN={recorder}", *given)
+        assert ended.returncode == 0, ended.stderr
+        words = ended.stdout.splitlines()
+        assert words.count(value) == len(used) + ("ENV" in used), (target, words)
+
+    assert seen == set(VARIABLES)
+
+
+def test_an_old_python_is_told_so_before_it_reads_the_project(tmp_path: Path) -> None:
+    """Python 3.6 would stumble over the first line of the preflight."""
+    python = tmp_path / "python3.11"
+    stand_in = "import sys; sys.version_info = (3, 6, 8); exec(sys.argv[2])"
+    script = f"""[ "$1" = -c ] || exit 99; exec {sys.executable} -c '{stand_in}' "$@" """
+    python.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    python.chmod(0o755)
+    ended = make("preflight-python", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[0] == "python: 3.6 was found; 3.11 is needed"
+
+
+def test_what_needs_no_terraform_asks_for_none() -> None:
+    for target in ("failover", "release", "migrate", "redrive", "bootstrap"):
+        told = make("--dry-run", target, "TO=recovery", "SERVICE=web", "QUEUE=q", "--always-make").stdout
+        assert "-m operations.preflight python" in told
+        assert not re.search(r"-m operations\.preflight$", told, re.MULTILINE), target
