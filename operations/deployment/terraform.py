@@ -275,7 +275,7 @@ def _shown(console: Console, name: str, progress: Progress) -> Iterator[Callable
     def text() -> str:
         return f"{name} {progress.text}, {time.monotonic() - began:.0f} s"
 
-    if console.is_terminal:
+    if console.is_terminal and not console.is_dumb_terminal:  # on a dumb one nothing would be drawn
         with console.status(text()) as status:
             yield lambda: status.update(text())
     else:

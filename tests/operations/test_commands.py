@@ -122,11 +122,10 @@ def test_diff_reaches_the_local_aws_by_the_environment_alone(run: Commands, tmp_
 
 
 @pytest.mark.lifecycle
-def test_failed_diff_prints_terraforms_errors(run: Commands, tmp_path: Path) -> None:
+def test_diff_without_a_state_bucket_says_how_to_create_one(run: Commands, tmp_path: Path) -> None:
     path = environment_file(tmp_path, "mine", environment_suffix='"nobucket"', bucket='"payments-never-bootstrapped"')
 
     result = run("diff", str(path))
 
-    assert result.returncode == 1
-    assert "payments-never-bootstrapped" in result.stdout + result.stderr
-    assert result.stderr.startswith("terraform init failed:\n")
+    assert result.returncode == 2
+    assert result.stderr == "state.bucket: there is no bucket payments-never-bootstrapped; run make bootstrap\n"
