@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -131,6 +132,15 @@ def delivery(environment: Environment) -> None:
         typer.echo(line)
     if not found:
         typer.echo(f"{environment}: nobody, as delivery.repository is not set", err=True)
+
+
+@application.command()
+def env(environment: Environment) -> None:
+    """Synthesize an environment, and print what a shell needs for npx cdktf and terraform: eval "$(make -s env)"."""
+    from operations.deployment.shell import lines
+
+    for line in lines(absolute(environment), settings_of(environment), os.environ):
+        typer.echo(line)
 
 
 @application.command()

@@ -22,7 +22,7 @@ from operations import preflight
 from operations.account import aws_errors_in_words, refuse_other_account
 from operations.deployment.synthesized import CACHE, provider_installation, synthesize
 from operations.deployment.terraform import PlanFile, Terraform
-from operations.outcome import Refused
+from operations.outcome import Failed, Refused
 from operations.project_root import PROJECT
 from operations.question import agreed, refuse_silence, typed
 from operations.release import revisions_left_behind as released_revisions
@@ -128,16 +128,24 @@ class Deployment:
             self.console.print(
                 f"Terraform {preflight.terraform_version()}, its provider from {installation.source}", markup=False
             )
-            # Each environment has its own, so that none is taken for another one's moved backend.
-            data = CACHE / "terraform" / f"{self.settings.account_id}-{self.settings.environment_suffix}"
-            terraform = Terraform(
-                directory, {**installation.environment(os.environ), "TF_DATA_DIR": str(data)}, self.console
-            )
-            terraform.init()
+            variables = {**installation.environment(os.environ), "TF_DATA_DIR": str(data_directory(self.settings))}
+            terraform = Terraform(directory, variables, self.console)
+            self.console.print("terraform init ...")
+            self._connect(terraform)
             try:
                 yield terraform
             finally:
                 self._keep_unwritten_state(directory)
+
+    @staticmethod
+    def _connect(terraform: Terraform) -> None:
+        try:
+            terraform.init()
+        except Failed as failure:
+            if "NoSuchBucket" not in str(failure) and "does not exist" not in str(failure):
+                raise
+            bucket = terraform.backend["bucket"]
+            raise Refused(f"state.bucket: there is no bucket {bucket}; run make bootstrap") from None
 
     def _keep_unwritten_state(self, directory: Path) -> None:
         """Keep the state that Terraform could not write to the bucket: it leaves it in its folder, which goes."""
@@ -157,6 +165,15 @@ class Deployment:
         suffix = self.settings.environment_suffix
         if typed(f"To destroy all of {self._place}, type {suffix}") != suffix:
             raise Refused("nothing was destroyed")
+
+
+def data_directory(settings: Settings) -> Path:
+    """Where Terraform keeps what it knows of an environment's backend and providers.
+
+    Each environment has its own: Terraform would take one's backend for another's that has moved, and offer to copy the
+    state over (hashicorp/terraform-cdk#384).
+    """
+    return CACHE / "terraform" / f"{settings.account_id}-{settings.environment_suffix}"
 
 
 def refuse_deployed_protection(terraform: Terraform, suffix: str) -> None:
