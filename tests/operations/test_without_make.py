@@ -39,7 +39,7 @@ def no_synthesis(monkeypatch: pytest.MonkeyPatch, platform: object, tmp_path: Pa
 def test_a_shell_goes_to_the_local_aws_and_back(
     no_synthesis: None, local_aws: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell.process, "find", lambda _: local_aws)
+    monkeypatch.setattr(process, "find", lambda _: local_aws)
     person = {"PATH": os.environ["PATH"], "AWS_PROFILE": "mine", "HOME": "/a home", "PYTHONDONTWRITEBYTECODE": "1"}
 
     local = evaluated(list(shell.lines("local", load("local"), person)), person)
