@@ -39,7 +39,8 @@ NO_OPTIONS = {"environment", "environments", "plan"}  # they take a file, though
 LINES = {"preflight-api": 10, "deploy-api": 10}  # what has to exist before, a line each
 SAID_BY_SYNTHESIS = {"the disk is full"}  # a line of its own, before that of the command
 PROGRESS = re.compile(
-    r"terraform init \.\.\.$|Terraform [0-9.]+, its provider from |(plan|apply|destroy) [a-z0-9/ ]+, \d+ s$"
+    r"PostgreSQL \d+ is not in node_modules |terraform init \.\.\.$|Terraform [0-9.]+, its provider from |"
+    r"(plan|apply|destroy) [a-z0-9/ ]+, \d+ s$"
 )
 
 SYNTHESIS = """case "$CDKTF_OUTDIR" in "") echo "not to be run here" >&2; exit 1;; esac
