@@ -82,5 +82,6 @@ def test_the_commands_of_the_page_work_for_two_environments_in_one_shell(local_a
     )
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ended.stdout.count("The configuration is valid") == 2
+    assert ended.stdout.count("The configuration is valid") == 1
+    assert ended.stdout.count("Terraform has been successfully initialized!") == 2
     assert "Backend configuration changed" not in ended.stdout + ended.stderr
