@@ -28,6 +28,7 @@ def test_rotation_begins_when_all_that_it_needs_is_there(platform: Synthesized) 
         needed = {one.split(".")[0] for one in rotation["depends_on"]}
         assert needed == {
             "aws_secretsmanager_secret_version",
+            "aws_lambda_invocation",  # of the schema's function, which makes the application's role
             "aws_lambda_permission",
             "aws_iam_role_policy",
             "aws_vpc_security_group_egress_rule",

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import pytest
 
-from tests.synthesized import Synthesized, decoded, path_of
+from tests.synthesized import Block, Synthesized, decoded, path_of
 from tests.unit.database.support import cluster, with_database
+
+
+def versions(platform: Synthesized) -> list[Block]:
+    """The first values of the database's secrets, which are not the platform's only ones."""
+    found = platform.resources("aws_secretsmanager_secret_version").values()
+    return [one for one in found if "database-secrets" in path_of(one)]
 
 
 @pytest.mark.requirement("W3.3")
 @pytest.mark.requirement("W0.5")
 def test_initial_passwords_are_ephemeral_values_in_write_only_arguments(platform: Synthesized) -> None:
-    passwords = platform.configuration["ephemeral"]["aws_secretsmanager_random_password"]
+    made = platform.configuration["ephemeral"]["aws_secretsmanager_random_password"].values()
+    passwords = [one for one in made if "/database" in path_of(one)]
     assert len(passwords) == 2
-    assert {one["password_length"] for one in passwords.values()} == {40}
+    assert {one["password_length"] for one in passwords} == {40}
     own = cluster(platform)
     assert own["master_password_wo"].startswith("${ephemeral.")
     assert "master_password" not in own
     assert "manage_master_user_password" not in own  # a global database cannot have it
-    for version in platform.resources("aws_secretsmanager_secret_version").values():
+    for version in versions(platform):
         assert "secret_string" not in version
         assert decoded(version["secret_string_wo"])["password"].startswith("${ephemeral.")
 
 
 @pytest.mark.requirement("W3.3")
 def test_secrets_have_what_rotation_reads(platform: Synthesized) -> None:
-    values = {
-        path_of(version).split("/")[-1]: decoded(version["secret_string_wo"])
-        for version in platform.resources("aws_secretsmanager_secret_version").values()
-    }
+    values = {path_of(version).split("/")[-1]: decoded(version["secret_string_wo"]) for version in versions(platform)}
     for value in values.values():
         assert value["engine"] == "postgres"
         assert value["host"].endswith(".endpoint}")
@@ -44,8 +48,7 @@ def test_secrets_have_what_rotation_reads(platform: Synthesized) -> None:
 @pytest.mark.requirement("W3.3")
 def test_a_raised_version_gives_cluster_and_secret_the_same_new_password() -> None:
     raised = with_database(master_password_version=2)
-    versions = raised.resources("aws_secretsmanager_secret_version").values()
-    numbers = {path_of(one).split("/")[-1]: one["secret_string_wo_version"] for one in versions}
+    numbers = {path_of(one).split("/")[-1]: one["secret_string_wo_version"] for one in versions(raised)}
     assert numbers == {"master-version": 2, "application-version": 1}
     assert cluster(raised)["master_password_wo_version"] == 2
 
