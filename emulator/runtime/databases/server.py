@@ -6,11 +6,11 @@ import logging
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any
 
 from emulator.runtime import postgresql
 from emulator.runtime.authority import authority
@@ -190,12 +190,6 @@ class Server:
             verifier = session.pgconn.encrypt_password(password.encode(), master.encode(), b"scram-sha-256").decode()
             statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(master), sql.Literal(verifier))
             session.execute(statement)
-
-    def execute(self, statement: LiteralString, database: str = DATABASE_OF_ALL) -> Sequence[tuple[Any, ...]]:
-        """The rows of a statement of the superuser's."""
-        with self.session(database) as session:
-            rows: Sequence[tuple[Any, ...]] = session.execute(statement).fetchall()
-            return rows
 
     def _control(self, *arguments: str) -> None:
         run([self.binaries / "pg_ctl", f"--pgdata={self.data}", "--silent", *arguments])
