@@ -20,13 +20,13 @@ from rich.console import Console
 
 from operations import preflight
 from operations.account import aws_errors_in_words, refuse_other_account
+from operations.deployment import lock as state_lock
 from operations.deployment.synthesized import CACHE, provider_installation, synthesize
 from operations.deployment.terraform import PlanFile, Terraform
 from operations.outcome import Failed, Refused
 from operations.project_root import PROJECT
 from operations.question import agreed, refuse_silence, typed
 from operations.release import revisions_left_behind as released_revisions
-from operations.state import lock as state_lock
 from settings import Settings
 
 UNWRITTEN_STATE = "errored.tfstate"  # Terraform's name for it

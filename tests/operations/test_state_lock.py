@@ -18,9 +18,9 @@ from botocore.config import Config
 from rich.console import Console
 
 from emulator import process
+from operations.deployment.lock import Lock, read, still_runs, unlock
 from operations.deployment.terraform import Terraform
 from operations.outcome import Failed, Refused
-from operations.state.lock import Lock, read, still_runs, unlock
 
 pytestmark = pytest.mark.requirement("W0.3")
 
