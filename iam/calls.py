@@ -37,6 +37,10 @@ WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "cloudfront:CreateDistributionWithTags": ("cloudfront:CreateDistribution", "cloudfront:TagResource"),
     "lambda:Invoke": ("lambda:InvokeFunction",),
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
+    "sqs:ChangeMessageVisibilityBatch": ("sqs:ChangeMessageVisibility",),
+    "sqs:DeleteMessageBatch": ("sqs:DeleteMessage",),
+    "sqs:SendMessageBatch": ("sqs:SendMessage",),
     "s3:DeleteBucketEncryption": ("s3:PutEncryptionConfiguration",),
     "s3:DeleteBucketLifecycle": ("s3:PutLifecycleConfiguration",),
     "s3:DeleteBucketOwnershipControls": ("s3:PutBucketOwnershipControls",),

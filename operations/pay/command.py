@@ -134,7 +134,8 @@ class Payer:
         deadline = time.monotonic() + SECONDS_TO_SETTLE
         while status not in FINAL and time.monotonic() < deadline:
             time.sleep(SECONDS_BETWEEN_LOOKS)
-            status = str(client.get(f"/api/v1/payments/{identifier}").json()["status"])
+            read = client.get(f"/api/v1/payments/{identifier}")
+            status = str(read.json()["status"]) if read.is_success else status  # a task may just be replaced
         self.console.print(f"payment {identifier}: {status}", highlight=False)
         return status
 

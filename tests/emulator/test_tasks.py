@@ -154,7 +154,8 @@ def service(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> It
         secret = client("secretsmanager").create_secret(Name="token", SecretString=json.dumps({"key": "opened"}))["ARN"]
         secrets = [{"name": "TOKEN", "valueFrom": f"{secret}:key::"}]
         tasks = "ecs-tasks.amazonaws.com"
-        task = make_role(client, tasks, "task", {"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*"})
+        send = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "arn:aws:sqs:us-east-2:123456789012:queue"}
+        task = make_role(client, tasks, "task", {"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*"}, send)
         log = {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"}
         here = {"StringEquals": {"aws:RequestedRegion": "us-east-2"}}
         pull = {"Effect": "Allow", "Action": "ecr:*", "Resource": "*", "Condition": here}
@@ -205,8 +206,11 @@ def test_calls_are_made_as_the_task_role_and_decided_by_its_policies(service: Se
         "aws_secret_access_key": said["SecretAccessKey"],
         "aws_session_token": said["Token"],
     }
+    queue = service.client("sqs").create_queue(QueueName="queue")["QueueUrl"]
     sqs: Any = boto3.client("sqs", region_name="us-east-2", endpoint_url=service.server.url, **session)
     assert sqs.list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
+    entries = [{"Id": "1", "MessageBody": "sent"}]
+    assert [one["Id"] for one in sqs.send_message_batch(QueueUrl=queue, Entries=entries)["Successful"]] == ["1"]
     with pytest.raises(sqs.exceptions.ClientError, match="is not authorized to perform: sqs:CreateQueue"):
         sqs.create_queue(QueueName="mine")
 

@@ -27,6 +27,8 @@ from emulator.runtime.tasks.process import Process
 from emulator.turns import turn
 
 SECONDS_TO_START = 30.0
+PATIENCE = 6
+"""How much longer than on AWS a check may take: a rehearsal's processes share a small machine."""
 RELATIVE_URI = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 # https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-policy-examples.html (what a pull takes)
 PULLS = ("ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage")
@@ -249,7 +251,7 @@ class Task:
         """The container's own check. What fails in its first seconds does not count."""
         began, failures = time.monotonic(), 0
         while self.state is State.RUNNING and self.process:
-            done = self.process.run(check.command, check.timeout)
+            done = self.process.run(check.command, check.timeout * PATIENCE)
             if done and done[0] == 0:
                 self.is_healthy, failures = True, 0
             elif time.monotonic() - began > check.start_period:
