@@ -2,7 +2,7 @@
 
 A plan of the whole platform costs half a minute of processor. Changes that share no resource go into one plan, of
 which each line belongs to the change whose settings alone change that resource in the configuration. A line of no
-change's (what follows from others, or from the tags of all) is held against the laws of all changes in the plan.
+change's belongs to those whose resources it refers to, and else (as the tags of all) to all changes in the plan.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from emulator import process
 from emulator.process import Server
 from operations.deployment.synthesized import provider_installation
 from operations.deployment.terraform import Terraform
+from policy.order import Graph
 from settings import load
 from tests.lifecycle.base import Deployed
 from tests.lifecycle.parts import forked
@@ -142,15 +143,26 @@ def by_change(names: Iterable[str], plan: Iterable[str], directory: Path) -> dic
         assert not both, f"{one} and {other} both change {', '.join(sorted(both))}"
     for name, addresses in about.items():
         assert any(line.partition(" ")[2] in addresses for line in lines), f"{name} changes nothing"
-    return {name: list(_lines_of(name, about, lines)) for name in about}
+    follows = _followers(before)
+    return {name: list(_lines_of(name, about, lines, follows)) for name in about}
 
 
-def _lines_of(name: str, about: Mapping[str, set[str]], plan: Iterable[str]) -> Iterator[str]:
+def _lines_of(
+    name: str, about: Mapping[str, set[str]], plan: Iterable[str], follows: Mapping[str, set[str]]
+) -> Iterator[str]:
+    """Those of what it changes, of what refers to that, and of what neither any change has nor refers to."""
     everybodys = set().union(*about.values())
     for line in plan:
         address = line.partition(" ")[2]
-        if address in about[name] or address not in everybodys:
+        causes = {address} if address in everybodys else follows.get(address, set()) & everybodys
+        if causes & about[name] or not causes:
             yield line
+
+
+def _followers(configuration: dict[str, Any]) -> dict[str, set[str]]:
+    """What each resource refers to itself."""
+    graph = Graph(configuration)
+    return {address: set(graph.addresses_in(block)) for address, block in _resources(configuration).items()}
 
 
 def _differing(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
