@@ -118,6 +118,10 @@ class Peppers:
             self._read()
             return self._current, self._known[self._current]
 
+    def known(self, name: str) -> bytes | None:
+        """The pepper of a name, if it was read before; this calls nobody."""
+        return self._known.get(name)
+
     def get(self, name: str) -> bytes | None:
         """The pepper of a name; None where there is none.
 
@@ -125,7 +129,7 @@ class Peppers:
             PeppersInvalid: the secret has another form.
             botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: the secret could not be read.
         """
-        if found := self._known.get(name):
+        if found := self.known(name):
             return found
         with self._lock:
             if not self._known or self._clock() - self._read_at >= MIN_SECONDS_BETWEEN_READS:

@@ -123,8 +123,9 @@ class Authenticator:
         return Caller(Requester(credential.merchant_id, credential.id), frozenset(credential.scopes))
 
     async def _matches(self, key: ApiKey, credential: Credential) -> bool:
+        name = credential.pepper or ""
         try:
-            pepper = await asyncio.to_thread(self.peppers.get, credential.pepper or "")
+            pepper = self.peppers.known(name) or await asyncio.to_thread(self.peppers.get, name)
         except (BotoCoreError, ClientError, PeppersInvalid) as error:
             logs.error("peppers not read", error)
             pepper = None
