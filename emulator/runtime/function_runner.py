@@ -61,7 +61,8 @@ def resolve(names: dict[str, str]) -> None:
     getaddrinfo = socket.getaddrinfo
 
     def look_up(host: Any, *arguments: Any, **keywords: Any) -> Any:
-        return getaddrinfo(names.get(host, host), *arguments, **keywords)
+        name = host.decode("ascii") if isinstance(host, bytes) else host  # anyio, of which httpx is, asks by bytes
+        return getaddrinfo(names.get(name, host), *arguments, **keywords)
 
     socket.getaddrinfo = look_up
 

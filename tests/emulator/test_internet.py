@@ -20,14 +20,18 @@ pytestmark = [pytest.mark.requirement("W8.3"), pytest.mark.requirement("W8.4")]
 
 # As the payments service calls its acquirer: without the environment, by certifi's authorities.
 CALLER = """
+import asyncio
 import httpx
 
-def handle(event, context):
-    with httpx.Client(trust_env=False, timeout=5) as client:
+async def call():
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
         try:
-            return client.get("https://acquirer.example.com/v1/operations").text
+            return (await client.get("https://acquirer.example.com/v1/operations")).text
         except httpx.TransportError as error:
             return type(error).__name__
+
+def handle(event, context):
+    return asyncio.run(call())
 """
 
 
