@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from emulator.runtime.postgresql import give_away
 
-SECONDS_TO_END = 10.0
+SECONDS_TO_END = 5.0
 # Waits for the end of what it reads, which the process holds open for as long as it lives.
 _KEEPER = """
 cat >/dev/null
@@ -62,7 +63,8 @@ class Folder:
                 return
             self._held.shutdown(socket.SHUT_RDWR)
             self._held.close()
-            self._keeper.wait(SECONDS_TO_END)
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it goes on by itself
+                self._keeper.wait(SECONDS_TO_END)
 
 
 def remove(path: Path) -> None:
