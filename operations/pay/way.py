@@ -60,6 +60,8 @@ def stages(directory: Path, since: str, place: Place, *, status: str) -> list[St
     calls, passages = _calls(directory, since, place), _passages(directory, since, place)
     done = {(one.operation, _role_of(one, place)) for one in calls if one.status == 200}  # noqa: PLR2004
 
+    roles = {role for _, role in done}  # a function is recorded at its end, its calls as they are made
+
     def passed(kind: str, outcome: Sequence[str]) -> bool:
         return any(
             one.kind == kind and one.outcome in outcome and one.what.startswith(("POST", "1")) for one in passages
@@ -68,7 +70,7 @@ def stages(directory: Path, since: str, place: Place, *, status: str) -> list[St
     return [
         Stage(name="load balancer and task", is_reached=passed("load balancer", ["201", "202"])),
         Stage(name="queue", is_reached=("SendMessageBatch", "task") in done),
-        Stage(name="function", is_reached=passed("function", ["returned"])),
+        Stage(name="function", is_reached="function" in roles or passed("function", ["returned"])),
         Stage(name="acquirer", is_reached=passed("internet", ["200"])),
         Stage(name="settled", is_reached=status in {"captured", "authorized", "declined"}),
     ]
