@@ -124,7 +124,9 @@ def without_payments() -> str:
     """The deployed settings less a service, and what processes for it: a file cannot take away what another has."""
     services = (ENVIRONMENTS / "_services.toml").read_text(encoding="utf-8").split("[services.")[1:]
     others = "".join(f"[services.{one}" for one in services if not one.startswith("payments]"))
-    local = re.sub(r"\[processing\]\n[^\[]*", "", (ENVIRONMENTS / "local.toml").read_text(encoding="utf-8"))
+    # A table ends where a line begins the next.
+    tables = re.compile(r"^\[(processing|services\.payments)\].*\n(?:(?!\[).*\n)*", re.MULTILINE)
+    local = tables.sub("", (ENVIRONMENTS / "local.toml").read_text(encoding="utf-8"))
     return local.replace('extends = "_services"', "") + "\n" + others
 
 
