@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -59,6 +61,38 @@ def test_failed_migration_leaves_nothing_behind(database: Database, migrations: 
     with database.connect() as connection:
         assert connection.execute("SELECT to_regclass('payments.half')").fetchone() == (None,)
     assert migrate(database.connect) == "0006"
+
+
+@pytest.mark.requirement("Q4")
+def test_request_that_is_under_way_and_a_migration_do_not_wait_for_each_other(
+    empty_database: Database, migrations: Directory
+) -> None:
+    """The version before locks its tables one after the other, the idempotency key's first."""
+    assert migrate(empty_database.connect, directory=migrations(until="0003")) == "0003"
+    with ThreadPoolExecutor(1) as other, empty_database.connect() as request, empty_database.connect() as watcher:
+        request.execute("SET lock_timeout = '20s'")
+        with request.transaction():
+            request.execute("LOCK TABLE payments.idempotency_keys IN ROW EXCLUSIVE MODE")
+            migrating = other.submit(migrate, empty_database.connect)
+            while not watcher.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'relation'").fetchone():
+                assert not migrating.done(), migrating.result()
+                time.sleep(0.01)
+            for table in ("payments", "operations", "outbox"):
+                request.execute(f"LOCK TABLE payments.{table} IN ROW EXCLUSIVE MODE NOWAIT")
+        assert migrating.result() == "0006"
+
+
+def test_migration_that_a_deadlock_ends_is_tried_again(
+    database: Database, migrations: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("payments.migrate.SECONDS_BETWEEN_ATTEMPTS", 0.0)
+    with database.connect() as connection:
+        connection.execute("CREATE SEQUENCE payments.tries")  # counts on when a transaction is rolled back
+    fails_once = (
+        "    op.execute(\"DO $$ BEGIN IF nextval('payments.tries') = 1 THEN \"\n"
+        "        \"RAISE EXCEPTION 'a deadlock' USING ERRCODE = 'deadlock_detected'; END IF; END $$\")\n"
+    )
+    assert migrate(database.connect, directory=migrations(then=fails_once)) == "9999"
 
 
 @pytest.mark.parametrize("kind", ["sale", "authorization"])

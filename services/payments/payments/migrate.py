@@ -2,9 +2,9 @@
 
 Steps are safe while the version before serves: they expand (a column that may be empty, a table, an index made
 concurrently) and contract only what no running version uses any more. A step that must wait for a lock gives up soon,
-as all who come after it wait too, and is tried again; otherwise it may take as long as it takes. A step that builds an
-index does so `IF NOT EXISTS`, after all else that it does: what an attempt that gave up has left of the index is
-removed before the next one.
+as all who come after it wait too, and is tried again, as is one that a deadlock has ended; otherwise it may take as
+long as it takes. A step that builds an index does so `IF NOT EXISTS`, after all else that it does: what an attempt
+that gave up has left of the index is removed before the next one.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def migrate(
         application_role: the role that gets the rights of every kind of process, before row-level security asks for
             them: the version before goes on with what it inherits.
         directory: where the steps are.
-        attempts: how often a step is tried that must wait for a lock.
+        attempts: how often a step is tried that must wait for a lock, or that a deadlock ends.
         wait_seconds: how long another one who migrates is waited for.
 
     Returns:
@@ -61,6 +61,7 @@ def migrate(
 
     Raises:
         psycopg.errors.LockNotAvailable: a lock could not be had in any of the attempts, or another one still migrates.
+        psycopg.errors.DeadlockDetected: the last attempt was ended by a deadlock.
     """
     with closing(connect()) as guard:
         guard.autocommit = True
@@ -73,7 +74,7 @@ def migrate(
             try:
                 _upgrade(connect, directory)
                 break
-            except psycopg.errors.LockNotAvailable:
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
                 if attempt == attempts:
                     raise
                 time.sleep(SECONDS_BETWEEN_ATTEMPTS)

@@ -24,6 +24,10 @@ FIRST_MERCHANT = "00000000-0000-7000-8000-000000000001"
 API, PROCESSING, HOUSEKEEPING = (f"payments_{process}_rights" for process in ("api", "processing", "housekeeping"))
 ROWS_OF_MERCHANTS = ("payments", "operations", "outbox", "idempotency_keys")
 
+# In this order, as a request's first lock is that of its idempotency key: one that comes now waits and holds nothing
+# that this migration asks for next.
+LOCKS = "LOCK TABLE payments.idempotency_keys, payments.outbox, payments.operations, payments.payments"
+
 MERCHANTS = """
 CREATE TABLE payments.merchants (
     id         uuid PRIMARY KEY,
@@ -140,7 +144,7 @@ REVOKE ALL ON FUNCTION payments.credential_of, payments.credential_used FROM PUB
 
 def upgrade() -> None:
     """Add the tables, the columns, the triggers and the policies, in one transaction."""
-    for part in (MERCHANTS, FIRST, COLUMNS, KEYS, TRIGGERS, LOOK_UP):
+    for part in (LOCKS, MERCHANTS, FIRST, COLUMNS, KEYS, TRIGGERS, LOOK_UP):
         op.execute(part)
     for table in ROWS_OF_MERCHANTS:
         op.execute(KEEP_MERCHANT.format(table=table))

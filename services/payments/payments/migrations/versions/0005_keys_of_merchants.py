@@ -40,6 +40,9 @@ INDEXES = {
     "idempotency_keys_by_merchant": "payments.idempotency_keys (merchant_id, merchant_key)",
 }
 LISTED = "payments_of_merchant_by_status ON payments.payments (merchant_id, status, id)"
+# Before each foreign key, in one transaction with it (several statements of one call are): requests lock their
+# idempotency key first, and so none that comes now holds one of the two tables and waits for the other.
+LOCKS = "LOCK TABLE payments.idempotency_keys, payments.outbox, payments.operations, payments.payments"
 # What refers to another table's row refers to one of the same merchant.
 REFERENCES = (
     ("operations", "payment_id", "payments", "operations_payment_id_fkey"),
@@ -59,11 +62,12 @@ def upgrade() -> None:
         for table, column, other, before in REFERENCES:
             name = f"{table}_of_the_same_merchant"
             op.execute(
+                f"{LOCKS} IN SHARE ROW EXCLUSIVE MODE; "
                 f"ALTER TABLE payments.{table} DROP CONSTRAINT IF EXISTS {name}, ADD CONSTRAINT {name} "
                 f"FOREIGN KEY (merchant_id, {column}) REFERENCES payments.{other} (merchant_id, id) NOT VALID"
             )
             op.execute(f"ALTER TABLE payments.{table} VALIDATE CONSTRAINT {name}")
-            op.execute(f"ALTER TABLE payments.{table} DROP CONSTRAINT IF EXISTS {before}")
+            op.execute(f"{LOCKS}; ALTER TABLE payments.{table} DROP CONSTRAINT IF EXISTS {before}")
 
 
 def _set_keys() -> None:
