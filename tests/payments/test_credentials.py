@@ -147,13 +147,24 @@ def test_most_requests_cost_no_call_of_the_database_and_a_revocation_is_soon_in_
     credential, key = merchants.create_key(merchant_id, [Scope.PAYMENTS_READ])
     callers = authenticate(one, key.text, times=50)
     assert {caller.merchant_id for caller in callers if isinstance(caller, Caller)} == {merchant_id}
-    assert (len(callers), limiter.calls) == (50, 1)
+    assert (len(callers), limiter.calls) == (50, 2), "one finds the credential, one notes that it is in use"
 
     merchants.revoke_key(credential.identifier)
     assert isinstance(authenticate(one, key.text)[0], Caller), "kept, and no longer than half a minute"
     clock.now += KEEP_SECONDS
     assert isinstance(authenticate(one, key.text)[0], Unauthenticated)
-    assert limiter.calls == 2
+    assert limiter.calls == 3
+
+
+def test_only_who_has_the_key_makes_its_credential_one_in_use(
+    connection: psycopg.Connection[Any], merchants: Merchants, merchant_id: Any, secret: Secret
+) -> None:
+    one = authenticator(Direct(connection), secret, Clock())
+    credential, key = merchants.create_key(merchant_id, [Scope.PAYMENTS_READ])
+    assert isinstance(authenticate(one, ApiKey.make(KeyMode.TEST, id_=key.id).text)[0], Unauthenticated)
+    assert merchants.key(credential.identifier).last_used_at is None
+    assert isinstance(authenticate(one, key.text)[0], Caller)
+    assert merchants.key(credential.identifier).last_used_at
 
 
 def test_unknown_keys_do_not_each_cost_a_call(connection: psycopg.Connection[Any], secret: Secret) -> None:

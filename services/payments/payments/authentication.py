@@ -22,7 +22,7 @@ from payments import logs
 from payments.api_keys import ApiKey, KeyMode, Peppers, PeppersInvalid
 from payments.limiter import ConcurrencyLimiter
 from payments.problems import ApiError
-from payments.repository import Connection, Requester
+from payments.repository import Requester
 from payments.repository.credentials import API_KEY, Credential, find_credential, note_use
 
 MAX_KEPT = 10_000
@@ -74,10 +74,11 @@ class Forbidden(ApiError):
         )
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Kept:
     credential: Credential | None
     until: float
+    is_noted: bool = False  # that it is in use
 
 
 class Authenticator:
@@ -120,6 +121,7 @@ class Authenticator:
             raise Unauthenticated(shown=True)
         if not credential.is_valid(datetime.now(UTC)):
             raise Unauthenticated(shown=True)
+        await self._note_use(key.id, credential.id)
         return Caller(Requester(credential.merchant_id, credential.id), frozenset(credential.scopes))
 
     async def _matches(self, key: ApiKey, credential: Credential) -> bool:
@@ -138,6 +140,13 @@ class Authenticator:
             )
         return hmac.compare_digest(key.hashed(pepper), credential.secret_hash or b"")
 
+    async def _note_use(self, identifier: str, credential_id: UUID) -> None:
+        """Of a caller that has proved to be the credential's, once for each look-up."""
+        kept = self._kept.get(identifier)
+        if kept and not kept.is_noted:
+            kept.is_noted = True
+            await self._limiter.run(note_use, credential_id)
+
     async def _find(self, identifier: str) -> Credential | None:
         kept = self._kept.get(identifier)
         if kept and self._clock() < kept.until:
@@ -151,16 +160,9 @@ class Authenticator:
 
     async def _look_up(self, identifier: str) -> Credential | None:
         until = self._clock() + self._keep_seconds
-        found = await self._limiter.run(_read, identifier)
+        found = await self._limiter.run(find_credential, API_KEY, identifier)
         self._kept.pop(identifier, None)  # the newest is the last
         while len(self._kept) >= MAX_KEPT:
             self._kept.pop(next(iter(self._kept)))
         self._kept[identifier] = _Kept(found, until)
         return found
-
-
-def _read(connection: Connection, identifier: str) -> Credential | None:
-    found = find_credential(connection, API_KEY, identifier)
-    if found:
-        note_use(connection, found.id)
-    return found

@@ -169,6 +169,14 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _positive(text: str) -> float:
+    """A number above 0, for argparse."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
 Lines = list[dict[str, Any]]
 
 
@@ -181,7 +189,7 @@ def _list(merchants: Merchants, _given: argparse.Namespace) -> Lines:
 
 
 def _create(merchants: Merchants, given: argparse.Namespace) -> Lines:
-    expires_at = datetime.now(UTC) + timedelta(days=given.days) if given.days else None
+    expires_at = datetime.now(UTC) + timedelta(days=given.days) if given.days is not None else None
     credential, key = merchants.create_key(merchants.named(given.name).id, given.scopes, expires_at)
     return [{"key": key.text, **_of_key(credential)}]
 
@@ -236,11 +244,11 @@ def _parser() -> argparse.ArgumentParser:
     create = _command(keys, "create", _create)
     create.add_argument("name")
     create.add_argument("--scopes", type=_scopes, required=True)
-    create.add_argument("--days", type=float, help="until it expires; without it, never")
+    create.add_argument("--days", type=_positive, help="until it expires; without it, never")
     _command(keys, "list", _list_keys).add_argument("name")
     rotate = _command(keys, "rotate", _rotate)
     rotate.add_argument("id")
-    rotate.add_argument("--overlap-hours", type=float, default=OVERLAP_HOURS)
+    rotate.add_argument("--overlap-hours", type=_positive, default=OVERLAP_HOURS)
     _command(keys, "revoke", _revoke).add_argument("id")
     return parser
 
