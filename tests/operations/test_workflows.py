@@ -161,6 +161,19 @@ def test_each_job_that_deploys_stands_alone_in_its_environment_and_deploys_the_h
         assert any(run.startswith("exec timeout --signal=INT ") for run in runs), name
 
 
+def test_a_state_that_could_not_be_written_is_kept_though_the_job_was_cancelled() -> None:
+    """A called workflow is given its secrets by the caller: https://github.com/actions/runner/issues/1490."""
+    name = "ERRORED_STATE_PASSPHRASE"
+    called = parsed(REPOSITORY / ".github/workflows/environment.yml")
+    assert name in called["on"]["workflow_call"]["secrets"]
+    callers = [job for _, job in jobs() if job.get("uses", "").endswith("/environment.yml")]
+    assert len(callers) == 2
+    assert all(job["secrets"] == {name: f"${{{{ secrets.{name} }}}}"} for job in callers)
+    keeping = [step for step in steps_of(called["jobs"]["deploy"]) if "failure()" in step.get("if", "")]
+    assert len(keeping) == 2
+    assert all("cancelled()" in step["if"] for step in keeping)
+
+
 def test_a_github_environment_is_looked_at_before_a_job_names_it() -> None:
     for file in ("plan.yml", "payment-api.yml"):
         steps = steps_of(parsed(REPOSITORY / ".github/workflows" / file)["jobs"]["plan"])
