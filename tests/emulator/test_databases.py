@@ -300,7 +300,7 @@ def _changed(secrets: Client, secret: str, before: str) -> str:
     return "" if password == before else password
 
 
-def test_a_cluster_that_goes_takes_its_server_along(empty_aws: LocalAws, tmp_path: Path) -> None:
+def test_deleted_cluster_ends_its_server(empty_aws: LocalAws, tmp_path: Path) -> None:
     with empty_aws(tmp_path / "aws") as server:
         rds = client_for(server)("rds")
         engine = {"Engine": "aurora-postgresql"}

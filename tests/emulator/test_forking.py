@@ -56,7 +56,7 @@ def test_a_fork_has_what_was_there_and_neither_sees_what_the_other_does(own_aws:
     assert keys(own_aws) == ["first"]
 
 
-def test_a_fork_keeps_a_record_of_its_own_that_begins_with_it(own_aws: Server, fork: Server) -> None:
+def test_fork_has_its_own_record_from_its_start(own_aws: Server, fork: Server) -> None:
     before = read_calls(own_aws.directory)
     assert [call.operation for call in before] == ["CreateBucket"]
     assert read_calls(fork.directory) == []
@@ -161,7 +161,7 @@ def test_a_directory_of_a_local_aws_is_refused_in_one_line(own_aws: Server, fork
     assert keys(own_aws) == keys(fork) == []
 
 
-def test_what_is_not_asked_well_is_refused(own_aws: Server) -> None:
+def test_invalid_fork_request_is_refused(own_aws: Server) -> None:
     with pytest.raises(EmulatorError, match="directory"):
         process.control(own_aws, "fork", {})
 

@@ -66,7 +66,7 @@ def test_a_selection_is_kept_and_holds_its_plan(client: Make, name: str, plan_id
     assert error_of(lambda: backup.list_backup_selections(BackupPlanId=plan_id)) == "ResourceNotFoundException"
 
 
-def test_a_vault_keeps_its_policy_and_is_empty(client: Make, name: str) -> None:
+def test_vault_has_its_policy_and_is_empty(client: Make, name: str) -> None:
     backup = client("backup")
     backup.create_backup_vault(BackupVaultName=name)
     assert error_of(lambda: backup.get_backup_vault_access_policy(BackupVaultName=name)) == "ResourceNotFoundException"

@@ -174,7 +174,7 @@ def test_variables_are_the_definitions_over_the_images_with_the_secret_that_the_
     assert service.says("[n for n in os.environ if n.startswith(('AWS_ACCESS', 'PYTEST', 'HOME'))]") == []
 
 
-def test_user_is_nobody_and_may_become_nobody_else(service: Service) -> None:
+def test_task_runs_as_its_user_without_privileges(service: Service) -> None:
     status = service.says("open('/proc/self/status').read()")
     found = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert found["Uid"].split() == ["1000"] * 4
@@ -251,7 +251,7 @@ def test_task_that_is_killed_is_replaced(service: Service) -> None:
     assert second["address"] == first["address"]
 
 
-def test_task_that_nobody_wants_ends_in_good_order(service: Service) -> None:
+def test_surplus_task_is_stopped_gracefully(service: Service) -> None:
     service.says("1")
     service.client("ecs").update_service(cluster="example", service="service", desiredCount=0)
     eventually(lambda: not service.tasks())

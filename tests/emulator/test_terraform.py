@@ -105,7 +105,7 @@ def test_state_in_s3_is_locked_by_s3_itself(terraform: Configure, own_aws: Serve
     rehearsed.assert_nothing_to_do()
 
 
-def test_of_many_who_take_the_lock_at_once_one_gets_it(own_aws: Server) -> None:
+def test_one_of_many_concurrent_lock_requests_succeeds(own_aws: Server) -> None:
     make = client_for(own_aws)
     make("s3", "us-east-1").create_bucket(Bucket="locks")
     outcomes: list[str] = []

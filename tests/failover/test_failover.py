@@ -181,7 +181,7 @@ def test_lock_of_a_killed_run_is_taken_over_only_with_the_option(world: World) -
     assert not [key for place in (PRIMARY, RECOVERY) for key in world.objects(place) if key.endswith(".lock")]
 
 
-def test_without_route_53s_api_it_goes_by_dns_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failover_without_the_route_53_api_is_decided_by_dns(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its control plane is in us-east-1, and nothing that moves requests may depend on it."""
     addresses = {PRIMARY: "192.0.2.1", RECOVERY: "192.0.2.2"}
     names = {world.origin(place): address for place, address in addresses.items()}

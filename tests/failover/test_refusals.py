@@ -71,7 +71,7 @@ def test_a_region_that_refuses_a_call_is_not_taken_for_lost(
     assert "does not answer" not in str(refusal.value)
 
 
-def test_nothing_goes_to_a_region_that_does_not_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failover_to_a_region_that_does_not_answer_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     process.lose_region(world.server, world.regions[RECOVERY])
     refused(world, monkeypatch, r"^recovery: us-west-2 does not answer, so the platform cannot", lost_region=True)
 
@@ -115,7 +115,7 @@ def test_a_region_without_the_replica_of_the_secret(world: World, monkeypatch: p
     refused(world, monkeypatch, "secret: us-west-2 has no replica")
 
 
-def test_a_move_to_the_other_side_that_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failover_during_another_failover_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.reset(RECOVERY)
     process.set_clock(world.server, 60.0)
     world.client("rds", RECOVERY).switchover_global_cluster(
@@ -124,7 +124,7 @@ def test_a_move_to_the_other_side_that_goes_on(world: World, monkeypatch: pytest
     refused(world, monkeypatch, "RDS moves the writer to .*us-east-2.* at the moment")
 
 
-def test_a_release_that_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failover_during_a_release_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     process.set_clock(world.server, 60.0)
     name = world.names.of("web")
     definition = world.client("ecs", PRIMARY).describe_task_definition(taskDefinition=name)["taskDefinition"]

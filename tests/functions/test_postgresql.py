@@ -23,7 +23,7 @@ def test_takes_encrypted_connections_only(postgresql: Postgresql) -> None:
         psycopg.connect(**{**postgresql.connection("postgres", postgresql.password), "sslmode": "disable"})
 
 
-def test_takes_nobody_without_the_password(postgresql: Postgresql) -> None:
+def test_connection_without_the_password_is_rejected(postgresql: Postgresql) -> None:
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         postgresql.connect(password="guessed")
 
@@ -33,7 +33,7 @@ def test_is_known_by_its_own_ca_only(postgresql: Postgresql) -> None:
         psycopg.connect(**{**postgresql.connection("postgres", postgresql.password), "sslrootcert": "system"})
 
 
-def test_where_there_is_none_it_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_postgresql_is_reported_with_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = tmp_path / "initdb"
     old.write_text("#!/bin/sh\necho 'initdb (PostgreSQL) 9.6.24'\n", encoding="utf-8")
     old.chmod(0o755)

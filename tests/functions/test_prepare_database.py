@@ -191,7 +191,7 @@ def test_cloudformation_receives_failure_without_a_secret(
     assert PASSWORD not in json.dumps(told)
 
 
-def test_a_stack_that_goes_drops_nothing(
+def test_deleted_stack_drops_nothing(
     server: Postgresql, database: str, function: ModuleType, cloudformation: CloudFormation
 ) -> None:
     function.handler(cloudformation.event("Create"), CONTEXT)

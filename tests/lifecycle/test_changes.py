@@ -39,13 +39,13 @@ CHANGED = {
 
 @pytest.mark.requirement("W7.1")
 @pytest.mark.parametrize("change", PLANNED)
-def test_a_change_of_settings_replaces_nothing_that_is_in_use(changed: dict[str, list[str]], change: str) -> None:
+def test_settings_change_replaces_no_resource_in_use(changed: dict[str, list[str]], change: str) -> None:
     replaces_nothing_in_use(change, changed[change])
 
 
 @pytest.mark.requirement("W7.1")
 @pytest.mark.parametrize("change", CHANGED)
-def test_each_part_of_a_change_of_settings_changes_what_it_is_about(changed: dict[str, list[str]], change: str) -> None:
+def test_each_changed_setting_changes_the_resources_it_configures(changed: dict[str, list[str]], change: str) -> None:
     done: dict[str, set[str]] = {}
     for action, address in actions(changed[change]):
         done.setdefault(action, set()).add(address.split(".")[0])
@@ -54,7 +54,7 @@ def test_each_part_of_a_change_of_settings_changes_what_it_is_about(changed: dic
 
 
 @pytest.mark.requirement("W7.1")
-def test_a_service_that_settings_no_longer_have_goes_and_nothing_else(changed: dict[str, list[str]]) -> None:
+def test_service_removed_from_settings_is_destroyed_and_nothing_else(changed: dict[str, list[str]]) -> None:
     plan = actions(changed["removed-service"])
     gone = {address.split(".")[0] for action, address in plan if action == "delete"}
     assert gone >= {"aws_ecs_service", "aws_lb_listener_rule", "aws_lb_target_group", "aws_codedeploy_deployment_group"}
@@ -80,7 +80,7 @@ def test_rules_and_target_groups_are_changed_in_place(changed: dict[str, list[st
 
 @pytest.mark.requirement("W1.2")
 @pytest.mark.parametrize("change", ["image", "size"])
-def test_a_running_blue_green_service_is_left_to_its_release(changed: dict[str, list[str]], change: str) -> None:
+def test_running_blue_green_service_is_changed_by_codedeploy_only(changed: dict[str, list[str]], change: str) -> None:
     """CodeDeploy owns its task definition: Terraform makes a revision and does not touch the service."""
     assert any(" aws_ecs_task_definition." in line for line in changed[change])
     assert not [line for line in changed[change] if " aws_ecs_service." in line]
@@ -89,5 +89,5 @@ def test_a_running_blue_green_service_is_left_to_its_release(changed: dict[str, 
 @pytest.mark.requirement("W7.1")
 @pytest.mark.requirement("W3.1")
 @pytest.mark.parametrize("change", [name for name in PLANNED if name.startswith("database-")])
-def test_a_change_of_the_database_is_made_in_place(changed: dict[str, list[str]], change: str) -> None:
+def test_database_change_is_made_in_place(changed: dict[str, list[str]], change: str) -> None:
     changes_the_database_in_place(change, changed[change])

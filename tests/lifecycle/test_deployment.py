@@ -28,7 +28,7 @@ def test_everything_synthesized_is_deployed_and_the_second_plan_is_empty(
 
 @pytest.mark.requirement("W0.5")
 @pytest.mark.requirement("W2.1")
-def test_the_origin_secret_was_made_and_terraform_knows_nothing_of_it(deployed: Deployed) -> None:
+def test_origin_secret_exists_and_is_not_in_the_state(deployed: Deployed) -> None:
     assert len(deployed.origin_secret) >= 64
     assert '"type": "aws_lambda_invocation"' in deployed.state  # which made what sends and what accepts it
     assert "rule_group_arn" in deployed.state
@@ -38,7 +38,9 @@ def test_the_origin_secret_was_made_and_terraform_knows_nothing_of_it(deployed: 
 @pytest.mark.requirement("W7.1")
 @pytest.mark.parametrize("region", ["primary", "recovery"])
 @pytest.mark.parametrize("service", ["web", "payments"])
-def test_a_service_goes_before_what_leads_to_it(deployed: Deployed, region: str, service: str) -> None:
+def test_service_is_destroyed_before_its_listener_rules_and_target_groups(
+    deployed: Deployed, region: str, service: str
+) -> None:
     """Terraform destroys first what depends on other things: no more releases, then no tasks, no rules, no targets."""
     needs = {
         f"{one['type']}.{one['name']}": set(one["instances"][0].get("dependencies", []))

@@ -12,7 +12,7 @@ from tests.lifecycle.laws import changes_the_database_in_place, replaces_nothing
 pytestmark = pytest.mark.lifecycle
 
 
-def test_before_its_end_it_has_lived(ended: Ended) -> None:
+def test_destroyed_platform_had_an_export_failovers_and_releases(ended: Ended) -> None:
     """What is destroyed is what exports, failovers and releases leave as well; each is looked at in its own file."""
     assert ended.exported == "SUCCEEDED"
     assert ended.exit_codes == [0, 0, 0, 3]  # there, back, released, rolled back
@@ -20,26 +20,26 @@ def test_before_its_end_it_has_lived(ended: Ended) -> None:
 
 @pytest.mark.requirement("W3.4")
 @pytest.mark.requirement("W3.5")
-def test_a_running_platform_can_be_set_to_restore_snapshots_instead(ended: Ended) -> None:
+def test_deployed_platform_can_change_to_recovery_by_snapshots(ended: Ended) -> None:
     assert ended.applied.recovery_clusters == []
     assert ended.applied.plan == []
 
 
 @pytest.mark.requirement("W7.1")
 @pytest.mark.parametrize("change", APPLIED)
-def test_a_change_of_settings_replaces_nothing_that_is_in_use(ended: Ended, change: str) -> None:
+def test_settings_change_replaces_no_resource_in_use(ended: Ended, change: str) -> None:
     replaces_nothing_in_use(change, ended.applied.by_change[change])
 
 
 @pytest.mark.requirement("W7.1")
 @pytest.mark.requirement("W3.1")
 @pytest.mark.parametrize("change", APPLIED)
-def test_a_change_of_the_database_is_made_in_place(ended: Ended, change: str) -> None:
+def test_database_change_is_made_in_place(ended: Ended, change: str) -> None:
     changes_the_database_in_place(change, ended.applied.by_change[change])
 
 
 @pytest.mark.requirement("W3.3")
-def test_a_lost_master_password_is_made_anew_in_cluster_and_secret_together(ended: Ended) -> None:
+def test_lost_master_password_is_replaced_in_cluster_and_secret_together(ended: Ended) -> None:
     changed = {line.rsplit("_", 1)[0] for line in ended.applied.by_change["database-password"]}
     assert changed == {
         "update aws_rds_cluster.primary_database_cluster",
@@ -49,7 +49,7 @@ def test_a_lost_master_password_is_made_anew_in_cluster_and_secret_together(ende
 
 @pytest.mark.requirement("W0.5")
 @pytest.mark.requirement("W3.3")
-def test_a_lost_master_password_is_replaced_and_known_to_nobody(ended: Ended) -> None:
+def test_replaced_master_password_is_found_nowhere_else(ended: Ended) -> None:
     assert ended.applied.new_passwords == ["administrator"]
     assert ended.applied.found == []
 
@@ -61,7 +61,7 @@ def test_a_reviewer_who_may_only_read_the_state_sees_the_whole_change(ended: End
 
 
 @pytest.mark.requirement("W8.2")
-def test_destruction_leaves_nothing(ended: Ended) -> None:
+def test_destroyed_platform_leaves_no_resource(ended: Ended) -> None:
     assert ended.left == {}
 
 

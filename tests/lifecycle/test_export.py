@@ -19,7 +19,7 @@ EXPORT_MACHINE = "arn:aws:sts::123456789012:assumed-role/payments-snapshot-expor
 
 
 @pytest.mark.requirement("W3.2")
-def test_a_nights_snapshot_is_exported_by_the_platforms_own_rule_machine_and_roles(
+def test_nightly_snapshot_is_exported_by_the_platforms_rule_state_machine_and_roles(
     exported: Exported, platform: Synthesized
 ) -> None:
     assert exported.status == "SUCCEEDED"

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.lifecycle
 
 @pytest.mark.requirement("W3.5")
 @pytest.mark.requirement("W7.2")
-def test_a_failover_to_another_instance_or_region_leaves_terraform_nothing_to_do(failovers: list[FailedOver]) -> None:
+def test_plan_is_empty_after_failover_to_another_instance_or_region(failovers: list[FailedOver]) -> None:
     there, back = failovers
     assert (there.code, back.code) == (0, 0), there.output + back.output
     clusters = [

@@ -28,13 +28,13 @@ SECRETS = (
 )
 
 
-def test_every_part_is_looked_at(life: Life) -> None:
+def test_every_part_of_the_rehearsal_was_run(life: Life) -> None:
     assert parts.played_parts() == PARTS
     assert all(life.screens[name] for name in PARTS if name != "export")
 
 
 @pytest.mark.requirement("W8.2")
-def test_the_longest_chain_of_waits_stands_beside_the_time(life: Life) -> None:
+def test_longest_chain_of_waits_is_reported_with_the_duration(life: Life) -> None:
     for phase, part in (("terraform apply", "deployed"), ("terraform destroy", "end")):
         (line,) = set(re.findall(rf"^ *{phase} +(\S+) s +(\d+) s: (.+?) *$", life.screens[part], re.MULTILINE))
         wall_time, chain_time, chain = line
@@ -49,14 +49,14 @@ def test_no_request_breaks_the_published_contract(life: Life) -> None:
 
 
 @pytest.mark.requirement("W0.3")
-def test_state_lies_encrypted_in_its_bucket_and_is_locked(life: Life, deployed: Deployed) -> None:
+def test_state_is_encrypted_in_its_bucket_and_locked(life: Life, deployed: Deployed) -> None:
     assert deployed.state_encryption == "aws:kms"
     locks = [call for call in life.calls if "terraform.tfstate.tflock" in str(call.resource)]
     assert {call.action for call in locks} >= {"s3:PutObject", "s3:DeleteObject"}
 
 
 @pytest.mark.requirement("W0.5")
-def test_no_secret_is_in_state_or_on_the_screen(life: Life, deployed: Deployed) -> None:
+def test_no_secret_is_in_state_or_output(life: Life, deployed: Deployed) -> None:
     assert '"type": "aws_kms_key"' in deployed.state  # it is the state
     for pattern in SECRETS:
         assert not pattern.search(deployed.state), pattern.pattern
@@ -66,7 +66,7 @@ def test_no_secret_is_in_state_or_on_the_screen(life: Life, deployed: Deployed) 
 
 @pytest.mark.requirement("W0.5")
 @pytest.mark.requirement("W3.3")
-def test_the_passwords_that_were_made_are_nowhere_but_in_their_secrets(life: Life, deployed: Deployed) -> None:
+def test_generated_passwords_are_in_their_secrets_only(life: Life, deployed: Deployed) -> None:
     passwords = passwords_of(deployed.server)
     shown = {"state": deployed.state, **life.screens}
     assert {user: found_in(shown, [one]) for user, one in passwords.items()} == {"administrator": [], "payments": []}
@@ -75,7 +75,7 @@ def test_the_passwords_that_were_made_are_nowhere_but_in_their_secrets(life: Lif
 
 @pytest.mark.requirement("W0.5")
 @pytest.mark.requirement("W2.1")
-def test_the_origin_secret_is_on_no_screen_and_in_no_plan(
+def test_origin_secret_is_in_no_output_and_no_plan(
     life: Life, deployed: Deployed, changed: dict[str, list[str]]
 ) -> None:
     assert not any(deployed.origin_secret in screen for screen in life.screens.values())
@@ -83,7 +83,7 @@ def test_the_origin_secret_is_on_no_screen_and_in_no_plan(
 
 
 @pytest.mark.requirement("W0.2")
-def test_each_region_was_sent_what_stands_in_it(life: Life, platform: Synthesized) -> None:
+def test_each_region_received_the_calls_for_its_own_resources(life: Life, platform: Synthesized) -> None:
     made = Counter(call.region for call in life.calls if call.action == "ec2:CreateSubnet" and call.status == 200)
     stood = Counter({"aws": "us-east-2", "aws.recovery": "us-west-2"}[s["provider"]] for s in _subnets(platform))
     assert made == stood
@@ -94,7 +94,7 @@ def _subnets(platform: Synthesized) -> list[dict[str, Any]]:
 
 
 @pytest.mark.requirement("W8.1")
-def test_workflows_may_do_what_was_done_and_nothing_else_without_a_reason(
+def test_delivery_roles_allow_the_recorded_calls_and_nothing_else_without_a_reason(
     life: Life, platform: Synthesized, local_settings: Settings
 ) -> None:
     found = roles(platform.configuration, account_id=local_settings.account_id)

@@ -19,13 +19,13 @@ def test_a_release_ends_with_the_new_image(releases: Releases) -> None:
     assert releases.asked == ["/"]  # by the smoke test, through the test listener
 
 
-def test_a_release_that_an_alarm_takes_back_leaves_the_image_and_the_weights(releases: Releases) -> None:
+def test_release_rolled_back_by_an_alarm_keeps_the_image_and_the_weights(releases: Releases) -> None:
     rolled_back = releases.rolled_back
     assert (rolled_back.code, rolled_back.image) == (3, NEW), rolled_back.output
     assert "web-blue-slow" in rolled_back.output
     assert rolled_back.weights == GREEN
 
 
-def test_releases_leave_terraform_nothing_to_do(releases: Releases) -> None:
+def test_plan_is_empty_after_releases(releases: Releases) -> None:
     """After one that was taken back stands all that the one before it has left: its image, its colour, its weights."""
     assert releases.plan == []

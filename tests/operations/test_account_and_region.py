@@ -34,7 +34,9 @@ def world(checkout: Checkout, folder: Path, url: str) -> World:
     return made
 
 
-def test_with_credentials_of_another_account_nothing_else_is_asked(checkout: Checkout, tmp_path: Path) -> None:
+def test_no_call_but_the_account_check_is_made_with_credentials_of_another_account(
+    checkout: Checkout, tmp_path: Path
+) -> None:
     aws = OnlyAnAccount("999999999999")
     asking = 0
     with aws as url:

@@ -89,7 +89,7 @@ def test_the_approver_sees_both_values_uncut(pair: str) -> None:
         assert json.dumps(value, sort_keys=True) in shown
 
 
-def test_what_aws_computes_is_no_part_of_what_is_approved() -> None:
+def test_computed_values_are_not_part_of_the_approval() -> None:
     """Of a plan from the state and one that asked AWS the page is the same, though the second knows newer values."""
     pages = []
     for computed in ("yesterday", "today"):
@@ -147,7 +147,7 @@ def test_no_sensitive_value_is_in_the_page_nor_decides_its_digest() -> None:
         ),
     ],
 )
-def test_a_safeguard_inside_a_block_is_said_loudly(type_: str, before: Any, after: Any, line: str) -> None:
+def test_lowered_safeguard_inside_a_block_is_shown_prominently(type_: str, before: Any, after: Any, line: str) -> None:
     lowered = page(read(plan_of(type_, before, after), "a plan"), title="staging")
     raised = page(read(plan_of(type_, after, before), "a plan"), title="staging")
 

@@ -100,7 +100,7 @@ def test_a_protected_environment_is_not_destroyed(run: Commands, arguments: tupl
 
 
 @pytest.mark.parametrize("name", ["deploy", "destroy"])
-def test_nothing_is_changed_unasked_where_there_is_no_terminal(run: Commands, name: str) -> None:
+def test_change_without_confirmation_is_refused_where_there_is_no_terminal(run: Commands, name: str) -> None:
     result = run(name, "local")
 
     assert result.returncode == 2

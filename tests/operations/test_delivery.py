@@ -62,7 +62,7 @@ def reviewed(terraform: Terraform, folder: Path) -> Path:
     return page
 
 
-def test_what_was_approved_is_applied_and_nothing_is_left_to_do(
+def test_approved_plan_is_applied_and_the_next_plan_is_empty(
     terraform: Callable[..., Terraform], tmp_path: Path
 ) -> None:
     runner = terraform(one="1", two="2")
@@ -85,9 +85,7 @@ def test_another_change_than_the_approved_one_is_refused_and_nothing_changes(
     assert later.resources() == []
 
 
-def test_a_page_that_is_none_is_refused_before_anything_is_planned(
-    terraform: Callable[..., Terraform], tmp_path: Path
-) -> None:
+def test_invalid_page_is_refused_before_planning(terraform: Callable[..., Terraform], tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"--reviewed: .*none.md cannot be read"):
         apply(Environment(terraform()), "staging", tmp_path / "none.md")  # type: ignore[arg-type]
 
@@ -104,7 +102,7 @@ def test_a_plan_from_the_state_takes_no_lock_and_says_the_same(
     assert not lock.exists()
 
 
-def test_what_became_different_by_itself_is_no_part_of_what_is_approved() -> None:
+def test_drift_is_not_part_of_the_approval() -> None:
     change = Change(address="aws_vpc.one", type="aws_vpc", action=Action.UPDATE, differences=(), forced_by=())
     quiet, noisy = Plan(changes=(change,), outputs=(), drift=()), Plan(changes=(change,), outputs=(), drift=(change,))
     assert approved_page(quiet, "x") == approved_page(noisy, "x")
@@ -117,7 +115,7 @@ def test_a_long_difference_is_cut_and_says_so() -> None:
     assert len(str(refused.value).splitlines()) == MOST_LINES + 2
 
 
-def test_a_page_for_approval_is_made_now_and_not_of_a_file(tmp_path: Path) -> None:
+def test_page_for_approval_is_made_of_a_new_plan_and_not_of_a_file(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "operations", "review", "-", "--write", str(tmp_path / "page.md")]
     ended = subprocess.run(command, cwd=REPOSITORY, input="{}", capture_output=True, text=True, check=False)
     assert ended.returncode == 2

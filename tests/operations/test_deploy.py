@@ -40,7 +40,7 @@ def addresses(runner: Terraform) -> set[str]:
 
 
 @pytest.mark.requirement("W8.1")
-def test_the_plan_that_was_shown_is_applied_whatever_the_configuration_says_by_then(
+def test_shown_plan_is_applied_although_the_configuration_has_changed(
     terraform: Callable[..., Terraform],
 ) -> None:
     runner = terraform(one="1")
@@ -55,7 +55,7 @@ def test_the_plan_that_was_shown_is_applied_whatever_the_configuration_says_by_t
 
 
 @pytest.mark.requirement("W8.1")
-def test_a_plan_that_is_out_of_date_changes_nothing(terraform: Callable[..., Terraform]) -> None:
+def test_outdated_plan_changes_nothing(terraform: Callable[..., Terraform]) -> None:
     runner = terraform(one="1")
     runner.init()
     with runner.planned() as plan:
@@ -65,7 +65,7 @@ def test_a_plan_that_is_out_of_date_changes_nothing(terraform: Callable[..., Ter
     assert addresses(runner) == {"terraform_data.other"}
 
 
-def test_a_destruction_shows_its_extent_and_deletes_what_was_shown(terraform: Callable[..., Terraform]) -> None:
+def test_destruction_shows_its_plan_and_deletes_what_was_shown(terraform: Callable[..., Terraform]) -> None:
     runner = terraform(one="1", two="2")
     runner.init()
     runner.apply()
@@ -76,7 +76,7 @@ def test_a_destruction_shows_its_extent_and_deletes_what_was_shown(terraform: Ca
     assert addresses(runner) == set()
 
 
-def test_what_holds_data_is_named_before_it_is_destroyed() -> None:
+def test_resources_with_data_are_named_before_destruction() -> None:
     change = {
         "address": "aws_rds_cluster.one",
         "mode": "managed",
@@ -93,7 +93,7 @@ def test_what_holds_data_is_named_before_it_is_destroyed() -> None:
 
 
 @pytest.mark.requirement("W8.1")
-def test_what_is_deployed_as_protected_is_not_destroyed(
+def test_environment_deployed_as_protected_is_not_destroyed(
     terraform: Callable[..., Terraform], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployed = [
@@ -122,7 +122,7 @@ def test_protection_is_read_from_the_state(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.requirement("W0.3")
-def test_a_state_that_could_not_be_written_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_that_could_not_be_written_is_kept_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, project = tmp_path / "run", tmp_path / "project"
     folder.mkdir()
     project.mkdir()

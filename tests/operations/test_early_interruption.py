@@ -45,7 +45,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
         pytest.param(ESTIMATE, "stacks.payment_platform", id="command: synthesizes"),
     ],
 )
-def test_ctrl_c_is_no_traceback(tmp_path: Path, arguments: tuple[str, ...], module: str) -> None:
+def test_ctrl_c_during_imports_prints_no_traceback(tmp_path: Path, arguments: tuple[str, ...], module: str) -> None:
     (tmp_path / "sitecustomize.py").write_text(AT_AN_IMPORT, encoding="utf-8")
     interrupted = tmp_path / "interrupted"
     variables = {"PYTHONPATH": str(tmp_path), "INTERRUPTED_AT": module, "INTERRUPTED": str(interrupted)}

@@ -88,7 +88,7 @@ def test_alarm_price_is_by_its_metrics(estimates: dict[str, Estimate], platform:
     assert count(estimates["local"], "metric of an alarm") == expected
 
 
-def test_nothing_of_the_platform_is_passed_over_in_silence(platform: Synthesized) -> None:
+def test_every_resource_of_the_platform_is_priced_or_listed(platform: Synthesized) -> None:
     assert unknown(platform.configuration) == []
     assert unknown({"resource": {"aws_gamelift_fleet": {}, "aws_vpc": {}}}) == ["aws_gamelift_fleet"]
 
@@ -99,7 +99,7 @@ def test_resources_priced_by_use_are_listed(estimates: dict[str, Estimate]) -> N
         assert f"{what}:" in named
 
 
-def test_environments_stand_side_by_side_and_their_parts_add_up(estimates: dict[str, Estimate]) -> None:
+def test_environments_are_columns_and_their_parts_add_up(estimates: dict[str, Estimate]) -> None:
     said = io.StringIO()
     Console(file=said, width=160).print(table(list(estimates.values())))
     last = next(line for line in said.getvalue().splitlines() if "together" in line)
@@ -176,7 +176,7 @@ def test_savings_are_those_of_the_items() -> None:
 
 
 @pytest.mark.usefixtures("kept_syntheses")
-def test_the_shipped_budgets_are_above_what_is_there_before_use() -> None:
+def test_shipped_budgets_are_above_the_cost_without_use() -> None:
     for one in of_environments(["local", "staging", "production"], Prices(PRICES)):
         assert one.budget_usd is not None
         assert one.total * 1.2 < one.budget_usd < one.total * 3

@@ -31,7 +31,7 @@ def test_the_node_lock_names_no_registry_and_every_hash() -> None:
     assert not [package for package in packages if "integrity" not in package and not package.get("inBundle")]
 
 
-def test_a_registry_is_taken_out_of_a_lock_and_nothing_else(tmp_path: Path) -> None:
+def test_registry_is_removed_from_a_lock_and_nothing_else(tmp_path: Path) -> None:
     package = {"hashes": ["sha256:1"], "version": "==1.0"}
     lock = {
         "_meta": {"hash": {"sha256": "2"}, "sources": [{"name": "own", "url": "https://registry.invalid/simple"}]},

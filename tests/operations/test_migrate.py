@@ -95,7 +95,7 @@ def test_the_schema_is_brought_up_to_date_and_again_without_harm(
     assert postgresql.execute(f"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{ROLE}'") == [(True,)]
 
 
-def test_what_fails_is_a_line_with_its_kind_and_exit_code_1(
+def test_migration_failure_is_one_line_with_its_error_type_and_exit_code_1(
     function: tuple[Function, Commands], postgresql: Postgresql
 ) -> None:
     _, run = function

@@ -37,7 +37,7 @@ def test_a_protected_environment_is_not_destroyed() -> None:
         Deployment("production", load("production"), console()).destroy(approve=True)
 
 
-def test_nothing_is_deployed_or_destroyed_unasked() -> None:
+def test_deployment_or_destruction_without_confirmation_is_refused() -> None:
     deployment = Deployment("staging", load("staging"), console())
     for command in (deployment.deploy, deployment.destroy):
         with pytest.raises(Refused, match="--approve"):
@@ -56,7 +56,7 @@ def test_api_keys_of_rotations_are_deleted_and_no_others() -> None:
     assert left == {"payapi-first-client-pr", "another"}
 
 
-def test_changes_lie_over_a_settings_file_table_by_table() -> None:
+def test_changes_override_a_settings_file_table_by_table() -> None:
     text = changed('extends = "local"\n[gateway]\nburst_requests = 1\n[a]\nb = "c"\n', "[gateway]\nrate = 2\n")
     assert "burst_requests = 1" in text
     assert "rate = 2" in text

@@ -33,7 +33,7 @@ def test_the_tables_of_the_page_are_those_of_the_stack(platform: Synthesized) ->
     assert page == page_with_tables(page, json.dumps(platform.configuration), "test"), "run make picture"
 
 
-def test_a_flow_is_one_row_whatever_ends_it_has(platform: Synthesized) -> None:
+def test_each_flow_is_one_row_of_the_table(platform: Synthesized) -> None:
     rows = rows_of(flows(read(json.dumps(platform.configuration), "test"), platform.configuration))
     assert ["`smoke-test`", "`load-balancer`", "8443"] in [row[:3] for row in rows]
     assert ["`global.cloudfront.origin-facing`", "`load-balancer`", "443"] in [row[:3] for row in rows]
@@ -50,7 +50,7 @@ def test_a_flow_is_one_row_whatever_ends_it_has(platform: Synthesized) -> None:
     assert ["`global.cloudfront.origin-facing`", "`load-balancer`", "443"] not in [row[:3] for row in fewer]
 
 
-def test_a_key_says_what_it_encrypts_where_it_stands_and_who_may_use_it(platform: Synthesized) -> None:
+def test_key_row_has_its_region_contents_and_users(platform: Synthesized) -> None:
     rows = rows_of(keys(read(json.dumps(platform.configuration), "test"), platform.configuration))
     assert {row[0] for row in rows} >= {"backups", "database", "logs", "objects", "secrets"}
     database = next(row for row in rows if row[0] == "database")
@@ -169,7 +169,7 @@ def test_arrows_lead_from_customers_to_the_databases_and_between_the_regions(pla
         (["aws_vpc_security_group_egress_rule"], ("aws_subnet", "aws_subnet")),
     ],
 )
-def test_an_arrow_is_not_drawn_without_what_it_is_read_from(
+def test_arrow_without_its_resource_is_not_drawn(
     platform: Synthesized, types: list[str], gone: tuple[str, str]
 ) -> None:
     links = pictured(without(platform.configuration, *types)).links
@@ -243,7 +243,7 @@ def test_what_is_added_is_drawn(type_: str) -> None:
     assert pictured(changed).rest == {}
 
 
-def test_what_is_not_known_is_counted_by_type(platform: Synthesized) -> None:
+def test_unknown_resources_are_counted_by_type(platform: Synthesized) -> None:
     before = pictured(platform.configuration).rest
     changed = copy.deepcopy(platform.configuration)
     changed["resource"]["aws_gamelift_fleet"] = {name: {} for name in ("one", "two")}
@@ -278,7 +278,7 @@ def test_the_same_platform_in_another_order_is_the_same_picture(platform: Synthe
     assert graphed(turned) == graphed(platform.configuration)
 
 
-def test_reading_does_not_change_what_is_read() -> None:
+def test_plan_is_not_changed_by_reading_it() -> None:
     before: Any = copy.deepcopy(TWO_REGIONS)
     pictured(TWO_REGIONS)
     assert before == TWO_REGIONS

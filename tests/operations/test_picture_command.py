@@ -61,7 +61,7 @@ def test_a_plan_is_drawn_as_its_configuration_is(plan: str) -> None:
         ('{"provider": {"aws": []}, "resource": {"aws_vpc": 3}}', r"plan.json: neither a plan nor a configuration .*"),
     ],
 )
-def test_what_is_no_plan_is_one_line(text: str, message: str) -> None:
+def test_file_that_is_no_plan_is_refused_in_one_line(text: str, message: str) -> None:
     with pytest.raises(Refused, match=message) as refused:
         read(text, "plan.json")
     assert "\n" not in str(refused.value)

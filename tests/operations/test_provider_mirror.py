@@ -186,7 +186,7 @@ def test_cli_configuration_with_provider_installation_takes_precedence(home: Pat
     assert not (tmp_path / "generated.tfrc").exists()
 
 
-def test_the_configuration_in_the_home_folder_is_seen(home: Path, tmp_path: Path) -> None:
+def test_cli_configuration_in_the_home_folder_is_found(home: Path, tmp_path: Path) -> None:
     (home / ".terraformrc").write_text("provider_installation {\n  direct {}\n}\n")
 
     assert find(tmp_path).source == f"as {home / '.terraformrc'} says"
@@ -208,7 +208,7 @@ def test_without_a_mirror_the_users_configuration_stays(home: Path, tmp_path: Pa
     assert installation.variables == {"TF_CLI_CONFIG_FILE": str(home / ".terraformrc")}
 
 
-def test_the_name_of_a_configuration_that_does_not_exist_is_taken_away(home: Path, tmp_path: Path) -> None:
+def test_variable_that_names_a_missing_configuration_is_removed(home: Path, tmp_path: Path) -> None:
     variables = {"TF_CLI_CONFIG_FILE": str(tmp_path / "absent.tfrc"), "OTHER": "stays"}
 
     environment = find(tmp_path, variables).environment(variables)

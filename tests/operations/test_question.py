@@ -25,14 +25,14 @@ def test_ctrl_c_at_a_question_is_an_interruption(ask: Any, monkeypatch: pytest.M
         ask("Deploy this?")
 
 
-def test_nobody_can_be_asked_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_question_without_a_terminal_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
     question.refuse_silence(approve=True)
     with pytest.raises(Refused, match="--approve: needed"):
         question.refuse_silence(approve=False)
 
 
-def test_a_dumb_terminal_gets_lines_instead_of_a_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dumb_terminal_gets_lines_instead_of_a_progress_display(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setattr(terraform, "SECONDS_BETWEEN_LINES", 0.0)
     said = io.StringIO()

@@ -69,7 +69,7 @@ def test_resources_and_tests_come_to_the_rows_that_they_name() -> None:
     assert "| W1.2 | Second: with `code`. | no resource |" in page
 
 
-def test_much_is_folded_behind_its_number() -> None:
+def test_long_lists_are_folded_behind_their_count() -> None:
     few, many = ([outcome(f"tests/unit/test_a.py::t{n}", "W1") for n in range(count)] for count in (3, 4))
     resources = Counter({"aws_vpc": 1})
     page = as_markdown([Row("W1", "p", resources, few), Row("W2", "p", Counter({"a": 9}), [])])
@@ -78,7 +78,7 @@ def test_much_is_folded_behind_its_number() -> None:
     assert "| <details><summary>4 tests</summary>unit/test_a.py::t0<br>" in page
 
 
-def test_a_test_of_no_row_is_named() -> None:
+def test_test_without_a_requirement_is_named() -> None:
     with pytest.raises(Failed, match="t proves 'W99', which is no row"):
         look_at(read_rows(ROWS), {}, [outcome("t", "W99")])
 

@@ -80,7 +80,7 @@ def locked(local_aws: process.Server, tmp_path_factory: pytest.TempPathFactory) 
     made.client.delete_bucket(Bucket=BUCKET)
 
 
-def test_what_is_only_shown_needs_no_lock_and_what_is_deployed_waits_for_it(locked: Locked) -> None:
+def test_plan_takes_no_lock_and_deployment_waits_for_it(locked: Locked) -> None:
     locked.lock()
     with locked.terraform.planned(lock=False) as plan:
         assert "terraform_data.one will be created" in plan.as_text()
@@ -92,7 +92,7 @@ def test_what_is_only_shown_needs_no_lock_and_what_is_deployed_waits_for_it(lock
     assert locked.keys == {KEY}
 
 
-def test_a_lock_says_whose_it_is_and_is_freed_by_its_id(locked: Locked) -> None:
+def test_lock_names_its_holder_and_is_freed_by_its_id(locked: Locked) -> None:
     locked.lock()
     lock = read(locked.client, BUCKET, KEY)
     assert lock is not None
@@ -110,7 +110,7 @@ def test_a_lock_says_whose_it_is_and_is_freed_by_its_id(locked: Locked) -> None:
         unlock(lock, locked.terraform, locked.terraform.console, approve=True)
 
 
-def test_there_may_be_no_lock_or_one_that_is_none(locked: Locked) -> None:
+def test_missing_or_invalid_lock_is_reported(locked: Locked) -> None:
     assert read(locked.client, BUCKET, KEY) is None
     unlock(None, locked.terraform, locked.terraform.console, approve=False)
     assert "the state is not locked" in locked.said.getvalue()
@@ -121,7 +121,7 @@ def test_there_may_be_no_lock_or_one_that_is_none(locked: Locked) -> None:
     locked.free()
 
 
-def test_a_run_of_this_machine_is_looked_for() -> None:
+def test_running_process_of_this_machine_is_detected_as_lock_holder() -> None:
     lock = Lock(id="1", operation="OperationTypeApply", who=HERE, created=datetime.now(UTC))
     assert still_runs(lock, list) is None
     assert still_runs(lock, lambda: [7, 9]) == "Terraform runs on this machine (process 7, 9): it may be this run"

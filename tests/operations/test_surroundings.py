@@ -290,7 +290,7 @@ FILES = [(name, one) for name, command in COMMANDS.items() for one in command.pa
 
 @pytest.mark.requirement("W0.4")
 @pytest.mark.parametrize("odd", ODD_FILES)
-def test_each_file_that_a_command_takes_may_be_odd(world: World, odd: str) -> None:
+def test_each_command_reports_an_invalid_input_file_in_one_line(world: World, odd: str) -> None:
     wrong = []
     for name, parameter in FILES:
         suffix = ".toml" if "environment" in parameter.name else ".file"

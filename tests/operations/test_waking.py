@@ -34,7 +34,7 @@ class Lambda:
         self.stubber.activate()
 
 
-def test_active_function_is_looked_at_once() -> None:
+def test_active_function_is_checked_once() -> None:
     functions = Lambda("Active")
     wake(functions.client, NAME)
     functions.stubber.assert_no_pending_responses()
@@ -53,7 +53,7 @@ def test_function_that_stays_pending_is_refused_with_a_line() -> None:
         wake(functions.client, NAME, seconds_between_looks=0)
 
 
-def test_function_that_does_not_exist_is_left_to_who_invokes_it() -> None:
+def test_missing_function_is_left_to_its_caller() -> None:
     functions = Lambda()
     functions.stubber.add_client_error("get_function_configuration", "ResourceNotFoundException")
     wake(functions.client, NAME)

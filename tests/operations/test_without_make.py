@@ -36,7 +36,7 @@ def no_synthesis(monkeypatch: pytest.MonkeyPatch, platform: object, tmp_path: Pa
     monkeypatch.setattr(shell, "synthesize", lambda *_: directory)
 
 
-def test_a_shell_goes_to_the_local_aws_and_back(
+def test_shell_environment_is_set_for_the_local_aws_and_back_for_aws(
     no_synthesis: None, local_aws: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "find", lambda _: local_aws)

@@ -75,7 +75,7 @@ def test_actions_of_others_are_pinned_by_commit_with_their_version_beside_it() -
     assert len(pins) == len({action for action, _ in pins}), "one action is pinned to two commits"
 
 
-def test_permissions_are_none_but_those_that_a_job_says() -> None:
+def test_workflow_has_no_permissions_but_those_of_each_job() -> None:
     for path in WORKFLOWS:
         assert parsed(path)["permissions"] == {}, path.name
     for name, job in jobs():
@@ -83,7 +83,7 @@ def test_permissions_are_none_but_those_that_a_job_says() -> None:
         assert job["permissions"].items() <= allowed.items(), name
 
 
-def test_what_may_write_runs_nothing_of_a_pull_request() -> None:
+def test_job_with_write_permission_runs_no_code_of_a_pull_request() -> None:
     writing = [job for _, job in jobs() if "pull-requests" in job["permissions"]]
     assert len(writing) == 1
     assert not [
@@ -122,7 +122,7 @@ def test_a_fork_gets_no_credentials() -> None:
             assert "head.repo.full_name == github.repository" in job["if"], name
 
 
-def test_scripts_take_no_text_of_others_in_and_are_shell() -> None:
+def test_scripts_contain_no_untrusted_expressions_and_are_shell() -> None:
     """What somebody may choose, such as a branch's name, reaches a script as a variable and is no part of it."""
     scripts = [step["run"] for _, job in jobs() for step in job.get("steps", []) if "run" in step]
     assert len(scripts) > 5

@@ -37,7 +37,7 @@ def events(connection: psycopg.Connection[Any], object_id: UUID) -> list[str]:
     return [action for (action,) in connection.execute(query, (object_id,))]
 
 
-def test_what_becomes_of_an_operation_and_who_asked_for_it_is_recorded(
+def test_each_status_of_an_operation_and_its_requester_is_audited(
     connection: psycopg.Connection[Any], merchants: Merchants
 ) -> None:
     merchant = merchants.make(f"audited-{secrets.token_hex(4)}")
@@ -62,7 +62,7 @@ def test_what_becomes_of_an_operation_and_who_asked_for_it_is_recorded(
     assert answered[:3] == (merchant.id, None, "sale.succeeded")
 
 
-def test_changes_of_merchants_and_credentials_are_recorded(
+def test_changes_of_merchants_and_credentials_are_audited(
     connection: psycopg.Connection[Any], merchants: Merchants
 ) -> None:
     merchant = merchants.make(f"audited-{secrets.token_hex(4)}")
@@ -74,7 +74,7 @@ def test_changes_of_merchants_and_credentials_are_recorded(
     assert events(connection, credential.id) == ["credential.created", "credential.changed", "credential.revoked"]
 
 
-def test_what_the_version_before_does_is_recorded_too(connection: psycopg.Connection[Any]) -> None:
+def test_writes_of_the_previous_version_are_audited(connection: psycopg.Connection[Any]) -> None:
     _, operation = version_before.accept(connection)
     version_before.settle(connection, operation, "refused")
     assert events(connection, operation) == ["sale.pending", "sale.declined"]
@@ -88,7 +88,9 @@ def test_what_the_version_before_does_is_recorded_too(connection: psycopg.Connec
         "TRUNCATE payments.audit_events",
     ],
 )
-def test_nobody_changes_or_deletes_one_the_owner_neither(connection: psycopg.Connection[Any], statement: str) -> None:
+def test_audit_event_cannot_be_changed_or_deleted_even_by_the_owner(
+    connection: psycopg.Connection[Any], statement: str
+) -> None:
     version_before.accept(connection)
     with pytest.raises(psycopg.errors.CheckViolation, match="neither changed nor deleted"):
         connection.execute(statement)

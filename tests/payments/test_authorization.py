@@ -153,7 +153,7 @@ def shown(response: httpx.Response) -> int:
 
 
 @pytest.mark.parametrize("route", routes(), ids=lambda route: route.id)
-def test_every_route_by_every_kind_of_credential(service: Running, keys: Keys, route: Route) -> None:
+def test_each_kind_of_credential_gets_its_status_at_every_route(service: Running, keys: Keys, route: Route) -> None:
     payment = service.create().json()["id"]
     answers = {kind: shown(route.call(service, payment, key)) for kind, key in keys.by_kind(route.scope).items()}
     for kind, status in answers.items():
@@ -161,13 +161,13 @@ def test_every_route_by_every_kind_of_credential(service: Running, keys: Keys, r
     assert answers == (dict.fromkeys(EXPECTED, 0) if route.id in OPEN else EXPECTED)
 
 
-def test_all_but_the_probes_ask_for_a_scope() -> None:
+def test_every_route_but_the_probes_requires_a_scope() -> None:
     assert {route.id for route in routes() if route.scope is None} == OPEN
     assert len(routes()) > len(OPEN)
     assert document()["components"]["securitySchemes"]["api_key"]["scheme"] == "bearer"
 
 
-def test_a_route_that_does_not_say_who_may_call_it_cannot_be_made() -> None:
+def test_route_without_declared_callers_is_refused() -> None:
     router = APIRouter(route_class=AuthorizedRoute)
     with pytest.raises(NotDeclared, match="/forgotten"):
 
@@ -177,7 +177,7 @@ def test_a_route_that_does_not_say_who_may_call_it_cannot_be_made() -> None:
 
 
 @pytest.mark.parametrize("route", [one for one in routes() if "{payment_id}" in one.path], ids=lambda route: route.id)
-def test_a_payment_of_another_merchant_is_not_there(
+def test_payment_of_another_merchant_is_not_found(
     service: Running, service_database: psycopg.Connection[Any], others: Keys, route: Route
 ) -> None:
     payment = service.create().json()["id"]
@@ -192,7 +192,7 @@ def test_a_payment_of_another_merchant_is_not_there(
     assert service.read(payment) == before
 
 
-def test_a_list_has_the_merchants_own_payments_alone(service: Running, others: Keys) -> None:
+def test_list_has_only_the_merchants_own_payments(service: Running, others: Keys) -> None:
     known = service.create().json()["id"]
     with httpx.Client(base_url=service.url, headers=authorized(others.of(list(Scope))), trust_env=False) as client:
         assert client.get("/api/v1/payments").json() == {"payments": [], "next_cursor": None}
@@ -201,7 +201,7 @@ def test_a_list_has_the_merchants_own_payments_alone(service: Running, others: K
     assert known in {one["id"] for one in service.client.get("/api/v1/payments").json()["payments"]}
 
 
-def test_a_key_that_another_merchant_has_squatted_hurts_nobody(
+def test_idempotency_key_used_by_another_merchant_does_not_conflict(
     service: Running, service_database: psycopg.Connection[Any], others: Keys
 ) -> None:
     with httpx.Client(base_url=service.url, headers=authorized(others.of(list(Scope))), trust_env=False) as client:
@@ -213,7 +213,7 @@ def test_a_key_that_another_merchant_has_squatted_hurts_nobody(
     assert again.content == first.content
 
 
-def test_an_operation_knows_the_credential_that_requested_it(
+def test_operation_records_the_credential_that_requested_it(
     service: Running, service_database: psycopg.Connection[Any], keys: Keys
 ) -> None:
     payment = service.create().json()["id"]

@@ -58,7 +58,7 @@ class Direct:
         return function(self.connection, *args)
 
 
-def test_a_key_says_its_kind_and_id_and_that_it_is_one() -> None:
+def test_api_key_has_its_mode_its_id_and_a_checksum() -> None:
     key = ApiKey.make(KeyMode.LIVE)
     assert key.text.startswith(f"pay_live_{key.id}_")
     assert ApiKey.parse(key.text) == key
@@ -83,13 +83,13 @@ def test_a_key_says_its_kind_and_id_and_that_it_is_one() -> None:
         {"current": "a", "peppers": {"a": 4}},
     ],
 )
-def test_peppers_of_another_form_are_refused_and_not_quoted(value: Any) -> None:
+def test_invalid_peppers_are_refused_and_not_quoted(value: Any) -> None:
     with pytest.raises(PeppersInvalid) as refused:
         Peppers("secret", region="us-east-2", client=Secret(value)).current()
     assert "short" not in str(refused.value).replace("shorter", "")
 
 
-def test_a_pepper_that_is_not_known_is_read_again_but_not_for_each_key() -> None:
+def test_unknown_pepper_is_read_again_but_not_for_each_key() -> None:
     secret, clock = Secret({"current": "a", "peppers": {"a": PEPPER}}), Clock()
     peppers = Peppers("secret", region="us-east-2", client=secret, clock=clock)
     assert peppers.get("a") == PEPPER.encode()
@@ -139,7 +139,7 @@ def authenticate(one: Authenticator, key: str, times: int = 1) -> list[Caller | 
     return asyncio.run(all_())
 
 
-def test_most_requests_cost_no_call_of_the_database_and_a_revocation_is_soon_in_effect(
+def test_cached_credential_needs_no_query_and_revocation_is_effective_after_its_lifetime(
     connection: psycopg.Connection[Any], merchants: Merchants, merchant_id: Any, secret: Secret
 ) -> None:
     limiter, clock = Direct(connection), Clock()
@@ -167,7 +167,7 @@ def test_only_who_has_the_key_makes_its_credential_one_in_use(
     assert merchants.key(credential.identifier).last_used_at
 
 
-def test_unknown_keys_do_not_each_cost_a_call(connection: psycopg.Connection[Any], secret: Secret) -> None:
+def test_repeated_unknown_keys_are_answered_from_the_cache(connection: psycopg.Connection[Any], secret: Secret) -> None:
     limiter = Direct(connection)
     one = authenticator(limiter, secret, Clock())
     unknown = ApiKey.make(KeyMode.TEST)
@@ -180,7 +180,7 @@ def test_unknown_keys_do_not_each_cost_a_call(connection: psycopg.Connection[Any
     assert limiter.calls == 1, "what is misspelt, or of another environment, costs none at all"
 
 
-def test_a_rotation_of_the_pepper_leaves_every_key_valid(
+def test_pepper_rotation_keeps_every_key_valid(
     connection: psycopg.Connection[Any], merchants: Merchants, merchant_id: Any, secret: Secret
 ) -> None:
     clock = Clock()
@@ -202,7 +202,7 @@ def test_a_rotation_of_the_pepper_leaves_every_key_valid(
     assert isinstance(authenticate(fresh, after.text)[0], Caller)
 
 
-def test_a_key_is_stored_as_a_hash_alone(
+def test_api_key_is_stored_only_as_a_hash(
     connection: psycopg.Connection[Any], merchants: Merchants, merchant_id: Any
 ) -> None:
     _, key = merchants.create_key(merchant_id, [Scope.PAYMENTS_READ])
@@ -216,7 +216,7 @@ def test_a_key_is_stored_as_a_hash_alone(
     assert str(found.secret_hash) not in repr(found)
 
 
-def test_a_key_that_is_not_valid_any_more_is_not_rotated(merchants: Merchants, merchant_id: Any) -> None:
+def test_expired_or_revoked_key_is_not_rotated(merchants: Merchants, merchant_id: Any) -> None:
     credential, _ = merchants.create_key(merchant_id, [Scope.PAYMENTS_READ])
     merchants.revoke_key(credential.identifier)
     with pytest.raises(Refused):
@@ -242,7 +242,7 @@ def run(shared_platform: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     return run
 
 
-def test_merchants_and_keys_are_made_listed_rotated_and_revoked(run: Run) -> None:
+def test_merchants_and_keys_are_created_listed_rotated_and_revoked(run: Run) -> None:
     code, (made,), _ = run("make", "a-shop")
     assert code == 0
     assert made in run("list")[1]
@@ -267,7 +267,7 @@ def test_merchants_and_keys_are_made_listed_rotated_and_revoked(run: Run) -> Non
     assert run("keys", "revoke", "0" * 16) == (1, [], "there is no key with this id\n")
 
 
-def test_a_scope_that_there_is_not_is_a_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_scope_is_refused_in_one_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         run("keys", "create", "a-shop", "--scopes", "everything")
     assert ended.value.code == 2

@@ -76,7 +76,7 @@ def send_marked_values_everywhere(running: Running) -> list[str]:
 
 
 @pytest.mark.requirement("W5.2", "P5.1")
-def test_no_value_of_a_client_is_logged(service_platform: Platform, start: Start) -> None:
+def test_no_value_sent_by_a_client_is_logged(service_platform: Platform, start: Start) -> None:
     running = start(service_platform)
     errors = send_marked_values_everywhere(running)
     with service_platform.database.connect() as connection:

@@ -72,13 +72,13 @@ def valid(database: Database, name: str) -> list[bool]:
         return [bool(one) for (one,) in connection.execute(query, (f"payments.{name}",)).fetchall()]
 
 
-def test_step_that_takes_longer_than_the_services_statements_may_is_made(
+def test_migration_may_take_longer_than_the_statement_timeout_of_the_service(
     hurried: Callable[[], psycopg.Connection[Any]], with_step: Callable[[str], Path]
 ) -> None:
     assert migrate(hurried, directory=with_step("SELECT pg_sleep(1)")) == "9999"
 
 
-def test_second_one_who_migrates_waits_and_finds_it_done(
+def test_second_migration_run_waits_and_finds_nothing_to_do(
     database: Database, hurried: Callable[[], psycopg.Connection[Any]], with_step: Callable[[str], Path]
 ) -> None:
     directory = with_step("SELECT 1")
@@ -116,7 +116,7 @@ def asking(
     return counted
 
 
-def test_one_who_waits_does_not_hold_up_an_index_that_the_first_builds(
+def test_waiting_migration_run_does_not_block_a_concurrent_index_build(
     database: Database, hurried: Callable[[], psycopg.Connection[Any]], with_step: Callable[[str], Path]
 ) -> None:
     """A statement that waits for the lock holds a snapshot, and the build waits for its end: neither would go on."""
@@ -133,16 +133,16 @@ def test_one_who_waits_does_not_hold_up_an_index_that_the_first_builds(
     assert valid(database, "payments_of_reference") == [True]
 
 
-def test_who_waits_too_long_says_so(database: Database, hurried: Callable[[], psycopg.Connection[Any]]) -> None:
+def test_migration_run_that_waits_too_long_fails(
+    database: Database, hurried: Callable[[], psycopg.Connection[Any]]
+) -> None:
     with database.connect() as first:
         first.execute("SELECT pg_advisory_lock(%s)", (ADVISORY_LOCK,))
         with pytest.raises(psycopg.errors.LockNotAvailable, match="somebody else still migrates"):
             migrate(hurried, wait_seconds=0)
 
 
-def test_index_that_an_earlier_attempt_left_invalid_is_made_anew(
-    database: Database, with_step: Callable[[str], Path]
-) -> None:
+def test_invalid_index_of_an_earlier_attempt_is_rebuilt(database: Database, with_step: Callable[[str], Path]) -> None:
     with database.connect() as holder, database.connect() as builder, holder.transaction():
         holder.execute("LOCK TABLE payments.payments IN ROW EXCLUSIVE MODE")
         builder.execute("SET lock_timeout = '100ms'")
@@ -153,7 +153,7 @@ def test_index_that_an_earlier_attempt_left_invalid_is_made_anew(
     assert valid(database, "payments_of_reference") == [True]
 
 
-def test_index_that_could_not_be_built_in_one_attempt_is_built_in_the_next(
+def test_index_that_failed_in_one_attempt_is_built_in_the_next(
     database: Database, with_step: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LOCK_TIMEOUT_SECONDS", 1)

@@ -96,7 +96,7 @@ def test_migration_that_a_deadlock_ends_is_tried_again(
 
 
 @pytest.mark.parametrize("kind", ["sale", "authorization"])
-def test_rows_of_the_version_before_get_their_statuses(
+def test_rows_of_the_previous_version_get_their_statuses(
     empty_database: Database, migrations: Directory, kind: str
 ) -> None:
     assert migrate(empty_database.connect, directory=migrations(until="0001")) == "0001"
@@ -147,7 +147,7 @@ def test_both_versions_read_what_the_other_writes(connection: psycopg.Connection
     assert other in {one.id for one in found}
 
 
-def test_version_before_is_told_its_rejections_by_their_names(connection: psycopg.Connection[Any]) -> None:
+def test_previous_version_gets_its_own_constraint_names_in_rejections(connection: psycopg.Connection[Any]) -> None:
     payment, operation = version_before.accept(connection)
     for kind, amount, constraint in (("refund", 1, "operation_fits_state"), ("refund", 2000, "operation_fits_amount")):
         with pytest.raises(psycopg.errors.CheckViolation) as rejected:

@@ -39,7 +39,7 @@ async def ask(quotas: Quotas, merchant: object) -> int | str:
         return dict(error.headers or {})["Retry-After"]
 
 
-def test_a_burst_is_let_in_and_then_the_rate_of_each_merchant() -> None:
+def test_burst_is_accepted_and_then_the_rate_of_each_merchant() -> None:
     clock = Clock()
     quotas = Quotas(QUOTA, clock=clock)
 
@@ -54,7 +54,7 @@ def test_a_burst_is_let_in_and_then_the_rate_of_each_merchant() -> None:
     asyncio.run(run())
 
 
-def test_a_slow_rate_says_how_long_to_wait() -> None:
+def test_retry_after_is_the_time_until_the_rate_allows_a_request() -> None:
     quotas = Quotas(replace(QUOTA, requests_per_second=0.1, burst=1), clock=Clock())
 
     async def run() -> None:
@@ -63,7 +63,7 @@ def test_a_slow_rate_says_how_long_to_wait() -> None:
     asyncio.run(run())
 
 
-def test_who_holds_its_share_waits_for_itself_and_others_do_not() -> None:
+def test_merchant_at_its_share_waits_and_other_merchants_do_not() -> None:
     quotas = Quotas(replace(QUOTA, burst=100), clock=Clock())
 
     async def run() -> None:
@@ -89,7 +89,7 @@ def test_who_holds_its_share_waits_for_itself_and_others_do_not() -> None:
     asyncio.run(run())
 
 
-def test_who_waits_too_long_is_told_so() -> None:
+def test_request_that_waits_too_long_for_its_share_gets_429() -> None:
     quotas = Quotas(replace(QUOTA, running=1, max_wait_seconds=0.01), clock=Clock())
 
     async def run() -> None:
@@ -106,9 +106,7 @@ async def _place(quotas: Quotas) -> None:
         pass
 
 
-def test_a_merchant_that_floods_does_not_keep_others_from_the_database(
-    service_platform: Platform, start: Start
-) -> None:
+def test_flood_of_one_merchant_leaves_connections_to_others(service_platform: Platform, start: Start) -> None:
     """One merchant's requests are all held by the database; another's are answered meanwhile."""
     running = start(service_platform, DATABASE_CONNECTIONS="5", WAITING_SECONDS="20", PUBLISHES="false")
     with service_platform.merchants() as merchants:

@@ -82,7 +82,7 @@ def api(shared_database: Database, login: str) -> Iterator[psycopg.Connection[An
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_where_no_merchant_is_named_nothing_is_seen(
+def test_transaction_without_a_merchant_sees_no_row(
     connection: psycopg.Connection[Any], api: psycopg.Connection[Any], table: str
 ) -> None:
     store(connection)
@@ -105,7 +105,7 @@ def test_row_level_security_is_forced_on_every_table_with_a_merchant(connection:
     assert forced == dict.fromkeys(TABLES, True)
 
 
-def test_the_api_stores_and_reads_for_the_merchant_that_it_names_alone(api: psycopg.Connection[Any]) -> None:
+def test_api_stores_and_reads_rows_of_the_named_merchant_only(api: psycopg.Connection[Any]) -> None:
     own, other = store(api), store(api)
     assert repository.get_payment(api, own.merchant, own.payment)
     assert repository.get_payment(api, other.merchant, own.payment) is None
@@ -119,7 +119,7 @@ def test_the_api_stores_and_reads_for_the_merchant_that_it_names_alone(api: psyc
     assert api.execute("SELECT count(*) FROM payments.payments").fetchone() == (0,), "the setting has ended with it"
 
 
-def test_a_row_for_another_merchant_is_refused(api: psycopg.Connection[Any]) -> None:
+def test_row_of_another_merchant_is_rejected(api: psycopg.Connection[Any]) -> None:
     own, other = store(api), uuid4()
     insert = """
         INSERT INTO payments.operations (id, merchant_id, payment_id, kind, amount, correlation_id, next_attempt_at,
@@ -136,14 +136,14 @@ def test_a_row_for_another_merchant_is_refused(api: psycopg.Connection[Any]) -> 
             api.execute(insert, (uuid4(), other, own.payment))
 
 
-def test_a_row_stays_its_merchants(connection: psycopg.Connection[Any]) -> None:
+def test_merchant_of_a_row_cannot_be_changed(connection: psycopg.Connection[Any]) -> None:
     stored = store(connection)
     for table, id_ in (("payments", stored.payment), ("operations", stored.operation)):
         with pytest.raises(psycopg.errors.CheckViolation, match="merchant"):
             connection.execute(f"UPDATE payments.{table} SET merchant_id = %s WHERE id = %s", (uuid4(), id_))
 
 
-def test_a_pool_takes_no_merchant_to_the_next_request(shared_database: Database, login: str) -> None:
+def test_pooled_connection_keeps_no_merchant_for_the_next_request(shared_database: Database, login: str) -> None:
     """Two connections, thousands of reads of twenty merchants in turns, each of its own rows and of others'."""
     pool = Pool(reached(shared_database, login, API), 2)
     pool.open()
@@ -209,9 +209,7 @@ ALLOWED = {
 
 @pytest.mark.requirement("W3.3")
 @pytest.mark.parametrize("role", [API, PROCESSING, HOUSEKEEPING])
-def test_a_role_may_do_what_its_process_needs_and_nothing_else(
-    shared_database: Database, login: str, role: str
-) -> None:
+def test_role_has_the_rights_of_its_process_and_no_others(shared_database: Database, login: str, role: str) -> None:
     done = set()
     with reached(shared_database, login, role).connect() as connection:
         for statement in ALLOWED:
@@ -223,7 +221,7 @@ def test_a_role_may_do_what_its_process_needs_and_nothing_else(
     assert done == {statement for statement, roles in ALLOWED.items() if role in roles}
 
 
-def test_the_processes_do_their_work_with_their_roles(shared_database: Database, login: str) -> None:
+def test_processes_work_with_the_rights_of_their_roles(shared_database: Database, login: str) -> None:
     with reached(shared_database, login, API).connect() as api:
         stored = store(api)
     with reached(shared_database, login, PROCESSING).connect() as processing:
@@ -247,7 +245,7 @@ def test_the_processes_do_their_work_with_their_roles(shared_database: Database,
         assert found.captured_amount == 1000
 
 
-def test_the_version_before_goes_on_with_the_login_that_it_has(shared_database: Database, login: str) -> None:
+def test_previous_version_continues_with_its_login(shared_database: Database, login: str) -> None:
     """It takes on no role, names no merchant, and knows no column of this version's."""
     with reached(shared_database, login, None).connect() as before:
         payment, operation = version_before.accept(before)

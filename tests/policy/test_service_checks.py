@@ -37,7 +37,7 @@ def test_function_whose_role_is_scoped_to_network_interfaces_is_named(configurat
     assert all("primary_services_smoke-test" in line for line in lines)
 
 
-def test_boundary_that_does_not_allow_it_is_seen(configuration: Block) -> None:
+def test_boundary_without_the_permission_is_found(configuration: Block) -> None:
     (boundary,) = [
         one for id_, one in configuration["data"]["aws_iam_policy_document"].items() if "role-boundary" in id_
     ]

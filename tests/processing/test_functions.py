@@ -222,7 +222,7 @@ def test_invocations_share_database_connections(world: World) -> None:
     close(function)
 
 
-def test_invocation_without_time_reports_all_and_begins_nothing(world: World) -> None:
+def test_invocation_without_time_reports_all_messages_and_starts_none(world: World) -> None:
     function = world.function("process_payment")
     messages = [accepted(world.connection) for _ in range(3)]
     event = world.send(*(one.to_json() for one in messages))
@@ -262,7 +262,7 @@ def test_reconciler_completes_lost_responses_and_publishes_the_outbox(world: Wor
 
 @pytest.mark.requirement("W7.2")
 @pytest.mark.parametrize(("writer_host", "works"), [("localhost", True), ("127.0.0.1", False), ("none", False)])
-def test_reconciler_works_in_the_region_of_the_writer_only_and_the_other_ends_without_an_error(
+def test_reconciler_runs_only_in_the_region_of_the_writer_and_ends_without_error_elsewhere(
     world: World, monkeypatch: pytest.MonkeyPatch, writer_host: str, works: bool
 ) -> None:
     """Both know both hosts; what each asks is whether the one that it was let in at is its own region's."""

@@ -222,7 +222,7 @@ def test_claimed_operation_is_left_alone(run: Run) -> None:
     run(scenario)
 
 
-def test_run_without_time_begins_nothing(run: Run) -> None:
+def test_reconciler_run_without_time_starts_nothing(run: Run) -> None:
     async def scenario(world: World) -> None:
         message = await charged_without_response(world)
         report = await reconcile(world, seconds=4.0)

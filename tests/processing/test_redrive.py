@@ -319,14 +319,14 @@ def test_command_names_a_queue_that_does_not_exist(queues: Queues) -> None:
     assert "it has no dead-letter queue" in done.stderr
 
 
-def test_nothing_is_deleted_unasked(queues: Queues) -> None:
+def test_deletion_without_confirmation_is_refused(queues: Queues) -> None:
     messages = queues.bury(2)
     done = command(queues.name, "--discard", "a reason that is long enough")
     assert (done.returncode, done.stderr) == (2, "--approve: needed where there is no terminal to ask on\n")
     assert queues.waiting(queues.dead) == bodies(messages)
 
 
-def test_the_url_of_a_queue_elsewhere_is_refused(queues: Queues) -> None:
+def test_queue_url_of_another_account_or_region_is_refused(queues: Queues) -> None:
     done = command(f"https://sqs.eu-west-1.amazonaws.com/999999999999/{queues.name}")
     assert done.returncode == 2
     assert done.stderr.endswith(f"is not allowed; the queue of that name here is {queues.source}\n")

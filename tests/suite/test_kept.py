@@ -67,7 +67,7 @@ def test_what_was_synthesized_is_made_once_and_again_for_other_settings(cache: P
     assert [(path / "file").read_text() for path in (first, other)] == ["first", "other"]
 
 
-def test_what_fails_leaves_nothing_and_is_made_anew(cache: Path) -> None:
+def test_failed_synthesis_is_not_cached_and_is_made_again(cache: Path) -> None:
     def fail(output: Path) -> None:
         output.mkdir(parents=True)
         raise OSError
@@ -79,9 +79,7 @@ def test_what_fails_leaves_nothing_and_is_made_anew(cache: Path) -> None:
     assert [path for path in found.parent.iterdir() if path.is_dir()] == [found]
 
 
-def test_what_was_synthesized_while_sources_changed_is_kept_for_nobody(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_synthesis_during_a_change_of_sources_is_not_cached(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "_digest_of_sources", lambda: "edited")
     made: list[str] = []
     for text in ("one", "two"):

@@ -40,7 +40,7 @@ SUCCEEDING = "Succeeded"
         appspec()[:-1] + ', "Hooks": {"AfterInstall": "f"}}',
     ],
 )
-def test_an_appspec_that_is_none_is_refused_at_once(content: str, client: Make) -> None:
+def test_invalid_appspec_is_refused_at_once(content: str, client: Make) -> None:
     platform = refusing_platform(client)
     assert error_of(lambda: platform.deploy(content)) == "InvalidRevisionException"
 
@@ -174,6 +174,6 @@ def test_clock_change_affects_waits_in_progress() -> None:
 
 
 @pytest.mark.parametrize("speed", [0, -1])
-def test_a_clock_does_not_stand_still_or_go_back(speed: float, server: Server) -> None:
+def test_clock_never_stops_or_goes_back(speed: float, server: Server) -> None:
     with pytest.raises(EmulatorError, match="seconds_per_minute"):
         process.set_clock(server, speed)
