@@ -19,12 +19,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _DAYS = 365
 RDS = "Amazon RDS"
-"""In the subject of each of RDS's authorities."""
+"""Part of the subject of each of RDS's authorities."""
 
 
 @dataclass(frozen=True)
 class Authority:
-    """A key, and the certificate that those trust who trust it."""
+    """A private key and its CA certificate, which clients trust."""
 
     key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate
@@ -35,7 +35,7 @@ class Authority:
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
     def sign(self, unsigned: x509.Certificate) -> bytes:
-        """A certificate for the name, key, time and alternative names of another one, signed by this authority."""
+        """A certificate signed by this authority, with subject, key, lifetime and alternative names of ``unsigned``."""
         builder = x509.CertificateBuilder(
             issuer_name=self.certificate.subject,
             subject_name=unsigned.subject,
@@ -71,7 +71,7 @@ class Authority:
 
 @functools.cache
 def authority() -> Authority:
-    """The one of this process."""
+    """The authority of this process."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Local AWS")])
     now = datetime.now(UTC)
@@ -89,7 +89,7 @@ def authority() -> Authority:
 
 
 def trust_in_place_of_rds(folder: Path) -> None:
-    """Let whoever trusts RDS's authorities trust this one: each bundle of theirs in a folder has it, too.
+    """Add this authority to each bundle of RDS's authorities in a folder, so that clients of RDS trust it, too.
 
     https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.SSL.html#UsingWithRDS.SSL.RegionCertificateAuthorities
     """
@@ -101,6 +101,6 @@ def trust_in_place_of_rds(folder: Path) -> None:
 
 
 def write_trusted(path: Path) -> None:
-    """Write whom a function trusts: this machine's authorities, as Lambda's runtimes do Amazon's, and this one."""
+    """Write a function's CA bundle: this machine's authorities, as Lambda's runtimes have Amazon's, and this one."""
     system = ssl.get_default_verify_paths().cafile
     path.write_bytes((Path(system).read_bytes() if system else b"") + b"\n" + authority().pem)

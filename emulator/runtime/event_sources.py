@@ -29,11 +29,11 @@ REPORTS = "ReportBatchItemFailures"
 SECONDS_BETWEEN_LOOKS = 0.1  # while all messages are hidden
 
 _polling: set[str] = set()
-"""The mappings that have a poller, by id; read and changed within a turn."""
+"""The mappings that have a poller, by id; read and changed under the state lock."""
 
 
 def wake(queue: Any) -> None:
-    """Notify the mappings of a queue (one of moto's) of new messages. Within a turn."""
+    """Notify the mappings of a queue (one of moto's) of new messages. The caller holds the state lock."""
     for mapping in queue.lambda_event_source_mappings.values():
         if mapping.uuid not in _polling and _works(mapping, queue):
             _polling.add(mapping.uuid)
@@ -41,7 +41,7 @@ def wake(queue: Any) -> None:
 
 
 def _works(mapping: Any, queue: Any) -> bool:
-    """Whether there is the mapping, its queue and its function still, and a message for them."""
+    """Whether the mapping, its queue and its function still exist, and there is a message."""
     backend = lambda_backends[mapping.account_id][mapping.region]
     return bool(
         mapping.enabled
@@ -96,7 +96,7 @@ def _record(message: Any, queue: Any) -> dict[str, Any]:
 
 
 def _done(mapping: Any, messages: Sequence[Any], payload: str) -> list[Any]:
-    """The messages that need not come again. An answer that Lambda does not understand is one that failed."""
+    """The messages that are not redelivered. A response that Lambda cannot parse counts as a failure of the batch."""
     if REPORTS not in (mapping.function_response_types or ()):
         return list(messages)
     answer = json.loads(payload)

@@ -1,4 +1,4 @@
-"""Requests by HTTP that are handed on to a server of this machine, and its answers."""
+"""HTTP requests that are forwarded to a server of this machine, and its responses."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from urllib.parse import parse_qsl, urlsplit
 SECONDS_FOR_A_TARGET = 60.0
 """ELB's idle timeout, unless it is changed."""
 
-# Between two ends of a connection only: what is not handed on (RFC 9110, 7.6.1).
+# Hop-by-hop headers, which are not forwarded (RFC 9110, 7.6.1).
 _HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a client asks for."""
+    """A client's request."""
 
     method: str
     target: str
@@ -27,25 +27,25 @@ class Request:
 
     @property
     def path(self) -> str:
-        """Without the query."""
+        """The path without the query."""
         return urlsplit(self.target).path
 
     @property
     def query(self) -> list[tuple[str, str]]:
-        """The query's pairs."""
+        """The names and values of the query."""
         return parse_qsl(urlsplit(self.target).query, keep_blank_values=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What it gets."""
+    """The response to a request."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
 
     def send(self, handler: BaseHTTPRequestHandler) -> None:
-        """Answer a request with it."""
+        """Send it as the response to a request."""
         handler.send_response_only(self.status)
         for name, value in self.headers:
             if name.lower() != "content-length":
@@ -57,7 +57,7 @@ class Answer:
 
 
 def ask(target: str | None, request: Request) -> Answer:
-    """What the server at a URL answers; 502 where there is none. Its certificate is not verified, as ELB does not."""
+    """The response of the server at a URL; 502 without one. As by ELB, the server's certificate is not verified."""
     url = urlsplit(target or "")
     if not url.hostname:
         return own(502, "Bad Gateway")
@@ -86,6 +86,6 @@ def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPCon
 
 
 def own(status: int, phrase: str) -> Answer:
-    """What a load balancer answers by itself."""
+    """A response of the load balancer itself."""
     page = f"<html>\n<head><title>{status} {phrase}</title></head>\n<body><h1>{status} {phrase}</h1></body>\n</html>\n"
     return Answer(status=status, headers=(("Content-Type", "text/html"),), body=page.encode())

@@ -1,8 +1,8 @@
 """Runs one invocation of a Lambda function.
 
-``function_runner.py handler seconds answer-file network-file``, the event on stdin; the network is what
-:mod:`emulator.runtime.vpc` gives. It is run by itself, in the folder of the function's code, and imports nothing of
-this project.
+``function_runner.py handler seconds answer-file network-file``, with the event on stdin. The network file has the view
+of :mod:`emulator.runtime.vpc`. The program runs in the folder of the function's code and imports nothing of this
+project.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 
 class Context:
-    """What a handler gets as its second argument."""
+    """The context object: a handler's second argument."""
 
     def __init__(self, seconds: float) -> None:
         self._deadline = time.monotonic() + seconds
@@ -41,14 +41,14 @@ class Context:
 
 
 def stand_in(network: dict[str, Any]) -> None:
-    """Let connections to the function's VPC go where its addresses are, or nowhere; others stay as they are."""
+    """Redirect connections to addresses of the function's VPC to their local ports, or let them time out; no others."""
     blocks = [ipaddress.ip_network(block) for block in network["networks"]]
     connect = socket.socket.connect
 
     def connect_there(self: socket.socket, address: Any) -> None:
         if self.family == socket.AF_INET and _is_in(address[0], blocks):
             port = network["ports"].get(f"{address[0]}:{address[1]}")
-            if port is None:  # nobody is there, or a security group drops what is sent: both is silence
+            if port is None:  # no listener, or a security group drops the packets: either way there is no response
                 raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
             address = ("127.0.0.1", port)
         connect(self, address)
@@ -57,18 +57,18 @@ def stand_in(network: dict[str, Any]) -> None:
 
 
 def resolve(names: dict[str, str]) -> None:
-    """Let these names lead to their addresses; psycopg asks Python for them, too, and not the system."""
+    """Resolve these names to their addresses. psycopg resolves names by Python, too, and not by the system."""
     getaddrinfo = socket.getaddrinfo
 
     def look_up(host: Any, *arguments: Any, **keywords: Any) -> Any:
-        name = host.decode("ascii") if isinstance(host, bytes) else host  # anyio, of which httpx is, asks by bytes
+        name = host.decode("ascii") if isinstance(host, bytes) else host  # anyio, which httpx uses, passes bytes
         return getaddrinfo(names.get(name, host), *arguments, **keywords)
 
     socket.getaddrinfo = look_up
 
 
 def trust(authorities: str) -> None:
-    """Let whoever trusts certifi's authorities trust these, too; on AWS both have Amazon's."""
+    """Add these authorities wherever certifi's bundle is loaded; on AWS both bundles have Amazon's."""
     load = ssl.SSLContext.load_verify_locations
 
     def load_both(self: ssl.SSLContext, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
@@ -87,8 +87,8 @@ def _is_in(host: str, blocks: list[Any]) -> bool:
 
 
 def main(handler: str, seconds: float, answer: Path, network: Path) -> None:
-    """Call the handler, and write what came of it."""
-    # What the alarm does when nobody handles it: the process ends.
+    """Call the handler, and write its result or error."""
+    # The default action of the alarm's signal: the process ends.
     signal.setitimer(signal.ITIMER_REAL, seconds)
     view = json.loads(network.read_text(encoding="utf-8"))
     stand_in(view)
@@ -98,7 +98,7 @@ def main(handler: str, seconds: float, answer: Path, network: Path) -> None:
     try:
         said = {"failed": False, "payload": _call(handler, event, Context(seconds))}
         text = json.dumps(said)
-    except Exception as error:  # noqa: BLE001 (whatever the function fails with is its answer)
+    except Exception as error:  # noqa: BLE001 (any exception of the function is its result)
         traceback.print_exc()
         payload = {
             "errorMessage": str(error),
@@ -112,7 +112,7 @@ def main(handler: str, seconds: float, answer: Path, network: Path) -> None:
 
 def _call(handler: str, event: Any, context: Context) -> Any:
     module, _, function = handler.rpartition(".")
-    # After the libraries of this Python: those in the zip may be made for another processor.
+    # After the libraries of this Python: those in the zip may be built for another processor.
     sys.path.append(str(Path.cwd()))
     return getattr(importlib.import_module(module.replace("/", ".")), function)(event, context)
 

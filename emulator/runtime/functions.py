@@ -1,10 +1,9 @@
 """Lambda functions as processes of the local Python.
 
-A function gets its code in a folder of its own, its environment variables, and the variables that lead any AWS client
-to the local AWS, with a session of its role; of the person who runs this it gets nothing but PATH. In a VPC it reaches
-the load balancers there (:mod:`emulator.runtime.vpc`), and trusts the certificates of ACM. Its output goes to its log
-group. It runs on the Python and with the libraries of the local AWS, whatever its runtime and architecture say; layers
-are not supported.
+A function has its code in a folder of its own, its environment variables, and the variables that point any AWS client
+at the local AWS, with a session of its role; of the user's environment it has only PATH. In a VPC it reaches the load
+balancers there (:mod:`emulator.runtime.vpc`) and trusts the certificates of ACM. Its output goes to its log group. It
+runs on the Python and the libraries of the local AWS, whatever its runtime and architecture; layers are not supported.
 """
 
 from __future__ import annotations
@@ -35,14 +34,14 @@ from emulator.turns import let_others, turn
 RUNNER = Path(__file__).parent / "function_runner.py"
 LAMBDA = "lambda.amazonaws.com"
 LOG_TAIL_BYTES = 4096
-"""How much of its log Invoke answers (Lambda's API reference, LogType)."""
+"""The length of the log tail in Invoke's response (Lambda's API reference, LogType)."""
 
-# Beside the code of a function: whom it trusts, and what it reaches in its VPC.
+# In addition to a function's code: its CA bundle, and its view of the VPC.
 CODE, TRUSTED, NETWORK = "code", "trusted.pem", "network.json"
 TASK_ROOT = "/var/task"
-"""Where Lambda has the code of a function: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
+"""Lambda's folder for a function's code: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
 
-# The runner ends by itself in time; this is for one that cannot.
+# The runner ends at its timeout by itself; this is for one that cannot.
 _SECONDS_OF_GRACE = 5.0
 
 _running: set[subprocess.Popen[bytes]] = set()
@@ -51,7 +50,7 @@ _running_lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an invocation: the function's answer or error as JSON, and what it wrote."""
+    """The outcome of an invocation: the function's result or error as JSON, and its output."""
 
     failed: bool
     payload: str
@@ -59,7 +58,7 @@ class Outcome:
 
 
 def run(function: Any, event: Any) -> Outcome:
-    """Run a function (one of moto's) to its end, and keep what it wrote in its log group.
+    """Run a function (one of moto's) to its end, and write its output to its log group.
 
     Raises:
         NotImplementedError: it is no Python function.
@@ -74,7 +73,7 @@ def run(function: Any, event: Any) -> Outcome:
 
 
 def _about(event: Any) -> str:
-    """What a function is called with, as far as it names operations and no content."""
+    """A description of the event for the record: the operations that it names, without content."""
     records = event.get("Records") if isinstance(event, dict) else None
     if isinstance(records, list) and records and records[0].get("eventSource") == "aws:sqs":
         return f"{len(records)} messages of {records[0]['eventSourceARN'].rpartition(':')[2]}"
@@ -104,7 +103,7 @@ def _invoked(function: Any, event: Any, request_id: str) -> Outcome:
 
 
 def end_all() -> None:
-    """End every function that still runs."""
+    """End every running function."""
     with _running_lock:
         for process in _running:
             process.kill()
@@ -185,7 +184,7 @@ def _environment(function: Any, session: Any, request_id: str, folder: Path) -> 
         "AWS_LAMBDA_LOG_GROUP_NAME": function.logs_group_name,
         "LAMBDA_TASK_ROOT": str(folder / CODE),
         "SSL_CERT_FILE": str(folder / TRUSTED),
-        # Not sampled: there is nobody to send a trace to.
+        # Not sampled: there is no X-Ray to send a trace to.
         "_X_AMZN_TRACE_ID": f"Root=1-{request_id[:8]}-{uuid.uuid4().hex[:24]};Sampled=0",
         "_HANDLER": function.handler,
         "_REQUEST_ID": request_id,
@@ -195,13 +194,13 @@ def _environment(function: Any, session: Any, request_id: str, folder: Path) -> 
 
 
 def _in_place(value: str, folder: Path) -> str:
-    """A value; if it is a path in the folder of the code, where that is here."""
+    """A value; a path in Lambda's folder for code becomes the path in the local folder."""
     within = value == TASK_ROOT or value.startswith(f"{TASK_ROOT}/")
     return f"{folder / CODE}{value.removeprefix(TASK_ROOT)}" if within else value
 
 
 def _write_log(function: Any, role: callers.Caller, log: str) -> None:
-    """Write as the function's role does; what that may not write is lost, as on AWS."""
+    """Write with the permissions of the function's role; without them the output is lost, as on AWS."""
     now = datetime.now(UTC)
     group, logs = function.logs_group_name, function.logs_backend
     stream = f"{now:%Y/%m/%d}/[{function.version}]{uuid.uuid4().hex}"

@@ -30,7 +30,7 @@ def register(image: str, url: str | None) -> None:
 
 
 def url_of(image: str) -> str | None:
-    """Where ``image`` answers, if anywhere."""
+    """The URL of the stand-in of ``image``; None if it has none."""
     with _lock:
         return _urls.get(image)
 

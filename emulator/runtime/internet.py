@@ -1,7 +1,7 @@
-"""What stands on the internet of a rehearsal: a name, and the server of this machine that answers for it.
+"""Names on the internet, each with a server of this machine that stands in for it in a rehearsal.
 
-A function that may leave its VPC on 443 reaches it there by TLS, with a certificate of the local AWS's authority. A
-name that nobody stands for is looked up as it is.
+A function with egress on 443 reaches it by TLS, with a certificate of the local AWS's authority. A name without a
+stand-in is resolved as usual.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from emulator.passages import passing
 from emulator.runtime.authority import authority
 from emulator.runtime.forwarding import Answer, Request, ask
 
-# TEST-NET-2, which nobody has: https://www.rfc-editor.org/rfc/rfc5737
+# TEST-NET-2, reserved for documentation: https://www.rfc-editor.org/rfc/rfc5737
 ADDRESSES = [f"198.51.100.{number}" for number in range(1, 255)]
 HTTPS_PORT = 443
-# The lifeline is its standard input, which ends with this process, whatever ends it.
+# The server ends when its standard input is closed, as it is when this process ends in any way.
 UNTIL_THE_END = '"$@" </dev/null & child=$!; cat >/dev/null; kill -9 $child'
 
 _servers: dict[str, _Server] = {}
@@ -34,7 +34,7 @@ _lock = threading.Lock()
 
 
 def _forget() -> None:
-    """In a fork: the servers are those of the process that was forked."""
+    """Forget the servers in a fork: they belong to the original process."""
     global _lock  # noqa: PLW0603
     _lock = threading.Lock()
     _servers.clear()
@@ -45,7 +45,7 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def stand_for(name: str, url: str) -> None:
-    """Let the server at ``url`` answer for a name, by HTTPS on 443.
+    """Register the server at ``url`` as the stand-in of a name, by HTTPS on 443.
 
     Raises:
         ValueError: the URL is not one of a server.
@@ -60,7 +60,7 @@ def stand_for(name: str, url: str) -> None:
 
 
 def run(name: str, command: Sequence[str], variables: Mapping[str, str]) -> None:
-    """Run a server that takes ``--port``, and let it answer for a name; it ends with this process."""
+    """Run a server that takes ``--port`` as the stand-in of a name; it ends with this process."""
     with _lock:
         if name in _lifelines:
             return
@@ -84,7 +84,7 @@ def names() -> dict[str, str]:
 
 
 def ports() -> dict[str, int]:
-    """The port of 127.0.0.1 that stands for 443 of an address."""
+    """The port of 127.0.0.1 that stands in for port 443 of each address."""
     with _lock:
         return {address: one.server_port for address, one in zip(ADDRESSES, _servers.values(), strict=False)}
 
@@ -104,14 +104,14 @@ class _Server(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def answer(self, request: Request) -> Answer:
-        """What the server at the URL answers."""
+        """The response of the server at the URL."""
         with passing("internet", self.name, f"{request.method} {request.path}") as passage:
             said = ask(self.url, request)
             passage.outcome = str(said.status)
         return said
 
     def handle_error(self, *_arguments: object) -> None:
-        """A client that goes away is none of the server's."""
+        """Ignore errors of a connection: a client that disconnects is no fault of the server."""
 
 
 class _Handler(BaseHTTPRequestHandler):

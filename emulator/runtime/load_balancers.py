@@ -1,12 +1,12 @@
-"""Application load balancers that answer: each listener on a port of 127.0.0.1, by its own rules.
+"""Emulated application load balancers: each listener serves on a port of 127.0.0.1, by its own rules.
 
-A request goes where AWS would send it: the rule of the lowest number whose conditions all hold, its action, a target
-group by weight, a target of that group. The target is the address of a task; what its image answers says whoever stands
-for the image (:mod:`emulator.runtime.images`). Answers of the load balancer itself have AWS's status: 503 where a group
-has no target, 502 where a target does not answer.
+A request is routed as by AWS: the rule of the lowest priority whose conditions all match, its action, a target group by
+weight, a target of that group. The target is the address of a task; the stand-in of its image responds
+(:mod:`emulator.runtime.images`), or without one the task itself. Responses of the load balancer itself have AWS's
+status: 503 where a group has no target, 502 where a target does not respond.
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
 
-Not played: health checks, stickiness, sign-in, logs, web ACLs, conditions on the source address.
+Not emulated: health checks, stickiness, authentication, access logs, web ACLs, conditions on the source address.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _servers_lock = threading.Lock()
 
 
 def _forget_servers() -> None:
-    """In a fork: they are those of the process that was forked."""
+    """Forget the servers in a fork: they belong to the original process."""
     global _servers_lock  # noqa: PLW0603
     _servers_lock = threading.Lock()
     _servers.clear()
@@ -51,7 +51,7 @@ os.register_at_fork(after_in_child=_forget_servers)
 
 
 def port_of(account_id: str, region: str, listener: Any) -> int:
-    """The port of 127.0.0.1 on which a listener (one of moto's) answers; it does from now on."""
+    """The port of 127.0.0.1 on which a listener (one of moto's) serves; its server is started if there is none."""
     key = (listener.arn, listener.certificate)
     with _servers_lock:
         if key not in _servers:
@@ -60,7 +60,7 @@ def port_of(account_id: str, region: str, listener: Any) -> int:
 
 
 def listeners(account_id: str) -> list[dict[str, str]]:
-    """Each listener: region, load balancer's name, port there, and URL on this machine. Within a turn."""
+    """Each listener: region, load balancer's name, port on AWS, and URL here. The caller holds the state lock."""
     return [
         {
             "region": region,
@@ -75,10 +75,10 @@ def listeners(account_id: str) -> list[dict[str, str]]:
 
 
 def answer(account_id: str, region: str, listener: Any, request: Request) -> Answer:
-    """What a listener answers.
+    """The response of a listener.
 
     Raises:
-        NotImplementedError: a rule has a condition or an action that is not played here.
+        NotImplementedError: a rule has a condition or an action that is not emulated.
     """
     name = str(listener.load_balancer_arn).split("/")[-2]
     with passing("load balancer", name, f"{request.method} {request.path}") as passage:
@@ -223,16 +223,16 @@ class _Server(ThreadingHTTPServer):
         self._listener = listener
         if listener.protocol == "HTTPS":
             context = _context(account_id, region, listener.certificate)
-            # The handshake is for the thread of the connection: a slow client holds up nobody else.
+            # The handshake is left to the connection's thread: a slow client blocks no other.
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def answer(self, request: Request) -> Answer | None:
-        """What the listener answers; nothing where its region is lost."""
+        """The listener's response; None where its region is lost."""
         return None if REGIONS.is_lost(self._place[1]) else answer(*self._place, self._listener, request)
 
     def handle_error(self, *_arguments: object) -> None:
-        """A client that goes away, or does not trust the certificate, is none of the server's."""
+        """Ignore errors of a connection: a client that disconnects or rejects the certificate is no fault here."""
         _log.debug("a connection ended", exc_info=True)
 
 

@@ -1,8 +1,8 @@
-"""Names in the deployed network that lead to addresses of this machine: endpoints of databases.
+"""Names in the deployed network that resolve to addresses of this machine: database endpoints.
 
-Each name has an address of its own in 127.0.0.0/8, so that what answers there has the port that AWS gives it. Whoever
-runs in the deployed network (a function, a task) is given the table. A name keeps its address for as long as it is
-there; what answers there may change. Linux has all of these addresses; macOS has those that somebody adds:
+Each name has an address of its own in 127.0.0.0/8, so that its server can listen on the same port as on AWS. Functions
+and tasks in the deployed network get the table of names. A name keeps its address for as long as it exists; the server
+there may change. On Linux all of these addresses exist; on macOS each must be added:
 ``sudo ifconfig lo0 alias 127.82.0.2``.
 """
 
@@ -12,14 +12,14 @@ import os
 import socket
 import threading
 
-BLOCKS = 256  # 127.82.0.0/24 to 127.82.255.0/24, one for each local AWS that runs
+BLOCKS = 256  # 127.82.0.0/24 to 127.82.255.0/24, one for each running local AWS
 FIRST_BLOCK = "127.82"
 RESERVING_PORT = 5432
 ADDRESSES = range(2, 255)
 
 
 class NoAddressError(Exception):
-    """This machine has no address for a name; the message is one line for a person."""
+    """This machine has no address for a name; the message is one line for the user."""
 
 
 class Names:
@@ -31,17 +31,17 @@ class Names:
         os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
-        """With no address: in a fork, what answers at those there are is not the fork's."""
+        """Start without addresses: in a fork the servers at the existing ones belong to the original process."""
         self._addresses = {}
         self._block: int | None = None
         self._reserved: socket.socket | None = None
         self._lock = threading.Lock()
 
     def address(self, name: str) -> str:
-        """The address of a name, which has one from now on.
+        """The address of a name; a new name gets one.
 
         Raises:
-            NoAddressError: there is none.
+            NoAddressError: no address is free.
         """
         with self._lock:
             if name not in self._addresses:
@@ -49,7 +49,7 @@ class Names:
             return self._addresses[name]
 
     def forget(self, name: str) -> None:
-        """Let a name lead nowhere any more."""
+        """Remove a name."""
         with self._lock:
             self._addresses.pop(name, None)
 
@@ -74,7 +74,7 @@ class Names:
 
 
 def refusal() -> str:
-    """Why no name can have an address on this machine, in one line; empty where it can."""
+    """Why this machine has no addresses for names, in one line; empty where it has."""
     try:
         _, reserving = _reserve()
     except NoAddressError as refused:
@@ -84,7 +84,7 @@ def refusal() -> str:
 
 
 def _reserve() -> tuple[int, socket.socket]:
-    """A block that no other local AWS has, and the socket that holds it for as long as it is open."""
+    """A block that no other local AWS uses, and the socket that reserves it while it is open."""
     for block in range(BLOCKS):
         reserving = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
@@ -100,4 +100,4 @@ def _reserve() -> tuple[int, socket.socket]:
 
 
 NAMES = Names()
-"""Those of this process."""
+"""The names of this process."""

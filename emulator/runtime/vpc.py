@@ -1,6 +1,7 @@
-"""What a function in a VPC can connect to there: load balancers, where the security groups of both ends agree.
+"""The reachable addresses of a function in a VPC: load balancers, where the security groups of both ends allow it.
 
-And databases, by name: their endpoints have addresses of this machine, to which no security group is applied yet.
+Databases are reached by name: their endpoints resolve to addresses of this machine, to which no security group is
+applied yet.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ TCP = "tcp"
 
 
 def view(function: Any) -> dict[str, Any]:
-    """A function's view of its VPC, as ``function_runner.py`` takes it.
+    """A function's view of its VPC, in the form that ``function_runner.py`` reads.
 
     Args:
         function: one of moto's.
 
     Returns:
-        ``networks``, the blocks of the VPC; ``ports``, by "address:port" the port of 127.0.0.1 that stands for it. What
-        is not in it cannot be connected to. ``names``, by name an address of this machine. All are empty for a function
-        that stands in no VPC.
+        ``networks``, the CIDR blocks of the VPC; ``ports``, by "address:port" the port of 127.0.0.1 that stands in for
+        it, without which a connection times out; ``names``, by name an address of this machine. All are empty for a
+        function outside any VPC.
     """
     config = function.vpc_config or {}
     if not config.get("SubnetIds"):
@@ -59,7 +60,7 @@ def view(function: Any) -> dict[str, Any]:
 
 
 def network_of(function: Any) -> Network | None:
-    """The VPC from which a function (one of moto's) calls; None for one that stands in none."""
+    """The VPC from which a function (one of moto's) calls; None for a function outside any VPC."""
     subnets = (function.vpc_config or {}).get("SubnetIds")
     if not subnets:
         return None
@@ -68,7 +69,7 @@ def network_of(function: Any) -> Network | None:
 
 
 def _addresses(ec2: Any, load_balancer: Any, listener: Any, groups: set[str], subnets: list[Any]) -> Iterator[str]:
-    """The addresses of a load balancer at which its listener can be reached from these groups and subnets."""
+    """The addresses of a load balancer at which these groups and subnets can reach its listener."""
     port, others = int(listener.port), set(load_balancer.security_groups or [])
     admitted = any(
         _admits(rule, port, groups, [one.cidr_block for one in subnets])
@@ -84,13 +85,13 @@ def _addresses(ec2: Any, load_balancer: Any, listener: Any, groups: set[str], su
 
 
 def _may_leave(ec2: Any, groups: set[str], port: int, address: str, others: Iterable[str] = ()) -> bool:
-    """Whether these groups let TCP out to an address, whose own groups are ``others``."""
+    """Whether these groups allow TCP egress to an address, whose own groups are ``others``."""
     ways_out = (rule for group in groups for rule in ec2.get_security_group_from_id(group).egress_rules)
     return any(_admits(rule, port, set(others), [f"{address}/32"]) for rule in ways_out)
 
 
 def _admits(rule: Any, port: int, groups: set[str], blocks: Iterable[str]) -> bool:
-    """Whether a rule lets TCP through to ``port``, from or to one of ``groups`` or all of ``blocks``."""
+    """Whether a rule allows TCP on ``port``, from or to one of ``groups`` or all of ``blocks``."""
     if rule.ip_protocol != EVERY_PROTOCOL and not (
         rule.ip_protocol == TCP and int(rule.from_port) <= port <= int(rule.to_port)
     ):

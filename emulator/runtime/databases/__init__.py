@@ -1,9 +1,9 @@
-"""PostgreSQL servers behind the clusters of RDS.
+"""PostgreSQL servers behind the Aurora clusters of the local AWS.
 
-Of each Aurora PostgreSQL cluster that has an instance one server, and a second one where it has readers, which all
-readers of the cluster are. The writer's server of a cluster that writes takes writes; all others follow it by streaming
+Each Aurora PostgreSQL cluster with an instance has one server, and a second one, which stands in for all of its
+readers, where it has any. The writer's server in the primary cluster takes writes; all others follow it by streaming
 replication. Their endpoints have the names that RDS gives them (:mod:`emulator.runtime.names`).
 
-They start when somebody in a VPC starts who may connect to one, or when a rehearsal asks for them, and are what the
-clusters say from then on.
+The servers start when a function or task that may connect to one starts in a VPC, or when a rehearsal requests them.
+From then on they follow every change of the clusters.
 """

@@ -1,4 +1,4 @@
-"""Brings the servers in line with what RDS says: which there are, what they are set to, who writes and who follows."""
+"""Reconciles the servers with the state of RDS: which exist, their parameters, which one writes and which follow."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ class Servers:
         self._running: dict[Place, Server] = {}
         self._original: dict[Place, Server] = {}
         self._instances: dict[str, tuple[str, ...]] = {}
-        self._passwords: dict[str, str] = {}  # as RDS has been told; a rotation may have changed them since
+        self._passwords: dict[str, str] = {}  # as last set through RDS; a rotation may have changed them since
         self._begin()
         os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
-        """With none: in a fork those of the one that was forked are only what the fork's are copied from."""
+        """Start without servers: in a fork those of the original process are only the source of the fork's copies."""
         self._original = {**self._original, **self._running}
         self._running = {}
         self._are_wanted = False
         self._settling = threading.Lock()
 
     def start(self) -> str:
-        """As :meth:`settle`, from now on."""
+        """Start to reconcile, from now on after every change too; returns as :meth:`settle` does."""
         self._are_wanted = True
         return self.settle()
 
     def settle(self) -> str:
-        """Bring the servers in line, once they are wanted; others have their turn meanwhile. Says what went wrong."""
+        """Reconcile the servers, if they were started. Other requests proceed meanwhile. Returns the error, if any."""
         if not self._are_wanted:
             return ""
         with let_others(), self._settling:
@@ -48,7 +48,7 @@ class Servers:
                 servers, there_are = wanted(), clusters_there_are()
             try:
                 self._settle(servers, there_are)
-            except Exception as failure:  # noqa: BLE001 (RDS has done what it was asked; whoever connects will see)
+            except Exception as failure:  # noqa: BLE001 (the RDS call itself succeeded; clients that connect will notice)
                 _log.exception("the databases are not as RDS says")
                 return str(failure) or repr(failure)
         return ""
@@ -58,7 +58,7 @@ class Servers:
         for one in servers:
             self._follow_the_writer(one)
         by_place = {one.place: one for one in servers}
-        # Who wrote ends first: it sends its followers what they lack.
+        # The former writer ends first: it sends its followers what they lack.
         for place, server in sorted(self._running.items(), key=lambda item: not item[1].is_primary):
             self._end_what_is_over(server, by_place.get(place))
         for one in servers:
@@ -73,7 +73,7 @@ class Servers:
             NAMES.forget(name)
 
     def _follow_the_writer(self, one: Wanted) -> None:
-        """After a failover within a cluster: the server of its readers is now the one of its writer."""
+        """Swap the servers after a failover within a cluster: that of the readers is now that of the writer."""
         place = one.place
         if place.is_reader:
             return
@@ -114,7 +114,7 @@ class Servers:
             self._passwords[one.place.cluster] = one.password
 
     def _begun(self, one: Wanted) -> Server:
-        """A server that is empty; in a fork one that is a copy of the original's."""
+        """A new, empty server; in a fork a copy of the original's."""
         originals = [self._original[place] for place in self._original if place.cluster in one.group]
         origin = next((server for server in originals if server.is_primary), None)
         server = Server.copied(origin, is_primary=True) if origin else Server.made(one.major, one.port)
@@ -147,9 +147,9 @@ class Servers:
         server.configure(settings, configuration.access(one.parameters, one.major), one.certified)
 
     def end(self) -> None:
-        """End all of them at once."""
+        """Stop all servers at once."""
         FOLDER.end()
 
 
 SERVERS = Servers()
-"""Those of this process."""
+"""The servers of this process."""

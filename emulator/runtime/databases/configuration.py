@@ -1,4 +1,4 @@
-"""The configuration of a server: what Aurora sets by itself, and what the cluster's parameter groups say."""
+"""The configuration of a server: Aurora's own settings, and those of the cluster's parameter groups."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SUPERUSER = "rdsadmin"
 FIRST_MAJOR_WITH_TLS_FORCED = 17
 """https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Security.html"""
 MOST_CONNECTIONS = 100
-"""An instance takes thousands by its class; a laptop has no memory for them."""
+"""Connections. An instance class allows thousands, for which a laptop has no memory."""
 TAKEN = (
     "idle_in_transaction_session_timeout",
     "lock_timeout",
@@ -20,7 +20,7 @@ TAKEN = (
     "timezone",
     "track_io_timing",
 )
-"""Parameters that are set here as a parameter group has them. Logs go nowhere, libraries (pgaudit) are not there."""
+"""Parameters that are taken over from a parameter group. There are no logs, and no libraries such as pgaudit."""
 NEED_A_RESTART = ("listen_addresses", "max_connections", "port", "primary_conninfo")
 
 
@@ -30,10 +30,10 @@ def settings_of(
     """The settings of a server.
 
     Args:
-        parameters: of its parameter groups.
-        folder: takes its socket; has its certificate.
-        addresses: where it answers.
-        port: at all of them.
+        parameters: the parameters of its parameter groups.
+        folder: the folder of its socket and its certificate.
+        addresses: the addresses that it listens on.
+        port: the port on all of them.
         source: the folder of the server that it follows.
     """
     taken = {name: value for name, value in parameters.items() if name in TAKEN}
@@ -56,31 +56,31 @@ def settings_of(
         "max_wal_senders": "8",
         "wal_keep_size": "64MB",
         "hot_standby": "on",
-        # What a killed server has written is in the kernel's hands: a commit survives the process, not the machine.
+        # Writes of a killed server are in the kernel's cache: a commit survives the process, but not the machine.
         "fsync": "off",
         "full_page_writes": "off",
         "synchronous_commit": "on",
-        # A statement that fails may quote a password.
+        # The log line of a failed statement may quote a password.
         "log_min_error_statement": "panic",
         **following,
     }
 
 
 def _number(text: str, default: int) -> int:
-    """A formula of AWS's (LEAST({DBInstanceClassMemory/9531392},5000)) counts as the default."""
+    """The number; for a formula of AWS (LEAST({DBInstanceClassMemory/9531392},5000)) the default."""
     return int(text) if text.isdigit() else default
 
 
 def lines_of(settings: Mapping[str, str]) -> str:
-    """A postgresql.conf."""
+    """The settings as lines of postgresql.conf."""
     quoted = {name: value.replace("'", "''") for name, value in settings.items()}
     return "".join(f"{name} = '{value}'\n" for name, value in quoted.items())
 
 
 def access(parameters: Mapping[str, str], major: int) -> str:
-    """A pg_hba.conf: passwords by SCRAM, by TLS alone where `rds.force_ssl` is on, and RDS's own user by no way at all.
+    """A pg_hba.conf: passwords by SCRAM, only by TLS where `rds.force_ssl` is on, and no access for RDS's own user.
 
-    IAM tokens are not taken: PostgreSQL would ask PAM or LDAP about them, and the Node packages are built without both.
+    IAM tokens are not accepted: PostgreSQL would need PAM or LDAP for them, and the Node packages are built without.
     """
     default = "1" if major >= FIRST_MAJOR_WITH_TLS_FORCED else "0"
     forced = parameters.get("rds.force_ssl", default) in {"1", "on", "true"}

@@ -1,4 +1,4 @@
-"""What RDS says that there should be: the servers of the Aurora PostgreSQL clusters, as moto has them."""
+"""The desired servers, read from the Aurora PostgreSQL clusters in moto's state."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ GLOBAL_REGION = "us-east-1"  # where moto keeps global clusters
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a server belongs: a cluster, and whether it is the one of its first instance or of its readers."""
+    """The place of a server: its cluster, and whether it is that of the writer instance or of the readers."""
 
     cluster: str
-    """The ARN."""
+    """The cluster's ARN."""
     is_reader: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A server that there should be."""
+    """A desired server."""
 
     place: Place
     instances: tuple[str, ...]
-    """Identifiers of the instances that it is."""
+    """Identifiers of the instances that it stands in for."""
     names: tuple[str, ...]
-    """Of the endpoints that lead to it."""
+    """The names of its endpoints."""
     certified: tuple[str, ...]
-    """The names that its certificate is for."""
+    """The names in its certificate."""
     port: int
     major: int
     parameters: Mapping[str, str]
-    """Of the cluster's and the instance's parameter groups."""
+    """The parameters of the cluster's and the instance's parameter groups."""
     source: Place | None
-    """The server that it follows; None for one that takes writes, and while nobody does."""
+    """The server that it follows; None for one that takes writes, and while none does."""
     has_writer: bool
-    """Whether somebody takes writes: while the writer of a global database moves, nobody does."""
+    """Whether there is a writer: none while the writer of a global database moves."""
     group: frozenset[str]
-    """The ARNs of the clusters that have the same data."""
+    """The ARNs of the clusters with the same data."""
     is_reachable: bool
-    """Whether its region answers."""
+    """Whether its region is available."""
     database: str
-    """The database that the cluster begins with; none where empty."""
+    """The initial database of the cluster; none where empty."""
     master: str
     password: str = field(repr=False)
-    """The master's, as RDS has been told for this cluster last; empty where it has not, as of a secondary."""
+    """The master user's, as last set through RDS for this cluster; empty where none was, as in a secondary cluster."""
 
 
 def wanted() -> list[Wanted]:
-    """The servers of all clusters that have an instance, writers first. Within a turn."""
+    """The servers of all clusters with an instance, writers first. The caller holds the state lock."""
     found = [server for backend in _backends() for one in _clusters(backend) for server in _servers(backend, one)]
     return sorted(found, key=lambda one: one.source is not None)
 
@@ -69,7 +69,7 @@ def _clusters(backend: Any) -> list[Any]:
 
 
 def clusters_there_are() -> set[str]:
-    """The ARNs of all clusters, with instances or without. Within a turn."""
+    """The ARNs of all clusters, with instances or without. The caller holds the state lock."""
     return {str(one.db_cluster_arn) for backend in _backends() for one in backend.clusters.values()}
 
 
@@ -112,14 +112,14 @@ def _of_instances(backend: Any, cluster: Any, instances: list[Any], own: list[st
     return {
         "instances": tuple(str(one.db_instance_identifier) for one in instances),
         "names": (*own, *addresses),
-        # Nothing says that a certificate is for the endpoint of a global database, which is none of the instance's.
+        # AWS documents no certificate for the endpoint of a global database, which is not one of the instance.
         "certified": (str(cluster.endpoint), str(cluster.reader_endpoint), *addresses),
         "parameters": _parameters(backend, cluster, instances[0]),
     }
 
 
 def _global_cluster(cluster: Any) -> Any:
-    """The global cluster that a cluster is of; None if it is of none."""
+    """The global cluster that a cluster is a member of; None if it is in none."""
     groups = rds_backends[DEFAULT_ACCOUNT_ID][GLOBAL_REGION].global_clusters.values()
     return next((group for group in groups if cluster in group.members), None)
 

@@ -1,4 +1,4 @@
-"""The folder of all servers of this process, and who ends them and removes it however the process ends."""
+"""The folder of all servers of this process, and the watchdog that stops them and removes it when the process ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from emulator.runtime.postgresql import give_away
 
 SECONDS_TO_END = 5.0
-# Waits for the end of what it reads, which the process holds open for as long as it lives.
+# Waits for the end of its input, which this process holds open while it runs.
 _KEEPER = """
 cat >/dev/null
 for file in "$0"/*/data/postmaster.pid; do
@@ -25,7 +25,7 @@ until rm -rf "$0" 2>/dev/null; do sleep 0.1; done
 
 
 class Folder:
-    """Made when it is first needed; in a fork a new one."""
+    """A folder that is created when it is first needed; a fork creates its own."""
 
     def __init__(self) -> None:
         self._begin()
@@ -39,12 +39,12 @@ class Folder:
         self._made = 0
 
     def new(self) -> Path:
-        """Another folder in it, for one server."""
+        """A new folder in it, for one server."""
         with self._lock:
             if self._path is None:
                 self._path = Path(tempfile.mkdtemp(prefix="local-aws-databases-"))
                 give_away(self._path)
-                # A socket and no pipe: a fork closes the sockets that it inherits.
+                # A socket and not a pipe, because a fork closes the sockets that it inherits.
                 self._held, waits = socket.socketpair()
                 with waits:
                     self._keeper = subprocess.Popen(
@@ -57,20 +57,20 @@ class Folder:
         return path
 
     def end(self) -> None:
-        """End all servers at once and remove their data."""
+        """Stop all servers at once and remove their data."""
         with self._lock:
             if self._held is None or self._keeper is None:
                 return
             self._held.shutdown(socket.SHUT_RDWR)
             self._held.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):  # it goes on by itself
+            with contextlib.suppress(subprocess.TimeoutExpired):  # the watchdog continues by itself
                 self._keeper.wait(SECONDS_TO_END)
 
 
 def remove(path: Path) -> None:
-    """Remove the folder of a server that has ended."""
+    """Remove the folder of a stopped server."""
     shutil.rmtree(path, ignore_errors=True)
 
 
 FOLDER = Folder()
-"""That of this process."""
+"""The folder of this process."""

@@ -1,4 +1,4 @@
-"""One PostgreSQL server: made, started, followed, promoted, ended."""
+"""One PostgreSQL server: created, started, replicated, promoted, stopped."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ _log = logging.getLogger(__name__)
 
 
 class ServerError(Exception):
-    """A server did not do what it was told; the message is one line for a person."""
+    """A command of a server failed; the message is one line for the user."""
 
 
 @dataclass
 class Server:
-    """A server in a folder of its own, which takes writes or follows another one."""
+    """A server in a folder of its own, which takes writes or follows another server."""
 
     folder: Path
     binaries: Path
     is_primary: bool
     port: int
     generation: int = 0
-    """How often it has begun to take writes: who follows an earlier generation has to begin anew."""
+    """How often it was promoted: a server that follows an earlier generation has to be copied again."""
     follows: tuple[Path, int] | None = None
     settings: dict[str, str] = field(default_factory=dict)
     access: str = ""
@@ -57,12 +57,12 @@ class Server:
 
     @property
     def data(self) -> Path:
-        """PostgreSQL's own folder."""
+        """PostgreSQL's data directory."""
         return self.folder / "data"
 
     @property
     def is_running(self) -> bool:
-        """Whether its process is there."""
+        """Whether its process runs."""
         try:
             os.kill(int((self.data / "postmaster.pid").read_text(encoding="ascii").split("\n", 1)[0]), 0)
         except (FileNotFoundError, ValueError, ProcessLookupError):
@@ -71,7 +71,7 @@ class Server:
 
     @classmethod
     def made(cls, major: int, port: int) -> Server:
-        """A new one with nothing in it, which does not run yet.
+        """A new, empty server, not started yet.
 
         Raises:
             PostgresqlNotFound: no PostgreSQL is installed.
@@ -84,7 +84,7 @@ class Server:
 
     @classmethod
     def copied(cls, source: Server, *, is_primary: bool) -> Server:
-        """A copy of one that runs, which does not run yet. One that ``is_primary`` goes its own way from here."""
+        """A copy of a running server, not started yet. With ``is_primary`` it does not follow the source."""
         server = cls(folder=FOLDER.new(), binaries=source.binaries, is_primary=is_primary, port=source.port)
         source.back_up(server.data)
         if not is_primary:
@@ -94,7 +94,7 @@ class Server:
         return server
 
     def back_up(self, folder: Path) -> None:
-        """Make a base backup: a copy of all files while it runs, and what was written meanwhile.
+        """Make a base backup: a copy of all files while the server runs, and of the WAL written meanwhile.
 
         https://www.postgresql.org/docs/current/continuous-archiving.html#BACKUP-LOWLEVEL-BASE-BACKUP
         """
@@ -110,7 +110,7 @@ class Server:
 
     @contextmanager
     def session(self, database: str = DATABASE_OF_ALL) -> Iterator[Any]:
-        """A connection of the superuser, by the socket that nobody else may use."""
+        """A connection of the superuser, by the socket, which other users may not use."""
         import psycopg
 
         host = str(self.folder)
@@ -118,7 +118,7 @@ class Server:
             yield connection
 
     def configure(self, settings: dict[str, str], access: str, certified: tuple[str, ...]) -> None:
-        """Have these settings, access rules and names in the certificate; one that runs has them at once."""
+        """Write settings, access rules and the certificate's names; a running server reloads them at once."""
         if certified != self.certified:
             path = self.folder / "server.pem"
             path.write_bytes(authority().issue(certified))
@@ -137,7 +137,7 @@ class Server:
             self._control("reload")
 
     def start(self) -> None:
-        """Start it and wait until it takes connections.
+        """Start it and wait until it accepts connections.
 
         Raises:
             ServerError: it did not start.
@@ -150,23 +150,23 @@ class Server:
             raise ServerError(" | ".join(said[-5:]) or "PostgreSQL did not start") from None
 
     def stop(self, *, at_once: bool = False) -> None:
-        """End it: with all that its followers need, or ``at_once`` as in a crash."""
+        """Stop it: after its followers have received all WAL, or ``at_once`` as in a crash."""
         if self.is_running:
             self._control("stop", f"--mode={'immediate' if at_once else 'fast'}", "--wait")
 
     def promote(self) -> None:
-        """Take writes from now on."""
+        """Promote it: it takes writes from now on."""
         self._control("promote", "--wait")
         self.is_primary, self.follows = True, None
         self.generation += 1
 
     def remove(self) -> None:
-        """End it and remove its data."""
+        """Stop it and remove its data."""
         self.stop(at_once=True)
         remove(self.folder)
 
     def populate(self, *, master: str, password: str, database: str) -> None:
-        """Make what a new cluster begins with: RDS's roles, the master and the database."""
+        """Create the initial contents of a cluster: RDS's roles, the master user and the database."""
         from psycopg import sql
 
         with self.session() as session:
@@ -182,11 +182,11 @@ class Server:
             self.set_password(master, password)
 
     def set_password(self, master: str, password: str) -> None:
-        """Give the master a password."""
+        """Set the master user's password."""
         from psycopg import sql
 
         with self.session() as session:
-            # The verifier, so that the password is in no log.
+            # The SCRAM verifier, so that the password is in no log.
             verifier = session.pgconn.encrypt_password(password.encode(), master.encode(), b"scram-sha-256").decode()
             statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(master), sql.Literal(verifier))
             session.execute(statement)
@@ -196,17 +196,17 @@ class Server:
 
 
 def _copy(source: str, destination: str) -> str:
-    """A file that has gone meanwhile is none of the backup's: what is written to it again is in the log of writes."""
+    """Copy a file, if it still exists: changes of a file that is removed during the backup are in the WAL."""
     with suppress(FileNotFoundError):
         shutil.copy(source, destination)
     return destination
 
 
 def find_binaries(major: int) -> Path:
-    """The commands of this major version; of another one that is installed where its Node package is not.
+    """The commands of this major version; those of another installed one where its Node package is missing.
 
     Raises:
-        PostgresqlNotFound: there is none.
+        PostgresqlNotFound: no PostgreSQL is installed.
     """
     found = postgresql.packaged(major)
     if found is None:

@@ -36,7 +36,7 @@ def parse(content: str) -> AppSpec:
     """Read an AppSpec.
 
     Raises:
-        InvalidAppSpecError: it is none.
+        InvalidAppSpecError: the content is not a valid AppSpec.
     """
     try:
         document = yaml.safe_load(content)
@@ -110,7 +110,7 @@ def _port(load_balancer: dict[str, Any]) -> int:
 
 
 def _in_ecs_spelling(value: Any) -> Any:
-    """An AppSpec writes PascalCase what ECS's own API writes camelCase."""
+    """The value with camelCase names, as in ECS's API, in place of the AppSpec's PascalCase."""
     if isinstance(value, dict):
         return {name[:1].lower() + name[1:]: _in_ecs_spelling(member) for name, member in value.items()}
     if isinstance(value, list):

@@ -17,7 +17,7 @@ from emulator.runtime.releases.appspec import AppSpec
 
 
 class Status(StrEnum):
-    """Of a deployment, a target or a lifecycle event."""
+    """The status of a deployment, a target or a lifecycle event."""
 
     CREATED = "Created"
     PENDING = "Pending"
@@ -34,13 +34,13 @@ FINAL = (Status.SUCCEEDED, Status.FAILED, Status.STOPPED)
 _ID_CHARACTERS = string.ascii_uppercase + string.digits
 _ID_LENGTH = 9
 
-# The count of the deployment overview that a target's status belongs to.
+# The counter in the deployment overview for each status of a target.
 _OVERVIEW = ("Pending", "InProgress", "Succeeded", "Failed", "Skipped", "Ready")
 
 
 @dataclass
 class LifecycleEvent:
-    """A step of a release; ``execution_id`` while it waits for the function that was called for it."""
+    """A step of a release. It has an ``execution_id`` while it waits for the result of its hook's function."""
 
     name: str
     status: Status = Status.PENDING
@@ -50,20 +50,20 @@ class LifecycleEvent:
     execution_id: str = ""
 
     def begin(self) -> None:
-        """It begins now."""
+        """Set it to begin now."""
         self.status, self.start_time = Status.IN_PROGRESS, utcnow()
 
     def end(self, status: Status, message: str = "") -> None:
-        """It ends now."""
+        """Set it to end now."""
         self.status, self.end_time, self.message = status, utcnow(), message
 
     def await_function(self) -> str:
-        """It waits for a function, which answers with the id that this returns."""
+        """Wait for a function's result; returns the execution id that the function reports it with."""
         self.execution_id = base64.b64encode(f"{uuid.uuid4()}/{self.name}".encode()).decode()
         return self.execution_id
 
     def description(self) -> dict[str, Any]:
-        """As CodeDeploy answers it."""
+        """The event in CodeDeploy's form."""
         described: dict[str, Any] = {
             "lifecycleEventName": self.name,
             "status": self.status,
@@ -82,7 +82,7 @@ class LifecycleEvent:
 
 @dataclass(eq=False)
 class EcsDeployment:
-    """A release. Attributes that moto reads have moto's names."""
+    """A release. Attributes read by moto have moto's names."""
 
     account_id: str
     region: str
@@ -124,17 +124,17 @@ class EcsDeployment:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing of it will happen any more."""
+        """Whether it has ended."""
         return self.status in FINAL
 
     @property
     def service(self) -> dict[str, str]:
-        """Names of cluster and service."""
+        """The names of cluster and service."""
         return self.deployment_group.ecs_services[0]  # type: ignore[no-any-return]
 
     @property
     def target_id(self) -> str:
-        """The id of its one target: the service."""
+        """The id of its only target, the service."""
         return f"{self.service['clusterName']}:{self.service['serviceName']}"
 
     def event(self, name: str) -> LifecycleEvent | None:
@@ -142,11 +142,11 @@ class EcsDeployment:
         return next((event for event in self.events if event.name == name), None)
 
     def rolls_back_on(self, cause: str) -> bool:
-        """Whether ``cause`` (DEPLOYMENT_FAILURE ...) has it rolled back."""
+        """Whether ``cause`` (DEPLOYMENT_FAILURE ...) makes CodeDeploy roll it back."""
         return bool(self.auto_rollback.get("enabled")) and cause in self.auto_rollback.get("events", [])
 
     def finish(self, status: Status) -> None:
-        """End it; events that have not started are skipped."""
+        """End it; lifecycle events that have not started are skipped."""
         self.status, self.complete_time = status, utcnow()
         for event in self.events:
             if event.status == Status.IN_PROGRESS:
@@ -155,7 +155,7 @@ class EcsDeployment:
                 event.status = Status.SKIPPED
 
     def last_deployment_info(self) -> dict[str, Any]:
-        """As a deployment group remembers it."""
+        """The deployment in the form of a deployment group's last deployment."""
         return {
             "deploymentId": self.deployment_id,
             "status": self.status,
@@ -164,7 +164,7 @@ class EcsDeployment:
         }
 
     def info(self) -> dict[str, Any]:
-        """As GetDeployment answers it."""
+        """The deployment in GetDeployment's form."""
         group = self.deployment_group
         info = {
             "applicationName": self.application_name,
@@ -195,7 +195,7 @@ class EcsDeployment:
         return {name: value for name, value in info.items() if value is not None}
 
     def target(self) -> dict[str, Any]:
-        """As GetDeploymentTarget answers its one target."""
+        """Its only target in GetDeploymentTarget's form."""
         arn = f"arn:aws:codedeploy:{self.region}:{self.account_id}"
         target = {
             "deploymentId": self.deployment_id,
@@ -220,7 +220,7 @@ class EcsDeployment:
 
 def _task_set_info(label: str, tasks: Any, weight: int) -> dict[str, Any]:
     return {
-        # So it is spelled in AWS's own model.
+        # The spelling of AWS's own model.
         "identifer": tasks.id,
         "desiredCount": tasks.computed_desired_count,
         "pendingCount": tasks.pending_count,

@@ -1,4 +1,4 @@
-"""CodeDeploy's course of a blue/green release of an ECS service, on the clock of :mod:`emulator.clock`.
+"""Lifecycle of a blue/green release of an ECS service by CodeDeploy, on the clock of :mod:`emulator.clock`.
 
 The order of events: https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-hooks.html
 """
@@ -33,7 +33,7 @@ MINUTES_TO_ROLL_BACK = 1.0
 """How long the replacement tasks take to end."""
 
 MINUTES_FOR_A_HOOK = 60.0
-"""How long a function may take to answer (CodeDeploy user guide, AppSpec "hooks" section)."""
+"""How long a hook's function may take to report its result (CodeDeploy user guide, AppSpec "hooks" section)."""
 
 READY_WAIT, TERMINATION_WAIT = "READY_WAIT", "TERMINATION_WAIT"
 
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 class Halt(Exception):
-    """The release does not go on: its status, the error, and the cause that may have it rolled back."""
+    """The release stops: its status, the error, and the cause, by which it may be rolled back."""
 
     def __init__(self, status: Status, code: str, message: str, cause: str = "") -> None:
         super().__init__(message)
@@ -51,12 +51,12 @@ class Halt(Exception):
 
 
 def start(deployment: EcsDeployment) -> None:
-    """Start a deployment; it ends by itself, or with the process."""
+    """Start a deployment in a thread, which ends with the deployment or with the process."""
     threading.Thread(target=Release(deployment).play, daemon=True).start()
 
 
 def lifecycle_events(group: Any) -> list[LifecycleEvent]:
-    """The events of a release of ``group``, in their order."""
+    """The lifecycle events of a release of ``group``, in order."""
     names = ["BeforeInstall", "Install", "AfterInstall"]
     if "testTrafficRoute" in _pair(group):
         names += ["AllowTestTraffic", "AfterAllowTestTraffic"]
@@ -75,7 +75,7 @@ class Release:
         self._alarms = cloudwatch_backends[account_id][region].alarms
         self._functions = lambda_backends[account_id][region]
         self._codedeploy = codedeploy_backends[account_id][region]
-        # State at the start: the service, the two target groups, and the listeners that forward to them.
+        # The state at the start: the service, the two target groups, and the listeners that forward to them.
         self._service: Any = None
         self._task_definition = self._blue = self._green = ""
         self._listeners: list[str] = []
@@ -87,7 +87,7 @@ class Release:
             self._play()
         except Halt as halt:
             self._end(halt)
-        except Exception as crash:  # noqa: BLE001 (nobody else would notice; it is in the log)
+        except Exception as crash:  # noqa: BLE001 (it ends the thread; the log has it)
             _log.exception("the release %s failed", self._deployment.deployment_id)
             self._end(Halt(Status.FAILED, "INTERNAL_ERROR", repr(crash)))
 
@@ -108,7 +108,7 @@ class Release:
             elif event.name in self._deployment.appspec.hooks:
                 self._ask(event, self._deployment.appspec.hooks[event.name])
             with turn():
-                # A hook's event was ended by its function's result.
+                # An event with a hook was ended by the function's result.
                 if event.end_time is None:
                     event.end(Status.SUCCEEDED)
         self._terminate_blue()
@@ -141,7 +141,7 @@ class Release:
         spec = self._deployment.appspec
         try:
             definition = self._ecs.describe_task_definition(spec.task_definition)
-        except Exception:  # noqa: BLE001 (moto has several for what cannot be found)
+        except Exception:  # noqa: BLE001 (moto has several for a missing resource)
             raise _failed("ECS_UPDATE_ERROR", f"Unable to describe task definition {spec.task_definition}.") from None
         ports = {
             mapping["containerPort"]
@@ -192,7 +192,7 @@ class Release:
                 external_id=self._deployment.deployment_id,
                 started_by="CODE_DEPLOY",
                 capacity_provider_strategy=spec.capacity_provider_strategy,
-                # CodeDeploy forgets the strategy of the service, unless the AppSpec repeats it.
+                # CodeDeploy drops the service's capacity provider strategy, unless the AppSpec repeats it.
                 launch_type=None if spec.capacity_provider_strategy else "FARGATE",
             )
             if spec.platform_version:
@@ -243,10 +243,10 @@ class Release:
     # --- hooks ---
 
     def _ask(self, event: LifecycleEvent, name: str) -> None:
-        """Invoke a hook's function, and wait for its result, which may come up to an hour after its end."""
+        """Invoke a hook's function and wait for its result, which may be reported up to an hour after its end."""
         try:
             function = self._functions.get_function(name)
-        except Exception:  # noqa: BLE001 (moto has several for what cannot be found)
+        except Exception:  # noqa: BLE001 (moto has several for a missing resource)
             raise _failed("INVALID_LAMBDA_FUNCTION", f"The function {name} of {event.name} does not exist.") from None
         told = {
             "DeploymentId": self._deployment.deployment_id,
@@ -266,10 +266,10 @@ class Release:
     # --- stop conditions ---
 
     def _wait(self, minutes: float, until: Callable[[], bool] = lambda: False) -> bool:
-        """Wait, or until something is so; returns whether it was.
+        """Wait for some minutes, or until a condition holds; returns whether it does.
 
         Raises:
-            Halt: the deployment is stopped meanwhile, or an alarm goes off.
+            Halt: the deployment was stopped meanwhile, or an alarm is in ALARM.
         """
         done = CLOCK.wait(minutes, lambda: until() or self._halt() is not None)
         self._check()
@@ -301,7 +301,7 @@ class Release:
                 yield alarm.name
 
     def _end(self, halt: Halt) -> None:
-        """End it, and roll back where it is to be: a deployment of its own, as on AWS."""
+        """End it, and roll it back if so configured: by a deployment of its own, as on AWS."""
         deployment = self._deployment
         with turn():
             deployment.error = halt.error

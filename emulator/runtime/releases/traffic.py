@@ -1,6 +1,6 @@
-"""How a release moves traffic: the weights of a pair of target groups in listeners and all their rules.
+"""Traffic shifting of a release: the weights of a pair of target groups in listeners and all their rules.
 
-Since November 2022 CodeDeploy leaves both target groups in a forward action, the one without traffic at weight 0.
+Since November 2022 CodeDeploy keeps both target groups in a forward action, the one without traffic at weight 0.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 from moto.elbv2.models import FakeAction
 
 ALL = 100
-"""Weights are percents."""
+"""Weights are percentages."""
 
 
 def shift(backend: Any, listener_arns: Iterable[str], weights: dict[str, int]) -> None:
-    """Give each target group its weight, in every action of the listeners that forwards to one of them."""
+    """Set the weight of each target group in every action of the listeners that forwards to one of them."""
     for listener in _listeners(backend, listener_arns):
         for rule in listener.rules.values():
             if forwards_to(rule, weights):

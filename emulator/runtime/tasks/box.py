@@ -1,4 +1,4 @@
-"""What one container gets. The local AWS writes it, as JSON; the program that becomes the container reads it."""
+"""The specification of one container. The local AWS writes it as JSON; the container program reads it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class Mount:
-    """A folder that can be written, empty at first; root's, with this mode."""
+    """A writable folder, empty at first, owned by root and with this mode."""
 
     path: str
     mode: int
@@ -18,7 +18,7 @@ class Mount:
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """A way out of the container's network: who connects to ``address`` and ``port`` there is led to the host's."""
+    """Egress from the container's network: a connection to ``address`` and ``port`` is forwarded to the host's."""
 
     address: str
     port: int
@@ -28,7 +28,7 @@ class Way:
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """A container: what it runs, as whom, on which files, and whom it can reach."""
+    """A container: its command, its user, its files and its egress."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
@@ -36,22 +36,22 @@ class Box:
     user: int
     read_only: bool
     folders: Mapping[str, str]
-    """Of this machine, by their path in the container; only read."""
+    """Folders of this machine, by their path in the container; read only."""
     files: Mapping[str, str]
-    """Texts by their path in the container."""
+    """Contents of text files, by their path in the container."""
     mounts: tuple[Mount, ...]
     ways: tuple[Way, ...]
     port: int | None
-    """The port on which it is reached."""
+    """The port that the container listens on."""
     stop_seconds: float
 
     def to_json(self) -> str:
-        """As :meth:`from_json` reads it."""
+        """The box as JSON, for :meth:`from_json`."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Box:
-        """A box as :meth:`to_json` writes it."""
+        """The box in the JSON of :meth:`to_json`."""
         values = json.loads(text)
         values["command"] = tuple(values["command"])
         values["mounts"] = tuple(Mount(**one) for one in values["mounts"])

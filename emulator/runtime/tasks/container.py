@@ -1,14 +1,14 @@
-"""The program that becomes a container: ``python -m emulator.runtime.tasks.container BOX.json``.
+"""The program that runs a container: ``python -m emulator.runtime.tasks.container BOX.json``.
 
-Three processes. The outer one stays in this machine's network: it listens on a port of 127.0.0.1 for whom the container
-is reached by, and connects for the container where its ways lead. The inner one makes the namespaces. The first of the
-new process namespace is the container's init, as ``initProcessEnabled`` asks for: it starts the command, ends with it,
+It has three processes. The outer one stays in this machine's network: it listens on a port of 127.0.0.1 for clients of
+the container, and opens the container's egress connections. The inner one creates the namespaces. The first process of
+the new process namespace is the container's init, as with ``initProcessEnabled``: it starts the command, ends with it,
 runs health checks, and opens connections to the container's port.
 
-On the socket that is its standard input the outer one takes JSON, a line each: ``{"do": "stop"}`` and ``{"do": "run",
-"id": 1, "command": [...], "seconds": 5}``. It says ``{"port": 40123}`` at first, ``{"id": 1, "code": 0, "output":
-"..."}``, and at the end ``{"ended": 0}``. When the socket is closed, the container is killed. What the command writes
-goes to the standard output.
+The outer process's standard input is a socket. It reads requests from it, a line of JSON each: ``{"do": "stop"}`` and
+``{"do": "run", "id": 1, "command": [...], "seconds": 5}``. It writes ``{"port": 40123}`` at first, ``{"id": 1, "code":
+0, "output": "..."}`` for each command, and ``{"ended": 0}`` at the end. When the socket is closed, the container is
+killed. The command's output goes to the standard output.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _KILLED = 128
 
 
 def main(box: Box) -> int:
-    """Run a container to its end; its exit code, 128 and the signal's number where a signal ended it."""
+    """Run a container to its end; returns its exit code, or 128 plus the number of the signal that ended it."""
     signal.pthread_sigmask(signal.SIG_SETMASK, set())  # the local AWS blocks SIGTERM, which its children inherit
     outside, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pid = os.fork()
@@ -45,14 +45,14 @@ def main(box: Box) -> int:
         outside.close()
         _become(box, inside)
     inside.close()
-    outside.recv(1)  # its namespaces are made
+    outside.recv(1)  # its namespaces exist
     namespaces.map_users(pid, box.user)
     outside.send(b"!")
     return asyncio.run(_Outer(box, pid, outside).run())
 
 
 def _become(box: Box, outer: socket.socket) -> None:
-    """The inner process: it makes the container, and waits for its end."""
+    """The inner process: create the container and wait for its end."""
     try:
         os.setsid()
         own = (namespaces.NEW_MOUNTS, namespaces.NEW_PROCESSES, namespaces.NEW_NETWORK, namespaces.NEW_IPC)
@@ -72,13 +72,13 @@ def _become(box: Box, outer: socket.socket) -> None:
                 Init(box, outer).run()
             _, status = os.waitpid(first, 0)
         os._exit(_code(status))
-    except BaseException as error:  # noqa: BLE001 (whatever it is, this must not go on as the outer process)
+    except BaseException as error:  # noqa: BLE001 (after any error, this process must not continue as the outer one)
         print(f"the container could not be made: {error}", file=sys.stderr, flush=True)
         os._exit(1)
 
 
 def _listeners(ways: tuple[Way, ...]) -> list[socket.socket]:
-    """Where the container's ways out begin, in its own network."""
+    """The listeners in the container's network at the addresses of its egress."""
     beside = {one.address for one in ways if not one.address.startswith("127.")}
     namespaces.begin_network(sorted(beside))
     return [socket.create_server((one.address, one.port)) for one in ways]
@@ -131,10 +131,10 @@ class _Outer:
                 task = asyncio.ensure_future(self._check(asked))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
-        self._tell({"do": "kill"})  # nobody is there any more who wants it
+        self._tell({"do": "kill"})  # the local AWS has closed the socket
 
     async def _stop(self) -> None:
-        """SIGTERM, and SIGKILL when the time is over."""
+        """Send SIGTERM, and SIGKILL after the box's stop time."""
         self._tell({"do": "signal", "number": int(signal.SIGTERM)})
         await asyncio.sleep(self._box.stop_seconds)
         self._tell({"do": "kill"})
@@ -195,7 +195,7 @@ async def _stream(opened: socket.socket) -> Stream:
 
 
 async def _join(here: Stream, there: Stream) -> None:
-    """Hand on what either end sends, until both have ended."""
+    """Forward data in both directions until both ends have closed."""
     await asyncio.gather(_hand_on(here[0], there[1]), _hand_on(there[0], here[1]))
     for _, writer in (here, there):
         writer.close()

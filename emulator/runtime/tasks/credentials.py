@@ -1,4 +1,4 @@
-"""Credentials of tasks, as ECS's agent answers them: sessions of the task role.
+"""Credentials of tasks, as served by ECS's agent: sessions of the task role.
 
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
 """
@@ -24,7 +24,7 @@ _FORM = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """A task that acts as a role."""
+    """A task and the role whose credentials it gets."""
 
     role: str
     task: str
@@ -45,14 +45,14 @@ _lock = threading.Lock()
 
 
 class NotAssumedError(Exception):
-    """The role does not let ECS assume it; the message is AWS's."""
+    """The role's trust policy does not allow ECS to assume it; the message is AWS's."""
 
 
 def session_of(holder: Holder) -> Any:
     """A new session (moto's) of the role.
 
     Raises:
-        NotAssumedError: its trust policy does not let ECS assume it for this task.
+        NotAssumedError: its trust policy does not allow ECS to assume it for this task.
     """
     with turn():
         if not gate.may_assume(TASKS, holder.role, holder.task):
@@ -62,7 +62,7 @@ def session_of(holder: Holder) -> Any:
 
 
 def path_for(holder: Holder) -> str:
-    """The path at which the agent answers a task with its role's credentials: what only the task knows."""
+    """The agent's path for the credentials of a task's role, which only the task knows."""
     name = str(uuid.uuid4())
     with _lock:
         _holders[name] = holder
@@ -70,14 +70,14 @@ def path_for(holder: Holder) -> str:
 
 
 def forget(path: str) -> None:
-    """Answer no more: the task has ended."""
+    """Remove a path, as its task has ended."""
     with _lock:
         _holders.pop(path.removeprefix(PATH), None)
         _kept.pop(path.removeprefix(PATH), None)
 
 
 def answer(path: str) -> dict[str, str] | None:
-    """What the agent answers; None where the path is no task's, or its role cannot be assumed."""
+    """The agent's response; None where the path is unknown or the role cannot be assumed."""
     name = path.removeprefix(PATH)
     with _lock:
         holder, kept = _holders.get(name), _kept.get(name)

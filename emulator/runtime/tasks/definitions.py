@@ -1,4 +1,4 @@
-"""A box from a task definition of ECS and an image.
+"""Builds a box from a task definition of ECS and an image.
 
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 """
@@ -15,7 +15,7 @@ from emulator.runtime.tasks.box import Box, Mount, Way
 from emulator.runtime.tasks.image import Image
 
 AGENT_ADDRESS, AGENT_PORT = "169.254.170.2", 80
-"""Where ECS's agent answers in every task.
+"""The address of ECS's agent in every task.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html"""
 _DEFAULT_MODE = 0o755
 _DEFAULT_STOP_SECONDS = 30.0
@@ -23,7 +23,7 @@ _DEFAULT_STOP_SECONDS = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class HealthCheck:
-    """A check of a container: a command, and when it counts. Times in seconds.
+    """The health check of a container: its command, and when its result counts. Times are in seconds.
 
     https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html
     """
@@ -37,17 +37,17 @@ class HealthCheck:
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What a task finds around it: the port of the local AWS, the names that it resolves, whom it may trust."""
+    """The environment of a task: the port of the local AWS, the names that resolve, and the trusted CAs."""
 
     port: int
     hosts: Mapping[str, str]
     ways: tuple[Way, ...]
     trusted: str
-    """Certificates as PEM."""
+    """CA certificates as PEM."""
 
 
 def box_of(container: Mapping[str, Any], image: Image, given: Mapping[str, str], around: Surroundings) -> Box:
-    """The box of a container definition; ``given`` are the variables beside the definition's: secrets, the agent's."""
+    """The box of a container definition; ``given`` are variables in addition to its own: secrets and the agent's."""
     environment = {one["name"]: one["value"] for one in container.get("environment") or ()}
     user = str(container.get("user") or image.user).partition(":")[0]
     ports = [int(one["containerPort"]) for one in container.get("portMappings") or ()]
@@ -71,7 +71,7 @@ def box_of(container: Mapping[str, Any], image: Image, given: Mapping[str, str],
 
 
 def health_check_of(container: Mapping[str, Any]) -> HealthCheck | None:
-    """The health check of a container definition; that of an image's Dockerfile ECS does not look at."""
+    """The health check of a container definition; ECS ignores that of the image's Dockerfile."""
     said = container.get("healthCheck")
     if not said or said["command"][0] == "NONE":
         return None
@@ -86,14 +86,14 @@ def health_check_of(container: Mapping[str, Any]) -> HealthCheck | None:
 
 
 def _command(container: Mapping[str, Any], image: Image) -> tuple[str, ...]:
-    """As Docker: an entry point of the definition's own leaves out the image's command."""
+    """The command, as by Docker: with an entry point in the definition the image's command is ignored."""
     if entrypoint := container.get("entryPoint"):
         return (*entrypoint, *(container.get("command") or ()))
     return (*image.entrypoint, *(container.get("command") or image.command))
 
 
 def _mounts(container: Mapping[str, Any], image: Image) -> list[Mount]:
-    """A bind mount is root's 0755 on Fargate, unless the image declares the path as VOLUME.
+    """The bind mounts, which on Fargate are owned by root with mode 0755 unless the image declares the path as VOLUME.
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html
     """

@@ -1,4 +1,4 @@
-"""The file system of a container: made in a mount namespace, and its root from then on."""
+"""The file system of a container: built in a mount namespace, of which it becomes the root."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 from emulator.runtime.tasks import namespaces
 from emulator.runtime.tasks.box import Box, Mount
 
-# What stands for the base image: this machine's programs and libraries, without its settings or anybody's data.
+# In place of the base image: this machine's programs and libraries, without its configuration and its users' data.
 BASE = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives", "/etc/ld.so.cache")
 DEVICES = ("null", "zero", "full", "random", "urandom")
 SHARED_MEMORY_MIB = 64  # Docker's
 _WRITABLE_BY_ROOT = 0o555
-"""A folder of root's, where this process cannot have a root beside the user: the user may not write it either."""
+"""Mode of root's folders where this process cannot map root in addition to the user: the user may not write there."""
 
 
 def make_root(box: Box, root: Path) -> None:
-    """Make the file system below ``root``, and make it the root of this process, which has a mount namespace to itself.
+    """Build the file system below ``root`` and make it the root of this process, which has its own mount namespace.
 
     Raises:
-        OSError: something of it is not there, or cannot be mounted.
+        OSError: a part of it is missing or cannot be mounted.
     """
     namespaces.mount("none", Path("/"), flags=namespaces.RECURSIVE | namespaces.PRIVATE)
     _mount_memory(root, 0o755)
@@ -43,9 +43,9 @@ def make_root(box: Box, root: Path) -> None:
 
 
 def add_processes() -> None:
-    """Mount /proc: that of the process namespace, or where that is not allowed what this machine shows.
+    """Mount /proc of the process namespace; where that is not allowed, this machine's.
 
-    A container in a container may not: https://man7.org/linux/man-pages/man7/user_namespaces.7.html ("mounted over")
+    A nested container may not: https://man7.org/linux/man-pages/man7/user_namespaces.7.html ("mounted over")
     """
     with contextlib.suppress(PermissionError):
         namespaces.mount("proc", Path("/proc"), "proc")
@@ -58,7 +58,7 @@ def _mount_memory(folder: Path, mode: int, options: str = "") -> None:
 
 
 def _show(path: Path, root: Path) -> None:
-    """A path of this machine as it is there: a link as a link, a folder or file to be read."""
+    """Show a path of this machine at the same path: a link as a link, a folder or file read only."""
     place = root / str(path).lstrip("/")
     if path.is_symlink():
         place.parent.mkdir(parents=True, exist_ok=True)

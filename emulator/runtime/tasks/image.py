@@ -1,4 +1,4 @@
-"""An image, as far as it runs here: a folder for each path that it brings, and what its Dockerfile says of it."""
+"""An image, as far as it is needed here: a local folder for each path of its contents, and its Dockerfile's values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """What an image brings. ``folders`` maps a path of the image to a folder of this machine, which is only read.
+    """The contents of an image. ``folders`` maps a path of the image to a folder of this machine, which is read only.
 
     ``volumes`` maps a path that the image declares as VOLUME to its mode.
     """
@@ -22,13 +22,13 @@ class Image:
     user: int = 0
     volumes: Mapping[str, int] = field(default_factory=dict)
     python: str = ""
-    """Where the image has its Python; this machine's stands for it, without this machine's packages."""
+    """The path of the image's Python; this machine's takes its place, without this machine's packages."""
     trusted: tuple[str, ...] = ()
-    """Paths at which the image has certificates of AWS's; here they are those of the local AWS."""
+    """Paths of AWS's CA certificates in the image; here they are those of the local AWS."""
 
     @classmethod
     def of(cls, sent: Mapping[str, Any]) -> Image:
-        """An image as JSON has it.
+        """The image in its JSON form.
 
         Raises:
             TypeError: a member is unknown or missing.

@@ -24,15 +24,15 @@ _KILLED = 128
 
 
 class Init:
-    """Takes JSON from the outer process: ``run``, ``connect``, ``signal``, ``kill``."""
+    """Handles the JSON requests of the outer process: ``run``, ``connect``, ``signal``, ``kill``."""
 
     def __init__(self, box: Box, outer: socket.socket) -> None:
         self._box, self._outer = box, outer
         self._checks: dict[int, tuple[int, float, int]] = {}
-        """By process id: who asked, until when, and the file that takes what it writes."""
+        """The running health checks by process id: the request's id, the deadline, and the file of the output."""
 
     def run(self) -> NoReturn:
-        """Run the command to its end; the process ends with its exit code."""
+        """Run the command to its end; this process ends with its exit code."""
         heard, says = os.pipe()
         for descriptor in (heard, says):
             os.set_blocking(descriptor, False)
@@ -49,7 +49,7 @@ class Init:
             if self._outer.fileno() in ready:
                 content = self._outer.recv(MESSAGE_BYTES)
                 if not content:
-                    os._exit(_KILLED + signal.SIGKILL)  # all of the namespace ends with its first process
+                    os._exit(_KILLED + signal.SIGKILL)  # all processes of the namespace end with its first one
                 self._obey(json.loads(content))
 
     def _start(self, command: tuple[str, ...], output: int | None = None) -> int:
@@ -98,7 +98,7 @@ class Init:
         opened.close()
 
     def _reap(self) -> None:
-        """Take note of who has ended: the command, with which all ends, a check, or an orphan."""
+        """Reap ended processes: the command, which ends the container, a health check, or an orphan."""
         for pid, (_, until, _) in list(self._checks.items()):
             if time.monotonic() > until:
                 os.kill(pid, signal.SIGKILL)

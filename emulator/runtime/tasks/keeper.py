@@ -1,7 +1,8 @@
-"""Keeps as many tasks running as services want: started, replaced when they end, stopped when nobody wants them.
+"""Scheduler of tasks: starts as many as services want, replaces those that end, and stops surplus ones.
 
-A service has as many processes as its desired count, but no more than the local AWS is told (``most``): the addresses
-of those beyond are answered by the others of the same task set. An image that nobody has described has none.
+A service has as many processes as its desired count, up to the maximum of the local AWS (``most``). The addresses of
+tasks above the maximum are served by the other tasks of the same task set. Images without a description have no
+process.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class _Place:
-    """An address of a task set, and the task that has it; ``failures`` in a row since one ran for a while."""
+    """An address of a task set and its task; ``failures`` counts consecutive starts that ended early."""
 
     task: Task
     began: float = field(default_factory=time.monotonic)
@@ -57,17 +58,17 @@ class Keeper:
         os.register_at_fork(after_in_child=self._forget)
 
     def _forget(self) -> None:
-        """A fork begins with no task, and keeps none."""
+        """Start without tasks: a fork has none and starts none."""
         self._most = 0
         self._images: dict[str, Image] = {}
         self._places: dict[tuple[str, str], _Place] = {}
         self._sets: dict[tuple[str, str], str] = {}
-        """The task set of each address, also of one that has no process of its own."""
+        """The task set of each address, including those without a process of their own."""
         self._lock = threading.Lock()
         self._changed = threading.Event()
 
     def begin(self, most: int) -> None:
-        """Keep tasks from now on, at most so many of a task set; 0 are none."""
+        """Run tasks from now on, at most ``most`` of a task set; 0 runs none."""
         keeps, self._most = bool(self._most), most
         if not most:
             self.end_all()
@@ -75,13 +76,13 @@ class Keeper:
             threading.Thread(target=self._keep, name=f"keeper {THREAD}", daemon=True).start()
 
     def describe(self, repository: str, image: Image) -> None:
-        """Let the tasks of an image run as this: any of a repository, without tag and digest."""
+        """Register the contents of all images of a repository, which is named without tag and digest."""
         with self._lock:
             self._images[repository] = image
         self._changed.set()
 
     def url_of(self, region: str, address: str) -> str | None:
-        """Where the task at an address answers, or another of its task set; None where none does."""
+        """The URL of the task at an address, or of another one of its task set; None where none runs."""
         with self._lock:
             own = self._places.get((region, address))
             if own and (url := own.task.url):
@@ -91,7 +92,7 @@ class Keeper:
         return next((task.url for task in others if task.url), None) if set_ else None
 
     def tasks(self) -> list[Task]:
-        """Those that run, or are about to."""
+        """The tasks that run or are about to start."""
         with self._lock:
             return [place.task for place in self._places.values()]
 
@@ -105,7 +106,7 @@ class Keeper:
         while self._most:
             try:
                 self._look()
-            except Exception:  # noqa: BLE001 (whatever it is, the others are kept)
+            except Exception:  # noqa: BLE001 (after any error the other tasks are still managed)
                 _log.exception("tasks could not be looked at")
             self._changed.wait(SECONDS_BETWEEN_LOOKS)
             self._changed.clear()
@@ -151,10 +152,10 @@ class Keeper:
     def _ended(self, _task: Task) -> None:
         self._changed.set()
 
-    # --- what is wanted, within a turn ---
+    # --- the desired tasks; the caller holds the state lock ---
 
     def _wanted(self, sets: dict[tuple[str, str], str]) -> Iterator[Plan]:
-        """A plan for each process; ``sets`` takes the task set of each address."""
+        """A plan for each process; the task set of each address is added to ``sets``."""
         for region, backend in list(ecs_backends[DEFAULT_ACCOUNT_ID].items()):
             for service in backend.services.values():
                 if service.status != "ACTIVE":
@@ -195,7 +196,7 @@ class Keeper:
 
 
 def repository_of(image: str) -> str:
-    """The repository of an image: without digest and tag, and of a registry of ECR in whichever region."""
+    """The repository of an image, without digest and tag; for a registry of ECR also without account and region."""
     name = image.partition("@")[0]
     host, _, path = name.partition("/")
     parts = host.split(".")
@@ -220,4 +221,4 @@ def _surroundings() -> Surroundings:
 
 
 KEEPER = Keeper()
-"""That of this process."""
+"""The keeper of this process."""

@@ -1,4 +1,4 @@
-"""Linux's namespaces, mounts and addresses, by the C library: what a container is made of.
+"""Linux namespaces, mounts and addresses by the C library: the parts of a container.
 
 https://man7.org/linux/man-pages/man7/user_namespaces.7.html, mount_namespaces.7, network_namespaces.7, netdevice.7
 """
@@ -27,30 +27,30 @@ _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _GET_FLAGS, _SET_FLAGS, _SET_ADDRESS, _SET_NETMASK, _UP = 0x8913, 0x8914, 0x8916, 0x891C, 1
 
 SUBORDINATE = 100_000
-"""Added to a container's user id, where this process may choose: a user of this machine who is nobody."""
+"""Added to a container's user id where this process may choose it: an id that no user of this machine has."""
 
 
 def unshare(flags: int) -> None:
-    """Move this process (its next child, for processes) to namespaces of its own."""
+    """Move this process to namespaces of its own; a process namespace starts with its next child."""
     _check(_libc.unshare(flags), "unshare")
 
 
 def mount(source: str, target: Path, kind: str = "", flags: int = 0, options: str = "") -> None:
-    """Show a file system at a folder; the parameters are those of the system call."""
+    """Mount a file system at a folder; the parameters are those of the system call."""
     done = _libc.mount(source.encode(), os.fsencode(target), kind.encode(), flags, options.encode())
     _check(done, f"mount {target}")
 
 
 def bind(source: Path, target: Path) -> None:
-    """Show a file or folder of this machine at another place, to be read only."""
+    """Bind a file or folder of this machine to another path, read only."""
     mount(str(source), target, flags=BIND | RECURSIVE)
-    # What the mount was already, it stays: in a user namespace these flags cannot be taken away.
+    # The mount's existing flags are kept: in a user namespace they cannot be cleared.
     kept = os.statvfs(target).f_flag & (NO_SUID | NO_DEVICES | NO_EXECUTION)
     mount("", target, flags=REMOUNT | BIND | READ_ONLY | kept)
 
 
 def enter_root(root: Path) -> None:
-    """Make ``root`` the root, and let go of the one that was."""
+    """Make ``root`` the root, and unmount the former one."""
     os.chdir(root)
     number = _PIVOT_ROOT[os.uname().machine]
     _check(_libc.syscall(number, b".", b"."), "pivot_root")
@@ -59,10 +59,10 @@ def enter_root(root: Path) -> None:
 
 
 def drop_privileges(user: int) -> None:
-    """Be ``user`` from now on, with no capability and no way to get one."""
+    """Become ``user``, without any capability and any way to gain one."""
     for capability in range(_LAST_CAPABILITY + 1):
         _libc.prctl(_DROP_FROM_BOUNDING_SET, capability, 0, 0, 0)
-    with contextlib.suppress(PermissionError):  # where groups cannot be set, there are none to be given up
+    with contextlib.suppress(PermissionError):  # where groups cannot be set, there are none to drop
         os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
@@ -71,7 +71,7 @@ def drop_privileges(user: int) -> None:
 
 
 def refusal() -> str:
-    """Why this machine lets this process make no container; empty where it does."""
+    """Why this process cannot create containers on this machine; empty where it can."""
     if sys.platform != "linux" or os.uname().machine not in _PIVOT_ROOT:
         return f"there are no namespaces on {sys.platform}"
     heard, says = os.pipe()
@@ -91,9 +91,9 @@ def refusal() -> str:
 
 
 def map_users(pid: int, user: int) -> None:
-    """Say who root and ``user`` of another process's user namespace are outside.
+    """Map root and ``user`` of another process's user namespace to ids outside of it.
 
-    A process that may choose lets ``user`` be nobody of this machine. One that may not has itself alone to give.
+    A privileged process maps ``user`` to an id that no user of this machine has. Others can map only their own id.
     """
     own_user, own_group = os.geteuid(), os.getegid()
     beside = f"{user} {SUBORDINATE + user} 1\n" if user else ""
@@ -107,12 +107,12 @@ def map_users(pid: int, user: int) -> None:
 
 
 def is_root_mapped() -> bool:
-    """Whether this process's user namespace has a root beside the user."""
+    """Whether this process's user namespace maps root in addition to the user."""
     return Path("/proc/self/uid_map").read_text(encoding="ascii").split()[:1] == ["0"]
 
 
 def begin_network(addresses: list[str]) -> None:
-    """Let this network namespace have its loopback, and there these addresses beside 127.0.0.0/8."""
+    """Bring up the loopback of this network namespace, with these addresses in addition to 127.0.0.0/8."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         request = struct.pack("16sh14x", b"lo", 0)
         flags = struct.unpack("16sh14x", fcntl.ioctl(control, _GET_FLAGS, request))[1]

@@ -1,4 +1,4 @@
-"""The process of one container, as the local AWS holds it: started, asked, stopped, and heard when it ends."""
+"""The process of one container, as the local AWS controls it: started, sent commands, stopped, and waited for."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from emulator.runtime.tasks.box import Box
 
 ROOT = Path(__file__).parents[3]
 THREAD = "(task)"
-"""Ends the name of each thread that waits for what a task says: a fork of the local AWS goes without them."""
+"""Suffix of the names of threads that read from a task: a fork of the local AWS does not have them."""
 _MESSAGE_BYTES = 65_536
 _LOG_BYTES = 65_536
 
 
 class Process:
-    """A container. Threads of its own hear what it says and what it writes."""
+    """A container. Threads of its own read its messages and its output."""
 
     def __init__(self, box: Box, name: str, *, log: Callable[[list[str]], None], ended: Callable[[int], None]) -> None:
-        """Start it. ``log`` gets the lines that it writes, ``ended`` its exit code, once."""
+        """Start it. ``log`` is called with lines of its output, ``ended`` once with its exit code."""
         self.port: int | None = None
         self._log, self._ended = log, ended
         self._ready = threading.Event()
@@ -36,7 +36,7 @@ class Process:
         self._numbers = 0
         self._control, inside = socket.socketpair()
         with tempfile.NamedTemporaryFile("w", prefix="task-", suffix=".json", encoding="utf-8", delete=False) as file:
-            file.write(box.to_json())  # readable by nobody else
+            file.write(box.to_json())  # readable by its owner only
         self._file = Path(file.name)
         with inside:
             self._process = subprocess.Popen(
@@ -52,24 +52,24 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Of the outer process."""
+        """The id of the outer process."""
         return self._process.pid
 
     def wait_until_started(self, seconds: float) -> bool:
-        """Whether it is reached within so many seconds."""
+        """Whether it has started within so many seconds."""
         return self._ready.wait(seconds) and self.port is not None
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL after the box's time; ``ended`` says when."""
+        """Send SIGTERM, and SIGKILL after the box's stop time; ``ended`` is called when it has ended."""
         self._say({"do": "stop"})
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it at once."""
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
 
     def run(self, command: tuple[str, ...], seconds: float) -> tuple[int, str] | None:
-        """The exit code of a command in the container, and what it wrote; None where it did not end in time."""
+        """The exit code and output of a command in the container; None where it did not end in time."""
         with self._answered:
             self._numbers += 1
             number = self._numbers
@@ -106,7 +106,7 @@ class Process:
                 yield from (json.loads(line) for line in lines)
 
     def _read(self) -> None:
-        assert self._process.stdout  # noqa: S101 (a pipe, as it was started)
+        assert self._process.stdout  # noqa: S101 (it was started with a pipe)
         descriptor, rest = self._process.stdout.fileno(), b""
         while True:
             content = os.read(descriptor, _LOG_BYTES)

@@ -1,4 +1,4 @@
-"""One task of a service: prepared as ECS does, run, checked, stopped."""
+"""One task of a service: prepared as by ECS, started, checked, stopped."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from emulator.turns import turn
 
 SECONDS_TO_START = 30.0
 PATIENCE = 6
-"""How much longer than on AWS a check may take: a rehearsal's processes share a small machine."""
+"""How much longer than on AWS a health check may take: a rehearsal's processes share a small machine."""
 RELATIVE_URI = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
-# https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-policy-examples.html (what a pull takes)
+# https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-policy-examples.html (the actions of a pull)
 PULLS = ("ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage")
 
 _log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a task is to be: from its definition and its service."""
+    """The plan of a task, from its definition and its service."""
 
     service: str
     region: str
@@ -65,12 +65,12 @@ class Plan:
 
 
 class CannotStartError(Exception):
-    """A task cannot be started; the message is what ECS gives as the reason."""
+    """A task cannot be started; the message is the reason in ECS's words."""
 
 
 @dataclass(kw_only=True)
 class Task:
-    """A task. ``reason`` says why it was stopped; ``log`` keeps what it wrote last."""
+    """A task. ``reason`` tells why it was stopped; ``log`` has its last output."""
 
     plan: Plan
     state: State = State.PENDING
@@ -78,7 +78,7 @@ class Task:
     exit_code: int | None = None
     process: Process | None = None
     is_healthy: bool | None = None
-    """What the container's own check says; None where there is none, or it has not said anything yet."""
+    """The result of the container's health check; None without a check or before its first result."""
     identifier: str = field(default_factory=lambda: uuid.uuid4().hex)
     _credentials: str = ""
     _ended: Callable[[Task], None] = lambda _task: None
@@ -91,12 +91,12 @@ class Task:
 
     @property
     def url(self) -> str | None:
-        """Where this machine reaches the container's port."""
+        """The URL of the container's port on this machine."""
         port = self.process.port if self.process else None
         return f"https://{HOST}:{port}" if port and self.state is State.RUNNING else None
 
     def described(self) -> dict[str, object]:
-        """What a rehearsal wants to know of it."""
+        """The task as a rehearsal reports it."""
         plan = self.plan
         return {
             "arn": self.arn,
@@ -113,7 +113,7 @@ class Task:
         }
 
     def start(self, around: Surroundings, ended: Callable[[Task], None]) -> None:
-        """Start it, and return once it runs or could not be started; ``ended`` is called when it has ended."""
+        """Start it; returns once it runs or has failed to start. ``ended`` is called when it has ended."""
         self._ended = ended
         try:
             box = self._box(around)
@@ -127,7 +127,7 @@ class Task:
             self._check()
 
     def stop(self, reason: str) -> None:
-        """SIGTERM, and SIGKILL after the definition's stopTimeout."""
+        """Send SIGTERM, and SIGKILL after the definition's stopTimeout."""
         if self.state is State.STOPPED:
             return
         self.state, self.reason = State.STOPPING, self.reason or reason
@@ -135,7 +135,7 @@ class Task:
             self.process.stop()
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it at once."""
         if self.process:
             self.process.kill()
 
@@ -166,7 +166,7 @@ class Task:
         return Holder(role=role, task=self.arn, region=self.plan.region, network=self.plan.network)
 
     def _with_execution_role(self, around: Surroundings) -> dict[str, str]:
-        """Pull the image, open the log, and read the secrets: all by the execution role."""
+        """Pull the image, open the log stream and read the secrets with the execution role."""
         if not self.plan.execution_role:
             return {}
         session = credentials.session_of(self._holder(self.plan.execution_role))
@@ -177,7 +177,7 @@ class Task:
         return self._secrets(session, around)
 
     def _pull(self) -> None:
-        """An image of the account's own registry: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html."""
+        """Pull an image of the account's registry: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html."""
         registry, _, name = str(self.plan.container["image"]).partition("/")
         parts = registry.split(".")
         if parts[1:3] != ["dkr", "ecr"]:
@@ -248,7 +248,7 @@ class Task:
             threading.Thread(target=self._check_often, args=(check,), name=name, daemon=True).start()
 
     def _check_often(self, check: HealthCheck) -> None:
-        """The container's own check. What fails in its first seconds does not count."""
+        """Run the container's health check. Failures within its start period do not count."""
         began, failures = time.monotonic(), 0
         while self.state is State.RUNNING and self.process:
             done = self.process.run(check.command, check.timeout * PATIENCE)
@@ -260,12 +260,12 @@ class Task:
                 self.is_healthy = False
                 self.stop("Task failed container health checks")
                 return
-            # Until it has passed once nobody waits longer than for what it does.
+            # Until it has passed once, the interval is short, so that a start is noticed early.
             time.sleep(check.interval if self.is_healthy else min(1.0, check.interval))
 
 
 def _secret(client: Any, value_from: str) -> str:
-    """A secret, or the member of its JSON that ``ARN:json-key:version-stage:version-id`` names.
+    """The value of a secret, or of the member of its JSON that ``ARN:json-key:version-stage:version-id`` names.
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
     """
