@@ -1,11 +1,12 @@
-"""Authorization in the local AWS: who makes a request, what it asks of IAM, and the policies that decide on it.
+"""Authorization in the local AWS: the caller of a request, the actions that it needs, and the policies that decide.
 
-callers    who a request's access key stands for, and from which network
-requests   the actions and condition keys of a request, and what it asks of keys and roles besides
+callers    the principal of a request's access key, and the network that it calls from
+requests   the actions and condition keys of a request, and those for the keys and roles that it uses
 resources  the ARNs on which a request is authorized
-policies   the policies that have a say, from the state of moto
+policies   the applicable policies, from the state of moto
 gate       the decision, and its record
 
-A caller with the administrator's access key is allowed everything, as the root user of an account is; everybody else is
-allowed what policies allow. Of sessions by web identity, which are a workflow's, refusals are recorded only, so far.
+A caller with the administrator's access key is allowed everything, like the root user of an account; all others are
+allowed what policies allow. For sessions by web identity, which are those of workflows, refusals are only recorded so
+far.
 """

@@ -1,4 +1,4 @@
-"""A request of an AWS API, as far as authorization looks at it."""
+"""A request to an AWS API, as far as authorization needs it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class ApiRequest:
-    """A request of an AWS API.
+    """A request to an AWS API.
 
-    ``resource`` holds the parameters of the first level that name something, ``parameters`` every scalar by its path
-    (``Tags[0].Key``), ``headers`` those of HTTP.
+    ``resource`` has the top-level parameters that identify something, ``parameters`` every scalar by its path
+    (``Tags[0].Key``), ``headers`` the HTTP headers.
     """
 
     service: str

@@ -17,7 +17,7 @@ SECONDS_OF_A_SESSION = 3600
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A VPC from which calls come."""
+    """The VPC of a caller."""
 
     region: str
     vpc_id: str
@@ -25,10 +25,10 @@ class Network:
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """A session of a role, or a service that acts by itself.
+    """The caller of a request: a session of a role, or a service principal.
 
     ``principal`` is the session's ARN or the service's name, ``role`` the ARN of the role, empty for a service.
-    ``by_web_identity`` is the session of a role that another provider's token was exchanged for: a workflow's.
+    ``by_web_identity`` marks a session that a token of another identity provider was exchanged for: a workflow's.
     """
 
     principal: str
@@ -39,7 +39,7 @@ class Caller:
 
 
 class UnknownKeyError(Exception):
-    """No principal has the access key of a request."""
+    """The access key of a request belongs to no principal."""
 
 
 _networks: dict[str, Network] = {}
@@ -48,9 +48,9 @@ _lock = threading.Lock()
 
 
 def new_session(role_arn: str, name: str, *, region: str, network: Network | None = None) -> Any:
-    """Credentials (moto's) of a new session of a role, whose calls come from ``network``.
+    """Credentials (moto's) of a new session of a role, which calls from ``network``.
 
-    The caller decides before whether the role may be assumed (:func:`emulator.authorization.gate.may_assume`).
+    Whether the role may be assumed is checked before, by :func:`emulator.authorization.gate.may_assume`.
     """
     session = sts_backends[DEFAULT_ACCOUNT_ID]["aws"].assume_role(
         region_name=region,
@@ -67,13 +67,13 @@ def new_session(role_arn: str, name: str, *, region: str, network: Network | Non
 
 
 def note_web_identity(session: Any) -> None:
-    """Know a session (moto's) as one that a token was exchanged for."""
+    """Mark a session (moto's) as one by web identity."""
     with _lock:
         _by_web_identity.add(session.access_key_id)
 
 
 def session_caller(session: Any) -> Caller:
-    """The caller that a session (moto's) is."""
+    """The caller of a session (moto's)."""
     return Caller(
         principal=str(session.arn),
         role=str(session.role_arn),
@@ -87,7 +87,7 @@ def caller_of(access_key_id: str) -> Caller | None:
     """The caller with an access key; None for the administrator.
 
     Raises:
-        UnknownKeyError: nobody has it.
+        UnknownKeyError: the access key belongs to no principal.
     """
     if access_key_id == ADMINISTRATOR_KEY_ID:
         return None

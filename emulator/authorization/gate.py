@@ -1,7 +1,7 @@
-"""The gate: whether a request is allowed, and the record of those that are not.
+"""The authorization decision on a request, and the record of refusals.
 
-A refusal is an error of the service in AWS's own words; ``refusals.jsonl`` and the log name the statement that is
-missing, or the one that denies.
+A refusal is the service's own error in AWS's words; ``refusals.jsonl`` and the log name the missing or the denying
+statement.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _recorders: list[Callable[[RecordedRefusal], None]] = []
 
 
 def record_refusals_with(record: Callable[[RecordedRefusal], None]) -> None:
-    """Let each refusal from now on be recorded by ``record``."""
+    """Set the function that records each refusal."""
     _recorders[:] = [record]
 
 
 def refused(api: ApiRequest, caller: Caller, signing_name: str, allowed_by: list[str]) -> Verdict | None:
-    """The first refusal of what a request asks of IAM; None where all is allowed, and ``allowed_by`` gets what allowed.
+    """The first refusal among the actions of a request; None where all are allowed.
 
-    Of a workflow's session (one by web identity) refusals are recorded and not carried out yet; policy/delivery.py
-    holds what it called to its role.
+    The statements that allow an action are added to ``allowed_by``. For a workflow's session (one by web identity) a
+    refusal is recorded and not enforced yet; policy/delivery.py compares the session's calls with its role.
 
     Raises:
-        LookupError: an action, element or condition operator that is not known here.
+        LookupError: an action, policy element or condition operator is unknown here.
     """
     if not caller.by_web_identity:
         return _first_refusal(api, caller, signing_name, allowed_by)
@@ -62,7 +62,7 @@ def _first_refusal(api: ApiRequest, caller: Caller, signing_name: str, allowed_b
 
 
 def may_act(caller: Caller, action: str, resource: str, context: Mapping[str, str] | None = None) -> bool:
-    """Whether a role or a service may act on a resource; a refusal is recorded."""
+    """Whether a role or a service may perform an action on a resource; a refusal is recorded."""
     request = Request(
         action=action,
         resource=resource,
@@ -74,7 +74,7 @@ def may_act(caller: Caller, action: str, resource: str, context: Mapping[str, st
 
 
 def may_assume(service: str, role_arn: str, source_arn: str) -> bool:
-    """Whether a role trusts a service that acts for ``source_arn``: without that nothing runs as the role.
+    """Whether a role's trust policy allows a service, acting for ``source_arn``, to assume it.
 
     A refusal is recorded.
 
@@ -86,7 +86,7 @@ def may_assume(service: str, role_arn: str, source_arn: str) -> bool:
 
 
 def _about(caller: Caller, resource: str) -> dict[str, str]:
-    """Condition keys of a call that is made within the local AWS: of the caller, and of where the resource is."""
+    """Condition keys of a call within the local AWS: of the caller, and of the resource's account and region."""
     if not caller.role:
         return {"aws:SourceAccount": DEFAULT_ACCOUNT_ID}
     return {
@@ -98,7 +98,7 @@ def _about(caller: Caller, resource: str) -> dict[str, str]:
 
 
 def region_of(resource: str) -> str:
-    """The region that a call about a resource goes to: a bucket's is in no ARN, and global services have one.
+    """The region that a call for a resource is sent to: ARNs of buckets have none, and global services use one.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-requestedregion
     """
@@ -114,13 +114,13 @@ def _decide(request: Request, caller: Caller, endpoint: Endpoint | None) -> Verd
     verdict = authorize(request, policies)
     may_decide = not verdict.is_allowed or _passes_without_tags(request, policies)
     if may_decide and (tags := tags_of(request.resource)):
-        # Looked up only where they may decide: it takes a walk through all that bears tags.
+        # Tags are looked up only where they may decide: a look-up walks through all resources with tags.
         verdict = authorize(replace(request, context={**tags, **request.context}), policies)
     return _recorded(verdict)
 
 
 def _passes_without_tags(request: Request, policies: Policies) -> bool:
-    """Whether a statement applied only as it looks at tags no further where there are none."""
+    """Whether a statement applies with a test of tags by IfExists, which passes where there are no tags."""
     return any(
         operator.endswith("IfExists") and key.startswith("aws:ResourceTag/")
         for _, one in policies.by_kind()

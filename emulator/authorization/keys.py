@@ -1,4 +1,4 @@
-"""The KMS keys of what the local AWS holds, by their ARNs."""
+"""The KMS keys of resources in the local AWS, by their ARNs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from emulator.authorization.api import ApiRequest
 
 
 def resolve_key(account: str, region: str, name: str) -> str:
-    """The ARN of a key that is named by id, ARN, alias or the alias's ARN; of one that does not exist a guess.
+    """The ARN of a key that is named by id, ARN, alias or the alias's ARN; a guess where the key does not exist.
 
-    AWS refuses the unknown before it evaluates any policy but the caller's.
+    AWS rejects an unknown key before it evaluates any policy but the caller's.
     """
     if name.startswith("arn:"):
         region, name = name.split(":")[3], name.split(":", 5)[5].removeprefix("key/")
@@ -27,14 +27,14 @@ def resolve_key(account: str, region: str, name: str) -> str:
 
 
 def is_own(arn: str) -> bool:
-    """Whether a key is the account's own and not one of AWS's, which asks nothing of the caller."""
+    """Whether a key is customer managed. AWS's own keys require no permission of the caller."""
     account, region, name = arn.split(":")[4], arn.split(":")[3], arn.rpartition("/")[2]
     key: Any = kms_backends[account][region].keys.get(name)
     return key is not None and key.key_manager == "CUSTOMER"
 
 
 def key_of(api: ApiRequest, resource: str) -> str:
-    """The ARN of the key under which a resource is encrypted; empty where it is AWS's own or there is none."""
+    """The ARN of the key that a resource is encrypted with; empty where it is owned by AWS or there is none."""
     service = resource.split(":")[2]
     named = _NAMES[service](api, resource) if service in _NAMES else ""
     if not named or named.startswith("alias/aws/"):
@@ -62,7 +62,7 @@ def _of_topic(api: ApiRequest, resource: str) -> str:
 
 
 def _of_bucket(api: ApiRequest, resource: str) -> str:
-    """The key that the request names or the object has; else the bucket's default."""
+    """The key that the request names or that the object has; otherwise the bucket's default."""
     name, _, key = resource.rpartition(":")[2].partition("/")
     bucket: Any = s3_backends[api.account]["aws"].buckets.get(name)
     if bucket is None:
@@ -74,7 +74,7 @@ def _of_bucket(api: ApiRequest, resource: str) -> str:
 
 
 def bucket_region(arn: str) -> str:
-    """The region of the bucket of an ARN, or of an object's; empty where there is no such bucket."""
+    """The region of the bucket of an ARN, or of an object's ARN; empty where there is no such bucket."""
     if not arn.startswith("arn:aws:s3:::"):
         return ""
     bucket: Any = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(arn.rpartition(":")[2].partition("/")[0])
@@ -82,7 +82,7 @@ def bucket_region(arn: str) -> str:
 
 
 def encrypts_by_bucket(account: str, arn: str) -> bool:
-    """Whether a bucket has a bucket key: KMS is then asked about the bucket, and not about each object.
+    """Whether a bucket has a bucket key: the encryption context is then the bucket, and not each object.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
     """

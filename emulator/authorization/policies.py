@@ -1,4 +1,4 @@
-"""The policies that have a say in a request, from the state of moto."""
+"""The policies that apply to a request, from the state of moto."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from emulator.authorization.callers import Caller, Network
 from iam.authorization import Document, Grant, Policies
 from iam.evaluation import Request
 
-# The endpoints of services whose name is not that of their signature.
+# The endpoint names of services whose signing name is different.
 # https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html
 ENDPOINTS: Mapping[str, str] = {"ecr": "ecr.api", "cloudwatch": "monitoring"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """A VPC endpoint through which a request goes."""
+    """The VPC endpoint that a request passes."""
 
     id: str
     vpc_id: str
@@ -36,7 +36,7 @@ class Endpoint:
 
 
 def endpoint_of(network: Network | None, service: str) -> Endpoint | None:
-    """The endpoint for a service in the caller's VPC; None where the request leaves by another way."""
+    """The endpoint of a service in the caller's VPC; None where the request passes none."""
     if network is None:
         return None
     wanted = f"com.amazonaws.{network.region}.{ENDPOINTS.get(service, service)}"
@@ -48,7 +48,7 @@ def endpoint_of(network: Network | None, service: str) -> Endpoint | None:
 
 
 def policies_for(caller: Caller, request: Request, endpoint: Endpoint | None) -> Policies:
-    """All policies that have a say in a caller's request."""
+    """All policies that apply to a caller's request."""
     role, resource = _role(caller.role), request.resource
     assumes = request.action == "sts:AssumeRole"
     return Policies(
@@ -63,13 +63,13 @@ def policies_for(caller: Caller, request: Request, endpoint: Endpoint | None) ->
 
 
 def trust_policy(role_arn: str) -> Document | None:
-    """The policy that says who may assume a role; None where there is no such role."""
+    """The trust policy of a role; None where there is no such role."""
     role = _role(role_arn)
     return _document(f"trust policy of {role_arn}", role.assume_role_policy_document) if role else None
 
 
 def resource_policy(resource: str) -> Document | None:
-    """The policy of a resource itself; None where it has none."""
+    """The resource policy of a resource; None where it has none."""
     service = resource.split(":")[2] if resource.startswith("arn:") else ""
     text = _TEXTS[service](resource) if service in _TEXTS else ""
     return _document(f"policy of {resource}", text) if text else None
@@ -160,7 +160,7 @@ def _of_function(arn: str) -> str:
     name = arn.split(":")[6] if arn.count(":") > 5 else ""  # noqa: PLR2004 (the parts of a function's ARN)
     try:
         statements = functions.get_function(name).policy.statements if name else []
-    except Exception:  # noqa: BLE001 (whatever moto says of a function that is not there)
+    except Exception:  # noqa: BLE001 (moto has several for a missing function)
         return ""
     return json.dumps({"Statement": statements}) if statements else ""
 

@@ -1,6 +1,6 @@
-"""What a request asks of IAM: its action on resources, under condition keys, and what else of keys and roles.
+"""The actions that a request needs: its own on its resources, with condition keys, and those on keys and roles.
 
-A name in a request becomes the ARN that AWS authorizes; what names nothing asks for all of the type, as a list does.
+A name in a request becomes the ARN that AWS authorizes; a request without a name needs all of the type, as a list does.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from iam.calls import actions_of, context_of
 from iam.encryption import NEEDS, key_context
 from iam.evaluation import Request
 
-# The local AWS speaks plain HTTP and stands for endpoints that are reached by TLS.
+# The local AWS serves plain HTTP in place of endpoints with TLS.
 TRANSPORT = {"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}
 
-# Condition keys that are headers or parameters of the request, as sent.
+# Condition keys whose values are headers or parameters of the request, as sent.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html
 S3_HEADERS = ("x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-acl")
 SENT: Mapping[str, Mapping[str, str]] = {
@@ -38,7 +38,7 @@ SENT: Mapping[str, Mapping[str, str]] = {
     "lambda": {"FunctionName": "lambda:FunctionArn"},
 }
 
-# The service to which an operation passes a role, by the parameter that names the role.
+# The service that an operation passes a role to, by the parameter that names the role.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#ck_PassedToService
 PASSED: Mapping[str, Mapping[str, str]] = {
     "application-autoscaling": {},
@@ -57,7 +57,7 @@ PASSED: Mapping[str, Mapping[str, str]] = {
 
 
 def asked(api: ApiRequest, caller: Caller) -> Iterator[Request]:
-    """All that a request asks of IAM, what it is for first.
+    """All actions that a request needs, its own first.
 
     Raises:
         UnknownActionError: AWS's reference has no such action.
@@ -90,7 +90,7 @@ def _context(api: ApiRequest, caller: Caller) -> dict[str, Any]:
 
 
 def _boundary_of(api: ApiRequest) -> dict[str, str]:
-    """The boundary of the role that a request changes, if it has one; one that it sends comes first.
+    """The permissions boundary of the role that a request changes, if it has one; one in the request takes precedence.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html#access_policies_boundaries-delegate
     """
@@ -103,7 +103,7 @@ def _of_caller(api: ApiRequest, caller: Caller) -> dict[str, str]:
     about = {
         "aws:PrincipalArn": caller.role or caller.principal,
         "aws:PrincipalAccount": api.account,
-        "aws:ResourceAccount": api.account,  # nothing here is another's
+        "aws:ResourceAccount": api.account,  # all resources here are of one account
     }
     return about | ({"kms:CallerAccount": api.account} if api.service == "kms" else {})
 
@@ -114,7 +114,7 @@ TAG = re.compile(
 
 
 def _tags(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The tags that a request sends, as ``aws:RequestTag/KEY`` and ``aws:TagKeys``."""
+    """The tags in a request, as ``aws:RequestTag/KEY`` and ``aws:TagKeys``."""
     parts: dict[str, dict[str, str]] = {}
     for path, value in parameters.items():
         if match := TAG.fullmatch(path):
@@ -134,11 +134,11 @@ def _encryption_context(parameters: Mapping[str, Any]) -> dict[str, str]:
     return {f"kms:EncryptionContext:{one['key']}": one.get("value", "") for one in entries.values()}
 
 
-# --- what is asked besides ---
+# --- further actions ---
 
 
 def _of_keys(api: ApiRequest, caller: Caller, action: str, resource: str) -> Iterator[Request]:
-    """The key of what is encrypted is used in the caller's name, by the service."""
+    """The use of an encrypted resource's key, which the service makes on behalf of the caller."""
     key = key_of(api, resource) if action in NEEDS else ""
     for needed in NEEDS.get(action, ()) if key else ():
         region = key.split(":")[3]
@@ -158,5 +158,5 @@ def _of_passed_roles(api: ApiRequest, caller: Caller) -> Iterator[Request]:
 
 
 def _within(api: ApiRequest, caller: Caller, region: str) -> dict[str, str]:
-    """Condition keys of what a service asks in the caller's name."""
+    """Condition keys of an action that a service makes on behalf of the caller."""
     return {**TRANSPORT, **_of_caller(api, caller), "aws:RequestedRegion": region}

@@ -1,6 +1,6 @@
 """Resources of a request: the ARNs on which AWS authorizes it.
 
-A name, an id or a URL in a request becomes the ARN of what it names; what names nothing asks for all of the type, as a
+A name, an id or a URL in a request becomes the ARN of its resource; a request without one needs all of the type, as a
 list does.
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
@@ -24,7 +24,7 @@ Resolver = Callable[[ApiRequest], Iterator[str]]
 
 
 def authorized_resources(api: ApiRequest, action: str) -> list[str]:
-    """The ARNs that AWS authorizes an action of a request on; "*" where the action knows none.
+    """The ARNs that AWS authorizes an action of a request on; "*" where the action has no resource types.
 
     Raises:
         UnknownActionError: AWS's reference has no such action.
@@ -43,7 +43,7 @@ def authorized_resources(api: ApiRequest, action: str) -> list[str]:
 
 
 def _named(api: ApiRequest, *names: str) -> Iterator[str]:
-    """The values of parameters that name something, alone or in a list."""
+    """The values of parameters that identify something, single or in a list."""
     for name in names:
         value = api.resource.get(name) or _listed(api, name)
         yield from [value] if isinstance(value, str) else value
@@ -55,14 +55,14 @@ def _listed(api: ApiRequest, name: str) -> list[str]:
 
 
 def _tagged(api: ApiRequest, service: str) -> list[str]:
-    """What an operation on tags names by its ARN, under whatever parameter the service has for it."""
+    """The resource of an operation on tags: its ARN, whichever parameter the service has for it."""
     values = (one for value in api.resource.values() for one in ([value] if isinstance(value, str) else value))
     sent = (str(value) for value in api.parameters.values())
     return sorted({one for one in (*values, *sent) if one.startswith(f"arn:aws:{service}:")})
 
 
 def _of_kind(kinds: Mapping[str, str], *, service: str) -> Resolver:
-    """Resolves what parameters name, by the pattern of each parameter; an ARN stays as it is."""
+    """A resolver of parameters to ARNs, by a pattern for each parameter; an ARN stays unchanged."""
 
     def resolve(api: ApiRequest) -> Iterator[str]:
         for parameter, pattern in kinds.items():
@@ -77,7 +77,7 @@ def _arn(api: ApiRequest, service: str, rest: str) -> str:
 
 
 def _secrets(api: ApiRequest) -> Iterator[str]:
-    """A secret by its full ARN, with the characters that Secrets Manager adds to its name."""
+    """A secret's full ARN, with the characters that Secrets Manager adds to its name."""
     for name in _named(api, "SecretId", "Name"):
         secret: Any = secretsmanager_backends[api.account][api.region].secrets.get(name)
         if secret is not None:
@@ -87,7 +87,7 @@ def _secrets(api: ApiRequest) -> Iterator[str]:
 
 
 def _keys(api: ApiRequest) -> Iterator[str]:
-    """A key by its ARN, whichever way it is named. Of an alias that is made or moved both are asked."""
+    """A key's ARN, however the request names it. To create or move an alias, alias and key are both authorized."""
     for name in _named(api, "KeyId", "TargetKeyId"):
         yield resolve_key(api.account, api.region, name)
     if api.operation.endswith("Alias"):
@@ -100,7 +100,7 @@ def _queues(api: ApiRequest) -> Iterator[str]:
 
 
 def _logs(api: ApiRequest) -> Iterator[str]:
-    """CloudWatch Logs authorizes on a stream of a group, one without a name where an operation names none."""
+    """A log stream of a group, as authorized by CloudWatch Logs; without a name where an operation names none."""
     for name in _named(api, "logGroupName"):
         stream = next(_named(api, "logStreamName"), "")
         yield _arn(api, "logs", f"log-group:{name}:log-stream:{stream}")
@@ -109,7 +109,7 @@ def _logs(api: ApiRequest) -> Iterator[str]:
 
 
 def _deliveries(api: ApiRequest) -> Iterator[str]:
-    """A delivery is made from a source to a destination: it, and both of them, are asked for."""
+    """A delivery, its source and its destination: creating one is authorized on all three."""
     if api.operation == "CreateDelivery":
         yield _arn(api, "logs", "delivery:*")
         yield from (_arn(api, "logs", f"delivery-source:{one}") for one in _named(api, "deliverySourceName"))
@@ -124,13 +124,13 @@ DELIVERIES = {"DeliverySource": "delivery-source", "DeliveryDestination": "deliv
 
 
 def _rds(api: ApiRequest) -> Iterator[str]:
-    """Snapshots of a cluster; an export is of its source."""
+    """The snapshot of a cluster, or the source of an export."""
     yield from (_arn(api, "rds", f"cluster-snapshot:{one}") for one in _named(api, "DBClusterSnapshotIdentifier"))
     yield from _named(api, "SourceArn")
 
 
 def _ecs(api: ApiRequest) -> Iterator[str]:
-    """A service with its cluster; else the cluster, the revision's family or the revision itself."""
+    """A service with its cluster; otherwise the cluster, the revision's family or the revision itself."""
     cluster = next((name.rpartition("/")[2] for name in _named(api, "cluster")), "default")
     services = [name.rpartition("/")[2] for name in _named(api, "service", "services", "serviceName")]
     if services:
@@ -143,7 +143,7 @@ def _ecs(api: ApiRequest) -> Iterator[str]:
 
 
 def _load_balancing(api: ApiRequest) -> Iterator[str]:
-    """What is made has no id yet."""
+    """Resources of load balancing; one that is created has no id yet."""
     if api.operation == "CreateTargetGroup":
         yield from (_arn(api, "elasticloadbalancing", f"targetgroup/{name}/*") for name in _named(api, "Name"))
     if api.operation == "CreateLoadBalancer":
@@ -159,7 +159,7 @@ def _codedeploy(api: ApiRequest) -> Iterator[str]:
 
 
 def _roles(api: ApiRequest) -> Iterator[str]:
-    """A role by its ARN, with its path."""
+    """A role's ARN, with its path."""
     for name in _named(api, "RoleName"):
         role = role_named(api.account, name)
         yield role.arn if role else f"arn:aws:iam::{api.account}:role/{name}"
@@ -168,7 +168,7 @@ def _roles(api: ApiRequest) -> Iterator[str]:
 
 
 def role_named(account: str, name: str) -> Any:
-    """The role (moto's) of a name; None where there is none."""
+    """The role (moto's) with a name; None where there is none."""
     return next((one for one in iam_backends[account]["aws"].roles.values() if one.name == name), None)
 
 
@@ -219,7 +219,7 @@ EC2_KINDS: Mapping[str, str] = {
     "vpc": "vpc",
     "vpce": "vpc-endpoint",
 }
-"""By the beginning of its id, what EC2 calls a resource in ARNs."""
+"""The resource type in EC2's ARNs, by the prefix of an id."""
 
 
 def _ec2(api: ApiRequest) -> Iterator[str]:

@@ -10,11 +10,11 @@ from moto.ec2.models import ec2_backends
 
 GLOBAL_REGION = "us-east-1"
 MODULES = {"elasticloadbalancing": "elbv2", "lambda": "awslambda", "states": "stepfunctions"}
-"""The module of moto for a service whose ARNs have another name."""
+"""The moto module of a service whose name in ARNs is different."""
 
 
 def tags_of(arn: str) -> dict[str, str]:
-    """The tags of a resource as condition keys; none of one that does not exist or bears none."""
+    """The tags of a resource as condition keys; empty where it has none or does not exist."""
     if not arn.startswith("arn:"):
         return {}
     service, region = arn.split(":")[2], arn.split(":")[3] or GLOBAL_REGION
