@@ -1,7 +1,7 @@
-"""The local AWS as a WSGI application: the contract and the record around moto.
+"""The local AWS as a WSGI application: moto behind the checks of the contract and authorization, with a record.
 
-Order of a request: which operation it is for, whether AWS's model of that operation allows it, moto's answer, the
-record. A refused request does not reach moto.
+Steps of a request: find its operation, check it against AWS's model of the operation, get moto's response, record it.
+A refused request does not reach moto.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 IDENTITY_PATH = "/_local-aws"
-"""Answers with the process id and the directory of the server: no path of an AWS service."""
+"""Returns the process id and the directory of the server; it is no path of an AWS service."""
 
 FORK_PATH = "/_local-aws/fork"
-"""Takes ``{"directory": "..."}`` by PUT: another process with all that this one holds. See emulator/forking.py."""
+"""PUT of ``{"directory": "..."}`` forks the server with all of its state. See emulator/forking.py."""
 
-# moto's own interface, and the metadata of an instance: no calls of an AWS API.
+# moto's own interface and the instance metadata: no calls of an AWS API.
 _NO_AWS_API = ("/moto-api", "/latest/", "/favicon.ico")
 
-# These wait in moto for something to happen: they must not make everybody else wait.
+# Long polls that wait in moto: they must not block other requests.
 _WAITING_OPERATIONS = frozenset({"ReceiveMessage", "Invoke", "StartSyncExecution", "SubscribeToShard"})
 
 # access key id / date / region / signing name / aws4_request
@@ -72,11 +72,11 @@ _SCOPE_SEPARATORS = 4
 
 _UNSIGNED_STS = ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
 
-# AWS's SDKs send a request again after 500, 502, 503 and 504: what fails here would fail again.
+# AWS's SDKs retry after 500, 502, 503 and 504: a request that fails here would fail again.
 _NOT_RETRIED = int(HTTPStatus.NOT_IMPLEMENTED)
 _UNROUTED = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 ANONYMOUS = "anonymous"
-"""The principal of a request that nobody signed."""
+"""The principal of an unsigned request."""
 
 _NOT_IMPLEMENTED = "LocalAwsNotImplemented"
 _FAILED = "LocalAwsFailure"
@@ -85,7 +85,7 @@ _log = logging.getLogger(__name__)
 
 
 class LocalAws:
-    """The WSGI application. ``directory`` takes the record; without ``contract`` nothing is checked (to measure it)."""
+    """The WSGI application. The record is in ``directory``; without ``contract`` nothing is checked, to measure it."""
 
     def __init__(self, directory: Path, *, contract: bool = True) -> None:
         self._directory = directory
@@ -98,23 +98,23 @@ class LocalAws:
 
     @property
     def directory(self) -> Path:
-        """What takes the record."""
+        """The directory of the record."""
         return self._directory
 
     def move_to(self, directory: Path) -> None:
-        """Keep the record in another directory from now on."""
+        """Write the record to another directory from now on."""
         self._directory, self._recorder = directory, Recorder(directory)
         record_refusals_with(self._recorder.refusal)
         record_with(self._recorder.passage)
 
     @contextlib.contextmanager
     def no_request_begins(self) -> Iterator[int]:
-        """Meanwhile; says how many are under way."""
+        """Within the block new requests wait; gives the number of running ones."""
         with self._counting:
             yield self._requests
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request."""
+        """Handle one request."""
         path = environ.get("PATH_INFO", "")
         if path == IDENTITY_PATH:
             return _identity(self._directory, start_response)
@@ -134,7 +134,7 @@ class LocalAws:
             self._requests += begun
 
     def _fork(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        from emulator import forking  # which needs this module's moto
+        from emulator import forking  # it needs moto as imported by this module
 
         try:
             said = forking.fork(self, Path(json.loads(_read_body(environ))["directory"]))
@@ -151,7 +151,7 @@ class LocalAws:
             exchange = _Exchange(environ)
             answer = self._answer(exchange)
             self._recorder.call(exchange.call(answer))
-        except Exception as failure:  # noqa: BLE001 (the client must get an answer that it does not repeat)
+        except Exception as failure:  # noqa: BLE001 (the client must get an error that it does not retry)
             _log.exception("the local AWS failed at %s %s", environ.get("REQUEST_METHOD"), path)
             answer = Answer.of(_plain_error(_FAILED, repr(failure)))
         start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.headers)
@@ -174,7 +174,7 @@ class LocalAws:
         return self._forward(exchange)
 
     def _refuse(self, exchange: _Exchange) -> ErrorResponse | None:
-        """The refusal of a request that AWS's model does not allow; None when it is allowed."""
+        """The error of a request that AWS's model does not allow; None where it is allowed."""
         target = exchange.target
         if target is None:
             requirement = f"no operation of {exchange.signing_name} matches {exchange.request_line}"
@@ -210,7 +210,7 @@ class LocalAws:
         return self._of_moto(exchange)
 
     def _of_moto(self, exchange: _Exchange) -> Answer:
-        """The answer of moto; a gap or crash there is an error that no SDK retries, so that a rehearsal ends soon."""
+        """The response of moto. A gap or crash in it is an error that no SDK retries, so that a rehearsal ends soon."""
         try:
             answer = Answer.from_application(self._moto, exchange.environ)
         except NotImplementedError as gap:
@@ -233,13 +233,13 @@ class LocalAws:
 
 
 class _Exchange:
-    """One request, read once, and what the record says of it."""
+    """One request, read once, and its entry in the record."""
 
     def __init__(self, environ: WSGIEnvironment) -> None:
         self._begin = time.monotonic()
         self.time = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.environ = environ
-        # Read here in full: moto then reads from memory, and a slow client holds no lock.
+        # The body is read in full here: moto then reads from memory, and a slow client holds no lock.
         self.body = _read_body(environ)
         self.request = Request({**environ, "wsgi.input": BytesIO(self.body)})
         self.caller, self.region, self.signing_name = _credential_scope(self.request)
@@ -249,7 +249,7 @@ class _Exchange:
 
     @functools.cached_property
     def check(self) -> Check | None:
-        """The request held against its model, once; None where no operation matches."""
+        """The check of the request against its model, made once; None where no operation matches."""
         if self.target is None:
             return None
         check = Check(self.target)
@@ -258,18 +258,18 @@ class _Exchange:
 
     @property
     def resource(self) -> dict[str, str | list[str]]:
-        """The parameters that name something, as far as the request was held against its model."""
+        """The parameters that identify something, as far as the request was checked against its model."""
         checked: Check | None = self.__dict__.get("check")
         return checked.resource if checked else {}
 
     @property
     def name_of_operation(self) -> str:
-        """The operation; empty where none matches."""
+        """The name of the operation; empty where none matches."""
         return str(self.target.operation.name) if self.target else ""
 
     @property
     def api_request(self) -> ApiRequest:
-        """The request as authorization looks at it."""
+        """The request in the form of authorization."""
         check, service = self.check, str(self.target.service.service_name) if self.target else ""
         return ApiRequest(
             service=service,
@@ -284,7 +284,7 @@ class _Exchange:
 
     @property
     def request_line(self) -> str:
-        """Method and path, and the form's action or the JSON target where there is one."""
+        """Method and path, with the form's action or the JSON target where there is one."""
         action = self.request.headers.get("X-Amz-Target") or self.request.values.get("Action", "")
         return f"{self.request.method} {self.request.raw_path} {action}".strip()
 
@@ -297,7 +297,7 @@ class _Exchange:
 
     @property
     def user_agent(self) -> str:
-        """The program and SDK that sent the request, without the list of its features."""
+        """The program and SDK that sent the request, without the list of features."""
         products = [word for word in self.request.headers.get("User-Agent", "").split() if "/" in word]
         known = [p for p in products if re.match(r"(APN/|Terraform/|terraform-provider-aws/|aws-cli/|Boto|aws-sdk)", p)]
         return " ".join(known or products[:1])
@@ -324,10 +324,10 @@ class _Exchange:
 
 
 def _not_allowed(exchange: _Exchange) -> ErrorResponse | None:
-    """The refusal of a request that its caller may not make; None when it may."""
+    """The error of a request that its caller is not authorized to make; None where it is."""
     target = exchange.target
     if target is None or (not exchange.caller and exchange.signing_name == "sts"):
-        return None  # what carries the token of another provider needs no key
+        return None  # a request with a token of another identity provider needs no access key
     try:
         caller = caller_of(exchange.caller) if exchange.caller else Caller(principal=ANONYMOUS)
     except UnknownKeyError:
@@ -339,7 +339,7 @@ def _not_allowed(exchange: _Exchange) -> ErrorResponse | None:
 
 
 def _lost(exchange: _Exchange) -> ErrorResponse:
-    """What a region that is lost answers, if anything."""
+    """The response of a lost region; None where the region is available."""
     message, status = f"{exchange.region} is lost", int(HTTPStatus.SERVICE_UNAVAILABLE)
     if exchange.target is None:
         return ErrorResponse(status, {"Content-Type": "text/plain"}, message.encode(), "ServiceUnavailable")
@@ -358,7 +358,7 @@ def _read_body(environ: WSGIEnvironment) -> bytes:
 def _credential_scope(request: Request) -> tuple[str, str, str]:
     """Access key id, region and signing name of a request.
 
-    An unsigned request is one to STS with a token of another provider, or else one to S3, as moto dispatches it.
+    An unsigned request is one to STS with a token of another identity provider, or otherwise one to S3, as in moto.
     """
     signed = re.search(r"Credential=([^,\s]+)", request.headers.get("Authorization", ""))
     credential = signed[1] if signed else request.args.get("X-Amz-Credential", "")

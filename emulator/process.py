@@ -39,12 +39,12 @@ _SECONDS_BETWEEN_LOOKS = 0.05
 
 
 class EmulatorError(Exception):
-    """The local AWS could not be started or stopped; the message is one line for a person."""
+    """The local AWS could not be started or stopped; the message is one line for the user."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A local AWS that runs: its directory (record, log, state), its process id and its URL."""
+    """A running local AWS: its directory (record, log, state), its process id and its URL."""
 
     directory: Path
     pid: int
@@ -52,9 +52,9 @@ class Server:
 
 
 def role_environment(server: Server, role_arn: str, region: str = "us-east-2") -> dict[str, str]:
-    """As :func:`environment`, with a session of a role that a workflow on GitHub assumes: the record then names it.
+    """:func:`environment` with a session of a role, assumed as by a workflow on GitHub, so that the record names it.
 
-    The local AWS asks neither for a token nor whom the role trusts.
+    The local AWS checks neither the token nor the role's trust policy.
     """
     import boto3
     from botocore import UNSIGNED
@@ -73,12 +73,12 @@ def role_environment(server: Server, role_arn: str, region: str = "us-east-2") -
 
 
 def complete_environment(url: str, base: Mapping[str, str] | None = None, region: str = "us-east-2") -> dict[str, str]:
-    """The environment for a child process: ``base`` without any ``AWS_`` variable, and :func:`environment`.
+    """The environment for a child process: ``base`` without its ``AWS_`` variables, plus :func:`environment`.
 
     Args:
-        url: of the local AWS.
-        base: this process's environment when not given.
-        region: where a client that names no region goes.
+        url: the URL of the local AWS.
+        base: this process's environment if not given.
+        region: the default region of clients.
     """
     inherited = os.environ if base is None else base
     kept = {name: value for name, value in inherited.items() if not name.startswith("AWS_")}
@@ -93,16 +93,16 @@ def start(
     tasks: int = 0,
     seconds_to_start: float = SECONDS_TO_START,
 ) -> Server:
-    """Start a local AWS in the background and return once it answers.
+    """Start a local AWS in the background and return once it is ready.
 
-    Its output goes to ``server.log`` in ``directory``. It lives until :func:`stop`, also after this process ends.
+    Its output goes to ``server.log`` in ``directory``. It runs until :func:`stop`, also after this process ends.
 
     Args:
-        directory: takes its record; made if it does not exist.
-        port: TCP port on 127.0.0.1; a free one when not given.
+        directory: the directory of its record; created if it does not exist.
+        port: TCP port on 127.0.0.1; a free one if not given.
         seconds_per_minute: how long a minute of a release takes; :func:`set_clock` changes it later.
-        tasks: how many tasks of a service run at most, as processes; 0 are none.
-        seconds_to_start: how long to wait for it to answer.
+        tasks: how many tasks of a service run as processes at most; 0 runs none.
+        seconds_to_start: how long to wait until it is ready.
 
     Raises:
         EmulatorError: it did not start; the message is the server's own.
@@ -119,14 +119,14 @@ def launch(
     port: int | None = None,
     seconds_to_start: float = SECONDS_TO_START,
 ) -> Server:
-    """As ``start``, of any module that serves a local AWS: ``python -m ARGUMENTS --port ... --directory ...``."""
+    """:func:`start` for any module that serves a local AWS: ``python -m ARGUMENTS --port ... --directory ...``."""
     directory = Path(directory).resolve()
     directory.mkdir(parents=True, exist_ok=True)
     chosen = port or free_port()
     command = [sys.executable, "-m", *arguments, "--port", str(chosen), "--directory", str(directory)]
     log_path = directory / LOG_FILE
     with log_path.open("w", encoding="utf-8") as log:
-        # A session of its own: Ctrl-C in a terminal is for the command in front, which stops the server itself.
+        # A session of its own: Ctrl-C in a terminal reaches only the foreground command, which stops the server itself.
         child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -139,7 +139,7 @@ def launch(
     try:
         _wait_until_ready(server, child, seconds_to_start)
     except BaseException:
-        # Also when the wait is interrupted: nobody else knows of the child yet.
+        # Also when the wait is interrupted: no other process knows of the child yet.
         child.kill()
         child.wait()
         raise
@@ -147,7 +147,7 @@ def launch(
 
 
 def find(directory: Path | str) -> Server | None:
-    """The local AWS that runs in ``directory``, or None."""
+    """The running local AWS of ``directory``, or None."""
     directory = Path(directory).resolve()
     try:
         state = (directory / STATE_FILE).open(encoding="utf-8")
@@ -155,7 +155,7 @@ def find(directory: Path | str) -> Server | None:
         return None
     with state:
         try:
-            # The server holds the lock for as long as it lives: a lock that can be had is a server that has ended.
+            # The server holds the lock while it runs: if the lock is free, the server has ended.
             fcntl.flock(state, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
             text = state.read()
@@ -164,9 +164,9 @@ def find(directory: Path | str) -> Server | None:
 
 
 def stop(server: Server, *, seconds_to_stop: float = SECONDS_TO_STOP) -> None:
-    """End ``server``: SIGTERM, and SIGKILL when it still runs after ``seconds_to_stop``. It may have ended already."""
+    """End ``server``: SIGTERM, and SIGKILL if it still runs after ``seconds_to_stop``. It may have ended already."""
     if find(server.directory) != server:
-        # Its process id may by now be somebody else's.
+        # Its process id may by now belong to another process.
         _reap(server.pid)
         return
     for sent in (signal.SIGTERM, signal.SIGKILL):
@@ -183,7 +183,7 @@ def stop(server: Server, *, seconds_to_stop: float = SECONDS_TO_STOP) -> None:
 
 
 def set_clock(server: Server, seconds_per_minute: float) -> None:
-    """Let a minute of a release or workflow take so long from now on, also in one that is going on.
+    """Set how long a minute of a release or workflow takes from now on, including running ones.
 
     Raises:
         EmulatorError: it is not above 0, or the server does not answer.
@@ -192,36 +192,36 @@ def set_clock(server: Server, seconds_per_minute: float) -> None:
 
 
 def stand_for(server: Server, image: str, url: str | None) -> None:
-    """Let the server at ``url`` answer for the tasks of ``image`` from now on; with None nobody does any more.
+    """Register the server at ``url`` as the stand-in for tasks of ``image``; None removes it.
 
     Raises:
-        EmulatorError: it is no URL, or the server does not answer.
+        EmulatorError: it is no URL, or the local AWS does not respond.
     """
     control(server, "images", {"image": image, "url": url})
 
 
 @dataclass(frozen=True)
 class Databases:
-    """What a client of the databases of a local AWS needs: addresses by endpoint, and the authority's PEM."""
+    """The values that a client of a local AWS's databases needs: addresses by endpoint, and the CA's PEM."""
 
     names: dict[str, str]
     authority: str
 
 
 def databases(server: Server) -> Databases:
-    """Let PostgreSQL run behind each database cluster from now on, as it does once somebody in a VPC may need it.
+    """Start PostgreSQL behind each database cluster, as happens for a function or task in a VPC that may connect.
 
     Raises:
-        EmulatorError: it cannot run here, or the server does not answer.
+        EmulatorError: it cannot run here, or the local AWS does not respond.
     """
     said: dict[str, Any] = control(server, "databases", {}, seconds=SECONDS_FOR_DATABASES)
     return Databases(said["names"], said["authority"])
 
 
 def take_snapshot(server: Server, region: str, cluster: str) -> str:
-    """Let RDS take an automated snapshot of a cluster, and tell of it, as it does every night. Returns its name.
+    """Let RDS take an automated snapshot of a cluster and send its event, as it does every night; returns its name.
 
-    Within a minute it is the same snapshot, of which it tells once more.
+    A second call within a minute sends the event of the same snapshot again.
 
     Raises:
         EmulatorError: there is no such cluster, or the server does not answer.
@@ -230,7 +230,7 @@ def take_snapshot(server: Server, region: str, cluster: str) -> str:
 
 
 def let_fail(server: Server, operation: str, code: str, times: int = 1) -> None:
-    """Let the next calls of an operation fail with an error code, such as Throttling.
+    """Make the next calls of an operation fail with an error code, such as Throttling.
 
     Raises:
         EmulatorError: the server does not answer.
@@ -239,7 +239,7 @@ def let_fail(server: Server, operation: str, code: str, times: int = 1) -> None:
 
 
 def lose_region(server: Server, region: str, *, silent: bool = False) -> None:
-    """Let nothing in a region answer any more: its APIs end in 503, or ``silent`` in no answer within a minute.
+    """Make a region unavailable: its APIs return 503, or with ``silent`` do not respond for a minute.
 
     Raises:
         EmulatorError: the server does not answer.
@@ -248,7 +248,7 @@ def lose_region(server: Server, region: str, *, silent: bool = False) -> None:
 
 
 def restore_region(server: Server, region: str) -> None:
-    """Have a lost region back, as it was.
+    """Make a lost region available again, with its state unchanged.
 
     Raises:
         EmulatorError: the server does not answer.
@@ -257,14 +257,14 @@ def restore_region(server: Server, region: str) -> None:
 
 
 def fork(server: Server, directory: Path | str) -> Server:
-    """Another local AWS with all that this one holds, at once; it lives until :func:`stop`.
+    """Start another local AWS with a copy of this one's state at once; it runs until :func:`stop`.
 
     Args:
-        server: stays as it is; neither sees what the other does from now on.
-        directory: takes the fork's record; made if it does not exist.
+        server: stays unchanged; from now on neither sees changes of the other.
+        directory: the directory of the fork's record; created if it does not exist.
 
     Raises:
-        EmulatorError: something is under way in the server, which is named, or the directory belongs to another.
+        EmulatorError: an operation runs in the server, which the message names, or the directory is in use.
     """
     directory = Path(directory).resolve()
     said = control(server, "fork", {"directory": str(directory)}, seconds=SECONDS_TO_FORK)
@@ -282,10 +282,10 @@ def forked(server: Server, directory: Path | str) -> Iterator[Server]:
 
 
 def control(server: Server, path: str, asked: dict[str, object], *, seconds: float = 5.0) -> dict[str, object]:
-    """Ask the local AWS itself for something (emulator/controls.py); its answer.
+    """Send a request to the local AWS's own controls (emulator/controls.py); returns the response.
 
     Raises:
-        EmulatorError: it refuses, or does not answer.
+        EmulatorError: it refuses, or does not respond.
     """
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=seconds)
     try:
@@ -315,7 +315,7 @@ def running(
 
 
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nothing uses at the moment."""
+    """A TCP port on 127.0.0.1 that is free at the moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
@@ -325,7 +325,7 @@ def _wait_until_ready(server: Server, child: subprocess.Popen[bytes], seconds: f
     deadline = time.monotonic() + seconds
     expected = {"pid": server.pid, "directory": str(server.directory)}
     while child.poll() is None:
-        # Who answers must be the child: on a port that another server has, that server would answer.
+        # The response must be the child's: if another server has the port, that one responds.
         if find(server.directory) == server and identity(server.url) == expected:
             return
         if time.monotonic() > deadline:
@@ -336,6 +336,6 @@ def _wait_until_ready(server: Server, child: subprocess.Popen[bytes], seconds: f
 
 
 def _reap(pid: int) -> None:
-    """Take note of the end of a child, which would otherwise stay a zombie; no matter if it is nobody's or not ours."""
+    """Reap a child that has ended and would otherwise stay a zombie; other process ids are ignored."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)

@@ -1,6 +1,6 @@
-"""ECS: what moto drops of a service, the task sets of one that CodeDeploy releases, and the targets of its tasks.
+"""ECS: attributes of services that moto drops, the task sets of releases by CodeDeploy, and the targets of tasks.
 
-A service has as many tasks as it is told to have, at once (:mod:`emulator.runtime.task_sets`).
+A service has its desired count of tasks at once (:mod:`emulator.runtime.task_sets`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ KEPT = (
     "availabilityZoneRebalancing",
     "deploymentConfiguration",
 )
-"""Parameters of a service that moto does not store under a name that it answers."""
+"""Parameters of a service that moto does not store, or not under the name that it returns."""
 
 LEFT_TO_CODEDEPLOY = {
     "taskDefinition": "task definition",
@@ -39,12 +39,12 @@ LEFT_TO_CODEDEPLOY = {
     "networkConfiguration": "network parameters",
     "platformVersion": "platform version",
 }
-"""What UpdateService refuses for a service that CodeDeploy releases, in the words of its refusal."""
+"""Parameters that UpdateService rejects for a service released by CodeDeploy, in the words of its error."""
 
 
 @override(EC2ContainerServiceResponse)
 def create_service(original: Method, self: Any) -> Any:
-    """Store all of it; where CodeDeploy releases it, it begins with a primary task set."""
+    """Store all parameters; a service released by CodeDeploy starts with a primary task set."""
     _refuse_detached_target_groups(self, self._get_param("loadBalancers") or [])
     answer = original(self)
     service = answer.result["service"]
@@ -62,7 +62,7 @@ def create_service(original: Method, self: Any) -> Any:
 
 @override(EC2ContainerServiceResponse)
 def update_service(original: Method, self: Any) -> Any:
-    """Store all of it; refuse what only CodeDeploy may change."""
+    """Store all parameters; reject changes that only CodeDeploy may make."""
     service = self.ecs_backend._get_service(  # noqa: SLF001 (moto offers no other way to it)
         self._get_param("cluster", "default"), self._get_param("service").split("/")[-1]
     )
@@ -81,7 +81,7 @@ def update_service(original: Method, self: Any) -> Any:
 
 @override(EC2ContainerServiceBackend)
 def delete_service(original: Method, self: Any, cluster_name: str, service_name: str, force: bool) -> Any:
-    """Its tasks end with it."""
+    """End the tasks of the service, too."""
     service = original(self, cluster_name, service_name, force)
     for tasks in task_sets(service):
         deregister_targets(tasks)
@@ -91,7 +91,7 @@ def delete_service(original: Method, self: Any, cluster_name: str, service_name:
 
 @override(EC2ContainerServiceResponse)
 def list_task_definitions(original: Method, self: Any) -> Any:
-    """The latest first, where that is asked for."""
+    """Return the latest first, where the request has that order."""
     answer = original(self)
     if self._get_param("sort") == "DESC":
         answer.result["taskDefinitionArns"].reverse()
@@ -99,7 +99,7 @@ def list_task_definitions(original: Method, self: Any) -> Any:
 
 
 def _refuse_detached_target_groups(self: Any, load_balancers: list[dict[str, Any]]) -> None:
-    """As ECS does: a target group exists and hangs on a load balancer before a service can use it."""
+    """Reject target groups that do not exist or belong to no load balancer, as ECS does."""
     backend = elbv2_backends[self.current_account][self.region]
     for arn in [entry["targetGroupArn"] for entry in load_balancers if "targetGroupArn" in entry]:
         if arn not in backend.target_groups:
@@ -116,15 +116,15 @@ def _keep(self: Any, service: Any) -> None:
         sent = self._get_param(parameter)
         if sent is None:
             continue
-        # What is not sent of a structure stays as it is.
+        # Members of a structure that are not sent stay unchanged.
         kept[parameter] = {**kept.get(parameter, {}), **sent} if isinstance(sent, dict) else sent
-        # moto sets the second when a service is updated, and looks for both when it answers.
+        # moto sets the second when a service is updated, and reads both for its response.
         for name in (parameter, camelcase_to_underscores(parameter)):
             setattr(service, name, kept[parameter])
 
 
 def _count(service: Any) -> None:
-    """As many tasks as are wanted, at once."""
+    """Give the service its desired count of tasks at once."""
     backend, cluster = service._backend, service._backend._get_cluster(service.cluster_name)  # noqa: SLF001
     for state, count in (("RUNNING", -service.running_count), ("PENDING", -service.pending_count)):
         backend.update_cluster_resources(cluster, count, task_state=state)

@@ -1,7 +1,7 @@
-"""RDS: Aurora clusters kept whole, and global databases over regions.
+"""RDS: Aurora clusters with all of their attributes, and global databases across regions.
 
-moto keeps global clusters in one region and looks for their members there only, answers an empty capacity range for
-clusters that have none, forgets what is said of Performance Insights, and leaves automated snapshots behind.
+moto keeps global clusters in one region and finds members only there, returns an empty capacity range for clusters
+without one, drops the parameters of Performance Insights, and keeps automated snapshots of deleted clusters.
 """
 
 from __future__ import annotations
@@ -37,28 +37,28 @@ https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-datab
 GLOBAL_REGION = "us-east-1"  # where moto keeps global clusters
 INSIGHTS = ("enable_performance_insights", "performance_insights_kms_key_id", "performance_insights_retention_period")
 DEFAULT_AUTHORITY = "rds-ca-rsa2048-g1"
-"""Of new instances. https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.SSL.html"""
+"""The CA of new instances: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.SSL.html"""
 DEFAULT_INSIGHTS_DAYS = 7
 MONITORING = ("monitoring_interval", "monitoring_role_arn")
 """RDS's own default (CreateDBInstance, API reference)."""
 
 
 class GlobalClusterNotFoundError(RDSClientError):  # type: ignore[misc]
-    """No global cluster has the identifier."""
+    """There is no global cluster with the identifier."""
 
     def __init__(self, identifier: str) -> None:
         super().__init__("GlobalClusterNotFoundFault", f"Global cluster {identifier} not found.")
 
 
 class NotAMemberError(RDSClientError):  # type: ignore[misc]
-    """A cluster is removed from a global cluster that it is not in (any more)."""
+    """The cluster is not a member of the global cluster that it is removed from."""
 
     def __init__(self, cluster: str, group: str) -> None:
         super().__init__("InvalidParameterValue", f"Cluster {cluster} is not found in global cluster {group}")
 
 
 class ReplicasFirstError(RDSClientError):  # type: ignore[misc]
-    """The primary cluster of a global database is upgraded before its secondaries."""
+    """The primary cluster of a global database cannot be upgraded before its secondaries."""
 
     def __init__(self, cluster: str, version: str) -> None:
         super().__init__(
@@ -69,7 +69,7 @@ class ReplicasFirstError(RDSClientError):  # type: ignore[misc]
 
 
 class HasASourceError(RDSClientError):  # type: ignore[misc]
-    """A global cluster is made of an existing one, and says what that one says already."""
+    """A global cluster of an existing cluster takes this parameter from that cluster."""
 
     def __init__(self, parameter: str) -> None:
         super().__init__(
@@ -78,21 +78,21 @@ class HasASourceError(RDSClientError):  # type: ignore[misc]
 
 
 class InvalidParameterCombination(RDSClientError):  # type: ignore[misc]
-    """Two parameters exclude each other."""
+    """Two parameters are mutually exclusive."""
 
     def __init__(self, message: str) -> None:
         super().__init__("InvalidParameterCombination", message)
 
 
 class InvalidGlobalClusterStateError(RDSClientError):  # type: ignore[misc]
-    """The global cluster is not in a state for it."""
+    """The state of the global cluster does not allow the operation."""
 
     def __init__(self, message: str) -> None:
         super().__init__("InvalidGlobalClusterStateFault", message)
 
 
 class InvalidClusterStateError(RDSClientError):  # type: ignore[misc]
-    """A member is not in a state for it."""
+    """The state of a member does not allow the operation."""
 
     def __init__(self, message: str) -> None:
         super().__init__("InvalidDBClusterStateFault", message)
@@ -100,7 +100,7 @@ class InvalidClusterStateError(RDSClientError):  # type: ignore[misc]
 
 @override_property(DBCluster)
 def scaling_configuration_info(self: Any) -> dict[str, Any] | None:
-    """None where none was sent."""
+    """The capacity range; None where none was sent."""
     sent = self.scaling_configuration
     if not sent:
         return None
@@ -111,13 +111,13 @@ def scaling_configuration_info(self: Any) -> dict[str, Any] | None:
 
 @override_property(DBCluster)
 def iam_database_authentication_enabled(self: Any) -> bool:
-    """As it was sent last: moto looks at what came with the creation."""
+    """Whether it is enabled, as last sent; moto returns the value at creation."""
     return bool(getattr(self, "enable_iam_database_authentication", self.iam_auth))
 
 
 @override(RDSBackend)
 def create_db_cluster(original: Method, self: Any, kwargs: dict[str, Any]) -> Any:
-    """Keep what is said of monitoring and insights, which the instances of a cluster then have in common."""
+    """Store the monitoring and insights parameters, which then apply to all instances of the cluster."""
     cluster = original(self, kwargs)
     _keep_insights(cluster, kwargs)
     for name in (*MONITORING, "database_insights_mode"):
@@ -128,10 +128,10 @@ def create_db_cluster(original: Method, self: Any, kwargs: dict[str, Any]) -> An
 
 @override(RDSBackend)
 def modify_db_cluster(original: Method, self: Any, kwargs: dict[str, Any]) -> Any:
-    """Change the exported logs as they are asked for; refuse to upgrade a primary before its secondaries.
+    """Change the exported logs; reject the upgrade of a primary cluster before its secondaries.
 
-    Enhanced monitoring is taken of a new cluster of Aurora and in no change of one (MonitoringInterval in the API
-    reference of ModifyDBCluster).
+    Enhanced monitoring of an Aurora cluster can be set at its creation only (MonitoringInterval in the API reference of
+    ModifyDBCluster).
     """
     name = kwargs["db_cluster_identifier"]
     if name not in self.clusters:
@@ -156,7 +156,7 @@ def _number(version: str) -> tuple[int, ...]:
 
 @override(RDSBackend)
 def delete_db_cluster(original: Method, self: Any, cluster_identifier: str, snapshot_name: str | None = None) -> Any:
-    """Its automated snapshots go with it."""
+    """Delete its automated snapshots, too."""
     cluster = original(self, cluster_identifier, snapshot_name)
     for name, snapshot in list(self.cluster_snapshots.items()):
         if snapshot.snapshot_type == "automated" and snapshot.cluster.db_cluster_arn == cluster.db_cluster_arn:
@@ -168,14 +168,14 @@ def delete_db_cluster(original: Method, self: Any, cluster_identifier: str, snap
 
 @override(DBInstance)
 def __init__(original: Method, self: Any, *arguments: Any, **sent: Any) -> None:  # noqa: N807 (a method of moto's class)
-    """Keep what is said of Performance Insights; a new instance has the authority that AWS gives it."""
+    """Store the parameters of Performance Insights; a new instance has AWS's default CA."""
     original(self, *arguments, **{"ca_certificate_identifier": DEFAULT_AUTHORITY, **sent})
     _keep_insights(self, sent)
 
 
 @override(DBInstance)
 def update(original: Method, self: Any, **sent: Any) -> None:
-    """Keep what is said of Performance Insights."""
+    """Store the parameters of Performance Insights."""
     original(self, **{name: value for name, value in sent.items() if name not in INSIGHTS})
     _keep_insights(self, sent)
 
@@ -193,13 +193,13 @@ def _keep_insights(instance: Any, sent: dict[str, Any]) -> None:
 
 @override(DBParameterGroup)
 def update_parameters(original: Method, self: Any, new_parameters: Any) -> None:
-    """What a user sets has the user as its source: that is what the provider asks for."""
+    """Set the source of changed parameters to ``user``, which the provider filters by."""
     original(self, [{"Source": "user", **parameter} for parameter in new_parameters])
 
 
 @override(DBClusterParameterGroup)
 def update_cluster_parameters(original: Method, self: Any, new_parameters: Any) -> None:
-    """As the parameters of instances."""
+    """Set the source of changed parameters, as for instances."""
     original(self, [{"Source": "user", **parameter} for parameter in new_parameters])
 
 
@@ -227,7 +227,7 @@ def _reset(self: Any, group: Any, key: str) -> ActionResult:
 
 @override(RDSResponse)
 def create_global_cluster(_original: Method, self: Any) -> ActionResult:
-    """Make one of its own or of an existing cluster, in whichever region that is; keep its tags and database."""
+    """Create an empty one or one of an existing cluster in any region, with its tags and database name."""
     sent = self.params
     source = sent.get("SourceDBClusterIdentifier")
     for parameter in ("DatabaseName", "Engine", "EngineVersion", "StorageEncrypted"):
@@ -254,7 +254,7 @@ def create_global_cluster(_original: Method, self: Any) -> ActionResult:
 
 @override(RDSResponse)
 def describe_global_clusters(original: Method, self: Any) -> ActionResult:
-    """The one that is asked for, or all."""
+    """Return the requested one, or all."""
     if self.params.get("GlobalClusterIdentifier"):
         return ActionResult({"GlobalClusters": [_global_cluster(self)]})
     answer: ActionResult = original(self)
@@ -276,7 +276,7 @@ def modify_global_cluster(self: Any) -> ActionResult:
 
 @override(RDSResponse)
 def remove_from_global_cluster(_original: Method, self: Any) -> ActionResult:
-    """Detach a member, in whichever region it is: it lives on by itself."""
+    """Detach a member in any region, which becomes a standalone cluster."""
     group = _global_cluster(self)
     arn = self.params["DbClusterIdentifier"]
     left = [member for member in group.members if member.db_cluster_arn != arn]
@@ -291,13 +291,13 @@ def remove_from_global_cluster(_original: Method, self: Any) -> ActionResult:
 
 @add(RDSResponse)
 def switchover_global_cluster(self: Any) -> ActionResult:
-    """The target becomes the primary, and the primary a secondary: both must be there."""
+    """Make the target the primary, and the primary a secondary; both must be available."""
     return _begin_to_move(self, allow_data_loss=False)
 
 
 @add(RDSResponse)
 def failover_global_cluster(self: Any) -> ActionResult:
-    """With data loss the primary need not be there; without, it is a switchover."""
+    """Fail over to the target: with data loss allowed, the primary may be unavailable; without, it is a switchover."""
     allow, switchover = self.params.get("AllowDataLoss"), self.params.get("Switchover")
     if allow and switchover:
         raise InvalidParameterCombination("AllowDataLoss and Switchover can't be specified together.")
@@ -305,7 +305,7 @@ def failover_global_cluster(self: Any) -> ActionResult:
 
 
 def _begin_to_move(self: Any, *, allow_data_loss: bool) -> ActionResult:
-    """Move the writer, in RDS's own statuses; one at a time."""
+    """Move the writer, with RDS's own statuses, one move at a time."""
     group = _global_cluster(self)
     target = self.params["TargetDbClusterIdentifier"]
     members = {member.db_cluster_arn: member for member in group.members}
@@ -332,7 +332,7 @@ def _begin_to_move(self: Any, *, allow_data_loss: bool) -> ActionResult:
 
 
 def _move(group: Any) -> None:
-    """As time goes by: the old writer ends before the new one begins."""
+    """Move the writer over time: the old one ends before the new one starts."""
     CLOCK.wait(MINUTES_PENDING, lambda: False)
     with turn():
         group.failover_state["Status"] = "failing-over"
@@ -352,7 +352,7 @@ def _move(group: Any) -> None:
 
 
 def _unsynchronized(group: Any) -> set[str]:
-    """Regions that were lost when the writer left them, and have not been back for long enough since."""
+    """Regions that were lost when the writer left them, and are not yet synchronized again."""
     behind: dict[str, float | None] = group.__dict__.setdefault("left_behind", {})
     now = time.monotonic()
     for region, back_since in list(behind.items()):
@@ -367,7 +367,7 @@ def _unsynchronized(group: Any) -> set[str]:
 
 @override_property(GlobalCluster)
 def global_cluster_members(self: Any) -> list[dict[str, Any]]:
-    """With the state of their synchronization: a region that comes back after a failover is taken in again."""
+    """The members with their synchronization status: a region that returns after a failover is synchronized again."""
     behind = _unsynchronized(self)
     arns = [member.db_cluster_arn for member in self.members if not member.is_writer]
     return [
@@ -389,7 +389,7 @@ def region_of(arn: str) -> str:
 
 @override(RDSBackend)
 def _get_resource_for_tagging(original: Method, self: Any, arn: str) -> Any:
-    """Tags of a global cluster are asked for in any region."""
+    """Find a global cluster by its ARN in any region."""
     if ":global-cluster:" in arn:
         return _global_clusters(self.account_id).get(arn.rpartition(":")[2])
     return original(self, arn)
@@ -409,7 +409,7 @@ def _global_cluster(self: Any) -> Any:
 
 
 def _secondaries(cluster: Any) -> Iterator[Any]:
-    """The other members of the global database whose primary a cluster is."""
+    """The secondary clusters of the global database whose primary is this cluster."""
     for group in _global_clusters(cluster.account_id).values():
         if cluster.is_writer and cluster in group.members:
             yield from (member for member in group.members if member is not cluster)

@@ -1,6 +1,6 @@
 """RDS: automated snapshots of clusters, and their exports to S3, which take time and can fail.
 
-moto says of an export that it is complete before it has begun, and writes nothing.
+moto reports an export as complete before it has started, and writes nothing.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from emulator.turns import turn
 from iam.evaluation import Decision, Request, evaluate
 
 MINUTES_TO_BEGIN, MINUTES_TO_EXPORT = 5.0, 30.0
-"""An export takes half an hour at least: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-export-snapshot.html"""
+"""An export takes at least half an hour: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-export-snapshot.html"""
 
 SNAPSHOT_CREATED = "RDS-EVENT-0169"
 
 
 @override(ExportTask)
 def __init__(original: Method, self: Any, *arguments: Any) -> None:  # noqa: N807
-    """Begin as RDS does. What an export of a snapshot comes from is a snapshot, also one of a cluster."""
+    """Start with RDS's initial status. The source type of a snapshot's export is SNAPSHOT, for clusters too."""
     original(self, *arguments)
     self.status, self.percent_progress, self.source_type = "STARTING", 0, "SNAPSHOT"
     self.task_start_time = utcnow()
@@ -42,7 +42,7 @@ def __init__(original: Method, self: Any, *arguments: Any) -> None:  # noqa: N80
 
 @override(RDSBackend)
 def start_export_task(original: Method, self: Any, kwargs: dict[str, Any]) -> Any:
-    """Refuse a bucket, role or key that does not exist; otherwise the export goes on by itself."""
+    """Reject a bucket, role or key that does not exist; otherwise the export runs in the background."""
     if kwargs["s3_bucket_name"] not in s3_backends[self.account_id]["aws"].buckets:
         raise RDSClientError("InvalidS3BucketFault", f"The S3 bucket {kwargs['s3_bucket_name']} does not exist.")
     if kwargs["iam_role_arn"] not in [role.arn for role in iam_backends[self.account_id]["aws"].roles.values()]:
@@ -59,7 +59,7 @@ def start_export_task(original: Method, self: Any, kwargs: dict[str, Any]) -> An
 
 @override(RDSBackend)
 def cancel_export_task(original: Method, self: Any, export_task_identifier: str) -> Any:
-    """Say it as RDS does."""
+    """Set RDS's status of a cancelled export."""
     task = original(self, export_task_identifier)
     task.status, task.task_end_time = "CANCELED", utcnow()
     return task
@@ -85,7 +85,7 @@ def _export(task: Any, key_arn: str) -> None:
 
 
 def _refusal(task: Any, key_arn: str) -> str:
-    """Why the bucket does not take the export: empty when it does."""
+    """Why the bucket does not accept the export; empty where it does."""
     bucket = s3_backends[task.backend.account_id]["aws"].buckets.get(task.s3_bucket)
     if bucket is None:
         return f"The bucket {task.s3_bucket} does not exist"
@@ -110,7 +110,7 @@ def _path(task: Any) -> str:
 
 
 def _write(task: Any, key_arn: str) -> None:
-    """What RDS writes about the export; there is no database here whose tables could be written."""
+    """Write RDS's files about the export; there is no database here whose tables could be exported."""
     about = {"exportTaskIdentifier": task.export_task_identifier, "sourceArn": task.source_arn, "status": "COMPLETE"}
     s3_backends[task.backend.account_id]["aws"].put_object(
         task.s3_bucket, _path(task), json.dumps(about).encode(), encryption="aws:kms", kms_key_id=key_arn
@@ -118,7 +118,7 @@ def _write(task: Any, key_arn: str) -> None:
 
 
 def take_automated_snapshot(account_id: str, region: str, cluster: str) -> str:
-    """What RDS does with a cluster every night: a snapshot, and the event of it. Returns the snapshot's name.
+    """Take an automated snapshot of a cluster and send its event, as RDS does every night; returns its name.
 
     Raises:
         RDSClientError: there is no such cluster.
@@ -133,7 +133,7 @@ def take_automated_snapshot(account_id: str, region: str, cluster: str) -> str:
 
 
 def tell_of_snapshot(account_id: str, region: str, name: str) -> None:
-    """Send the event of an automated snapshot; its form is the Aurora user guide's, "Monitoring Aurora events"."""
+    """Send the event of an automated snapshot, in the form of the Aurora user guide, "Monitoring Aurora events"."""
     arn = f"arn:aws:rds:{region}:{account_id}:cluster-snapshot:{name}"
     detail = {
         "EventCategories": ["backup"],

@@ -14,7 +14,7 @@ READING = ("Describe", "List")
 
 @override(RDSResponse)
 def call_action(original: Method, self: Any) -> Any:
-    """Let the servers follow whatever a call has changed."""
+    """Reconcile the servers after each call."""
     answer = original(self)
     if not self._get_action().startswith(READING):
         SERVERS.settle()
