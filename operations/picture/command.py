@@ -1,6 +1,6 @@
-"""`make picture`: draws the architecture of what a plan, or the configuration of an environment, would build.
+"""`make picture`: draws the architecture of a plan, or of the configuration of an environment.
 
-Exit codes: 0 drawn, 1 not drawn, 2 nothing that can be read, bad settings, or Node packages that are not installed.
+Exit codes: 0 drawn, 1 not drawn, 2 unreadable input, invalid settings, or missing Node packages.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from settings import SettingsError, load
 
 STANDARD_INPUT = "-"
 PICTURE = PROJECT / "docs" / "architecture.svg"
-"""What the README shows: the environment that has most in it."""
+"""The environment of the README's picture: the one with the most resources."""
 PAGE = PICTURE.with_suffix(".md")
-"""The page that has tables of it."""
+"""The page with the tables."""
 
 
 def run(source: str | None, environment: str, output: Path | None, console: Console) -> None:
-    """Draw ``source``, or ``environment`` where there is none, and say how many of which types are not drawn.
+    """Draw ``source``, or ``environment`` without one, and print how many resources of which types are not drawn.
 
     Args:
         source: a file of terraform show -json or a cdk.tf.json, ``-`` for standard input, or None.
-        environment: what is synthesized where there is no source.
-        output: the SVG file, or None: docs/architecture.svg, and the tables in docs/architecture.md where there is no
-            source.
-        console: where to say it.
+        environment: the environment that is synthesized without a source.
+        output: the SVG file, or None: docs/architecture.svg, and without a source also the tables in
+            docs/architecture.md.
+        console: the console to print to.
 
     Raises:
-        Refused: there is nothing that can be read, no place to write to, or no Node packages.
+        Refused: the source cannot be read, the output cannot be written, or Node packages are missing.
         Failed: the environment could not be synthesized, or the graph could not be drawn.
     """
     text, name = _text(source, environment)

@@ -1,4 +1,4 @@
-"""What runs in a region in a picture, and what it is fed by."""
+"""Compute of a region in a picture: services and functions, with their queues, workflows and repositories."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from operations.picture.plan import Resource
 
 
 def services(view: View) -> Iterator[Box]:
-    """Each service with its tasks, how they scale, and how it is released."""
+    """Each service with its tasks, its scaling and its kind of release."""
     for service in sorted(view.of("aws_ecs_service"), key=lambda one: not one.blocks("load_balancer")):
         tasks = [one for one in view.of("aws_ecs_task_definition") if service.names("task_definition", one)]
         targets = view.naming("aws_appautoscaling_target", "resource_id", service)
@@ -54,7 +54,7 @@ def _release(service: Resource, groups: Sequence[Resource]) -> str:
 
 
 def functions(view: View, *, in_network: bool) -> Iterator[Box]:
-    """The functions in the network, or those outside it."""
+    """The functions in the network, or those outside of it."""
     found = [one for one in view.of("aws_lambda_function") if bool(one.block("vpc_config")) is in_network]
     sources = [
         (function, one)
@@ -76,13 +76,13 @@ def queues(view: View) -> Iterator[Box]:
 
 
 def _takes_dead_letters(queue: Resource, other: Resource) -> bool:
-    """Whether ``queue`` takes what ``other`` gives up: by reference, or by its ARN."""
+    """Whether ``queue`` is the dead-letter queue of ``other``, by reference or by ARN."""
     name = queue.text("name")
     return other.names("redrive_policy", queue) or (bool(name) and f':{name}"' in other.text("redrive_policy"))
 
 
 def workflows(view: View) -> Iterator[Box]:
-    """State machines, and what starts things by an event or by the clock."""
+    """State machines, event rules and schedules."""
     machines, rules = view.of("aws_sfn_state_machine"), view.of("aws_cloudwatch_event_rule")
     schedules = view.of("aws_scheduler_schedule")
     lines = [
@@ -94,7 +94,7 @@ def workflows(view: View) -> Iterator[Box]:
 
 
 def repositories(view: View) -> Iterator[Box]:
-    """Where images are kept."""
+    """The image repositories."""
     found, copies = view.of("aws_ecr_repository"), view.of("aws_ecr_replication_configuration")
     lines = [", ".join(view.names(found)), "replicated" if copies else ""]
     yield from box(Icon.IMAGES, "Image repositories", lines, [*found, *copies])

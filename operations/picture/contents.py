@@ -1,4 +1,4 @@
-"""What is drawn of a platform: everything that is known here, each in its place, and the rest in numbers."""
+"""The contents of a picture: all known resources of a platform, each in its place, and counts of the others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_TYPES_NAMED = 6
 
 
 def picture(platform: Platform) -> Picture:
-    """What is drawn of a platform."""
+    """The picture of a platform."""
     networked = {one.place for one in platform.of("aws_vpc")}
     order = [place for place in platform.regions if place in networked][:SIDE_BY_SIDE]
     everywhere = View(platform=platform, place=None)
@@ -42,7 +42,7 @@ def picture(platform: Platform) -> Picture:
 
 
 def rest_in_words(rest: Mapping[str, int], most: int = MOST_TYPES_NAMED) -> str:
-    """How many resources are not drawn, and of which types the most are."""
+    """The number of resources that are not drawn, with the most frequent types."""
     ranked = sorted(rest.items(), key=lambda one: (-one[1], one[0]))
     named = ", ".join(with_unit(number, type_) for type_, number in ranked[:most])
     others = "" if len(ranked) <= most else ", and others"

@@ -1,4 +1,4 @@
-"""What stands in front of the regions in a picture."""
+"""The edge in a picture: DNS, CloudFront distributions and certificates in front of the regions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROUTING = {"PRIMARY": "requests while healthy", "SECONDARY": "requests after fai
 
 
 def names_of_the_world(view: View) -> Iterator[Box]:
-    """The names by which the world finds the platform."""
+    """The public DNS names of the platform."""
     zones, records = view.of("aws_route53_zone"), view.of("aws_route53_record")
     checks = view.of("aws_route53_health_check")
     lines = [
@@ -22,7 +22,7 @@ def names_of_the_world(view: View) -> Iterator[Box]:
 
 
 def distributions(view: View) -> Iterator[Box]:
-    """Each distribution, the paths that it tells apart, and where it gets its answers from."""
+    """Each distribution with its path patterns and origins."""
     buckets = {one.address: view.name(one, "bucket") for one in view.of("aws_s3_bucket")}
     for one in view.of("aws_cloudfront_distribution"):
         paths = [str(block.get("path_pattern")) for block in one.blocks("ordered_cache_behavior")]
@@ -41,7 +41,7 @@ def distributions(view: View) -> Iterator[Box]:
 
 
 def certificates(view: View) -> Iterator[Box]:
-    """The certificates, and where they stand."""
+    """The certificates and their regions."""
     found = view.of("aws_acm_certificate")
     places = {view.platform.regions.get(one.place, one.place) for one in found}
     lines = ["in " + ", ".join(sorted(places))]
@@ -49,12 +49,12 @@ def certificates(view: View) -> Iterator[Box]:
 
 
 def records_of(platform: Platform, balancer: Resource) -> list[Resource]:
-    """The records that lead to a load balancer."""
+    """The DNS records of a load balancer."""
     return [one for one in platform.of("aws_route53_record") if one.names("alias", balancer)]
 
 
 def routing(view: View) -> str:
-    """Which requests come to the load balancers of a region, or nothing."""
+    """The routing policy of a region's load balancers, or nothing."""
     records = [record for balancer in view.of("aws_lb") for record in records_of(view.platform, balancer)]
     kinds = {str(one.block("failover_routing_policy").get("type")) for one in records}
     by_latency = any(one.block("latency_routing_policy") for one in records)

@@ -1,4 +1,4 @@
-"""The web ACLs in a picture: that of CloudFront, and those of the regions."""
+"""The web ACLs in a picture: CloudFront's, and those of the regions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MANAGED = "AWS\N{NO-BREAK SPACE}managed"
 
 
 def edge_firewall(view: View) -> Iterator[Box]:
-    """What filters requests before CloudFront answers."""
+    """The web ACL of CloudFront."""
     acls = [one for one in view.of("aws_wafv2_web_acl") if one.text("scope") == "CLOUDFRONT"]
     for acl in acls:
         logged = view.naming("aws_wafv2_web_acl_logging_configuration", "resource_arn", acl)
@@ -20,7 +20,7 @@ def edge_firewall(view: View) -> Iterator[Box]:
 
 
 def regional_firewall(view: View) -> Iterator[Box]:
-    """What filters requests before the load balancer takes them."""
+    """The web ACL of the load balancers."""
     for acl in view.of("aws_wafv2_web_acl"):
         placed = view.naming("aws_wafv2_web_acl_association", "web_acl_arn", acl)
         logged = view.naming("aws_wafv2_web_acl_logging_configuration", "resource_arn", acl)
@@ -40,6 +40,6 @@ def _limits(acl: Resource) -> bool:
 
 
 def _has(statement: object, name: str) -> bool:
-    """Whether a statement, which a plan has in a list with all of its kinds, is of this kind."""
+    """Whether a statement is of this kind; in a plan it is a list with a member for every kind."""
     one = statement[0] if isinstance(statement, list) and statement else statement
     return isinstance(one, dict) and bool(one.get(name))

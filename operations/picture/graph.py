@@ -1,7 +1,7 @@
 """The graph that a picture is drawn as: nodes in rows, rows in groups, and edges.
 
-Which boxes are in a row, and where their lines break, is decided here. Where everything is drawn, and how wide and how
-high it is, is decided by Graphviz. All sizes are in points, which are the units of the SVG.
+Rows of boxes and line breaks are decided here, positions and sizes by Graphviz. All sizes are in points, the units of
+the SVG.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from operations.picture.plan import Resource
 
 FONT_SIZE = 12.0
 GAP = 8.0
-"""Between two nodes, and between the frame of a group and what is in it."""
+"""Distance between two nodes, and between the frame of a group and its contents."""
 REGION_WIDTH = 376.0
-"""What the nodes of a region may have."""
+"""Width of all nodes in a row of a region."""
 BETWEEN_REGIONS = 11 * GAP
-"""From the nodes of one region to those of the other, where no other group is around them."""
+"""Distance between the nodes of two regions that are in no further group."""
 ICON_SIZE = 28.0
 PADDING = 4.0
 LETTER, BOLD_LETTER = 0.55, 0.62
-"""Width of the average letter, in sizes of the font. A line that is wider all the same makes its node wider."""
+"""Width of the average letter, relative to the font size. A line that is wider nevertheless widens its node."""
 LABEL_SHARE = 0.74
-"""How much of the width of a group its label takes. Arrows pass on the right."""
+"""The share of a group's width for its label. Arrows pass on the right of it."""
 PER_ROW: Mapping[Slot, int] = {Slot.ENTRY: 2, Slot.PUBLIC: 2, Slot.PRIVATE: 2, Slot.SERVICES: 2}
-"""How many nodes a row of a region has, where it is not one."""
+"""Nodes in a row of a region, where it is not one."""
 ON_THE_RIGHT = (Slot.ENTRY, Slot.PUBLIC)
-"""Where a node that is alone in its row is on the right, so that arrows to it pass the labels of groups."""
+"""The slots in which a single node of a row is on the right, so that its arrows pass the labels of groups."""
 PER_STRIP = 2
-"""The same of a strip, for each region that there is."""
+"""Nodes in a row of a strip, for each region."""
 OUTSIDE = (Slot.BUCKETS, Slot.BACKUP, Slot.QUEUES, Slot.SERVICES)
-"""What is below the network of a region."""
+"""The slots below the network of a region."""
 CUSTOMERS = "customers"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A box, its text in lines. One without an icon is not seen: it keeps a place free."""
+    """A box with its lines of text. One without an icon is invisible and reserves a place."""
 
     name: str
     icon: str = ""
     title: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
     width: float = 0.0
-    """What it has at least."""
+    """Its minimum width."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +59,12 @@ class Row:
     rank: str
     nodes: tuple[Node, ...]
     depth: int
-    """How many groups are around it."""
+    """The number of groups around it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A frame around rows and other groups, from the top."""
+    """A frame around rows and other groups, from top to bottom."""
 
     name: str
     kind: str
@@ -73,14 +73,14 @@ class Group:
 
     @property
     def rows(self) -> Iterator[Row]:
-        """All its rows, from the top."""
+        """All its rows, from top to bottom."""
         for part in self.parts:
             yield from part.rows if isinstance(part, Group) else [part]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Edge:
-    """An arrow from node to node, or between the frames of groups that these nodes are in."""
+    """An arrow between two nodes, or between the frames of groups around them."""
 
     tail: str
     head: str
@@ -88,9 +88,9 @@ class Edge:
     tail_group: str = ""
     head_group: str = ""
     direction: str = "forward"
-    """Of the arrow: ``forward`` is from tail to head; the others are ``back`` and ``both``."""
+    """Direction of the arrow: ``forward`` is from tail to head; the others are ``back`` and ``both``."""
     depth: int = 0
-    """How many groups are around the head of an edge between regions; 0 if it is another edge."""
+    """The number of groups around the head of an edge between regions; 0 for another edge."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +99,10 @@ class Graph:
 
     title: str
     layers: tuple[tuple[Group, ...], ...]
-    """Groups side by side, in layers from the top."""
+    """Groups side by side, in layers from top to bottom."""
     edges: tuple[Edge, ...]
     note: tuple[str, ...]
-    """Lines below all groups."""
+    """Lines of text below all groups."""
 
     @property
     def rows(self) -> Iterator[Row]:
@@ -131,7 +131,7 @@ def graph(picture: Picture) -> Graph:
 
 
 def _numbers_of_rows(regions: Sequence[Region]) -> Mapping[Slot, int]:
-    """How many rows each region has, so that they are alike and Graphviz keeps them side by side."""
+    """The number of rows of each slot, equal in all regions, so that Graphviz keeps regions side by side."""
     numbers = {}
     for slot in Slot:
         longest = max((len(region.boxes[slot]) for region in regions), default=0)
@@ -142,7 +142,7 @@ def _numbers_of_rows(regions: Sequence[Region]) -> Mapping[Slot, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class _End:
-    """What an edge can lead to: a node, or the frame of a group."""
+    """An end of an edge: a node, or the frame of a group."""
 
     rows: Sequence[Row]
     path: tuple[str, ...]
@@ -152,7 +152,7 @@ class _End:
 
 @dataclass
 class _Builder:
-    """Makes groups, and keeps in mind what stands for each resource."""
+    """Builds groups, and records which node or group shows each resource."""
 
     rows: Mapping[Slot, int]
     regions: list[str] = field(default_factory=list)
@@ -179,7 +179,7 @@ class _Builder:
         return Group(name=region.place, kind="region", label=label, parts=(*rows[Slot.ENTRY], inside, *below))
 
     def edge(self, link: Link) -> Edge:
-        """The edge of a link. Graphviz draws tails to the left of heads, so one that leads to the left is turned."""
+        """The edge of a link. Graphviz draws tails to the left of heads, so an arrow to the left is reversed."""
         head = self.ends[link.target]
         if link.source is None:
             return Edge(tail=CUSTOMERS, head=head.rows[0].nodes[0].name)
@@ -235,12 +235,12 @@ class _Builder:
 
 
 def _free(rank: str, path: Sequence[str]) -> Row:
-    """A row in which nothing is seen."""
+    """A row with nothing visible."""
     return Row(rank=rank, nodes=(Node(name=f"free {rank} in {path[-1]}", width=_room(path)),), depth=len(path))
 
 
 def _room(path: Sequence[str]) -> float:
-    """What is left of the width of a region within these groups."""
+    """The width of a region that is left inside these groups."""
     return REGION_WIDTH - 2 * GAP * (len(path) - 1)
 
 
@@ -249,9 +249,9 @@ def _label(texts: Iterable[str], path: Sequence[str]) -> tuple[str, ...]:
 
 
 def _wrapped(texts: Iterable[str], points: float) -> tuple[str, ...]:
-    """The texts in lines that are about so wide, for a font of one point.
+    """The texts in lines of about this width, for a font of one point.
 
-    A word that is too long by itself is parted, after a hyphen if it has one.
+    A word that is too long for a line is split, after a hyphen if it has one.
     """
     letters = max(1, int(points / FONT_SIZE))
     by_words = textwrap.TextWrapper(letters, break_on_hyphens=False, break_long_words=False)
@@ -260,5 +260,5 @@ def _wrapped(texts: Iterable[str], points: float) -> tuple[str, ...]:
 
 
 def _plain(text: str) -> str:
-    """The text with spaces whose width Graphviz knows."""
+    """The text with plain spaces, whose width Graphviz knows."""
     return text.replace("\N{NO-BREAK SPACE}", " ")

@@ -1,6 +1,6 @@
-"""States a graph as Graphviz takes it.
+"""Converts a graph to Graphviz's input.
 
-Graphviz decides where everything is. What is in a row, and what is above what, it is told by edges that are not seen.
+Graphviz decides all positions. Invisible edges fix which nodes are in a row and the order of the rows.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BETWEEN_LINES = 2
 LINE_HEIGHT = FONT_SIZE + BETWEEN_LINES
 LINES_OF_AN_ICON = 2
 FONT = "Verdana"
-"""What Graphviz knows the widths of without a file; no other usual font is wider."""
+"""The font whose widths Graphviz has built in; no other usual font is wider."""
 COLOURS: Mapping[str, tuple[str, str]] = {
     "strip": ("#f6f8fa", "#8c959f"),
     "region": ("#f6f8fa", "#00a4a6"),
@@ -41,7 +41,7 @@ COLOURS: Mapping[str, tuple[str, str]] = {
     "private": ("#e6f6f7", "#00a4a6"),
     "database": ("#e6f6f7", "#00a4a6"),
 }
-"""What groups are filled with and framed in: networks and subnets as AWS draws them."""
+"""Fill and frame colours of groups: networks and subnets as in AWS's diagrams."""
 NOTE = "note"
 CUSTOMERS_ICON = "Users"
 TEXT: Attributes = {"fontname": FONT, "fontsize": FONT_SIZE, "fontcolor": "#1f2328"}
@@ -49,25 +49,25 @@ BOX: Attributes = {"shape": "box", "margin": 0, "style": "filled", "fillcolor": 
 PLAIN: Attributes = {"style": "", "penwidth": 0}
 ARROW: Attributes = {"color": "#57606a", "arrowsize": 0.7, "penwidth": 1.4}
 STRAIGHT = 20
-"""The weight of edges that are to be straight."""
+"""The weight of edges that should be straight."""
 LABEL_DISTANCE = 10
-"""Points of what Graphviz calls a label distance of 1 (https://graphviz.org/docs/attrs/labeldistance/)."""
+"""Points of a label distance of 1 (https://graphviz.org/docs/attrs/labeldistance/)."""
 
 
 def document(graph: Graph) -> Attributes:
-    """The graph as @viz-js/viz takes it (https://viz-js.com/api/#viz.Graph)."""
+    """The graph in the form of @viz-js/viz (https://viz-js.com/api/#viz.Graph)."""
     return {
         "graphAttributes": {
             **TEXT,
             "bgcolor": "white",
-            "compound": True,  # edges may end at the frames of groups
+            "compound": True,  # so that edges can end at the frames of groups
             "label": {"html": f"<b>{escape(graph.title)}</b>"},
             "labeljust": "l",
             "labelloc": "t",
-            "newrank": True,  # nodes of several groups may be at the same height
+            "newrank": True,  # so that nodes of several groups can have the same rank
             "nodesep": GAP / POINTS_PER_INCH,
             "pad": GAP / POINTS_PER_INCH,
-            "remincross": False,  # the second run forgets the order of rows
+            "remincross": False,  # the second run would change the order in rows
             "ranksep": 1.5 * GAP / POINTS_PER_INCH,
         },
         "nodeAttributes": {**TEXT, **BOX},
@@ -82,12 +82,12 @@ def document(graph: Graph) -> Attributes:
 
 
 def cluster_name(group: str) -> str:
-    """The name of a group for Graphviz, which takes this beginning for the sign of one."""
+    """The name of a group for Graphviz, which recognizes clusters by this prefix."""
     return f"cluster {group}"
 
 
 def _outside(graph: Graph) -> Iterator[Attributes]:
-    """The nodes that are in no group."""
+    """The nodes outside of all groups."""
     if any(edge.tail == CUSTOMERS for edge in graph.edges):
         node = Node(name=CUSTOMERS, icon=CUSTOMERS_ICON, title=(CUSTOMERS,))
         yield {"name": CUSTOMERS, "attributes": {"label": _label(node, LINES_OF_AN_ICON), **PLAIN}}
@@ -109,7 +109,7 @@ def _cluster(group: Group, heights: Mapping[str, int]) -> Attributes:
 
 
 def _heights(graph: Graph) -> Mapping[str, int]:
-    """The lines of the highest node of each rank."""
+    """The number of lines of the highest node of each rank."""
     heights: dict[str, int] = defaultdict(lambda: LINES_OF_AN_ICON)
     for row in graph.rows:
         heights[row.rank] = max(heights[row.rank], *(len(node.title) + len(node.lines) for node in row.nodes))
@@ -150,7 +150,7 @@ def _text(lines: Iterable[str]) -> Attributes:
 
 
 def _table(rows: Iterable[str], padding: float) -> Attributes:
-    """Text as the rows of a table, which has room between lines."""
+    """Text as the rows of a table, which adds space between lines."""
     of_rows = "".join(f"<tr>{row}</tr>" for row in rows)
     return {"html": f'<table border="0" cellborder="0" cellspacing="0" cellpadding="{padding:g}">{of_rows}</table>'}
 
@@ -164,7 +164,7 @@ def _ranks(graph: Graph) -> Mapping[str, list[Attributes]]:
 
 
 def _order(graph: Graph) -> Iterator[Attributes]:
-    """Edges that keep rows in their order from the top, and their ends in line."""
+    """Invisible edges that keep the rows in order from top to bottom, and their ends aligned."""
     above: list[Row] = []
     for layer in graph.layers:
         columns = [list(group.rows) for group in layer]
@@ -178,7 +178,7 @@ def _order(graph: Graph) -> Iterator[Attributes]:
 
 
 def _distances(graph: Graph) -> Iterator[Attributes]:
-    """Edges that keep regions apart, where no arrow does."""
+    """Invisible edges that keep regions apart where no arrow does."""
     ranks: dict[str, list[Row]] = defaultdict(list)
     for row in graph.rows:
         ranks[row.rank].append(row)
@@ -200,12 +200,12 @@ def _arrow(edge: Edge) -> Attributes:
 
 
 def _apart(*depths: int) -> Attributes:
-    """What keeps regions apart whose nodes are in so many groups: the least length, in distances of nodes."""
+    """The minimum length of an edge between regions, by the number of groups around its ends, in node distances."""
     return {"minlen": BETWEEN_REGIONS / GAP + sum(depth - 1 for depth in depths)}
 
 
 def _label_above(edge: Edge) -> Attributes:
-    """The label above the middle of a level arrow, which Graphviz places by angle and distance from the head."""
+    """The label above the middle of a horizontal arrow, placed by angle and distance from the head."""
     half = BETWEEN_REGIONS / 2 + GAP * (edge.depth - 1)
     rise = len(edge.label) * LINE_HEIGHT / 2 + PADDING
     return {

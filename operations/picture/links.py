@@ -1,4 +1,4 @@
-"""The arrows of a picture: how requests go, and what goes from one region to the other."""
+"""The arrows of a picture: the path of requests, and connections and replication between regions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from operations.picture.plan import Platform, Resource
 
 
 def links(platform: Platform, shown: Collection[Resource]) -> Iterator[Link]:
-    """The arrows, as far as both ends are among what is shown."""
+    """The arrows whose two ends are both shown."""
     for found in (
         _customers,
         _requests,
@@ -33,7 +33,7 @@ def _customers(platform: Platform) -> Iterator[Link]:
 
 
 def _requests(platform: Platform) -> Iterator[Link]:
-    """From the distribution to the load balancers that the records lead to, through the web ACL of each."""
+    """From the distribution to the load balancers behind the DNS records, through the web ACL of each."""
     for balancer in platform.of("aws_lb"):
         acls = _acls(platform, balancer)
         for distribution in platform.of("aws_cloudfront_distribution") if records_of(platform, balancer) else []:
@@ -48,7 +48,7 @@ def _acls(platform: Platform, balancer: Resource) -> list[Resource]:
 
 
 def _forwards(platform: Platform) -> Iterator[Link]:
-    """From each load balancer to the tier of the services whose target groups its listeners name."""
+    """From each load balancer to the tier of the services in its listeners' target groups."""
     for balancer in platform.of("aws_lb"):
         listeners = [one for one in platform.of("aws_lb_listener") if one.names("load_balancer_arn", balancer)]
         rules = [
@@ -65,7 +65,7 @@ def _forwards(platform: Platform) -> Iterator[Link]:
 
 
 def _connections(platform: Platform) -> Iterator[Link]:
-    """From the private tier to that of each cluster, where a security group may open connections to the cluster."""
+    """From the private tier to that of each database cluster, where a security group allows connections to it."""
     for cluster in platform.of("aws_rds_cluster"):
         groups = [one for one in platform.of("aws_security_group") if cluster.names("vpc_security_group_ids", one)]
         rules = platform.of("aws_vpc_security_group_egress_rule", place=cluster.place)
@@ -76,7 +76,7 @@ def _connections(platform: Platform) -> Iterator[Link]:
 
 
 def _tier(platform: Platform, place: str, tier: Slot) -> list[Resource]:
-    """A subnet of the tier, which stands for it, if there is one."""
+    """One subnet of the tier, which represents it, if there is one."""
     return subnets(View(platform=platform, place=place), tier)[:1]
 
 

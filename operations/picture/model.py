@@ -1,6 +1,6 @@
-"""What a picture shows, and how things are said in it.
+"""The elements of a picture, and the wording of their texts.
 
-Each thing has the resources that it stands for; without them it is not shown.
+Each element has the resources that it represents; without any it is not shown.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from operations.picture.plan import Platform, Resource
 
 
 class Slot(StrEnum):
-    """Where in a region something is drawn, from the top."""
+    """A position in a region, from top to bottom."""
 
     ENTRY = "entry"
     PUBLIC = "public"
@@ -57,18 +57,18 @@ class Icon(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """A thing, and what is worth saying of it."""
+    """A box: icon, title and lines of text."""
 
     icon: Icon
     title: str
     lines: tuple[str, ...] = ()
     of: tuple[Resource, ...]
-    """The resources that it stands for."""
+    """The resources that it represents."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """What stands around boxes."""
+    """A frame around boxes."""
 
     lines: tuple[str, ...]
     of: tuple[Resource, ...] = ()
@@ -76,7 +76,7 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """A region that has a network, with its tiers and boxes."""
+    """A region with a network, its tiers and boxes."""
 
     place: str
     title: str
@@ -87,7 +87,7 @@ class Region:
 
 @dataclass(frozen=True, kw_only=True)
 class Strip:
-    """Boxes that stand in no network, from one side of the picture to the other."""
+    """Boxes outside of networks, across the whole width of the picture."""
 
     title: str
     boxes: tuple[Box, ...]
@@ -95,12 +95,12 @@ class Strip:
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """An arrow from what stands for one resource to what stands for another."""
+    """An arrow between the boxes or frames of two resources."""
 
     label: str = ""
-    """Only where it leads from one region to the other."""
+    """Only on an arrow between regions."""
     source: Resource | None
-    """None: the customers."""
+    """None for the customers."""
     target: Resource
     of: tuple[Resource, ...] = ()
     both_ways: bool = False
@@ -108,39 +108,39 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """Everything that is drawn."""
+    """A whole picture."""
 
     title: str
     edge: Strip
-    """What stands in front of the regions."""
+    """The boxes in front of the regions."""
     regions: tuple[Region, ...]
     links: tuple[Link, ...]
     others: tuple[Strip, ...]
-    """Regions without a network, and what the account has once."""
+    """Regions without a network, and resources that an account has once."""
     rest: Mapping[str, int]
-    """How many of each type are not drawn."""
+    """The number of resources of each type that are not drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """The resources of one place, and how names are said."""
+    """The resources of one provider's region, and short names for them."""
 
     platform: Platform
     place: str | None
 
     def of(self, *types: str) -> list[Resource]:
-        """The resources of these types that stand here."""
+        """The resources of these types in this region."""
         return self.platform.of(*types, place=self.place)
 
     def name(self, resource: Resource, attribute: str = "name") -> str:
-        """What a resource is called, without what every name of the environment begins and ends with."""
+        """A resource's name, without the prefix and suffix that all names of the environment have."""
         name = resource.text(attribute) or resource.address.partition(".")[2]
         prefix, suffix = (re.escape(self.platform.tags.get(tag, "")) for tag in ("platform", "environment_suffix"))
         name = re.sub(rf"^/?(alias/)?{prefix}[-_/]({suffix}/)?", "", name) if prefix else name
         return re.sub(rf"[-_]{suffix}(-\d{{12}}-[a-z\d-]+)?$", "", name) if suffix else name
 
     def names(self, resources: Iterable[Resource], attribute: str = "name") -> tuple[str, ...]:
-        """What they are called, each once, in alphabetical order."""
+        """The names of resources, each once, in alphabetical order."""
         return tuple(sorted({self.name(one, attribute) for one in resources}))
 
     def naming(self, type_: str, attribute: str, other: Resource) -> list[Resource]:
@@ -154,12 +154,12 @@ class View:
 
     @property
     def zones(self) -> set[str]:
-        """The zones in which there are subnets."""
+        """The availability zones with subnets."""
         return {one.text("availability_zone") for one in self.of("aws_subnet")}
 
 
 def box(icon: Icon, title: str, lines: Iterable[str], of: Iterable[Resource]) -> Iterator[Box]:
-    """The box, if there is something that it stands for."""
+    """The box, if it represents any resource."""
     if resources := tuple(dict.fromkeys(of)):
         yield Box(icon=icon, title=title, lines=tuple(line for line in lines if line), of=resources)
 
@@ -170,15 +170,15 @@ def counted(number: int, noun: str, many: str = "") -> str:
 
 
 def with_unit(number: float, unit: str) -> str:
-    """A number and its unit, which no line parts."""
+    """A number and its unit, without a line break between them."""
     return f"{number:g}\N{NO-BREAK SPACE}{unit}"
 
 
 def some(things: Sequence[object], noun: str, many: str = "") -> str:
-    """How many of them there are, or nothing."""
+    """Their number with the noun, or an empty text for none."""
     return counted(len(things), noun, many) if things else ""
 
 
 def listed(count: str, names: Iterable[str]) -> str:
-    """A count and the names of what was counted, or nothing."""
+    """A count with the names of what was counted, or an empty text."""
     return f"{count}: {', '.join(names)}" if count else ""

@@ -1,4 +1,4 @@
-"""The network of a region in a picture: its tiers, and what is in them in addition to services and functions."""
+"""The network of a region in a picture: its tiers, and their contents in addition to services and functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PEERING = ("aws_vpc_peering_connection", "aws_vpc_peering_connection_accepter")
 
 
 def network(view: View) -> Frame:
-    """The frame of the network: its addresses, zones, and who may talk to whom within it."""
+    """The frame of the network: its addresses, availability zones, security groups and rules."""
     networks = view.of("aws_vpc")
     flows, peerings = view.of("aws_flow_log"), view.of(*PEERING)
     rules = view.of("aws_vpc_security_group_ingress_rule", "aws_vpc_security_group_egress_rule")
@@ -26,7 +26,7 @@ def network(view: View) -> Frame:
 
 
 def subnets(view: View, tier: Slot) -> list[Resource]:
-    """The subnets of a tier, which are tagged with it."""
+    """The subnets of a tier, found by their tag."""
     return [one for one in view.of("aws_subnet") if (one.values.get("tags") or {}).get("tier") == tier]
 
 
@@ -51,14 +51,14 @@ def load_balancers(view: View) -> Iterator[Box]:
 
 
 def egress(view: View) -> Iterator[Box]:
-    """How the network reaches the internet."""
+    """The internet egress of the network."""
     nat, internet = view.of("aws_nat_gateway"), view.of("aws_internet_gateway")
     lines = [some(nat, "NAT gateway"), "internet gateway" if internet else ""]
     yield from box(Icon.NETWORK, "Egress", lines, [*nat, *internet])
 
 
 def endpoints(view: View) -> Iterator[Box]:
-    """How the network reaches services of AWS."""
+    """The VPC endpoints for AWS services."""
     found = view.of("aws_vpc_endpoint")
     gateways = [one for one in found if one.text("vpc_endpoint_type") == "Gateway"]
     interfaces = len(found) - len(gateways)
@@ -71,7 +71,7 @@ def endpoints(view: View) -> Iterator[Box]:
 
 
 def clusters(view: View) -> Iterator[Box]:
-    """Each cluster of the database, its instances and their readers' bounds."""
+    """Each database cluster, its instances and the limits of its reader scaling."""
     for cluster in view.of("aws_rds_cluster"):
         instances = view.naming("aws_rds_cluster_instance", "cluster_identifier", cluster)
         targets = view.naming("aws_appautoscaling_target", "resource_id", cluster)

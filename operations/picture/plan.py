@@ -1,10 +1,10 @@
-"""Reads what a picture is drawn of: a plan of Terraform, or the configuration that a plan would be made from.
+"""Reads the source of a picture: a Terraform plan, or the configuration that a plan is made from.
 
-Both say the same of what the picture shows: which resources there are, where each stands, what it is made with, and
-which others it names. A plan is what `terraform show -json` writes
+Both have what the picture shows: the resources, their regions, their arguments, and references between them. A plan is
+the output of `terraform show -json`
 (https://developer.hashicorp.com/terraform/internals/json-format#plan-representation); a configuration is in Terraform's
-JSON syntax (https://developer.hashicorp.com/terraform/language/syntax/json), such as the cdk.tf.json that synthesis
-writes, for which nobody needs an account.
+JSON syntax (https://developer.hashicorp.com/terraform/language/syntax/json), such as the cdk.tf.json of synthesis,
+which needs no account.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from operations.outcome import Refused
 
 Block = dict[str, Any]
 DEFAULT_PROVIDER = "aws"
-# A resource within an expression; what data sources and ephemeral values say is not drawn.
+# A resource within an expression; data sources and ephemeral values are not drawn.
 NAMED = re.compile(r"(?<![\w.-])(aws_\w+\.[\w-]+)")
-INDEX = re.compile(r"\[[^\]]*\]$")  # of one of several that `count` or `for_each` makes
+INDEX = re.compile(r"\[[^\]]*\]$")  # of a resource with `count` or `for_each`
 ALLOWED = "the output of terraform show -json on a plan's file, or a cdk.tf.json, is allowed"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Resource:
-    """A resource that there is, or will be once the plan is applied. Each is equal to itself only."""
+    """A resource that exists, or will once the plan is applied. Compared by identity."""
 
     address: str
-    """Type and name, such as ``aws_vpc.main``; several of one block share it."""
+    """Type and name, such as ``aws_vpc.main``; all resources of one block share it."""
     type: str
     place: str
     """The key of its provider, such as ``aws`` or ``aws.recovery``."""
@@ -45,19 +45,19 @@ class Resource:
         return other.address in self.references.get(attribute, ())
 
     def text(self, attribute: str, default: str = "") -> str:
-        """A text that is known and names no other resource, or ``default``."""
+        """A known text without references to other resources, or ``default``."""
         value = self.values.get(attribute)
         return value if isinstance(value, str) and "${" not in value else default
 
     def number(self, attribute: str) -> int | None:
-        """A whole number that is known; Terraform takes it as text, too."""
+        """A known integer; Terraform accepts it as text, too."""
         try:
             return int(self.values[attribute])
         except (KeyError, TypeError, ValueError):
             return None
 
     def block(self, attribute: str) -> Block:
-        """The nested block, or an empty one. A plan has it in a list where a configuration need not."""
+        """The nested block, or an empty one. In a plan it is in a list, in a configuration not always."""
         return next(iter(self.blocks(attribute)), {})
 
     def blocks(self, attribute: str) -> list[Block]:
@@ -68,16 +68,16 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Platform:
-    """Everything that is or will be there."""
+    """All resources that exist or will exist."""
 
     regions: Mapping[str, str]
-    """The region of each place, in the order in which the providers are declared."""
+    """The region of each provider, in the order of their declaration."""
     tags: Mapping[str, str]
-    """What the default provider tags everything with."""
+    """The default tags of the default provider."""
     resources: tuple[Resource, ...]
 
     def of(self, *types: str, place: str | None = None) -> list[Resource]:
-        """The resources of these types, of one place or of all; in the order of the types, then of their addresses."""
+        """The resources of these types, of one provider or all, ordered by type and then by address."""
         return [one for type_ in types for one in self._of_type.get(type_, []) if place in {None, one.place}]
 
     @cached_property
@@ -92,11 +92,11 @@ def read(text: str, source: str) -> Platform:
     """The platform that a plan or a configuration describes.
 
     Args:
-        text: what was read.
-        source: where from, for messages.
+        text: the content that was read.
+        source: its origin, for messages.
 
     Raises:
-        Refused: it is neither, or a plan that ended with errors, or it holds no resource.
+        Refused: it is neither, or a plan that ended with errors, or has no resource.
     """
     try:
         document = json.loads(text)
@@ -159,7 +159,7 @@ def _planned(document: Block) -> Platform:
 
 
 def _declared_order(provider: tuple[str, Any]) -> tuple[bool, str]:
-    """A plan sorts the providers by their keys, which has the default one first, and is kept."""
+    """The sort key of a provider: the default one first, then by provider key, as in a plan."""
     return provider[0] != DEFAULT_PROVIDER, provider[0]
 
 
@@ -181,14 +181,14 @@ def _resources(module: Block, declared: Mapping[str, Block]) -> Iterator[Resourc
 
 
 def _all(module: Block) -> Iterator[Block]:
-    """The resources of a module. The platform is one; what others it calls would have places of their own."""
+    """The resources of a module. One that calls modules is rejected: the platform has none."""
     yield from module.get("resources", [])
     if module.get("child_modules") or module.get("module_calls"):
         raise TypeError("it calls modules")
 
 
 def _constant(expression: Any) -> Any:
-    """The value of an expression of a plan, as far as it is a constant."""
+    """The value of an expression in a plan, as far as it is constant."""
     if isinstance(expression, list):
         return [_constant(one) for one in expression]
     if isinstance(expression, dict) and "constant_value" in expression:

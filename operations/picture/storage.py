@@ -1,4 +1,4 @@
-"""What a region keeps in a picture: buckets, backups, secrets and keys."""
+"""Storage of a region in a picture: buckets, backups, secrets and keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REPLICATION = "aws_s3_bucket_replication_configuration"
 
 
 def buckets(view: View) -> Iterator[Box]:
-    """The buckets, and which of them have what."""
+    """The buckets, with the number of those with each property."""
     found, anywhere = view.of("aws_s3_bucket"), view.platform.of("aws_s3_bucket")
     names = {one: view.name(one, "bucket") for one in found}
     features: dict[str, list[Resource]] = {
@@ -42,7 +42,7 @@ def _is_keyed(encryption: Resource) -> bool:
 
 
 def vaults(view: View) -> Iterator[Box]:
-    """Each backup vault, and the plans that fill it."""
+    """Each backup vault with its backup plans."""
     for vault in view.of("aws_backup_vault"):
         plans = [one for one in view.of("aws_backup_plan") if one.names("rule", vault)]
         locks = view.naming("aws_backup_vault_lock_configuration", "backup_vault_name", vault)

@@ -1,7 +1,7 @@
 """Draws a graph as an SVG that any page can show.
 
-Graphviz, which the npm package @viz-js/viz brings along as WebAssembly, lays it out and draws it. The SVG has a
-background of its own, its icons in itself, and room for the widest of the fonts that it may be shown in.
+Graphviz, in the npm package @viz-js/viz as WebAssembly, lays it out and draws it. The SVG has its own background,
+embedded icons, and space for the widest of the fonts that may display it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from operations.project_root import PROJECT
 
 PROGRAM = Path(__file__).with_name("draw.mjs")
 ICONS = PROJECT / "node_modules" / "aws-icons" / "icons"
-"""AWS's Architecture Icons, which AWS allows everybody to draw architecture diagrams with
+"""AWS's Architecture Icons, which AWS permits in architecture diagrams
 (https://aws.amazon.com/architecture/icons/)."""
 FONTS = f"{FONT}, 'DejaVu Sans', Helvetica, Arial, sans-serif"
-"""What it is shown in: the first of them that a machine has. None is wider than the first."""
+"""The fonts of the SVG: the first installed one is used. None is wider than the first."""
 SVG, LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 
@@ -31,13 +31,13 @@ def svg(graph: Graph) -> str:
 
     Raises:
         Refused: Node or its packages are not installed.
-        Failed: Graphviz draws nothing.
+        Failed: Graphviz failed.
     """
     root = ET.fromstring(rendered(document(graph), "svg"))  # noqa: S314 (what Graphviz wrote)
     for prefix, name in (("", SVG), ("xlink", LINK)):
         ET.register_namespace(prefix, name)
     for measure in ("width", "height"):
-        root.set(measure, root.get(measure, "").removesuffix("pt"))  # points would be a third more on a page
+        root.set(measure, root.get(measure, "").removesuffix("pt"))  # in points it would be a third larger on a page
     root.set("role", "img")
     title = ET.Element(f"{{{SVG}}}title")
     title.text = graph.title
@@ -48,7 +48,7 @@ def svg(graph: Graph) -> str:
 
 
 def rendered(graph: Attributes, form: str) -> str:
-    """What Graphviz makes of a graph, in a format of its own such as ``svg`` or ``json``.
+    """Graphviz's rendering of a graph, in one of its formats, such as ``svg`` or ``json``.
 
     Raises:
         Refused: Node or its packages are not installed.
@@ -73,7 +73,7 @@ def rendered(graph: Attributes, form: str) -> str:
 
 
 def _icons(root: ET.Element) -> ET.Element:
-    """Puts the icons into the SVG, each once, and returns the element that holds them."""
+    """Embed the icons into the SVG, each once; returns the element with them."""
     definitions = ET.Element(f"{{{SVG}}}defs")
     placed = list(root.iter(f"{{{SVG}}}image"))
     for name in sorted({image.get(f"{{{LINK}}}href", "") for image in placed}):

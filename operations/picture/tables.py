@@ -1,6 +1,6 @@
-"""The tables of docs/architecture.md that are read from the configuration: who reaches whom, and who uses which key.
+"""The generated tables of docs/architecture.md: permitted network flows, and the users of each key.
 
-They stand between two comments of HTML, so that the text around them is written by hand.
+They are between two HTML comments; the text around them is written by hand.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from operations.picture.plan import Block, Platform, Resource, read
 
 RULES = ("aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule")
 NOT_ENCRYPTED = {"aws_kms_alias", "aws_s3_bucket_replication_configuration"}
-"""What names a key without keeping anything under it; a replica is kept by its own bucket."""
+"""Resources that name a key without storing anything with it; a replica is stored by its own bucket."""
 
 
 def page_with_tables(page: str, configuration: str, source: str) -> str:
-    """The page with its tables as they are in the text of a cdk.tf.json.
+    """The page with its tables generated from the text of a cdk.tf.json.
 
     Raises:
         Refused: the page has no place for a table, or the configuration cannot be read.
@@ -35,7 +35,7 @@ def page_with_tables(page: str, configuration: str, source: str) -> str:
 
 
 def flows(platform: Platform, document: Block) -> str:
-    """What may open connections to what: the rules of security groups, those of both ends of a flow in one row."""
+    """The permitted flows: the security group rules, with both ends of a flow in one row."""
     found: dict[tuple[str, str, str, str], set[str]] = defaultdict(set)
     for rule in platform.of(*RULES):
         own = _ends(platform, document, rule, "security_group_id")
@@ -48,7 +48,7 @@ def flows(platform: Platform, document: Block) -> str:
 
 
 def _ends(platform: Platform, document: Block, rule: Resource, *attributes: str) -> str:
-    """What a rule names by the first of these attributes that it has."""
+    """The other end of a rule, from the first of these attributes that it has."""
     attribute = next(one for one in attributes if rule.values.get(one))
     value = str(rule.values[attribute])
     view = View(platform=platform, place=rule.place)
@@ -63,7 +63,7 @@ def _ends(platform: Platform, document: Block, rule: Resource, *attributes: str)
 
 
 def keys(platform: Platform, document: Block) -> str:
-    """What each key encrypts, and by which statements of its policy it may be used."""
+    """The resources that each key encrypts, and the statements of its policy that allow its use."""
     aliases = {one: alias for alias in platform.of("aws_kms_alias") for one in _named(platform, alias, "target_key_id")}
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for key in platform.of("aws_kms_key"):
@@ -86,7 +86,7 @@ def _named(platform: Platform, resource: Resource, attribute: str) -> list[Resou
 
 
 def _uses(document: Block, key: Resource) -> Iterator[str]:
-    """The statements of a key's policy, but for that of its administration."""
+    """The statements of a key's policy, without the one for administration."""
     policy = re.search(r"data\.aws_iam_policy_document\.([\w-]+)", str(key.values.get("policy")))
     documents: Mapping[str, Block] = document.get("data", {}).get("aws_iam_policy_document", {})
     for statement in documents.get(policy[1], {}).get("statement", []) if policy else []:

@@ -1,4 +1,4 @@
-"""What monitors and audits a region in a picture, and what the account has once."""
+"""Monitoring and audit of a region in a picture, and resources that an account has once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from operations.picture.model import Box, Icon, View, box, counted, listed, some
 
 
 def alarms(view: View) -> Iterator[Box]:
-    """Alarms, the topics that they are sent to, and dashboards."""
+    """Alarms, their topics, and dashboards."""
     metrics, composites = view.of("aws_cloudwatch_metric_alarm"), view.of("aws_cloudwatch_composite_alarm")
     dashboards, topics = view.of("aws_cloudwatch_dashboard"), view.of("aws_sns_topic")
     lines = [
@@ -22,7 +22,7 @@ def alarms(view: View) -> Iterator[Box]:
 
 
 def logs(view: View) -> Iterator[Box]:
-    """Where logs are kept, and for how long."""
+    """Log groups with their retention, metric filters and log deliveries."""
     groups, deliveries = view.of("aws_cloudwatch_log_group"), view.of("aws_cloudwatch_log_delivery")
     filters = view.of("aws_cloudwatch_log_metric_filter")
     kept = sorted({days for one in groups if (days := one.number("retention_in_days"))})
@@ -45,7 +45,7 @@ AUDIT = {
 
 
 def audit(view: View) -> Iterator[Box]:
-    """What records and judges what is done in the account."""
+    """The audit services: those that record and assess the activity in the account."""
     found = view.of(*AUDIT)
     rules, standards = view.of("aws_config_config_rule"), view.of("aws_securityhub_standards_subscription")
     more = {
@@ -59,7 +59,7 @@ def audit(view: View) -> Iterator[Box]:
 
 
 def account(view: View) -> Iterator[Box]:
-    """Roles, deployment from CI, budgets, and what else there is once for an account."""
+    """Roles, deployment from CI, budgets, and the account's other single resources."""
     roles, policies = view.of("aws_iam_role"), view.of("aws_iam_role_policy", "aws_iam_policy")
     lines = [some(roles, "role"), some(policies, "policy", "policies")]
     yield from box(Icon.IDENTITY, "IAM", lines, [*roles, *policies])
