@@ -1,4 +1,4 @@
-"""Whose credentials these are: nothing is read or changed in another account than the environment's own."""
+"""Account check: credentials of another account than the environment's are refused before any other call."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CREDENTIALS_NOT_ACCEPTED = {
 
 @contextmanager
 def aws_errors_in_words() -> Iterator[None]:
-    """Turn an error of an AWS call into ``Failed`` or ``Refused`` with one line that names the call."""
+    """Convert an error of an AWS call into ``Failed`` or ``Refused`` with one line that names the call."""
     try:
         yield
     except (NoCredentialsError, PartialCredentialsError, ProfileNotFound, TokenRetrievalError) as error:
@@ -53,29 +53,29 @@ def aws_errors_in_words() -> Iterator[None]:
 
 
 def _is_of_the_client(error: ValueError) -> bool:
-    """Whether botocore raised it: of an endpoint, a region or a number in variables or profile that cannot be."""
+    """Whether botocore raised it for an invalid endpoint, region or number in the variables or the profile."""
     frames = list(traceback.walk_tb(error.__traceback__))
     module = str(frames[-1][0].f_globals.get("__name__", ""))
     return module.startswith("botocore.")
 
 
 def refuse_other_account(settings: Settings, session: boto3.Session, region: str | None = None) -> None:
-    """Make sure that the session's credentials belong to the account of the settings.
+    """Refuse credentials of another account than that of the settings.
 
     Args:
-        settings: of the environment.
-        session: whose credentials are meant.
-        region: where to ask; the primary region when not given.
+        settings: the settings of the environment.
+        session: the session with the credentials.
+        region: the region of the STS call; the primary region if not given.
 
     Raises:
-        Refused: they belong to another one, or AWS does not accept them.
-        Failed: AWS could not be asked.
+        Refused: they belong to another account, or AWS does not accept them.
+        Failed: the call to AWS failed.
     """
     refuse_account_other_than(settings.account_id, session, region or settings.primary.name)
 
 
 def refuse_account_other_than(account_id: str, session: boto3.Session, region: str) -> None:
-    """As ``refuse_other_account``, of an account by its id, which STS is asked for in a region."""
+    """As ``refuse_other_account``, for an account id and the region of the STS call."""
     with aws_errors_in_words():
         found = session.client("sts", region_name=region).get_caller_identity()["Account"]
     if found != account_id:

@@ -1,4 +1,4 @@
-"""How a command ends other than well, and how it says so: one line, an exit code, no traceback."""
+"""Errors of commands: one line, an exit code, no traceback."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ EXIT_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it; also 
 
 
 class Failed(Exception):
-    """What was begun did not succeed (exit code 1). The message says why; a line for a person, or several."""
+    """The command was started and failed (exit code 1). The message tells the user why, in one or more lines."""
 
 
 class Refused(Exception):
-    """Bad input or an unmet condition: nothing was begun (exit code 2). The message says what is allowed."""
+    """Invalid input or an unmet condition: nothing was started (exit code 2). The message tells what is allowed."""
 
 
-WIDTH_OF_A_FILE = 200  # columns; a table in a file or a log is not cut to a terminal's width
+WIDTH_OF_A_FILE = 200  # columns; a table in a file or a log is not truncated to a terminal's width
 
 
 _lost: set[str] = set()  # the streams, by name
 
 
 def output_is_lost() -> bool:
-    """Whether something printed had nobody to read it: a closed pipe, or a terminal that is gone."""
+    """Whether output had no reader: the pipe or the terminal was closed."""
     return bool(_lost)
 
 
 class _Output(io.TextIOBase):
-    """This process's standard output or error. What nobody can read is dropped, and remembered, and is no error.
+    """This process's standard output or error. Output without a reader is dropped and noted, and raises no error.
 
-    An error would end a command in the middle of a Terraform run, whichever line it was about to print.
+    An error would end a command in the middle of a Terraform run.
     """
 
     def __init__(self, *, stderr: bool) -> None:
@@ -51,17 +51,17 @@ class _Output(io.TextIOBase):
     @property
     def _stream(self) -> TextIO:
         stream = getattr(sys, self._name)
-        # While rich shows something live, it puts itself in the stream's place, and would be given its own output.
+        # While rich has a live display, it replaces the stream by itself and would get its own output.
         proxied: TextIO = getattr(stream, "rich_proxied_file", stream)
         return proxied
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """That of the stream."""
+        """The stream's encoding."""
         return self._stream.encoding
 
     def isatty(self) -> bool:
-        """Whether it is a terminal."""
+        """Whether the stream is a terminal."""
         return self._stream.isatty()
 
     def fileno(self) -> int:
@@ -69,7 +69,7 @@ class _Output(io.TextIOBase):
         return self._stream.fileno()
 
     def write(self, text: str) -> int:
-        """Write, unless nobody reads."""
+        """Write, unless there is no reader."""
         if self._name not in _lost:
             try:
                 return self._stream.write(text)
@@ -78,7 +78,7 @@ class _Output(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Flush, unless nobody reads."""
+        """Flush, unless there is no reader."""
         if self._name not in _lost:
             try:
                 self._stream.flush()
@@ -88,14 +88,14 @@ class _Output(io.TextIOBase):
 
 def _lose(name: str) -> None:
     _lost.add(name)
-    # What is still buffered would raise again when the interpreter ends.
+    # Buffered output would raise the error again at the interpreter's exit.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, getattr(sys, name).fileno())
     os.close(nowhere)
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Where to print: colours only on a terminal, and lines broken only to a terminal's width."""
+    """The console to print to: colours and line breaks by width only on a terminal."""
     output = _Output(stderr=stderr)
     made = Console(file=output, stderr=stderr, highlight=False, soft_wrap=True)  # type: ignore[arg-type]
     if made.is_terminal:
@@ -105,19 +105,19 @@ def console(*, stderr: bool = False) -> Console:
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """Turn ``Refused``, ``Failed``, interruption and what the machine refuses into a line and an exit code."""
+    """Convert ``Refused``, ``Failed``, interruption and errors of the operating system to a line and an exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # what the terminal cannot show is no reason to end
+        if isinstance(stream, io.TextIOWrapper):  # a character that the terminal cannot show is no error
             stream.reconfigure(errors="backslashreplace")
     try:
         yield
     except SystemExit as end:
-        if end.code == EXIT_INTERRUPTED:  # typer has turned the interruption into it
+        if end.code == EXIT_INTERRUPTED:  # typer has converted the interruption
             _say("interrupted")
         raise
-    except BrokenPipeError:  # of a plain print: the console's own output raises none
+    except BrokenPipeError:  # raised by a plain print; the console's own output raises none
         _lose("stdout")
         sys.exit(EXIT_INTERRUPTED)
     except (Refused, Failed, KeyboardInterrupt, OSError, subprocess.TimeoutExpired) as error:
@@ -132,7 +132,7 @@ def _code(error: BaseException) -> int:
 
 
 def _in_words(error: BaseException) -> str:
-    """An error's own message; or what the machine refuses, and of which file or program."""
+    """An error's own message; for an error of the operating system the reason and the file or program."""
     if isinstance(error, subprocess.TimeoutExpired):
         program = error.cmd if isinstance(error.cmd, str) else error.cmd[0]
         return f"{program}: no answer within {error.timeout:g} s"
@@ -143,7 +143,7 @@ def _in_words(error: BaseException) -> str:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """SIGTERM is what a job that is cancelled gets, SIGHUP what a closed terminal sends: both end as Ctrl-C does."""
+    """End as by Ctrl-C: a cancelled job gets SIGTERM, and a closed terminal sends SIGHUP."""
     raise KeyboardInterrupt
 
 

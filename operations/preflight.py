@@ -1,8 +1,8 @@
 """Checks that the machine has what the project needs: Python 3.11, Node 20 or newer, Terraform 1.11 or newer.
 
-Runs before anything is installed (`python3 -m operations.preflight`), so it uses the standard library only, and nothing
-that Python 3.7 would stumble over before it can be told that it is too old. One line for each thing missing: what it
-is, the version found and the version needed.
+Runs before anything is installed (`python3 -m operations.preflight`). So it uses the standard library only, and syntax
+that Python 3.7 accepts, so that an old Python can be reported. It prints one line for each missing program: its name,
+the version found and the version needed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SECONDS_TO_ANSWER = 20.0
 
 
 class Need(NamedTuple):
-    """A program and the releases of it that the project runs with; ``below`` is the first one that it does not."""
+    """A program and the supported range of versions; ``below`` is the first version that is not supported."""
 
     program: str
     at_least: tuple[int, ...]
@@ -30,11 +30,11 @@ class Need(NamedTuple):
 
     @property
     def wanted(self) -> str:
-        """The releases in words."""
+        """The supported versions in words."""
         return _text(self.at_least) if self.below else f"{_text(self.at_least)} or newer"
 
 
-# The bindings and the lock are of Python 3.11 (Pipfile).
+# The bindings and the lock are for Python 3.11 (Pipfile).
 PYTHON = Need("python", (3, 11), "the locked packages are built for it", below=(3, 12))
 # https://github.com/hashicorp/terraform-cdk/blob/v0.21.0/packages/cdktf-cli/package.json ("engines")
 NODE = Need("node", (20,), "cdktf runs its construct library in it")
@@ -43,13 +43,13 @@ TERRAFORM = Need("terraform", (1, 11), "write-only arguments and S3-native state
 
 
 def python_problems() -> list[str]:
-    """What is wrong with Python, a line each: for what needs neither Node nor Terraform."""
+    """A line for each problem with Python, for commands that need neither Node nor Terraform."""
     found = [problem(PYTHON, _text(sys.version_info[:3])), _without_venv()]
     return [line for line in found if line]
 
 
 def problems() -> list[str]:
-    """One line for each thing that the machine lacks; none if it has everything."""
+    """A line for each missing or unsupported program; none if there is none."""
     found = [
         *python_problems(),
         node_problem(),
@@ -60,12 +60,12 @@ def problems() -> list[str]:
 
 
 def node_problem() -> str | None:
-    """What is wrong with Node, if anything: for what needs no Terraform."""
+    """The problem with Node, if any, for commands that need no Terraform."""
     return _problem_with(NODE, lambda: _said_by("node", "--version"))
 
 
 class Silent(Exception):
-    """A program on PATH that does not say its version; the message says how it fails."""
+    """A program on PATH does not print its version; the message tells how it fails."""
 
 
 def _problem_with(need: Need, said: Callable[[], str | None]) -> str | None:
@@ -76,7 +76,7 @@ def _problem_with(need: Need, said: Callable[[], str | None]) -> str | None:
 
 
 def problem(need: Need, found: str | None) -> str | None:
-    """What is wrong with the version ``found`` of a program (None: there is no such program), if anything."""
+    """The problem with the version ``found`` of a program (None: it is not installed), if any."""
     if found is None:
         return f"{need.program}: not found on PATH; {need.wanted} is needed ({need.why})"
     version = tuple(int(number) for number in re.findall(r"\d+", found.partition("-")[0])[:3])
@@ -86,7 +86,7 @@ def problem(need: Need, found: str | None) -> str | None:
 
 
 def _without_venv() -> str | None:
-    """Debian and Ubuntu ship Python without the parts that make environments."""
+    """The problem where Python has no venv module, as on Debian and Ubuntu."""
     if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
         return None
     return "python: its venv module was not found; install it (on Debian and Ubuntu the package python3.11-venv)"
@@ -100,13 +100,13 @@ def _said_by(*command: str) -> str | None:
         answer = subprocess.run([program, *command[1:]], capture_output=True, timeout=SECONDS_TO_ANSWER, check=False)
     except subprocess.TimeoutExpired:
         raise Silent(f"{program} did not say its version within {SECONDS_TO_ANSWER} s") from None
-    except OSError as error:  # such as a program of another machine's kind
+    except OSError as error:  # such as a program for another architecture
         raise Silent(f"{program} cannot be run: {error.strerror}") from None
     return answer.stdout.decode(errors="replace").strip().lstrip("v") or "no version"
 
 
 def _terraform_says(name: str) -> str | None:
-    """A member of what Terraform says of itself; all that it says, where it has none."""
+    """A member of `terraform version -json`; the whole output where it is not there."""
     said = _said_by("terraform", "version", "-json")
     if said is None:
         return None
@@ -117,12 +117,12 @@ def _terraform_says(name: str) -> str | None:
 
 
 def terraform_platform() -> str:
-    """The platform that Terraform wants its providers for, such as linux_amd64."""
+    """The platform of Terraform's providers, such as linux_amd64."""
     return _terraform_says("platform") or ""
 
 
 def terraform_version() -> str | None:
-    """The version of the Terraform on PATH, such as 1.11.4; None if there is none. Raises Silent."""
+    """The version of Terraform on PATH, such as 1.11.4; None if it is not installed. Raises Silent."""
     return _terraform_says("terraform_version")
 
 
@@ -131,7 +131,7 @@ def _text(version: tuple[int, ...]) -> str:
 
 
 def main() -> int:
-    """Print what is missing on standard error; 0 if nothing is, else 2. With the argument ``python``, Python alone."""
+    """Print the problems to standard error; returns 0 without any, otherwise 2. ``python`` checks Python only."""
     lines = python_problems() if sys.argv[1:] == ["python"] else problems()
     for line in lines:
         print(line, file=sys.stderr)

@@ -1,6 +1,6 @@
-"""Runs Terraform on a synthesized directory: progress while it works, its diagnostics in plain lines when it fails.
+"""Runs Terraform on a synthesized directory, with a progress display, and its diagnostics in plain lines on failure.
 
-Terraform's machine-readable output is what the progress is read from
+The progress is read from Terraform's machine-readable output
 (https://developer.hashicorp.com/terraform/internals/machine-readable-ui).
 """
 
@@ -22,17 +22,17 @@ from operations.interruption import IN_ITS_OWN_GROUP, passed_on
 from operations.outcome import Failed
 
 PLAN_WITH_CHANGES = 2  # `terraform plan -detailed-exitcode`: 0 no change, 1 error, 2 changes
-LINES_OF_OTHER_OUTPUT = 40  # kept for the message of a failure that Terraform itself did not explain
-# A plan that asks AWS for nothing that the state knows, and locks nobody out: for who may only read the state.
+LINES_OF_OTHER_OUTPUT = 40  # kept for the message of a failure without diagnostics
+# A plan from the state without a refresh and without the lock, for a caller that may only read the state.
 FROM_STATE = ("-refresh=false", "-lock=false")
-# Arguments by which AWS refuses a deletion (load balancers, clusters, user pools, tables ...), in provider 5.100.0.
+# Deletion protection arguments (load balancers, clusters, user pools, tables ...) in provider 5.100.0.
 PROTECTIONS = ("deletion_protection", "deletion_protection_enabled", "enable_deletion_protection")
-SECONDS_BETWEEN_LINES = 15.0  # where the output is no terminal, and a line cannot be rewritten
+SECONDS_BETWEEN_LINES = 15.0  # where the output is not a terminal, on which a line is rewritten
 
 
 @dataclass
 class Progress:
-    """What a run has done so far, as its events told."""
+    """The progress of a run, from its events."""
 
     total: int = 0
     done: int = 0
@@ -42,10 +42,10 @@ class Progress:
     changes: list[str] = field(default_factory=list)
     other_output: list[str] = field(default_factory=list)
     exit_code: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)  # that each resource took, by address
+    seconds: dict[str, float] = field(default_factory=dict)  # the duration of each resource, by address
 
     def read(self, line: str) -> None:
-        """Take in one line of Terraform's output. What is no event (a panic, say) is kept as it is."""
+        """Read one line of Terraform's output. A line that is no event (such as of a panic) is kept unchanged."""
         try:
             event = json.loads(line)
             kind = event["type"]
@@ -70,14 +70,14 @@ class Progress:
 
     @property
     def text(self) -> str:
-        """How far it is, such as ``112/240 resources``."""
+        """The progress in words, such as ``112/240 resources``."""
         if self.total:
             return f"{self.done}/{self.total} resources"
         return f"{self.refreshed} resources read" if self.refreshed else "preparing"
 
 
 def describe(diagnostic: Mapping[str, Any]) -> str:
-    """A diagnostic of Terraform as lines for a person: what, where, why."""
+    """A diagnostic of Terraform as lines for the user: summary, location, detail."""
     lines = [f"{diagnostic['severity']}: {diagnostic['summary']}"]
     if address := diagnostic.get("address"):
         lines.append(f"  at {address}")
@@ -87,49 +87,49 @@ def describe(diagnostic: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """A resource in the state, and the addresses of what it depends on, data sources included."""
+    """A resource in the state, and the addresses of its dependencies, data sources included."""
 
     address: str
     type: str
     depends_on: tuple[str, ...]
     protected: bool = False
-    """Whether AWS refuses to delete it as it is deployed."""
+    """Whether it is deployed with deletion protection."""
 
 
 @dataclass(frozen=True)
 class PlanFile:
-    """A plan that was made, and can be shown and applied: what is applied is what was shown."""
+    """A saved plan, which can be shown and applied: exactly the shown changes are applied."""
 
     terraform: Terraform
     path: Path
 
     def as_json(self) -> str:
-        """As `terraform show -json` writes it. Raises Failed with Terraform's errors."""
+        """The output of `terraform show -json`. Raises Failed with Terraform's errors."""
         return self.terraform.read("show", "-json", str(self.path))
 
     def as_text(self) -> str:
-        """As `terraform plan` prints it. Raises Failed with Terraform's errors."""
+        """The output of `terraform plan`. Raises Failed with Terraform's errors."""
         colour = [] if self.terraform.console.is_terminal else ["-no-color"]
         return self.terraform.read("show", *colour, str(self.path))
 
     def apply(self) -> Progress:
-        """Apply it: Terraform refuses one that is out of date. Raises Failed with Terraform's errors."""
+        """Apply it; Terraform refuses an outdated plan. Raises Failed with Terraform's errors."""
         return self.terraform.apply_file(self.path)
 
 
 @dataclass(frozen=True)
 class Terraform:
-    """Terraform in ``directory``, which holds a ``cdk.tf.json``, with ``environment`` as its whole environment."""
+    """Terraform in ``directory``, which has a ``cdk.tf.json``, with ``environment`` as all of its variables."""
 
     directory: Path
     environment: Mapping[str, str]
     console: Console
     parallelism: int = 30
     lock_timeout: str = "10m"
-    """How long another run's lock of the state is waited for, in Terraform's form."""
+    """How long to wait for another run's state lock, in Terraform's form."""
 
     def init(self) -> None:
-        """Connect to the backend that the configuration names, and install the providers.
+        """Initialize the configured backend, and install the providers.
 
         Raises:
             Failed: with Terraform's own message.
@@ -140,11 +140,11 @@ class Terraform:
             raise Failed(_failure("init", result))
 
     def apply(self) -> Progress:
-        """Create or change what the configuration says. Raises Failed with Terraform's errors."""
+        """Create or change resources to match the configuration. Raises Failed with Terraform's errors."""
         return self._with_progress("apply", "-auto-approve", *self._patience)
 
     def apply_file(self, plan: Path) -> Progress:
-        """Do what a plan's file says. Raises Failed with Terraform's errors."""
+        """Apply a plan file. Raises Failed with Terraform's errors."""
         return self._with_progress("apply", *self._patience, str(plan))
 
     def destroy(self) -> Progress:
@@ -152,9 +152,9 @@ class Terraform:
         return self._with_progress("destroy", "-auto-approve", *self._patience)
 
     def plan(self, *, refresh: bool = True, lock: bool = True) -> list[str]:
-        """What differs between the configuration and what exists, a line each; empty only if Terraform says so itself.
+        """A line for each difference between configuration and reality; empty only if Terraform reports no changes.
 
-        Without ``refresh`` the state is believed, which is quicker; without ``lock`` it may be another's half-written.
+        Without ``refresh`` the state is trusted, which is faster; without ``lock`` another run may be changing it.
 
         Raises:
             Failed: with Terraform's errors.
@@ -168,13 +168,13 @@ class Terraform:
 
     @contextmanager
     def planned(self, *, from_state: bool = False, destroy: bool = False, lock: bool = True) -> Iterator[PlanFile]:
-        """Plan into a file, which may hold secrets and is gone after the block.
+        """Plan into a file, which may contain secrets and is deleted after the block.
 
         Args:
-            from_state: believe the state, and do not lock it.
+            from_state: trust the state without a refresh, and do not lock it.
             destroy: plan the destruction of everything in the state.
-            lock: wait until no other run has the state locked, and lock it while it is planned. What is only looked at
-                needs no lock, and would keep others out.
+            lock: wait for another run's state lock, and hold the lock while planning. A plan that is only shown needs
+                no lock, which would block others.
 
         Raises:
             Failed: with Terraform's errors.
@@ -192,13 +192,13 @@ class Terraform:
 
     @property
     def backend(self) -> dict[str, str]:
-        """Bucket, key and region of the state in S3, as the configuration says."""
+        """Bucket, key and region of the state in S3, from the configuration."""
         text = (self.directory / "cdk.tf.json").read_text(encoding="utf-8")
         found: dict[str, str] = json.loads(text)["terraform"]["backend"]["s3"]
         return found
 
     def outputs(self) -> dict[str, Any]:
-        """The outputs by name. A sensitive one's value is not in it."""
+        """The outputs by name, without the values of sensitive ones."""
         entries = self._read_json("output", "-json")
         return {name: "(sensitive)" if entry["sensitive"] else entry["value"] for name, entry in entries.items()}
 
@@ -217,7 +217,7 @@ class Terraform:
         ]
 
     def read(self, *arguments: str) -> str:
-        """What a command of Terraform prints. Raises Failed with its errors."""
+        """The output of a Terraform command. Raises Failed with its errors."""
         result = self._captured(*arguments)
         if result.returncode:
             raise Failed(_failure(arguments[0], result))
@@ -254,7 +254,7 @@ class Terraform:
                 **IN_ITS_OWN_GROUP,
             )
             interruption.of(process)
-            assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
+            assert process.stdout is not None  # noqa: S101 - for the type checker: it was started with a pipe
             for line in process.stdout:
                 progress.read(line)
                 show()
@@ -269,13 +269,13 @@ class Terraform:
 
 @contextmanager
 def _shown(console: Console, name: str, progress: Progress) -> Iterator[Callable[[], None]]:
-    """Show how far it is: one line that is rewritten on a terminal, and one now and then elsewhere."""
+    """Display the progress: one line that is rewritten on a terminal, and a line at intervals elsewhere."""
     began = time.monotonic()
 
     def text() -> str:
         return f"{name} {progress.text}, {time.monotonic() - began:.0f} s"
 
-    if console.is_terminal and not console.is_dumb_terminal:  # on a dumb one nothing would be drawn
+    if console.is_terminal and not console.is_dumb_terminal:  # on a dumb one nothing would be displayed
         with console.status(text()) as status:
             yield lambda: status.update(text())
     else:
@@ -296,12 +296,12 @@ def _resources(module: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _failure(name: str, result: subprocess.CompletedProcess[str]) -> str:
-    """What Terraform said when it failed; how it ended, where it said nothing."""
+    """Terraform's error output; without any, its exit status."""
     said = _unboxed(result.stderr or result.stdout)
     return f"terraform {name} failed:\n{said}" if said else f"terraform {name} failed: exit code {result.returncode}"
 
 
 def _unboxed(text: str) -> str:
-    """Terraform's message for a terminal without the frame that it draws around it."""
+    """Terraform's message without the frame that it prints around it for terminals."""
     lines = (line.lstrip("╷│╵ ").rstrip() for line in text.splitlines())
     return "\n".join(line for line in lines if line)

@@ -1,6 +1,6 @@
-"""Reads a plan of Terraform as a reviewer does: what would change, and what that change touches.
+"""Reads a Terraform plan for review: the changes, and the concern that each of them touches.
 
-The form is that of `terraform show -json`
+The format is that of `terraform show -json`
 (https://developer.hashicorp.com/terraform/internals/json-format#plan-representation).
 """
 
@@ -22,7 +22,7 @@ EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 class Action(StrEnum):
-    """What Terraform would do to a resource, the gravest first."""
+    """Terraform's action on a resource, most severe first."""
 
     DELETE = "delete"
     REPLACE = "replace"
@@ -32,7 +32,7 @@ class Action(StrEnum):
 
 
 class Concern(StrEnum):
-    """What a change touches, in the order in which a reviewer wants to know."""
+    """The concern that a change touches, in the order of the review page."""
 
     DATA = "data"
     ACCESS = "access"
@@ -51,7 +51,7 @@ ACTIONS = {
 }
 NO_CHANGE = {("no-op",), ("read",)}
 
-# What holds data that nobody can make again, or what customers and other systems know by its address.
+# Resources with data that cannot be restored, or with an address that customers and other systems use.
 HOLDS_DATA = {
     "aws_backup_vault",
     "aws_cloudtrail",
@@ -76,7 +76,7 @@ HOLDS_DATA = {
     "aws_sqs_queue",
 }
 ACCESS_PREFIXES = ("aws_iam_", "aws_kms_", "aws_lakeformation_", "aws_organizations_", "aws_ssoadmin_")
-# The policies of resources, and the other ways in.
+# Resource policies, and other resources that grant access.
 ACCESS_TYPES = {"aws_lambda_permission", "aws_s3_bucket_public_access_block", "aws_s3_account_public_access_block"}
 ACCESS_SUFFIX = "_policy"
 NO_ACCESS = {"aws_appautoscaling_policy", "aws_autoscaling_policy", "aws_ecr_lifecycle_policy"}
@@ -101,8 +101,8 @@ NETWORK_PREFIXES = (
 )
 
 
-# What keeps data from being lost, and the value that keeps it best: that one, or (None) the higher number. By the name
-# of the attribute, or by the ends of the path to it.
+# Safeguards against data loss, each with its safest value: that one, or (None) the higher number. By the name of the
+# attribute, or by the end of its path.
 SAFEGUARDS: dict[str, bool | str | None] = {
     "backup_retention_period": None,
     "delete_automated_backups": False,
@@ -125,7 +125,7 @@ SAFEGUARDS: dict[str, bool | str | None] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """An attribute that would change. What is sensitive or not known yet is said so, and not shown."""
+    """An attribute that would change. A sensitive or unknown value is marked as such and not shown."""
 
     attribute: str
     before: Any
@@ -133,12 +133,12 @@ class Difference:
 
     @property
     def lowered(self) -> list[Difference]:
-        """The safeguards against the loss of data in it that would be lifted or lowered, each by its path."""
+        """The safeguards against data loss in it that would be removed or lowered, each by its path."""
         return [one for one in _leaves(self) if _is_lowered(one)]
 
 
 def _leaves(difference: Difference) -> Iterator[Difference]:
-    """What differs inside of a value, by its path; the places in lists are left out of it."""
+    """The differences inside a value, by path; indices of lists are left out of the path."""
     before, after = difference.before, difference.after
     if isinstance(before, dict) and isinstance(after, dict):
         for name in sorted({*before, *after}):
@@ -164,20 +164,20 @@ def _is_lowered(difference: Difference) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What would happen to one resource."""
+    """The change of one resource."""
 
     address: str
     type: str
     action: Action
     differences: tuple[Difference, ...]
     forced_by: tuple[str, ...]
-    """The attributes that cannot be changed in place, where that is why it would be replaced."""
+    """The attributes that force the replacement, where it is replaced for that."""
     digest: str = ""
-    """Of what is asked for: the address, the actions, and each configured attribute's value after it."""
+    """The digest of the change: address, actions, and the new value of each configured attribute."""
 
     @property
     def concern(self) -> Concern:
-        """What it touches. A policy is access, whatever it is the policy of."""
+        """The concern that it touches. A policy is always access."""
         if self._is_access:
             return Concern.DATA if self.type in HOLDS_DATA and self.loses else Concern.ACCESS
         if self.type in HOLDS_DATA:
@@ -186,12 +186,12 @@ class Change:
 
     @property
     def loses(self) -> bool:
-        """Whether what there is now would be gone."""
+        """Whether the existing resource would be deleted."""
         return self.action in {Action.DELETE, Action.REPLACE, Action.FORGET}
 
     @property
     def weakened(self) -> list[Difference]:
-        """The safeguards of what stays that would be lifted or lowered."""
+        """The safeguards that would be removed or lowered on a resource that is kept."""
         return [] if self.loses else [lowered for one in self.differences for lowered in one.lowered]
 
     @property
@@ -203,24 +203,24 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a plan would do, and what it found different from what was last applied."""
+    """The changes of a plan, and the drift that it found since the last apply."""
 
     changes: tuple[Change, ...]
     drift: tuple[Change, ...]
     outputs: tuple[tuple[str, str], ...]
-    """The outputs that would change: action and name."""
+    """The changed outputs: action and name."""
 
     @property
     def digest(self) -> str:
-        """Of all changes and outputs, in hexadecimal; two plans that ask for anything else have another one."""
+        """The digest of all changes and outputs, in hexadecimal; different changes have different digests."""
         return _sha256([*sorted([one.address, one.digest] for one in self.changes), *map(list, self.outputs)])
 
     def count(self, action: Action) -> int:
-        """How many resources the plan would do this to."""
+        """The number of resources with this action."""
         return sum(change.action is action for change in self.changes)
 
     def of(self, concern: Concern) -> list[Change]:
-        """The changes that touch this, the gravest first."""
+        """The changes of a concern, most severe first."""
         order = list(Action)
         found = [change for change in self.changes if change.concern is concern]
         return sorted(found, key=lambda change: (order.index(change.action), change.type, change.address))
@@ -230,11 +230,11 @@ def read(text: str, source: str) -> Plan:
     """The plan in the text of ``terraform show -json``.
 
     Args:
-        text: what was read.
-        source: where from, for messages.
+        text: the content that was read.
+        source: its origin, for messages.
 
     Raises:
-        Refused: it is no such plan, or an unfinished one.
+        Refused: it is no such plan, or an incomplete one.
     """
     try:
         document = json.loads(text)
@@ -254,14 +254,14 @@ def _plan(document: Mapping[str, Any]) -> Plan:
     configured = _configured(document)
     return Plan(
         changes=tuple(_changes(document.get("resource_changes", []), configured)),
-        # Where the provider only fills in what was left empty, Terraform speaks of drift, too.
+        # Terraform also reports drift where the provider only fills in empty attributes.
         drift=tuple(one for one in _changes(document.get("resource_drift", []), configured) if one.differences),
         outputs=tuple(_outputs(document.get("output_changes", {}))),
     )
 
 
 def _configured(document: Mapping[str, Any]) -> dict[str, set[str]]:
-    """The attributes that the configuration states, by the resource's address."""
+    """The configured attributes, by the resource's address."""
     resources = document.get("configuration", {}).get("root_module", {}).get("resources", [])
     return {one["address"]: set(one.get("expressions", {})) for one in resources}
 
@@ -285,10 +285,10 @@ def _changes(entries: list[dict[str, Any]], configured: Mapping[str, set[str]]) 
 
 
 def _digest(entry: Mapping[str, Any], configured: set[str] | None) -> str:
-    """What a change asks for, as a digest.
+    """The digest of a change.
 
-    What AWS or the provider computes is left out, as it may have become another by itself: all that the configuration
-    does not state, where it is known. What is sensitive is left out, too: a digest of it could be guessed at.
+    Values that AWS or the provider computes are left out, as they can change by themselves: all known values that are
+    not configured. Sensitive values are left out, too, because they could be guessed from a digest.
     """
     change = entry["change"]
     after, unknown = change.get("after") or {}, change.get("after_unknown") or {}
@@ -319,7 +319,7 @@ def _differences(change: Mapping[str, Any]) -> Iterator[Difference]:
 
 
 def _marks(sensitive: Any, name: str) -> Any:
-    """What of an attribute is sensitive: True for all of it, or marks in the form of its value."""
+    """The sensitive parts of an attribute: True for all of it, or marks in the form of its value."""
     return sensitive.get(name, False) if isinstance(sensitive, dict) else bool(sensitive)
 
 
