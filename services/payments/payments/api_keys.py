@@ -1,13 +1,13 @@
-"""API keys: `pay_live_ID_SECRETCHECK`, made here, shown once, and stored as a keyed hash.
+"""API keys: `pay_live_ID_SECRETCHECK`, created here, shown once, and stored as a keyed hash.
 
-- `live` or `test` says of which kind of environment it is: no other one takes it.
-- ID, 16 characters, is what the key is found by. It is no secret: logs and people may name a key by it.
+- `live` or `test` is the mode of the environment; environments of the other mode reject the key.
+- ID, 16 characters, is the identifier for look-ups. It is not secret: logs and people may refer to a key by it.
 - SECRET, 43 characters, has 256 random bits.
-- CHECK, 6 characters, is the CRC-32 of all before it, by which a scanner of code and logs knows a key that leaked.
+- CHECK, 6 characters, is the CRC-32 of everything before it, by which secret scanners recognize a leaked key.
 
-All are of the 62 letters and digits, so that a double click selects the whole. The hash is HMAC-SHA-256 under a pepper
-that is not in the database: with a copy of the database alone nobody can try keys. The secret has several peppers
-while one takes over from another: {"current": "2026", "peppers": {"2025": "...", "2026": "..."}}.
+All parts are letters and digits, so that a double click selects the whole key. The hash is HMAC-SHA-256 under a pepper
+that is not in the database, so that keys cannot be guessed from a copy of the database alone. During a rotation the
+secret has several peppers: {"current": "2026", "peppers": {"2025": "...", "2026": "..."}}.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ FORM = re.compile(
 )
 MIN_PEPPER_LENGTH = 32
 MIN_SECONDS_BETWEEN_READS = 10.0
-"""The secret is not read more often, however many keys name a pepper that it does not have."""
+"""Minimum interval between two reads of the secret, however many keys refer to a pepper that it does not have."""
 AWS_CONFIG = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"})
 
 
 class KeyMode(StrEnum):
-    """Which kind of environment a key is of."""
+    """The mode of the environments that accept a key."""
 
     LIVE = "live"
     TEST = "test"
@@ -49,7 +49,7 @@ class KeyMode(StrEnum):
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A key whose form and check are right; nobody has compared it with anything yet."""
+    """A key with valid form and checksum. It is not authenticated yet."""
 
     mode: KeyMode
     id: str
@@ -57,21 +57,21 @@ class ApiKey:
 
     @classmethod
     def make(cls, mode: KeyMode, id_: str | None = None) -> ApiKey:
-        """A new key, of a new id unless one is given."""
+        """A new key, with a new id unless one is given."""
         id_ = id_ or _random(ID_LENGTH)
         text = f"pay_{mode}_{id_}_{_random(SECRET_LENGTH)}"
         return cls(mode, id_, text + _check(text))
 
     @classmethod
     def parse(cls, text: str) -> ApiKey | None:
-        """The key that a text is, if it is one."""
+        """The key in a text; None where its form or checksum is invalid."""
         found = FORM.fullmatch(text)
         if not found or _check(text[:-CHECK_LENGTH]) != text[-CHECK_LENGTH:]:
             return None
         return cls(KeyMode(found[1]), found[2], text)
 
     def hashed(self, pepper: bytes) -> bytes:
-        """What is stored of it."""
+        """The hash that is stored."""
         return hmac.digest(pepper, self.text.encode(), hashlib.sha256)
 
 
@@ -88,11 +88,11 @@ def _check(text: str) -> str:
 
 
 class PeppersInvalid(Exception):
-    """The secret has no peppers in the form that is described above. The message quotes nothing of it."""
+    """The secret does not have the form that is described above. The message quotes nothing of it."""
 
 
 class Peppers:
-    """The peppers of a secret of Secrets Manager, cached; read again when one is asked for that is not known."""
+    """The peppers in a secret of Secrets Manager, cached; read again for an unknown pepper."""
 
     def __init__(
         self, secret: str, *, region: str, client: Any = None, clock: Callable[[], float] = time.monotonic
@@ -108,7 +108,7 @@ class Peppers:
         self._lock = threading.Lock()
 
     def current(self) -> tuple[str, bytes]:
-        """The name and value of the pepper that new keys are hashed under, read now.
+        """The name and value of the pepper for new keys, freshly read.
 
         Raises:
             PeppersInvalid: the secret has another form.
@@ -119,11 +119,11 @@ class Peppers:
             return self._current, self._known[self._current]
 
     def known(self, name: str) -> bytes | None:
-        """The pepper of a name, if it was read before; this calls nobody."""
+        """The pepper with a name, if it is cached; this makes no call."""
         return self._known.get(name)
 
     def get(self, name: str) -> bytes | None:
-        """The pepper of a name; None where there is none.
+        """The pepper with a name; None where there is none.
 
         Raises:
             PeppersInvalid: the secret has another form.
@@ -137,7 +137,7 @@ class Peppers:
             return self._known.get(name)
 
     def check(self) -> None:
-        """Raise whatever keeps the peppers from being known."""
+        """Raise the error that prevents the peppers from being read, if any."""
         if not self._known:
             self.current()
 

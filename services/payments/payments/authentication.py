@@ -1,7 +1,7 @@
-"""Who calls: the merchant and the scopes of the credential that a request carries.
+"""Authentication of requests: the merchant and the scopes of a request's credential.
 
-A credential is looked up in the database and kept for a while, so that most requests cost no call of it; so does an
-identifier that is nobody's. A revocation is in effect when that while is over.
+A credential is looked up in the database and cached for a while, so that most requests need no query; so are unknown
+identifiers. A revocation takes effect when the cache entry expires.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from payments.repository import Requester
 from payments.repository.credentials import API_KEY, Credential, find_credential, note_use
 
 MAX_KEPT = 10_000
-"""Credentials, and identifiers that are nobody's, that a process keeps."""
+"""Maximum size of a process's cache: credentials and unknown identifiers."""
 
 
 class Scope(StrEnum):
-    """What a credential may be used for."""
+    """A permission of a credential."""
 
     PAYMENTS_READ = "payments:read"
     PAYMENTS_WRITE = "payments:write"
@@ -48,22 +48,22 @@ class Caller:
 
     @property
     def merchant_id(self) -> UUID:
-        """The merchant whose rows it may see."""
+        """The merchant of the credential, whose rows it may see."""
         return self.requester.merchant_id
 
 
 class Unauthenticated(ApiError):
-    """There is no credential, or it is not valid: which of the two is all that the caller learns."""
+    """The credential is missing or invalid; the response tells nothing but which of the two."""
 
     def __init__(self, *, shown: bool) -> None:
-        """``shown`` tells whether there was a credential. https://www.rfc-editor.org/rfc/rfc6750#section-3."""
+        """``shown`` tells whether the request had a credential. https://www.rfc-editor.org/rfc/rfc6750#section-3."""
         detail = "The credential is not valid." if shown else "Send a credential: Authorization: Bearer KEY."
         challenge = 'Bearer realm="payments"' + (', error="invalid_token"' if shown else "")
         super().__init__("unauthenticated", HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": challenge})
 
 
 class Forbidden(ApiError):
-    """The credential is valid, and has not the scope that the route asks for."""
+    """The credential is valid and lacks the scope that the route requires."""
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(
@@ -93,7 +93,7 @@ class Authenticator:
         keep_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Keys of another ``mode`` are not valid here; what was looked up is kept for ``keep_seconds``."""
+        """Keys of another ``mode`` are invalid here; look-ups are cached for ``keep_seconds``."""
         self.peppers = peppers
         self._limiter = limiter
         self._mode = mode
@@ -103,10 +103,10 @@ class Authenticator:
         self._lookups: dict[str, asyncio.Task[Credential | None]] = {}
 
     async def authenticate(self, authorization: str | None) -> Caller:
-        """The caller by the value of its Authorization header.
+        """The caller of a request, by the value of its Authorization header.
 
         Raises:
-            Unauthenticated: there is no credential, or it is not valid.
+            Unauthenticated: the credential is missing or invalid.
             payments.problems.Overloaded: the database has no capacity to look it up.
             psycopg.Error: the database failed.
         """
@@ -152,7 +152,7 @@ class Authenticator:
         if kept and self._clock() < kept.until:
             return kept.credential
         lookup = self._lookups.get(identifier)
-        if lookup is None:  # one for all requests that wait for it
+        if lookup is None:  # one look-up for all requests that wait for it
             lookup = asyncio.create_task(self._look_up(identifier))
             self._lookups[identifier] = lookup
             lookup.add_done_callback(lambda _: self._lookups.pop(identifier, None))

@@ -1,4 +1,4 @@
-"""Who may call a route: each declares it, by a scope or as open to everybody, or the application does not start."""
+"""Authorization of routes: each declares a required scope, or that it is public; otherwise the application fails."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ E = TypeVar("E", bound=Callable[..., Any])
 
 
 class NotDeclared(Exception):
-    """A route does not say who may call it."""
+    """A route declares neither a required scope nor that it is public."""
 
 
 def callers_with(scope: Scope) -> Callable[[E], E]:
-    """Let callers with a scope call an endpoint, and nobody else."""
+    """Require a scope of the callers of an endpoint."""
     return _declared(scope)
 
 
 def everybody(endpoint: E) -> E:
-    """Let everybody call an endpoint, without a credential."""
+    """Make an endpoint public: it needs no credential."""
     return _declared(None)(endpoint)
 
 
@@ -49,13 +49,13 @@ def _declared(scope: Scope | None) -> Callable[[E], E]:
 
 
 class AuthorizedRoute(APIRoute):
-    """A route that authenticates and authorizes its caller before it looks at anything else of the request."""
+    """A route that authenticates and authorizes its caller before it examines anything else of the request."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **values: Any) -> None:
         """See :class:`fastapi.routing.APIRoute`.
 
         Raises:
-            NotDeclared: the endpoint does not say who may call it.
+            NotDeclared: the endpoint declares neither a required scope nor that it is public.
         """
         if not hasattr(endpoint, DECLARED):
             raise NotDeclared(f"{path}: let it say who may call it, by callers_with(...) or everybody")
@@ -68,7 +68,7 @@ class AuthorizedRoute(APIRoute):
         super().__init__(path, endpoint, **values)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The framework's handler, for callers that may."""
+        """The framework's handler, after authentication and authorization."""
         handle, scope = super().get_route_handler(), self.scope
         if scope is None:
             return handle
@@ -89,6 +89,6 @@ class AuthorizedRoute(APIRoute):
 
 
 def caller_of(request: Request) -> Caller:
-    """The caller of a route that is not for everybody."""
+    """The caller of a route that is not public."""
     found: Caller = request.state.caller
     return found

@@ -48,11 +48,11 @@ OVERLAP_HOURS = 168.0
 
 
 class Refused(Exception):
-    """What was asked for is not there, or not allowed. The message is for who asked."""
+    """The command refers to something that does not exist, or is not allowed. The message is for the user."""
 
 
 class KeySettings(RegionSettings):
-    """What the commands need in addition to the database."""
+    """The settings of the commands in addition to the database's."""
 
     api_key_peppers_secret_arn: Annotated[str, Field(min_length=1)]
     api_key_mode: KeyMode = KeyMode.TEST
@@ -60,17 +60,17 @@ class KeySettings(RegionSettings):
 
 @dataclass(frozen=True)
 class Merchants:
-    """Makes and changes merchants and their keys; ``connection`` has the rights of housekeeping."""
+    """Creates and changes merchants and their keys; ``connection`` has the rights of housekeeping."""
 
     connection: Connection
     peppers: Peppers
     mode: KeyMode
 
     def make(self, name: str) -> Merchant:
-        """Make a merchant.
+        """Create a merchant.
 
         Raises:
-            Refused: there is one of this name, or the name has another form.
+            Refused: the name is taken or invalid.
         """
         new = Merchant(new_id(datetime.now(UTC)), name)
         try:
@@ -82,7 +82,7 @@ class Merchants:
         return new
 
     def named(self, name: str) -> Merchant:
-        """The merchant of a name.
+        """The merchant with a name.
 
         Raises:
             Refused: there is none.
@@ -95,7 +95,7 @@ class Merchants:
     def create_key(
         self, merchant_id: UUID, scopes: Sequence[Scope], expires_at: datetime | None = None
     ) -> tuple[Credential, ApiKey]:
-        """Make a key of a merchant. Its text is nowhere else afterwards.
+        """Create a key of a merchant. The key itself is stored nowhere.
 
         Raises:
             payments.api_keys.PeppersInvalid, botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: the
@@ -120,10 +120,10 @@ class Merchants:
         return credential, key
 
     def rotate_key(self, key_id: str, overlap: timedelta) -> tuple[Credential, ApiKey]:
-        """Make the key that takes over from another one, which expires when the overlap is over.
+        """Create a key that replaces another one, which expires at the end of the overlap.
 
         Raises:
-            Refused: there is no such key, or it is not valid any more.
+            Refused: there is no such key, or it has expired or been revoked.
         """
         before, now = self.key(key_id), datetime.now(UTC)
         if not before.is_valid(now):
@@ -137,7 +137,7 @@ class Merchants:
         return made
 
     def revoke_key(self, key_id: str) -> None:
-        """Revoke a key: no process takes it any more once what it keeps of it is too old.
+        """Revoke a key: each process rejects it once its cached entry has expired.
 
         Raises:
             Refused: there is no such key.
@@ -145,7 +145,7 @@ class Merchants:
         revoke_credential(self.connection, self.key(key_id).id)
 
     def key(self, key_id: str) -> Credential:
-        """The key of an id.
+        """The key with an id.
 
         Raises:
             Refused: there is none.

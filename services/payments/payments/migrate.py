@@ -22,13 +22,13 @@ from payments.roles import GRANTS, RIGHTS
 
 SCHEMA = "payments"
 MIGRATIONS = Path(__file__).parent / "migrations"
-ADVISORY_LOCK = 0x7061796D656E7473  # "payments": one who migrates at a time
+ADVISORY_LOCK = 0x7061796D656E7473  # "payments": one migration run at a time
 LOCK_TIMEOUT_SECONDS = 2
 WAIT_SECONDS = 600
-"""How long one who migrates waits for another one."""
+"""How long a migration run waits for another one."""
 ATTEMPTS = 30
 SECONDS_BETWEEN_ATTEMPTS = 1.0
-# One that somebody is building at this moment is not valid yet either.
+# An index that is being built at the moment is not valid yet either.
 INVALID_INDEXES = """
 SELECT index.relname
 FROM pg_index JOIN pg_class AS index ON index.oid = indexrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -46,7 +46,7 @@ def migrate(
     attempts: int = ATTEMPTS,
     wait_seconds: float = WAIT_SECONDS,
 ) -> str:
-    """Run the steps that are missing, one who migrates at a time.
+    """Run the missing migrations, one migration run at a time.
 
     Args:
         connect: opens a connection of the schema's owner.
@@ -57,7 +57,7 @@ def migrate(
         wait_seconds: how long another one who migrates is waited for.
 
     Returns:
-        The step that the schema is at.
+        The schema's migration.
 
     Raises:
         psycopg.errors.LockNotAvailable: a lock could not be had in any of the attempts, or another one still migrates.
@@ -85,9 +85,9 @@ def migrate(
 
 
 def _create_roles(guard: psycopg.Connection[Any], application_role: str | None) -> None:
-    """Create the roles of :data:`RIGHTS`, and let ``application_role`` take on each.
+    """Create the roles of :data:`RIGHTS`, and make ``application_role`` a member of each.
 
-    They are the server's, not the database's: somebody else may create one at the same moment.
+    Roles belong to the server, not to the database: another run may create one at the same moment.
     """
     for role in RIGHTS:
         if not guard.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
@@ -104,7 +104,7 @@ def _grant(guard: psycopg.Connection[Any]) -> None:
 
 
 def _take_time(connection: psycopg.Connection[Any]) -> None:
-    """Lift what no migration can keep: the timeouts of the service's connections, and row-level security.
+    """Lift limits that do not fit a migration: the timeouts of the service's connections, and row-level security.
 
     Locks have a timeout of their own.
     """
@@ -115,10 +115,10 @@ def _take_time(connection: psycopg.Connection[Any]) -> None:
 
 
 def _wait_for_others(guard: psycopg.Connection[Any], seconds: float) -> None:
-    """Take the lock of who migrates, until the connection is closed.
+    """Take the advisory lock of migration runs, until the connection is closed.
 
-    By asking again: a statement that waited for it would hold a snapshot, for whose end an index that is built
-    concurrently by the other one would wait in its turn.
+    It polls, because a waiting statement would hold a snapshot, for whose end a concurrent index build of the other run
+    would wait.
     """
     deadline = time.monotonic() + seconds
     while guard.execute("SELECT pg_try_advisory_lock(%s)", (ADVISORY_LOCK,)).fetchone() != (True,):
@@ -128,7 +128,7 @@ def _wait_for_others(guard: psycopg.Connection[Any], seconds: float) -> None:
 
 
 def _drop_invalid_indexes(guard: psycopg.Connection[Any]) -> None:
-    """Remove what a concurrent build that failed has left: it is written to, never read, and in the way of the next.
+    """Drop invalid indexes of failed concurrent builds: they cost writes, are never read, and block the next build.
 
     https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
     """
@@ -137,7 +137,7 @@ def _drop_invalid_indexes(guard: psycopg.Connection[Any]) -> None:
 
 
 def _upgrade(connect: Connect, directory: Path) -> None:
-    # Only here: the service itself does not need them.
+    # Imported only here: the service itself does not need them.
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import NullPool, create_engine

@@ -1,7 +1,7 @@
-"""Limits by merchant, so that none takes the service from all others: a rate, and a share of the connections.
+"""Quotas of each merchant, so that no merchant starves the others: a request rate, and a share of the connections.
 
-Both are of a process, and nothing is shared between processes: a merchant's requests spread over them as everybody's
-do. A request above a limit gets a 429, and costs no connection.
+Both limits apply in each process by itself: nothing is shared between processes, over which the load balancer spreads
+the requests of every merchant. A request above a limit gets a 429 and uses no connection.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from payments.problems import ApiError
 
 @dataclass(frozen=True)
 class Quota:
-    """What each merchant may have of a process."""
+    """The quota of each merchant in a process."""
 
     requests_per_second: float
     burst: int
-    """Requests at once after a pause."""
+    """The burst: requests accepted at once after a pause."""
     running: int
-    """Requests that may be handled at a time."""
+    """Requests handled at the same time."""
     waiting: int
-    """Requests that may wait for the end of those."""
+    """Requests that may wait for one of those to end."""
     max_wait_seconds: float
 
 
 class TooManyRequests(ApiError):
-    """The merchant has more than its quota."""
+    """The merchant has exceeded its quota."""
 
     def __init__(self, seconds: float) -> None:
-        """``seconds`` until it is worth another try."""
+        """``seconds`` until a retry can succeed."""
         detail = "The merchant sends more requests than it may; retry later with the same Idempotency-Key."
         headers = {"Retry-After": str(max(1, ceil(seconds)))}
         super().__init__("too-many-requests", HTTPStatus.TOO_MANY_REQUESTS, detail, headers=headers)
 
 
 class _Account:
-    """What a merchant has used of its quota."""
+    """The use of a merchant's quota."""
 
     def __init__(self, quota: Quota, now: float) -> None:
         self.tokens, self.filled_at = float(quota.burst), now
@@ -52,7 +52,7 @@ class _Account:
 
 
 class Quotas:
-    """Keeps the quota of each merchant; its methods are for the event loop."""
+    """Enforces the quota of each merchant; its methods are for the event loop."""
 
     def __init__(self, quota: Quota, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._quota = quota
@@ -64,7 +64,7 @@ class Quotas:
         """Handle a request of a merchant within the block.
 
         Raises:
-            TooManyRequests: the merchant has more than its quota.
+            TooManyRequests: the merchant has exceeded its quota.
         """
         account = self._accounts.get(merchant_id)
         if account is None:

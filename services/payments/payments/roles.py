@@ -1,6 +1,6 @@
-"""The database roles of the service's processes, and what each may do: the least that its statements need.
+"""The database roles of the service's processes, each with the least rights that its statements need.
 
-A process logs in as the user of its settings and takes one of them on for the whole session
+A process logs in as the user of its settings and assumes one of the roles for the whole session
 (:attr:`payments.database.Database.role`).
 """
 
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 API, PROCESSING, HOUSEKEEPING = (f"payments_{process}_rights" for process in ("api", "processing", "housekeeping"))
 RIGHTS = (API, PROCESSING, HOUSEKEEPING)
-"""Roles without a login, one for each kind of process: a login that is a member takes one of them on (SET ROLE)."""
+"""Roles without login, one for each kind of process: a login that is a member assumes one of them (SET ROLE)."""
 # Without the card's token.
 READABLE_OF_PAYMENTS = (
     "id, merchant_id, status, amount, currency, captured_amount, refunding_amount, refunded_amount, reference, "
     "created_at, updated_at"
 )
-# What each may do. A payment changes by its operations alone, which the API may ask for and not complete.
+# The rights of each. A payment changes only by its operations, which the API may request but not complete.
 GRANTS = {
     API: (
         f"SELECT ({READABLE_OF_PAYMENTS}), INSERT ON payments.payments",
@@ -27,7 +27,7 @@ GRANTS = {
     PROCESSING: (
         "SELECT ON payments.payments, payments.transitions, payments.schema_version",
         "SELECT, UPDATE ON payments.operations",
-        "SELECT, INSERT, UPDATE, DELETE ON payments.outbox",  # UPDATE is what a lock needs
+        "SELECT, INSERT, UPDATE, DELETE ON payments.outbox",  # a lock needs UPDATE
     ),
     HOUSEKEEPING: (
         "SELECT ON payments.operations, payments.schema_version",

@@ -1,4 +1,4 @@
-"""Merchants and their credentials. None is ever deleted: a credential is revoked, or expires."""
+"""Merchants and their credentials. Neither is ever deleted: a credential is revoked or expires."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLUMNS = (
     "id, merchant_id, kind, identifier, secret_hash, pepper, scopes, not_before, expires_at, revoked_at, last_used_at"
 )
 API_KEY = "api_key"
-"""The kind of a credential that is an API key, whose identifier is the key's id."""
+"""The kind of a credential by API key; its identifier is the key's id."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Credential:
     identifier: str
     secret_hash: bytes | None = field(repr=False)
     pepper: str | None
-    """The name of the pepper that the hash was made under."""
+    """The name of the pepper of the hash."""
     scopes: Sequence[str]
     not_before: datetime
     expires_at: datetime | None
@@ -43,20 +43,20 @@ class Credential:
     last_used_at: datetime | None
 
     def is_valid(self, at: datetime) -> bool:
-        """Whether it may be used at a time."""
+        """Whether it is valid at a time: its validity has begun, and it is neither expired nor revoked."""
         ends = [one for one in (self.expires_at, self.revoked_at) if one]
         return self.not_before <= at and all(at < end for end in ends)
 
 
 def find_credential(connection: Connection, kind: str, identifier: str) -> Credential | None:
-    """The credential that a caller shows, whosever it is; None where there is none."""
+    """The credential with an identifier, of any merchant; None where there is none."""
     query = f"SELECT {COLUMNS} FROM payments.credential_of(%s, %s)"  # noqa: S608 - constants
     row = connection.execute(query, (kind, identifier)).fetchone()
     return Credential(*row) if row else None
 
 
 def note_use(connection: Connection, credential_id: UUID) -> None:
-    """Note that a credential is in use; at most every five minutes something is written."""
+    """Record the use of a credential; written at most every five minutes."""
     connection.execute("SELECT payments.credential_used(%s)", (credential_id,))
 
 
@@ -64,14 +64,15 @@ def create_merchant(connection: Connection, merchant: Merchant) -> None:
     """Store a merchant.
 
     Raises:
-        psycopg.errors.UniqueViolation: there is one of this name.
-        psycopg.errors.CheckViolation: the name is not of small letters, digits and hyphens, at most 63.
+        psycopg.errors.UniqueViolation: the name is taken.
+        psycopg.errors.CheckViolation: the name is not 1 to 63 lower-case letters, digits and hyphens, or starts with a
+            hyphen.
     """
     connection.execute("INSERT INTO payments.merchants (id, name) VALUES (%s, %s)", (merchant.id, merchant.name))
 
 
 def list_merchants(connection: Connection) -> list[Merchant]:
-    """All merchants, in the order of their names."""
+    """All merchants, by name."""
     return [Merchant(*row) for row in connection.execute("SELECT id, name FROM payments.merchants ORDER BY name")]
 
 
@@ -92,13 +93,13 @@ def create_credential(connection: Connection, new: Credential) -> None:
 
 
 def list_credentials(connection: Connection, merchant_id: UUID) -> list[Credential]:
-    """All credentials of a merchant, oldest first, those that are not valid any more too."""
+    """All credentials of a merchant, oldest first, including expired and revoked ones."""
     query = f"SELECT {COLUMNS} FROM payments.credentials WHERE merchant_id = %s ORDER BY id"  # noqa: S608 - constants
     return [Credential(*row) for row in connection.execute(query, (merchant_id,))]
 
 
 def end_credential(connection: Connection, credential_id: UUID, at: datetime) -> None:
-    """Let a credential expire at a time, unless it does so before."""
+    """Set a credential to expire at a time, unless it expires earlier."""
     connection.execute(
         "UPDATE payments.credentials SET expires_at = least(expires_at, %s) WHERE id = %s", (at, credential_id)
     )

@@ -13,7 +13,7 @@ from payments.states import OperationKind, OperationStatus, PaymentStatus
 
 Connection = psycopg.Connection[Any]
 FIRST_MERCHANT_ID = UUID("00000000-0000-7000-8000-000000000001")
-"""The merchant of all that was stored before there were merchants (migration 0004)."""
+"""The merchant of all rows from before migration 0004, which introduced merchants."""
 
 
 class StatusConflict(Exception):
@@ -34,11 +34,11 @@ class IdempotencyKeyReused(Exception):
 
 @dataclass(frozen=True)
 class Requester:
-    """Who makes a request: a merchant, by one of its credentials."""
+    """The requester of an operation: a merchant, by one of its credentials."""
 
     merchant_id: UUID
     credential_id: UUID | None
-    """None for what nobody has requested by a credential, such as the rows of a test."""
+    """None for rows that were not requested by a credential, such as those of a test."""
 
 
 @dataclass(frozen=True)
