@@ -214,7 +214,7 @@ def test_what_is_written_is_read_in_both_regions_and_moves_with_the_writer(deplo
         assert deployed.comes(reader, "SELECT value FROM kept", [(1,), (2,)])
 
 
-def test_the_master_password_is_the_one_that_rds_was_told_last(deployed: Deployed) -> None:
+def test_master_password_is_the_one_last_set_through_rds(deployed: Deployed) -> None:
     cluster = deployed.cluster(deployed.writing_region())
     name, endpoint = {"DBClusterIdentifier": cluster["DBClusterIdentifier"]}, cluster["Endpoint"]
     deployed.execute(endpoint, "ALTER ROLE administrator PASSWORD 'rotated'")

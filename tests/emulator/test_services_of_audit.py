@@ -197,7 +197,7 @@ def test_trail_reports_selectors_and_is_deleted_by_name_or_arn(make: Make) -> No
     assert error_of(cloudtrail.delete_trail, Name="one") == "TrailNotFoundException"
 
 
-def test_a_metric_filter_is_replaced_and_goes_with_its_group(make: Make) -> None:
+def test_metric_filter_is_replaced_and_deleted_with_its_group(make: Make) -> None:
     logs = make("logs")
     transformation = [{"metricName": "m", "metricNamespace": "n", "metricValue": "1"}]
     named = {"logGroupName": "group", "filterName": "filter", "metricTransformations": transformation}

@@ -137,7 +137,7 @@ def test_switchover_has_no_writer_meanwhile_and_refuses_a_second(world: World) -
     assert error_of(lambda: rds.switchover_global_cluster(**asked)) == "InvalidGlobalClusterStateFault"
 
 
-def test_from_a_lost_region_the_writer_goes_only_with_data_loss_and_comes_back_only_synchronized(world: World) -> None:
+def test_writer_leaves_a_lost_region_only_with_data_loss_and_returns_only_when_synchronized(world: World) -> None:
     process.lose_region(world.server, world.regions[PRIMARY])
     rds = world.client("rds", RECOVERY)
     there = {

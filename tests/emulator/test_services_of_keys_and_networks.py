@@ -166,7 +166,7 @@ def test_an_unknown_rule_or_group_is_ec2s_own_error(client: Make, security_group
     assert modify("sg-00000000000000000") == "InvalidGroup.NotFound"
 
 
-def test_the_network_interface_of_a_nat_gateway_goes_with_it(client: Make) -> None:
+def test_network_interface_of_a_nat_gateway_is_deleted_with_it(client: Make) -> None:
     ec2 = client("ec2")
     vpc_id = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
     subnet_id = ec2.create_subnet(VpcId=vpc_id, CidrBlock="10.8.0.0/24")["Subnet"]["SubnetId"]

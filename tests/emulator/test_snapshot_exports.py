@@ -225,7 +225,7 @@ def test_the_name_of_an_export_is_one_that_rds_takes(exports: Exports) -> None:
     assert "--" not in name
 
 
-def test_an_event_that_comes_twice_finds_the_export_that_it_began_and_follows_it(exports: Exports) -> None:
+def test_repeated_event_follows_the_export_of_the_first_one(exports: Exports) -> None:
     process.set_clock(exports.server, 0.1)
     name = exports.take_snapshot()
     until(lambda: bool(exports.exports_begun()))
@@ -240,7 +240,7 @@ def test_an_event_that_comes_twice_finds_the_export_that_it_began_and_follows_it
     assert exports.messages() == []
 
 
-def test_an_event_that_comes_after_the_export_changes_nothing_but_the_record(exports: Exports) -> None:
+def test_event_after_the_export_starts_no_second_export(exports: Exports) -> None:
     exports.take_snapshot()
     (first,) = exports.executions(1)
     before = exports.objects()

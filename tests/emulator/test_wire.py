@@ -188,7 +188,7 @@ def test_every_pattern_of_these_services_can_be_run() -> None:
         (r"(a|aa)+$", "a" * 60 + "b", True),
     ],
 )
-def test_a_pattern_holds_for_the_whole_value_unless_it_says_otherwise(pattern: str, value: str, matched: bool) -> None:
+def test_pattern_without_anchors_matches_the_whole_value(pattern: str, value: str, matched: bool) -> None:
     assert matches(pattern, value) is matched
 
 

@@ -129,7 +129,7 @@ def test_a_crash_in_the_middle_loses_nothing(world: World, moment: str) -> None:
     assert max(arrived.values()) <= 2
 
 
-def test_only_what_failed_comes_again(world: World) -> None:
+def test_only_failed_notifications_are_redelivered(world: World) -> None:
     """A file cut short, one that is gone, no gzip and no notification fail; the good one beside them does not."""
     good = world.put(access_lines(10))
     cut = f"{PREFIX}/cut.log.gz"

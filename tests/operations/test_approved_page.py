@@ -155,7 +155,7 @@ def test_lowered_safeguard_inside_a_block_is_shown_prominently(type_: str, befor
     assert "[!WARNING]" not in raised
 
 
-def test_the_summary_takes_the_whole_page_or_says_where_it_is(tmp_path: Path) -> None:
+def test_summary_has_the_whole_page_or_its_location(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     summary.write_text("before\n", encoding="utf-8")
     whole = "## Plan\n\npart ä\n"

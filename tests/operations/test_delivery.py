@@ -90,7 +90,7 @@ def test_invalid_page_is_refused_before_planning(terraform: Callable[..., Terraf
         apply(Environment(terraform()), "staging", tmp_path / "none.md")  # type: ignore[arg-type]
 
 
-def test_a_plan_from_the_state_takes_no_lock_and_says_the_same(
+def test_plan_from_the_state_takes_no_lock_and_has_the_same_changes(
     terraform: Callable[..., Terraform], tmp_path: Path
 ) -> None:
     runner = terraform(one="1")
@@ -109,7 +109,7 @@ def test_drift_is_not_part_of_the_approval() -> None:
     refuse_another(approved_page(quiet, "x"), approved_page(noisy, "x"))
 
 
-def test_a_long_difference_is_cut_and_says_so() -> None:
+def test_long_difference_is_truncated_with_a_note() -> None:
     with pytest.raises(Refused, match=r"\.\.\. and \d+ more lines$") as refused:
         refuse_another("", "\n".join(f"line {number}" for number in range(200)))
     assert len(str(refused.value).splitlines()) == MOST_LINES + 2

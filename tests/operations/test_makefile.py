@@ -98,7 +98,7 @@ def test_a_variable_is_one_word_whatever_is_in_it(tmp_path: Path, value: str) ->
     assert seen == set(VARIABLES)
 
 
-def test_an_old_python_is_told_so_before_it_reads_the_project(tmp_path: Path) -> None:
+def test_old_python_is_reported_before_the_project_is_imported(tmp_path: Path) -> None:
     """Python 3.6 would stumble over the first line of the preflight."""
     python = tmp_path / "python3.11"
     stand_in = "import sys; sys.version_info = (3, 6, 8); exec(sys.argv[2])"

@@ -77,7 +77,7 @@ def run(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess
     return subprocess.run(command, cwd=REPOSITORY, input=text, capture_output=True, text=True, check=False)
 
 
-def test_the_command_draws_what_it_is_given_and_says_what_it_left_out(tmp_path: Path) -> None:
+def test_command_draws_its_input_and_prints_what_is_not_drawn(tmp_path: Path) -> None:
     output = tmp_path / "picture.svg"
     configuration = TWO_REGIONS | {"resource": {**TWO_REGIONS["resource"], "aws_gamelift_fleet": {"a": {}}}}
     ended = run("-", "--output", str(output), text=json.dumps(configuration))

@@ -62,7 +62,7 @@ def test_the_linters_find_nothing() -> None:
         assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def test_actions_of_others_are_pinned_by_commit_with_their_version_beside_it() -> None:
+def test_third_party_actions_are_pinned_by_commit_with_their_version() -> None:
     used = [
         line.strip()
         for path in (*WORKFLOWS, *ACTIONS)
@@ -148,7 +148,7 @@ def test_actions_run_on_a_node_that_runners_have_and_are_kept_up() -> None:
     assert {one["package-ecosystem"] for one in updates} >= {"github-actions", "npm", "pip"}
 
 
-def test_each_job_that_deploys_stands_alone_in_its_environment_and_deploys_the_head_of_the_branch() -> None:
+def test_each_deployment_job_runs_alone_in_its_environment_and_deploys_the_head_of_the_branch() -> None:
     deploying = [(name, job) for name, job in jobs() if "environment" in job]
     assert {name for name, _ in deploying} == {"environment.yml: deploy", "payment-api.yml: deploy"}
     for name, job in deploying:

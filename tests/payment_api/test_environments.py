@@ -110,7 +110,7 @@ def test_every_name_holds_the_suffix_and_every_taggable_resource_the_tag(
 
 
 @pytest.mark.requirement("P6.4")
-def test_everything_goes_with_its_stack_unless_protected(
+def test_all_resources_are_deleted_with_the_stack_unless_protected(
     templates: dict[str, Template], synthesize: Synthesize
 ) -> None:
     for template in templates.values():

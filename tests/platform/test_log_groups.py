@@ -63,7 +63,7 @@ def test_so_it_is_in_the_other_environments(environment: str) -> None:
 
 
 @pytest.mark.requirement("W5.3")
-def test_an_environment_beside_the_accounts_owner_leaves_one_group_to_it() -> None:
+def test_environment_that_is_not_the_accounts_owner_leaves_one_log_group_to_the_owner() -> None:
     other = synthesize(load("local").model_copy(update={"environment_suffix": "pr-7"}))
     assert problems(other.configuration, account_id=ACCOUNT, of_others={"RDSOSMetrics"}) == []
     assert {line.rpartition(" ")[2] for line in problems(other.configuration, account_id=ACCOUNT)} == {"RDSOSMetrics"}

@@ -120,7 +120,7 @@ def roles_of(platform: Synthesized, settings: Settings) -> dict[str, Role]:
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 @pytest.mark.parametrize("purpose", ["plan", "deploy"])
-def test_role_may_read_what_the_provider_looks_up(
+def test_role_may_make_the_reads_of_the_provider(
     platforms: dict[str, Synthesized], calls: list[Call], name: str, purpose: str
 ) -> None:
     of_environment = with_delivery(load(name))

@@ -200,7 +200,9 @@ def test_no_object_goes_to_a_bucket_of_another_account_that_has_our_name(
         ("kms:TagResource", f"arn:aws:kms:us-east-2:{ACCOUNT}:key/1|pr-7"),
     ],
 )
-def test_deploy_role_gives_nobody_what_it_is_denied(of_delivery: dict[str, Role], action: str, resource: str) -> None:
+def test_deploy_role_can_grant_no_permission_that_it_is_denied(
+    of_delivery: dict[str, Role], action: str, resource: str
+) -> None:
     arn, _, neighbour = resource.partition("|")
     bounded = {"iam_PermissionsBoundary": ROLE_BOUNDARY}
     tags = {"aws_ResourceTag__environment_suffix": neighbour} if neighbour else {}

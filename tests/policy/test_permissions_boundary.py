@@ -105,7 +105,7 @@ def test_no_role_of_the_platform_can_be_given(all_policies: list[Policy], action
     assert evaluate(boundary.document, asked(action, "arn:aws:x:::y")) is not Decision.ALLOW
 
 
-def test_no_role_of_the_platform_touches_the_state_or_passes_who_deploys(all_policies: list[Policy]) -> None:
+def test_no_role_of_the_platform_may_access_the_state_or_pass_the_deploy_role(all_policies: list[Policy]) -> None:
     (boundary,) = [one for one in all_policies if "role-boundary" in one.owner]
     for request in (
         asked("s3:GetObject", f"{STATE}/payments/local/terraform.tfstate"),

@@ -114,7 +114,7 @@ def test_resume_reports_a_release_that_has_ended(world: World) -> None:
     assert "the smoke test" in ended.text
 
 
-def test_a_rollback_that_goes_on_is_watched_as_the_release_that_it_undoes(slow_world: World) -> None:
+def test_running_rollback_is_watched_as_the_release_that_it_reverts(slow_world: World) -> None:
     world = slow_world
     failed = Interrupted(world).deployment
     world.set_alarm("ALARM")

@@ -53,7 +53,7 @@ def test_a_server_without_tls_is_sent_nothing(vault: Vault, own_database: Databa
     assert plain_server.received == b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # SSLRequest, and no more
 
 
-def test_a_certificate_that_aws_does_not_vouch_for_is_refused(
+def test_certificate_of_another_ca_than_aws_is_refused(
     vault: Vault, own_database: Database, master: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()

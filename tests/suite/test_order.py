@@ -20,7 +20,7 @@ def test_each_file_that_is_named_is_there(name: str) -> None:
     assert (order.TESTS / name).is_file()
 
 
-def test_the_longest_come_first_and_what_looks_at_all_of_them_last() -> None:
+def test_longest_tests_are_first_and_tests_of_the_whole_run_are_last() -> None:
     others = [order.TESTS / "unit" / "test_region.py", Path("/elsewhere/test_some.py")]
     items: Any = [SimpleNamespace(path=path) for path in [*(order.TESTS / name for name in reversed(NAMED)), *others]]
     pytest_collection_modifyitems(items)

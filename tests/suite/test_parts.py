@@ -16,7 +16,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_part_is_played_once_and_keeps_what_it_said(place: Path) -> None:
+def test_part_is_run_once_and_its_output_is_kept(place: Path) -> None:
     played: list[Path] = []
 
     def play(directory: Path, console: Console) -> str:
@@ -29,7 +29,7 @@ def test_a_part_is_played_once_and_keeps_what_it_said(place: Path) -> None:
     assert (parts.screen("one"), parts.played_parts()) == ("deployed\n", ["one"])
 
 
-def test_a_part_that_fails_fails_for_all_who_ask_with_its_reason_and_what_it_said() -> None:
+def test_failed_part_fails_all_its_users_with_its_reason_and_output() -> None:
     played: list[Path] = []
 
     def play(directory: Path, console: Console) -> None:

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.requirement("P3.2", "Q2")
 
 
 @pytest.mark.requirement("Q1", "W7.1")
-def test_the_schema_comes_before_all_that_needs_it_and_after_all_that_it_needs(platform: Synthesized) -> None:
+def test_migration_runs_after_its_prerequisites_and_before_everything_that_needs_the_schema(
+    platform: Synthesized,
+) -> None:
     call = platform.resource("aws_lambda_invocation", "primary/payments-schema/call")
     own = platform.resource("aws_lambda_function", "primary/payments-schema/function/function")
     assert json.loads(call["input"]) == {"code": own["source_code_hash"]}  # other code is called again

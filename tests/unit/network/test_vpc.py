@@ -68,7 +68,7 @@ def test_number_of_nat_gateways_is_a_setting(nat_gateways: NatGateways, gateways
 
 
 @pytest.mark.requirement("W6.1")
-def test_each_zone_goes_out_through_its_own_nat_gateway(platform: Synthesized) -> None:
+def test_egress_of_each_zone_is_through_its_own_nat_gateway(platform: Synthesized) -> None:
     for association in platform.resources("aws_route_table_association").values():
         if "private" not in path_of(association):
             continue

@@ -30,7 +30,7 @@ def test_peppers_are_made_in_no_plan_and_kept_in_both_regions(platform: Synthesi
     assert " = ephemeral.aws_secretsmanager_random_password." in version["secret_string_wo"]
 
 
-def test_the_service_is_told_of_its_regions_copy_and_may_read_it(
+def test_service_gets_the_arn_of_its_regions_replica_and_may_read_it(
     platform: Synthesized, region: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = understood(ServiceSettings, task(platform, region, "payments"), monkeypatch)
@@ -44,7 +44,7 @@ def test_the_service_is_told_of_its_regions_copy_and_may_read_it(
     assert path_of(platform.by_id(key)).endswith(f"{region}/keys/secrets")
 
 
-def test_nobody_else_knows_of_the_peppers(platform: Synthesized, region: str) -> None:
+def test_only_the_payments_service_may_read_the_peppers(platform: Synthesized, region: str) -> None:
     assert "API_KEY_PEPPERS_SECRET_ARN" not in task(platform, region, "web")
     readers = [
         path_of(block)

@@ -136,7 +136,9 @@ def test_the_path_of_the_health_check_leads_to_the_service(platform: Synthesized
     assert group["health_check"]["path"] == "/api/health"
 
 
-def test_who_processes_takes_from_the_queue_and_who_reconciles_fills_it(platform: Synthesized, region: str) -> None:
+def test_process_payment_consumes_the_queue_and_reconcile_payments_sends_to_it(
+    platform: Synthesized, region: str
+) -> None:
     takes, fills = (statements(platform, region, name) for name in FUNCTIONS)
     assert "sqs:ReceiveMessage" in takes["WorkOffTheQueue"]["actions"]
     assert "sqs:SendMessage" in fills["SendToTheQueue"]["actions"]
@@ -206,7 +208,7 @@ def test_a_functions_log_is_encrypted_and_kept_for_thirty_days(platform: Synthes
 
 
 @pytest.mark.requirement("W5.2")
-def test_somebody_is_told_when_payments_wait_or_their_functions_fail(platform: Synthesized, region: str) -> None:
+def test_waiting_payments_and_failing_functions_raise_an_alarm(platform: Synthesized, region: str) -> None:
     path = f"{region}/payments-processing"
     waiting = platform.resource("aws_cloudwatch_metric_alarm", f"{path}/queue/age-alarm")
     assert waiting["alarm_name"] == "payments/local/process-payment-queue-age"

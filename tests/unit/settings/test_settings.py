@@ -41,7 +41,7 @@ def lines_of(tmp_path: Path, text: str) -> tuple[str, ...]:
     return refused.value.lines
 
 
-def test_every_former_key_names_a_key_that_exists_and_is_none_itself() -> None:
+def test_every_former_key_names_an_existing_key_and_is_not_a_key_itself() -> None:
     models: list[type[SettingsModel]] = [Settings, *groups(Settings)]
     keys = {name for model in models for name in model.model_fields}
     assert set(FORMER_KEYS.values()) <= keys
