@@ -1,4 +1,4 @@
-"""Authorization of routes: each declares a required scope, or that it is public; otherwise the application fails."""
+"""Authorization of routes: each declares a required scope or that it is public; the application starts only then."""
 
 from __future__ import annotations
 
