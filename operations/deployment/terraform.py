@@ -192,9 +192,16 @@ class Terraform:
 
     @property
     def backend(self) -> dict[str, str]:
-        """Bucket, key and region of the state in S3, from the configuration."""
-        text = (self.directory / "cdk.tf.json").read_text(encoding="utf-8")
-        found: dict[str, str] = json.loads(text)["terraform"]["backend"]["s3"]
+        """Bucket, key and region of the state in S3, from the configuration.
+
+        Raises:
+            Failed: the configuration has no such backend.
+        """
+        file = self.directory / "cdk.tf.json"
+        blocks = json.loads(file.read_text(encoding="utf-8")).get("terraform", {})
+        found: dict[str, str] | None = blocks.get("backend", {}).get("s3")
+        if not found:
+            raise Failed(f"{file.name} of {file.parent.name} has no backend in S3, so there is no lock to look at")
         return found
 
     def outputs(self) -> dict[str, Any]:
