@@ -119,7 +119,7 @@ def test_messages_become_payments_and_an_unknown_operation_a_dead_letter(
         eventually(lambda: processing.dead_letters() == 1)
         assert [status(connection, one) for one in payments] == ["captured"] * 3
         assert len(simulator.book.entries) == 3
-        shown = Commands(aws)("redrive", processing.name, "--region", "us-east-2")
+        shown = Commands(aws)("redrive", processing.name)
         assert shown.returncode == 0, shown.stderr
         assert str(lost.operation_id) in shown.stdout
         assert "1 looked at, 1 of them fit" in shown.stdout
