@@ -136,9 +136,17 @@ def refused(configuration: Block, *, account_id: str, checks: Sequence[Check] = 
             lines += [
                 f"{address}: {role} may not {action} on {resource}"
                 for action in check.actions
-                if not _passes(graph, found, role, Request(action=action, resource=resource, principal=role))
+                if not _passes(graph, found, role, _request(action, resource, role, place))
             ]
     return lines
+
+
+def _request(action: str, resource: str, role: str, place: Place) -> Request:
+    """Made with the role in a region, which every request of a service carries.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-requestedregion
+    """
+    return Request(action=action, resource=resource, principal=role, context={"aws:RequestedRegion": place.region})
 
 
 def _passes(graph: Graph, found: dict[str, Policy], role: str, request: Request) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from typing import Any
 
@@ -170,4 +171,4 @@ def test_failover_without_a_secondary_cluster_is_refused(world: World) -> None:
 def test_make_failover_is_the_command(given: tuple[str, ...], options: str) -> None:
     result = make("--dry-run", "failover", *given, TO="somewhere")
     command = next(line for line in result.stdout.splitlines() if "-m operations failover" in line)
-    assert " ".join(command.split()).endswith(f"-m operations failover {options}")
+    assert " ".join(shlex.split(command)).endswith(f"-m operations failover {options}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 
 import pytest
@@ -29,4 +30,4 @@ def test_make_release_is_the_command(given: tuple[str, ...], options: str) -> No
     result = make("--dry-run", "release", "SERVICE=web", *given, REGION="eu", IMAGE="photo.png", SERVICE="ssh")
 
     command = next(line for line in result.stdout.splitlines() if "-m operations release" in line)
-    assert " ".join(command.split()).endswith(f"-m operations release web {options}")
+    assert " ".join(shlex.split(command)).endswith(f"-m operations release web {options}")

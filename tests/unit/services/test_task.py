@@ -35,7 +35,7 @@ def test_container_is_confined(platform: Synthesized, region: str, name: str) ->
 
 @pytest.mark.requirement("W1.5")
 def test_container_health_check_is_the_command_of_the_settings(platform: Synthesized) -> None:
-    assert "healthCheck" not in container(platform, "primary", "payments")
+    assert "healthCheck" not in container(platform, "primary", "web")
     command = ("python", "-m", "payments", "healthy")
     asked = container(with_service("payments", container_check=command), "primary", "payments")
     assert asked["healthCheck"]["command"] == ["CMD", *command]
