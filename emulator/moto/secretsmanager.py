@@ -61,6 +61,15 @@ def rotate_secret(original: Method, self: Any, secret_id: str, **sent: Any) -> s
     return json.dumps({"ARN": known.arn, "Name": known.name, "VersionId": token})
 
 
+@override(FakeSecret)
+def reset_default_version(original: Method, self: Any, secret_version: dict[str, Any], version_id: str) -> None:
+    """A new current version takes AWSCURRENT from the version that has it, also after the stage was moved."""
+    staged = [name for name, one in self.versions.items() if "AWSCURRENT" in one["version_stages"]]
+    if staged:
+        self.default_version_id = staged[0]
+    original(self, secret_version, version_id)
+
+
 @override(SecretsManagerBackend)
 def get_secret_value(original: Method, self: Any, secret_id: str, version_id: str, version_stage: str) -> Any:
     """The current value is that of the version that has AWSCURRENT, also after the stage was moved."""

@@ -205,3 +205,17 @@ def test_a_secret_does_not_rotate_by_a_function_that_is_not_there(client: Make) 
     arn = "arn:aws:lambda:us-east-2:123456789012:function:nowhere"
     code = error_of(lambda: secrets.rotate_secret(SecretId="lonely", RotationLambdaARN=arn))
     assert code == "ResourceNotFoundException"
+
+
+def test_value_that_is_put_after_a_rotation_is_the_one_that_is_current(client: Make) -> None:
+    secrets = client("secretsmanager")
+    first = secrets.create_secret(Name="moved", SecretString="one")["VersionId"]
+    second = secrets.put_secret_value(SecretId="moved", SecretString="two", VersionStages=["AWSPENDING"])["VersionId"]
+    secrets.update_secret_version_stage(
+        SecretId="moved", VersionStage="AWSCURRENT", RemoveFromVersionId=first, MoveToVersionId=second
+    )
+    third = secrets.put_secret_value(SecretId="moved", SecretString="three")["VersionId"]
+    assert secrets.get_secret_value(SecretId="moved")["SecretString"] == "three"
+    stages = secrets.describe_secret(SecretId="moved")["VersionIdsToStages"]
+    assert [one for one, of in stages.items() if "AWSCURRENT" in of] == [third]
+    assert "AWSPREVIOUS" in stages[second]
