@@ -1,80 +1,18 @@
 """Secret with the API key that the acquirer issued: written by an operator, read by the functions.
 
-Creates the secret, encrypted with the secrets key, replicated to the recovery region under its key there, without a
-value: an operator puts the key that the acquirer issues. A function that finds none, or one that the acquirer rejects,
-sends no request and reads the secret again half a minute later.
+It is created without a value: an operator puts the key that the acquirer issues. A function that finds none, or one
+that the acquirer rejects, sends no request and reads the secret again half a minute later.
 """
 
 from __future__ import annotations
 
-from cdktf_cdktf_provider_aws.kms_key import KmsKey
-from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret, SecretsmanagerSecretReplica
-from cdktf_cdktf_provider_aws.secretsmanager_secret_policy import SecretsmanagerSecretPolicy
-from constructs import Construct
-
-from modules.database.secrets import RECOVERY_DAYS, forbidden_to_others
-from modules.policy_documents import PolicyDocument, Statement, when
-from settings.naming import Names
-
-ACQUIRER = "acquirer"
+from modules.payments.replicated_secret import ReplicatedSecret
 
 
-class AcquirerSecret(Construct):
+class AcquirerSecret(ReplicatedSecret):
     """Secret in the primary region, with its replica."""
 
     requirements = ("P3.2", "W0.5", "W4.4")
-
-    def __init__(
-        self,
-        scope: Construct,
-        id_: str,
-        *,
-        names: Names,
-        key: KmsKey,
-        replica_region: str,
-        replica_key: KmsKey,
-        protected: bool,
-    ) -> None:
-        """A ``protected`` secret can be restored for 30 days after deletion; any other is deleted at once."""
-        super().__init__(scope, id_)
-        self.secret = SecretsmanagerSecret(
-            self,
-            "secret",
-            name=names.secret(ACQUIRER),
-            description="The key by which the acquirer knows the platform, as api_key",
-            kms_key_id=key.arn,
-            recovery_window_in_days=RECOVERY_DAYS if protected else 0,
-            replica=[SecretsmanagerSecretReplica(region=replica_region, kms_key_id=replica_key.arn)],
-            # A replica that an earlier environment of this name left; a protected one may have been promoted.
-            force_overwrite_replica_secret=not protected,
-            tags={"Name": names.secret(ACQUIRER)},
-        )
-        policy = PolicyDocument(self, "document", statement=forbidden_to_others(names.account_id))
-        SecretsmanagerSecretPolicy(
-            self, "policy", secret_arn=self.secret.arn, policy=policy.json, block_public_policy=True
-        )
-
-
-def acquirer_secret_arn(names: Names, region: str) -> str:
-    """The ARN of the secret, or of its replica, in a region, without the six characters that AWS appends to it.
-
-    https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html#ARN_secretnamehyphen
-    """
-    return f"arn:aws:secretsmanager:{region}:{names.account_id}:secret:{names.secret(ACQUIRER)}"
-
-
-def read_acquirer_secret_statements(names: Names, region: str, key: KmsKey) -> list[Statement]:
-    """IAM statements to read the secret; ``key`` encrypts the secret, or its replica, in the region."""
-    arn = f"{acquirer_secret_arn(names, region)}-??????"
-    return [
-        Statement(sid="ReadTheAcquirersKey", actions=["secretsmanager:GetSecretValue"], resources=[arn]),
-        Statement(
-            sid="DecryptTheAcquirersKey",
-            actions=["kms:Decrypt"],
-            resources=[key.arn],
-            condition=[
-                when("StringEquals", "kms:ViaService", f"secretsmanager.{region}.amazonaws.com"),
-                when("StringLike", "kms:EncryptionContext:SecretARN", arn),
-            ],
-        ),
-    ]
+    NAME = "acquirer"
+    DESCRIPTION = "The key by which the acquirer knows the platform, as api_key"
+    CONTENT = "TheAcquirersKey"

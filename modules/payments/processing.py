@@ -32,7 +32,7 @@ from modules.monitoring.alarms import Incident
 from modules.network.endpoints import Endpoints
 from modules.network.security_groups import HTTPS_PORT, Addresses, End, Flow, Internet
 from modules.network.vpc import Network
-from modules.payments.acquirer_secret import acquirer_secret_arn, read_acquirer_secret_statements
+from modules.payments.acquirer_secret import AcquirerSecret
 from modules.policy_documents import Statement
 from modules.queues.queue import Queue
 from modules.region import Region
@@ -180,7 +180,7 @@ class PaymentsProcessing(Construct):
             statements=[
                 *statements,
                 *database.statements,
-                *read_acquirer_secret_statements(self._names, self._region, self._keys.secrets),
+                *AcquirerSecret.read_statements(self._names, self._region, self._keys.secrets),
             ],
             network=self._network,
             groups=[self._endpoints.clients],
@@ -214,5 +214,5 @@ class PaymentsProcessing(Construct):
             "PROCESSING_TRIES": str(settings.tries),
             "PROCESSING_CALL_SECONDS": str(settings.call_seconds),
             "ACQUIRER_BASE_URL": settings.acquirer.url,
-            "ACQUIRER_SECRET_ARN": acquirer_secret_arn(self._names, self._region),
+            "ACQUIRER_SECRET_ARN": AcquirerSecret.arn(self._names, self._region),
         }

@@ -20,7 +20,7 @@ from modules.monitoring.metrics import Metric, where_present
 from modules.network.endpoints import Endpoints
 from modules.network.security_groups import HTTPS_PORT, Flow, Internet
 from modules.network.vpc import Network
-from modules.payments.pepper_secret import pepper_secret_arn, read_pepper_secret_statements
+from modules.payments.pepper_secret import PepperSecret
 from modules.queues.queue import Queue
 from modules.region import Region
 from modules.services.alarms import ServiceAlarms
@@ -133,7 +133,7 @@ class Services(Construct):
         region = Region.of(self).name
         keys: dict[str, str] = {}
         if self._processing and accepts_payments:
-            keys["API_KEY_PEPPERS_SECRET_ARN"] = pepper_secret_arn(self._names, region)
+            keys["API_KEY_PEPPERS_SECRET_ARN"] = PepperSecret.arn(self._names, region)
             keys["API_KEY_MODE"] = self._processing.api_key_mode
         task = Task(
             self,
@@ -150,7 +150,7 @@ class Services(Construct):
         )
         if filled_queue:
             task.grant("payments-queue", filled_queue.send_statements)
-            task.grant("peppers", read_pepper_secret_statements(self._names, region, self._keys.secrets))
+            task.grant("peppers", PepperSecret.read_statements(self._names, region, self._keys.secrets))
         for other, one in filled.items():
             task.grant(f"{other}-queue", one.send_statements)
         if database:
