@@ -179,13 +179,20 @@ def test_a_github_environment_is_looked_at_before_a_job_names_it() -> None:
         steps = steps_of(parsed(REPOSITORY / ".github/workflows" / file)["jobs"]["plan"])
         (check,) = [step["run"] for step in steps if "/environments/" in step.get("run", "")]
         assert "required_reviewers" in check
-        assert check.count("exit 2") == 2
+        assert check.count("exit 2") == 3
 
 
 @pytest.mark.parametrize(
     ("answer", "protected", "code"),
-    [("0", "true", 2), ("0", "false", 0), ("1", "true", 0), ("", "false", 2)],
-    ids=["nobody approves", "not protected", "somebody approves", "there is none"],
+    [
+        ("0 true", "true", 2),
+        ("0 true", "false", 0),
+        ("1 true", "true", 0),
+        ("", "false", 2),
+        ("1 false", "true", 2),
+        ("0 false", "false", 2),
+    ],
+    ids=["nobody approves", "not protected", "somebody approves", "there is none", "every branch", "neither"],
 )
 def test_an_environment_without_approval_is_refused_where_settings_say_protected(
     tmp_path: Path, answer: str, protected: str, code: int
