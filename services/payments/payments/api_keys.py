@@ -104,7 +104,7 @@ class Peppers:
         self._clock = clock
         self._current = ""
         self._known: Mapping[str, bytes] = {}
-        self._read_at = float("-inf")
+        self._asked_at = float("-inf")  # also where it failed: callers do not queue for a secret that cannot be read
         self._lock = threading.Lock()
 
     def current(self) -> tuple[str, bytes]:
@@ -132,7 +132,7 @@ class Peppers:
         if found := self.known(name):
             return found
         with self._lock:
-            if not self._known or self._clock() - self._read_at >= MIN_SECONDS_BETWEEN_READS:
+            if self._clock() - self._asked_at >= MIN_SECONDS_BETWEEN_READS:
                 self._read()
             return self._known.get(name)
 
@@ -142,8 +142,8 @@ class Peppers:
             self.current()
 
     def _read(self) -> None:
+        self._asked_at = self._clock()
         self._current, self._known = _peppers(self._client.get_secret_value(SecretId=self._secret)["SecretString"])
-        self._read_at = self._clock()
 
 
 def _peppers(text: str) -> tuple[str, dict[str, bytes]]:
