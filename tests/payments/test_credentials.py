@@ -100,6 +100,18 @@ def test_unknown_pepper_is_read_again_but_not_for_each_key() -> None:
     assert (peppers.get("b"), peppers.get("a"), secret.reads) == (OTHER.encode(), PEPPER.encode(), 2)
 
 
+def test_peppers_that_cannot_be_read_are_not_asked_for_by_each_request() -> None:
+    secret, clock = Secret("[]"), Clock()
+    peppers = Peppers("secret", region="us-east-2", client=secret, clock=clock)
+    with pytest.raises(PeppersInvalid):
+        peppers.get("a")
+    assert [peppers.get("a") for _ in range(3)] == [None] * 3
+    assert secret.reads == 1
+    secret.value = {"current": "a", "peppers": {"a": PEPPER}}
+    clock.now += MIN_SECONDS_BETWEEN_READS
+    assert (peppers.get("a"), secret.reads) == (PEPPER.encode(), 2)
+
+
 @pytest.fixture
 def secret() -> Secret:
     return Secret({"current": "a", "peppers": {"a": PEPPER}})
@@ -272,3 +284,18 @@ def test_unknown_scope_is_refused_in_one_line(run: Run, capsys: pytest.CaptureFi
         run("keys", "create", "a-shop", "--scopes", "everything")
     assert ended.value.code == 2
     assert "are among payments:read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "nan", "inf", "soon"])
+@pytest.mark.parametrize(
+    "command", [("create", "a-shop", "--scopes", "payments:read", "--days"), ("rotate", "a", "--overlap-hours")]
+)
+def test_time_that_is_not_above_zero_is_refused_in_one_line(
+    run: Run, capsys: pytest.CaptureFixture[str], command: tuple[str, ...], given: str
+) -> None:
+    """A key of no days would otherwise never expire."""
+    *words, option = command
+    with pytest.raises(SystemExit) as ended:
+        run("keys", *words, f"{option}={given}")
+    assert ended.value.code == 2
+    assert f"'{given}' is not a number above 0" in capsys.readouterr().err
