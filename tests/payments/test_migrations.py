@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import Engine, event
 
 from payments import repository
 from payments.migrate import MIGRATIONS, migrate
@@ -80,6 +82,48 @@ def test_request_that_is_under_way_and_a_migration_do_not_wait_for_each_other(
             for table in ("payments", "operations", "outbox"):
                 request.execute(f"LOCK TABLE payments.{table} IN ROW EXCLUSIVE MODE NOWAIT")
         assert migrating.result() == "0006"
+
+
+REQUEST = ("idempotency_keys", "payments", "operations", "outbox")
+"""The tables that a request writes, in the order in which it locks them."""
+FOREIGN_KEY = re.compile(r"ALTER TABLE payments\.(operations|outbox) DROP CONSTRAINT")
+
+
+@pytest.mark.requirement("Q4")
+def test_foreign_keys_replaced_under_a_request_that_is_under_way_do_not_wait_for_it_with_locks(
+    empty_database: Database, migrations: Directory
+) -> None:
+    migrate(empty_database.connect, directory=migrations(until="0004"))
+    requests: list[Future[None]] = []
+    with ThreadPoolExecutor(1) as other, empty_database.connect() as watcher:
+
+        def end(request: psycopg.Connection[Any], rest: tuple[str, ...]) -> None:
+            with request:
+                while not watcher.execute(
+                    "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
+                ).fetchone():
+                    time.sleep(0.01)
+                for table in rest:
+                    request.execute(f"LOCK TABLE payments.{table} IN ROW EXCLUSIVE MODE NOWAIT")
+
+        def begin(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if not (found := FOREIGN_KEY.search(statement)):
+                return
+            place = REQUEST.index(found[1])
+            request = empty_database.connect()
+            request.autocommit = False
+            for table in REQUEST[:place]:
+                request.execute(f"LOCK TABLE payments.{table} IN ROW EXCLUSIVE MODE")
+            requests.append(other.submit(end, request, REQUEST[place:]))
+
+        event.listen(Engine, "before_cursor_execute", begin)
+        try:
+            assert migrate(empty_database.connect) == "0006"
+        finally:
+            event.remove(Engine, "before_cursor_execute", begin)
+        assert len(requests) == 4  # each of two is added, and one before it dropped
+        for one in requests:
+            one.result()
 
 
 def test_migration_that_a_deadlock_ends_is_tried_again(
