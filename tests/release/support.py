@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -42,6 +43,12 @@ def handler(event, context):
         lifecycleEventHookExecutionId=event["LifecycleEventHookExecutionId"],
         status="{status}",
     )
+"""
+
+HOLDS = """
+import boto3, json
+def handler(event, context):
+    boto3.client("ssm").put_parameter(Name="{parameter}", Type="String", Value=json.dumps(event))
 """
 
 
@@ -195,10 +202,23 @@ class World:
 
     def answer_hook_with(self, status: str) -> None:
         """Make the smoke-test function one that says ``status``."""
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as zipped:
-            zipped.writestr("handler.py", REPORTS.format(status=status))
-        self.make_hook(packed.getvalue())
+        self.make_hook(zipped(REPORTS.format(status=status)))
+
+    def hold_hook(self) -> None:
+        """Make the smoke-test function one that keeps its event and says nothing, until `release_hook`."""
+        self.make_hook(zipped(HOLDS.format(parameter=f"/{self.name}/hook")))
+
+    def hook_is_held(self) -> bool:
+        return bool(self.client("ssm").get_parameters(Names=[f"/{self.name}/hook"])["Parameters"])
+
+    def release_hook(self) -> None:
+        """Say that the smoke test, which is held, has succeeded."""
+        event = json.loads(self.client("ssm").get_parameter(Name=f"/{self.name}/hook")["Parameter"]["Value"])
+        self.codedeploy.put_lifecycle_event_hook_execution_status(
+            deploymentId=event["DeploymentId"],
+            lifecycleEventHookExecutionId=event["LifecycleEventHookExecutionId"],
+            status="Succeeded",
+        )
 
     def make_hook(self, code: bytes, **variables: str) -> None:
         """Make the smoke-test function, or another one in its place."""
@@ -295,10 +315,22 @@ class World:
     def green_percent(self) -> int:
         return self.weights().get("green", 0)
 
+    def looks(self) -> int:
+        """How often the state of a deployment was asked for."""
+        return [call.operation for call in read_calls(self.server.directory)].count("GetDeployment")
+
     def writes(self) -> list[str]:
         reads = ("Get", "Describe", "List")
         calls = read_calls(self.server.directory)
         return [call.operation for call in calls if not call.operation.startswith(reads)]
+
+
+def zipped(handler: str) -> bytes:
+    """A function's code of one module."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("handler.py", handler)
+    return packed.getvalue()
 
 
 def until(condition: Callable[[], object], what: str) -> None:

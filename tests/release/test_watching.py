@@ -18,12 +18,13 @@ OTHER = NEW.replace("2" * 64, "4" * 64)
 
 
 class Interrupted:
-    """A release that was interrupted in a process of its own, while its canary went on."""
+    """A release that was interrupted in a process of its own: while its canary went on, or ``when``."""
 
-    def __init__(self, world: World, sent: int = signal.SIGINT) -> None:
+    def __init__(self, world: World, sent: int = signal.SIGINT, *, when: Callable[[], object] | None = None) -> None:
+        reached = when or (lambda: world.green_percent() == 10)
         process = world.start("--image", NEW)
         try:
-            until(lambda: world.green_percent() == 10 or process.poll() is not None, "a canary")
+            until(lambda: reached() or process.poll() is not None, "the stage in which it is interrupted")
             process.send_signal(sent)
             self.out, self.err = process.communicate(timeout=60)
         finally:
@@ -90,9 +91,12 @@ def test_a_stopped_release_is_rolled_back(slow_world: World) -> None:
 
 
 def test_a_resumed_release_is_watched_to_its_end(world: World) -> None:
-    deployment = Interrupted(world).deployment
+    world.hold_hook()  # so that the deployment cannot end before it is watched again
+    deployment = Interrupted(world, when=world.hook_is_held).deployment
+    looks = world.looks()
 
-    ended = world.run(resume=True)
+    with Meanwhile(lambda: world.looks() > looks, world.release_hook):
+        ended = world.run(resume=True)
 
     assert ended.code == 0
     assert ended.text.splitlines()[0] == f"web: watching {deployment}"
