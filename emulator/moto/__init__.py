@@ -36,6 +36,7 @@ SERVICES = (
     "network_acls",
     "rds",
     "rds_exports",
+    "rds_global",
     "rds_servers",
     "route53",
     "s3",
