@@ -55,7 +55,7 @@ def test_different_configurations_fail(monkeypatch: pytest.MonkeyPatch) -> None:
         run(monkeypatch, measured(stock_wrote=b"{ }"))
 
 
-def test_rounds_measure_both_ways_in_alternating_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rounds_alternate_the_order_of_the_variants(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     measurement = measured()
 

@@ -143,7 +143,7 @@ def of_root(action: str) -> dict[str, Any]:
     return allow(action, Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"})
 
 
-def test_a_boundary_bounds_what_a_role_is_allowed(aws: Server) -> None:
+def test_boundary_limits_the_policies_of_a_role(aws: Server) -> None:
     make = client_for(aws)
     bounded = As(aws, "bounded", allow("*"))
     boundary = make("iam").create_policy(PolicyName="boundary", PolicyDocument=document(allow("kms:*")))["Policy"][
@@ -192,7 +192,7 @@ def test_a_workflows_session_is_decided_on_and_its_refusals_are_recorded(aws: Se
     assert [one.action for one in read_refusals(aws.directory)[before:]] == ["kms:ListKeys"]
 
 
-def test_a_statement_that_passes_what_has_no_tags_refuses_what_has_another_environments(aws: Server) -> None:
+def test_statement_that_allows_untagged_resources_refuses_those_of_other_environments(aws: Server) -> None:
     own = {"StringEqualsIfExists": {"aws:ResourceTag/environment_suffix": "local"}}
     keeper = As(aws, "by-tags", allow("kms:DescribeKey", Condition=own))
     kms = client_for(aws)("kms")

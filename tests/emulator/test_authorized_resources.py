@@ -67,7 +67,9 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("action", "parameters", "expected"), CASES)
-def test_request_is_authorized_on_what_it_names(action: str, parameters: dict[str, Any], expected: list[str]) -> None:
+def test_request_is_authorized_on_the_resources_that_it_names(
+    action: str, parameters: dict[str, Any], expected: list[str]
+) -> None:
     service, _, operation = action.partition(":")
     named = {key: value for key, value in parameters.items() if key.endswith(("Name", "Arn", "Id"))}
     request = ApiRequest(

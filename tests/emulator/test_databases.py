@@ -197,7 +197,7 @@ def test_parameters_that_matter_hold_and_the_master_is_no_superuser(deployed: De
     rds.modify_db_cluster_parameter_group(**group, Parameters=[{**forced, "ParameterValue": "1"}])
 
 
-def test_what_is_written_is_read_in_both_regions_and_moves_with_the_writer(deployed: Deployed) -> None:
+def test_written_rows_are_read_in_both_regions_and_survive_a_switchover(deployed: Deployed) -> None:
     old, new = deployed.writing_region(), RECOVERY if deployed.writing_region() == PRIMARY else PRIMARY
     before, after = deployed.cluster(old), deployed.cluster(new)
     deployed.execute(before["Endpoint"], "CREATE TABLE kept AS SELECT 1 AS value")
@@ -226,7 +226,9 @@ def test_master_password_is_the_one_last_set_through_rds(deployed: Deployed) -> 
     rds.modify_db_cluster(**name, MasterUserPassword=PASSWORD, ApplyImmediately=True)
 
 
-def test_a_fork_has_the_data_and_neither_sees_what_the_other_writes(deployed: Deployed, tmp_path: Path) -> None:
+def test_fork_has_the_data_of_its_base_and_writes_of_one_do_not_reach_the_other(
+    deployed: Deployed, tmp_path: Path
+) -> None:
     endpoint = deployed.cluster(deployed.writing_region())["Endpoint"]
     deployed.execute(endpoint, "CREATE TABLE shared AS SELECT 1 AS value")
     with process.forked(deployed.server, tmp_path / "fork") as fork:

@@ -47,7 +47,9 @@ def keys(server: Server) -> list[str]:
     return [one["Key"] for one in s3.list_objects_v2(Bucket="shared").get("Contents", [])]
 
 
-def test_a_fork_has_what_was_there_and_neither_sees_what_the_other_does(own_aws: Server, fork: Server) -> None:
+def test_fork_has_the_state_of_its_base_and_changes_of_one_do_not_reach_the_other(
+    own_aws: Server, fork: Server
+) -> None:
     for server, key in ((own_aws, "first"), (fork, "second")):
         client_for(server)("s3", "us-east-1").put_object(Bucket="shared", Key=key, Body=b"x")
     assert (keys(own_aws), keys(fork)) == (["first"], ["second"])
@@ -96,9 +98,7 @@ def test_a_function_of_a_fork_calls_the_fork(own_aws: Server, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("how", "under_way"), [("RequestResponse", "1 requests"), ("Event", r"Thread-\d+ \(run\)")])
-def test_what_is_under_way_refuses_a_fork_until_it_has_ended(
-    own_aws: Server, tmp_path: Path, how: str, under_way: str
-) -> None:
+def test_fork_is_refused_while_background_work_runs(own_aws: Server, tmp_path: Path, how: str, under_way: str) -> None:
     client = client_for(own_aws)
     make_function(client, "waits", WAITS, Timeout=60)
     event = {name: str(tmp_path / name) for name in ("begun", "go")}
@@ -142,7 +142,7 @@ def test_large_objects_are_read_by_both_at_the_same_time(own_aws: Server, tmp_pa
         assert all(one.result() == content for one in reads)
 
 
-def test_what_was_deleted_in_a_bucket_with_versions_is_so_in_a_fork(own_aws: Server, tmp_path: Path) -> None:
+def test_deleted_versions_of_a_bucket_stay_deleted_in_a_fork(own_aws: Server, tmp_path: Path) -> None:
     client = client_for(own_aws)("s3", "us-east-1")
     client.create_bucket(Bucket="shared")
     client.put_bucket_versioning(Bucket="shared", VersioningConfiguration={"Status": "Enabled"})
@@ -166,7 +166,7 @@ def test_invalid_fork_request_is_refused(own_aws: Server) -> None:
         process.control(own_aws, "fork", {})
 
 
-def test_a_fork_refuses_what_the_first_would(fork: Server) -> None:
+def test_fork_enforces_the_permissions_of_its_base(fork: Server) -> None:
     with pytest.raises(ClientError, match="BucketAlready"):
         client_for(fork)("s3", "us-east-2").create_bucket(
             Bucket="shared", CreateBucketConfiguration={"LocationConstraint": "us-east-2"}

@@ -144,7 +144,7 @@ def test_a_snapshot_of_an_unknown_cluster_is_an_error(aws: process.Server) -> No
         process.take_snapshot(aws, "us-east-2", "nowhere")
 
 
-def test_an_export_of_what_does_not_exist_is_rds_own_error(client: Make, name: str) -> None:
+def test_export_of_a_missing_snapshot_is_an_error_of_rds(client: Make, name: str) -> None:
     sent = {
         "ExportTaskIdentifier": name,
         "SourceArn": f"arn:aws:rds:us-east-2:123456789012:cluster-snapshot:{name}",

@@ -97,7 +97,7 @@ def test_targets_come_and_go_with_the_tasks(client: Make) -> None:
     assert platform.targets(platform.blue) == []
 
 
-def test_only_codedeploy_changes_what_it_releases(client: Make) -> None:
+def test_only_codedeploy_changes_a_service_that_it_releases(client: Make) -> None:
     platform = make_platform(client, "released", traffic=canary(10))
     before = platform.service()
     ecs = client("ecs")

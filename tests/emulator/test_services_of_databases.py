@@ -54,7 +54,7 @@ def members(rds: Client, name: str) -> dict[str, bool]:
     return {one["DBClusterArn"]: one["IsWriter"] for one in group["GlobalClusterMembers"]}
 
 
-def test_a_cluster_keeps_what_its_instances_have_in_common_and_takes_monitoring_at_its_creation_only(
+def test_cluster_keeps_the_insights_of_its_instances_and_accepts_monitoring_at_creation_only(
     client: Make,
 ) -> None:
     rds = client("rds")
@@ -207,7 +207,7 @@ def test_a_secret_does_not_rotate_by_a_function_that_is_not_there(client: Make) 
     assert code == "ResourceNotFoundException"
 
 
-def test_value_that_is_put_after_a_rotation_is_the_one_that_is_current(client: Make) -> None:
+def test_value_put_after_a_rotation_is_current(client: Make) -> None:
     secrets = client("secretsmanager")
     first = secrets.create_secret(Name="moved", SecretString="one")["VersionId"]
     second = secrets.put_secret_value(SecretId="moved", SecretString="two", VersionStages=["AWSPENDING"])["VersionId"]

@@ -110,7 +110,9 @@ def test_distribution_update_requires_the_etag_and_deletion_requires_it_disabled
         ),
     ],
 )
-def test_a_distribution_names_only_what_exists(cloudfront: Client, changes: dict[str, Any], code: str) -> None:
+def test_distribution_refuses_missing_policies_functions_and_web_acls(
+    cloudfront: Client, changes: dict[str, Any], code: str
+) -> None:
     sent = a_distribution(**changes)
     assert error_of(lambda: cloudfront.create_distribution(DistributionConfig=sent)) == code
 
@@ -185,7 +187,7 @@ def test_a_response_headers_policy_is_kept(cloudfront: Client, seconds: int) -> 
     assert kept["SecurityHeadersConfig"]["StrictTransportSecurity"] == transport
 
 
-def test_a_function_runs_what_was_published_and_not_what_is_developed(cloudfront: Client) -> None:
+def test_live_stage_of_a_function_has_the_published_code(cloudfront: Client) -> None:
     own, _, etag = a_function(cloudfront)
     live = {"Name": own, "Stage": "LIVE"}
     assert error_of(lambda: cloudfront.get_function(**live)) == "NoSuchFunctionExists"
@@ -225,7 +227,7 @@ def a_web_acl(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("header", ["cookie", "authorization"])
-def test_a_web_acl_keeps_what_protects_data(client: Make, header: str) -> None:
+def test_web_acl_keeps_its_data_protection(client: Make, header: str) -> None:
     waf = client("wafv2")
     protection = {"Field": {"FieldType": "SINGLE_HEADER", "FieldKeys": [header]}, "Action": "SUBSTITUTION"}
     sent = a_web_acl(DataProtectionConfig={"DataProtections": [protection]})

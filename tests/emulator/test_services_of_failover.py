@@ -60,7 +60,7 @@ def seen(world: World, name: str) -> set[str]:
     return {one["StatusReport"]["Status"] for one in answer["HealthCheckObservations"]}
 
 
-def test_a_health_check_sees_what_the_tasks_answer(
+def test_health_check_follows_the_answers_of_the_tasks(
     world: World, tasks: tuple[process.Server, stand_in.StandIn]
 ) -> None:
     name = world.origin(RECOVERY) + "/health"

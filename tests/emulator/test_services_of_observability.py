@@ -72,7 +72,7 @@ def test_a_composite_alarm_is_kept_whole_and_changes(client: Make, name: str, ch
     assert tags == [{"Key": "topic", "Value": TOPICS[0]}], "tags of an update are ignored"
 
 
-def test_without_a_word_only_metric_alarms_are_described(client: Make, name: str, children: list[str]) -> None:
+def test_only_metric_alarms_are_described_by_default(client: Make, name: str, children: list[str]) -> None:
     cloudwatch = client("cloudwatch")
     cloudwatch.put_composite_alarm(AlarmName=name, AlarmRule=f'ALARM("{children[0]}")')
     answers = {

@@ -215,7 +215,7 @@ def test_a_snapshot_is_exported_followed_to_its_end_and_recorded(exports: Export
     assert exports.messages() == []
 
 
-def test_the_name_of_an_export_is_one_that_rds_takes(exports: Exports) -> None:
+def test_name_of_an_export_is_valid_for_rds(exports: Exports) -> None:
     """https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-export-snapshot.Exporting.html."""
     name = exports.take_snapshot()
     assert exports.statuses(1) == ["SUCCEEDED"]
@@ -385,6 +385,6 @@ def test_a_validator_of_the_language_has_nothing_against_the_definition() -> Non
     ("part", "broken"),
     [('"Next": "Wait"', '"Next": "Weit"'), ('"Type": "Choice"', '"Type": "Choose"'), ("$.Seen.Export", "$.Seen[")],
 )
-def test_the_validator_notices_what_is_wrong(part: str, broken: str) -> None:
+def test_validator_reports_each_invalid_request(part: str, broken: str) -> None:
     assert part in the_definition()
     assert validate(the_definition().replace(part, broken))

@@ -182,7 +182,7 @@ def test_task_runs_as_its_user_without_privileges(service: Service) -> None:
     assert found["NoNewPrivs"] == "1"
 
 
-def test_nothing_but_what_is_mounted_can_be_written(service: Service) -> None:
+def test_only_mounted_folders_can_be_written(service: Service) -> None:
     for path in ("/here", "/app/here", "/usr/here", "/etc/hosts"):
         assert service.says(f"write({path!r})") == "Read-only file system", path
     assert service.says("write('/scratch/here')") == "written"
@@ -215,7 +215,7 @@ def test_calls_are_made_as_the_task_role_and_decided_by_its_policies(service: Se
         sqs.create_queue(QueueName="mine")
 
 
-def test_network_leads_to_nothing_but_what_it_is_given(service: Service) -> None:
+def test_network_namespace_reaches_only_its_own_addresses(service: Service) -> None:
     assert service.says("urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL'] + '/_local-aws').status") == 200
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]

@@ -28,7 +28,7 @@ REGISTERED = (
 
 # One configuration for all of it: providers take seconds of processor to start, and wait a minute for a load
 # balancer, half of one for a queue. The network's rules are modified in test_services_of_keys_and_networks.py.
-def test_all_that_a_platform_is_made_of_is_applied_released_changed_and_destroyed_without_a_rest(
+def test_platform_is_applied_released_changed_and_destroyed_without_leftovers(
     terraform: Configure, own_aws: Server
 ) -> None:
     rehearsed = terraform("whole", own_aws)

@@ -203,7 +203,7 @@ def test_zip_has_packages_of_the_repository(function: Path, repository: Path, tm
         assert zipped.read("money/codes/iso.py") == b"CODES = ['USD']\n"
 
 
-def test_what_is_in_the_shared_folder_keeps_its_path_and_gets_its_package(
+def test_modules_of_the_shared_folder_keep_their_paths_in_the_zip(
     function: Path, repository: Path, tmp_path: Path
 ) -> None:
     (function / "packages.txt").write_text("shared/words.py\nshared/codes\nshared/authorities.pem\n", encoding="utf-8")
@@ -338,7 +338,7 @@ print(found)
 
 
 @pytest.mark.requirement("W3.3")
-def test_what_a_module_names_by_its_own_place_is_in_the_zip_too(tmp_path: Path) -> None:
+def test_data_files_of_a_module_are_in_the_zip(tmp_path: Path) -> None:
     found = 0
     for number, name in enumerate(["rotate_database_secret", "prepare_database"]):
         code = tmp_path / str(number)

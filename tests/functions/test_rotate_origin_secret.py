@@ -89,7 +89,7 @@ def test_rule_group_allows_the_secret_or_the_health_check_only(made: Platform) -
     assert rule["VisibilityConfig"]["SampledRequestsEnabled"] is False
 
 
-def test_the_viewer_function_overwrites_what_a_client_sent(made: Platform) -> None:
+def test_viewer_function_overwrites_headers_of_the_client(made: Platform) -> None:
     cloudfront = client("cloudfront", "us-east-1")
     code = cloudfront.get_function(Name=NAME, Stage="LIVE")["FunctionCode"].read().decode()
     assert "var HEADER = 'x-origin-verify';" in code
@@ -152,7 +152,7 @@ def test_rotation_moments_after_another_is_refused_and_succeeds_when_retried_lat
     assert made.sent_now() == made.value() != second
 
 
-def test_rotation_of_what_an_earlier_version_created_accepts_the_next_value_first(made: Platform) -> None:
+def test_rotation_of_a_secret_of_an_earlier_version_accepts_the_next_value_first(made: Platform) -> None:
     made.without_next()
     first = made.value()
     token = made.begin()

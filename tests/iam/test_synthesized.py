@@ -344,7 +344,7 @@ def test_all_of_a_kind_is_noticed(resource: str, kind: str | None) -> None:
         (["s3:GetObject"], ["arn:aws:s4:::bucket/*"]),
     ],
 )
-def test_parliament_notices_what_does_not_exist_or_go_together(actions: list[str], resources: list[str]) -> None:
+def test_parliament_reports_unknown_actions_and_mismatched_resources(actions: list[str], resources: list[str]) -> None:
     assert findings(identity_policy({"Sid": "X", "Effect": "Allow", "Action": actions, "Resource": resources}))
 
 

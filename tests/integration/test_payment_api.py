@@ -16,7 +16,7 @@ AUDIT_DAYS = 2557
 
 
 @pytest.mark.requirement("P6.1")
-def test_the_outputs_say_where_everything_is(outputs: Outputs) -> None:
+def test_outputs_have_the_endpoints_of_the_stack(outputs: Outputs) -> None:
     assert outputs["AlbDnsName"].endswith(".amazonaws.com")
     assert outputs["ApiEndpoint"].startswith("https://")
     assert outputs["DashboardName"] in outputs["DashboardUrl"]
@@ -114,7 +114,7 @@ def test_the_load_balancer_is_public_and_behind_the_firewall(outputs: Outputs, c
 
 
 @pytest.mark.requirement("P2.2")
-def test_the_gateway_asks_for_certificates_and_keys_and_throttles(outputs: Outputs, client: Client) -> None:
+def test_gateway_requires_certificates_and_keys_and_throttles(outputs: Outputs, client: Client) -> None:
     gateway = client("apigateway")
     name = outputs["ApiEndpoint"].removeprefix("https://")
     domain = gateway.get_domain_name(domainName=name)

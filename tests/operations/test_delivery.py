@@ -115,7 +115,7 @@ def test_long_difference_is_truncated_with_a_note() -> None:
     assert len(str(refused.value).splitlines()) == MOST_LINES + 2
 
 
-def test_page_for_approval_is_made_of_a_new_plan_and_not_of_a_file(tmp_path: Path) -> None:
+def test_page_for_approval_requires_a_new_plan(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "operations", "review", "-", "--write", str(tmp_path / "page.md")]
     ended = subprocess.run(command, cwd=REPOSITORY, input="{}", capture_output=True, text=True, check=False)
     assert ended.returncode == 2

@@ -65,7 +65,7 @@ def test_outdated_plan_changes_nothing(terraform: Callable[..., Terraform]) -> N
     assert addresses(runner) == {"terraform_data.other"}
 
 
-def test_destruction_shows_its_plan_and_deletes_what_was_shown(terraform: Callable[..., Terraform]) -> None:
+def test_destruction_applies_the_plan_that_it_showed(terraform: Callable[..., Terraform]) -> None:
     runner = terraform(one="1", two="2")
     runner.init()
     runner.apply()

@@ -149,7 +149,7 @@ def test_estimate_reports_wrong_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("kept_syntheses")
-def test_the_committed_page_is_what_the_command_writes() -> None:
+def test_committed_page_equals_the_output_of_the_command() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run `make estimate ARGS=--write`"
 
 

@@ -110,7 +110,7 @@ def test_old_python_is_reported_before_the_project_is_imported(tmp_path: Path) -
     assert ended.stderr.splitlines()[0] == "python: 3.6 was found; 3.11 is needed"
 
 
-def test_what_needs_no_terraform_asks_for_none() -> None:
+def test_commands_without_terraform_run_where_it_is_missing() -> None:
     for target in ("failover", "release", "migrate", "redrive", "bootstrap"):
         told = make("--dry-run", target, "TO=recovery", "SERVICE=web", "QUEUE=q", "--always-make").stdout
         assert "-m operations.preflight python" in told

@@ -51,7 +51,7 @@ def recorder(tmp_path: Path) -> Recorder:
     return Recorder(tmp_path)
 
 
-def test_hops_are_those_of_the_payment_in_their_order_with_what_allowed_them(
+def test_hops_of_the_payment_are_in_order_with_the_statement_that_allowed_each(
     recorder: Recorder, tmp_path: Path
 ) -> None:
     recorder.passage(replace(FUNCTION, outcome="returned", way=""))
@@ -71,7 +71,7 @@ def test_hops_are_those_of_the_payment_in_their_order_with_what_allowed_them(
 
 
 @pytest.mark.requirement("W8.4")
-def test_refusal_says_what_is_missing(recorder: Recorder, tmp_path: Path) -> None:
+def test_refusal_names_the_missing_permission(recorder: Recorder, tmp_path: Path) -> None:
     refusal = RecordedRefusal(
         time=CALL.time,
         principal=f"{SESSION}/function-role/1",

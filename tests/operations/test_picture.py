@@ -119,7 +119,9 @@ def test_a_page_without_a_place_for_a_table_is_refused(platform: Synthesized) ->
         (["aws_iam_role"], r"\d+ roles"),
     ],
 )
-def test_what_a_plan_lacks_is_not_drawn(platform: Synthesized, shown: str, types: list[str], text: str) -> None:
+def test_picture_omits_resources_that_the_plan_lacks(
+    platform: Synthesized, shown: str, types: list[str], text: str
+) -> None:
     assert re.search(text, shown)
     assert not re.search(text, said(without(platform.configuration, *types)))
 
@@ -134,7 +136,7 @@ def test_numbers_are_those_of_the_stack(platform: Synthesized, shown: str) -> No
     assert shown.count("3 subnets") == 2 * 3
 
 
-def test_services_say_where_they_run_how_many_and_how_they_are_released(shown: str) -> None:
+def test_picture_shows_region_count_and_release_of_each_service(shown: str) -> None:
     assert "payments\nFargate\n0.5 vCPU, 1 GB\n2 to 6 tasks\nblue/green" in shown
     assert "reports\nworker\nFargate Spot\n" in shown
 
@@ -234,7 +236,7 @@ BARE: Block = {
 
 
 @pytest.mark.parametrize("type_", ADDED)
-def test_what_is_added_is_drawn(type_: str) -> None:
+def test_added_resource_is_drawn(type_: str) -> None:
     values, text = ADDED[type_]
     assert text not in said(BARE)
     changed = copy.deepcopy(BARE)

@@ -77,7 +77,7 @@ def run(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess
     return subprocess.run(command, cwd=REPOSITORY, input=text, capture_output=True, text=True, check=False)
 
 
-def test_command_draws_its_input_and_prints_what_is_not_drawn(tmp_path: Path) -> None:
+def test_command_draws_its_input_and_lists_omitted_resources(tmp_path: Path) -> None:
     output = tmp_path / "picture.svg"
     configuration = TWO_REGIONS | {"resource": {**TWO_REGIONS["resource"], "aws_gamelift_fleet": {"a": {}}}}
     ended = run("-", "--output", str(output), text=json.dumps(configuration))
@@ -115,6 +115,6 @@ def test_missing_node_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         svg.svg(graphed(TWO_REGIONS))
 
 
-def test_what_graphviz_refuses_fails_with_its_reason() -> None:
+def test_error_of_graphviz_is_reported_with_its_reason() -> None:
     with pytest.raises(Failed, match=r"^Graphviz: not well-formed"):
         svg.rendered({"nodes": [{"name": "one", "attributes": {"label": {"html": "<b"}}}]}, "svg")

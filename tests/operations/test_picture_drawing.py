@@ -52,7 +52,7 @@ def test_the_picture_shows_the_stack(platform: Synthesized) -> None:
     assert drawn(PICTURE.read_text(encoding="utf-8")) == stated(graphed(platform.configuration)), "run make picture"
 
 
-def test_what_graphviz_draws_is_what_was_stated() -> None:
+def test_drawn_nodes_and_edges_equal_the_stated_ones() -> None:
     two = graphed(TWO_REGIONS)
     assert drawn(svg(two)) == stated(two)
     assert drawn(svg(two)) != stated(graphed(without(TWO_REGIONS, "aws_sqs_queue")))
@@ -137,7 +137,7 @@ def shifted(layout: Layout, part: str) -> Layout:
 
 
 @pytest.mark.parametrize("part", ["text", "node", "group", "arrow"])
-def test_the_check_of_a_layout_notices_what_is_misplaced(platform: Synthesized, layout: Layout, part: str) -> None:
+def test_layout_check_reports_misplaced_nodes(platform: Synthesized, layout: Layout, part: str) -> None:
     with pytest.raises(AssertionError):
         check(graphed(platform.configuration), shifted(layout, part))
 

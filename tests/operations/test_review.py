@@ -138,7 +138,7 @@ def test_a_policy_is_compared_statement_by_statement(shown: str) -> None:
     assert "- Allow s3:GetObject" not in shown
 
 
-def test_a_rule_of_the_network_shows_what_it_was_and_what_it_would_be(shown: str) -> None:
+def test_changed_network_rule_is_shown_before_and_after(shown: str) -> None:
     assert '- cidr_ipv4 = "10.0.0.0/24"\n+ cidr_ipv4 = "0.0.0.0/0"' in shown
 
 
@@ -164,7 +164,7 @@ def test_plan_without_changes_is_one_line(applied: Terraform) -> None:
     assert "update" not in nothing
 
 
-def test_page_that_is_too_long_notes_what_is_cut(changed: Plan, shown: str) -> None:
+def test_truncated_page_says_that_parts_are_omitted(changed: Plan, shown: str) -> None:
     most = len(shown) - 100
     short = page(changed, title="staging", most_characters=most)
     assert len(short) <= most

@@ -221,7 +221,7 @@ def test_a_key_that_gets_no_alias_is_not_left_behind(world: World, intercepted: 
     assert world.kms.describe_key(KeyId=made[0])["KeyMetadata"]["KeyState"] == "PendingDeletion"
 
 
-def test_a_run_after_one_that_was_interrupted_goes_on_with_the_same_key(
+def test_run_after_an_interrupted_one_continues_with_the_same_key(
     world: World, intercepted: Callable[..., None]
 ) -> None:
     def interrupted(**_: object) -> None:

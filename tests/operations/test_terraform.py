@@ -64,7 +64,7 @@ def test_applies_plans_empty_and_destroys(terraform: Callable[..., Terraform]) -
     assert runner.resources() == []
 
 
-def test_a_plan_names_what_would_change(terraform: Callable[..., Terraform]) -> None:
+def test_plan_names_changed_resources_and_outputs(terraform: Callable[..., Terraform]) -> None:
     runner = terraform(configuration(resource={"terraform_data": {"one": thing("1"), "two": thing("2")}}))
     runner.init()
     runner.apply()

@@ -179,7 +179,7 @@ def test_both_entry_points_have_a_total_rate_limit_and_one_by_address(api: Templ
 
 
 @pytest.mark.requirement("P2.1")
-def test_no_rate_limit_by_address_counts_what_comes_through_the_vpc_link(api: Template) -> None:
+def test_no_rate_limit_by_address_counts_requests_through_the_vpc_link(api: Template) -> None:
     """The link has an address or two a zone, for all clients of the gateway together."""
     guarded = [str(one["ResourceArn"]) for one in api.of("AWS::WAFv2::WebACLAssociation").values()]
     targets = {str(one["Integration"]["IntegrationTarget"]) for one in api.of("AWS::ApiGateway::Method").values()}

@@ -119,7 +119,7 @@ def test_a_role_allows_nothing_that_its_program_does_not_call(program: str, api:
 
 
 @pytest.mark.parametrize("program", [one for one in OF_API if one != SERVICE])
-def test_lambda_may_do_what_it_does_with_the_role_of_a_function(program: str, api: Template) -> None:
+def test_lambda_may_use_the_role_of_a_function_as_it_does_at_creation(program: str, api: Template) -> None:
     roles, role = Roles(api), role_of(program, api)
     function = api.one("AWS::Lambda::Function", program.replace("_", ""))
     (group,) = [roles.resolve(function["LoggingConfig"]["LogGroup"])]

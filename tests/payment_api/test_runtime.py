@@ -144,7 +144,7 @@ def test_only_functions_that_call_the_acquirer_reach_it(api: Template, settings:
 
 
 @pytest.mark.requirement("P3.3")
-def test_every_wildcard_of_a_policy_is_one_that_takes_no_resource(api: Template, replica: Template) -> None:
+def test_every_wildcard_resource_belongs_to_actions_without_resource_types(api: Template, replica: Template) -> None:
     free = {
         "ecr:GetAuthorizationToken",
         "secretsmanager:GetRandomPassword",
@@ -230,7 +230,7 @@ def test_the_dashboard_shows_processing_time_and_success_rate(api: Template) -> 
 
 
 @pytest.mark.requirement("P5.1")
-def test_every_alarm_goes_to_the_encrypted_topic_and_names_what_to_do(api: Template) -> None:
+def test_every_alarm_notifies_the_encrypted_topic_and_names_its_runbook(api: Template) -> None:
     topic = api.id_of("AWS::SNS::Topic")
     alarms = {id_: one for id_, one in api.of("AWS::CloudWatch::Alarm").items() if id_.startswith("observability")}
     headings = {line[3:] for line in RUNBOOK.read_text().splitlines() if line.startswith("## ")}

@@ -17,7 +17,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_committed_table_is_what_the_code_says(page: str) -> None:
+def test_committed_table_equals_the_code(page: str) -> None:
     assert (DOCS / page).read_text(encoding="utf-8") == PAGES[page](), "run `python -m payment_api.tables`"
 
 

@@ -168,7 +168,7 @@ def test_cached_credential_needs_no_query_and_revocation_is_effective_after_its_
     assert limiter.calls == 3
 
 
-def test_only_who_has_the_key_makes_its_credential_one_in_use(
+def test_only_a_verified_key_updates_the_last_use_of_its_credential(
     connection: psycopg.Connection[Any], merchants: Merchants, merchant_id: Any, secret: Secret
 ) -> None:
     one = authenticator(Direct(connection), secret, Clock())

@@ -166,7 +166,7 @@ def test_rows_of_the_previous_version_get_their_statuses(
         assert version_before.states(connection, pending[0]) == (after, ["succeeded"])
 
 
-def test_both_versions_read_what_the_other_writes(connection: psycopg.Connection[Any]) -> None:
+def test_both_versions_read_rows_of_the_other(connection: psycopg.Connection[Any]) -> None:
     payment, operation = version_before.accept(connection)
     assert status(connection, payment) == ("accepted", ["pending"])
     assert operation in version_before.unsettled(connection)

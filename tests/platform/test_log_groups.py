@@ -49,7 +49,9 @@ def without_group(configuration: Block, name: str, provider: str = "aws") -> str
 
 
 @pytest.mark.requirement("W5.3")
-def test_every_log_group_that_aws_writes_to_is_made_for_thirty_days_under_a_key(platform: Synthesized) -> None:
+def test_every_log_group_of_an_aws_service_is_created_with_30_days_of_retention_and_a_key(
+    platform: Synthesized,
+) -> None:
     assert problems(platform.configuration, account_id=ACCOUNT) == []
     assert platform.configuration["resource"].keys() >= WRITING
     assert WRITERS.keys() >= WRITING

@@ -32,7 +32,7 @@ def test_providers_are_the_three_regions_and_refuse_other_accounts(platform: Syn
 
 
 @pytest.mark.requirement("W0.2")
-def test_only_what_aws_accepts_nowhere_else_is_global(platform: Synthesized) -> None:
+def test_only_resources_of_us_east_1_are_global(platform: Synthesized) -> None:
     """CloudFront with its certificate, firewall and logs, alarms on what is measured there, and what these need."""
     allowed = {
         "aws_acm_certificate",

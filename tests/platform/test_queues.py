@@ -51,7 +51,7 @@ def test_sender_knows_the_queue_of_the_worker_by_a_variable(platform: Synthesize
 
 
 @pytest.mark.parametrize("other", ["payments", "web", "nobody"])
-def test_sender_to_what_is_no_other_worker_is_refused(other: str) -> None:
+def test_sends_to_a_service_that_is_no_worker_is_refused(other: str) -> None:
     values: dict[str, Any] = load("local").model_dump()
     values["services"]["web"]["sends_to"] = (other,)
     with pytest.raises(ValueError, match=r"services.web.sends_to\n.*another service that is a worker is: reports"):

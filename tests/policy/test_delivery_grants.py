@@ -59,7 +59,7 @@ def test_every_action_is_granted_once_and_unrehearsed_ones_have_a_reason() -> No
 
 
 @pytest.mark.parametrize(("name", "grant"), GRANTS)
-def test_actions_exist_and_go_with_what_they_are_allowed_on(name: str, grant: Grant) -> None:
+def test_actions_exist_and_support_the_resource_types_of_their_statements(name: str, grant: Grant) -> None:
     """An action on a resource, or under a condition, that AWS does not know for it would never be allowed."""
     for action in grant.actions:
         service, _, verb = action.partition(":")

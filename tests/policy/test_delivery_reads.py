@@ -138,7 +138,9 @@ def types_of(platform: Synthesized) -> set[str]:
     return set(platform.configuration["resource"])
 
 
-def test_every_type_of_what_ships_is_rehearsed_or_its_calls_are_known(platforms: dict[str, Synthesized]) -> None:
+def test_every_resource_type_of_the_shipped_environments_is_rehearsed_or_has_known_calls(
+    platforms: dict[str, Synthesized],
+) -> None:
     rehearsed = types_of(platforms["local"])
     elsewhere = types_of(platforms["staging"]) | types_of(platforms["production"])
     assert elsewhere - rehearsed == set(UNREHEARSED), "say in UNREHEARSED what the provider calls for them"
@@ -146,7 +148,9 @@ def test_every_type_of_what_ships_is_rehearsed_or_its_calls_are_known(platforms:
 
 @pytest.mark.parametrize("type_", UNREHEARSED)
 @pytest.mark.parametrize("name", ["staging", "production"])
-def test_deploy_role_manages_what_is_not_rehearsed(platforms: dict[str, Synthesized], name: str, type_: str) -> None:
+def test_deploy_role_manages_resource_types_that_no_rehearsal_creates(
+    platforms: dict[str, Synthesized], name: str, type_: str
+) -> None:
     of_environment = with_delivery(load(name))
     deploy = roles_of(platforms[name], of_environment)["deploy"]
     names, (on, actions) = of_environment.names, UNREHEARSED[type_]

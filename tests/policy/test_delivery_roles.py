@@ -255,7 +255,7 @@ def test_the_boundary_holds_whatever_policies_the_deploy_role_has(of_delivery: d
     assert given.allows(asked("rds:CreateDBCluster", f"arn:aws:rds:us-east-2:{ACCOUNT}:cluster:x"))
 
 
-def test_the_deploy_role_does_within_the_boundary_what_it_is_for(of_delivery: dict[str, Role]) -> None:
+def test_deploy_role_can_do_its_work_within_the_boundary(of_delivery: dict[str, Role]) -> None:
     deploy = of_delivery["deploy"]
     for request in (
         asked("iam:CreateRole", OWN_ROLE, iam_PermissionsBoundary=ROLE_BOUNDARY),

@@ -227,7 +227,7 @@ AT_ONCE = (
 
 
 @pytest.mark.parametrize(("action", "resource"), AT_ONCE)
-def test_what_follows_a_creation_needs_no_tags_and_is_refused_for_a_neighbours(
+def test_calls_after_a_creation_need_no_tags_and_are_refused_for_other_environments(
     of_delivery: dict[str, Role], action: str, resource: str
 ) -> None:
     via = {"kms_ViaService": "secretsmanager.us-east-2.amazonaws.com"}

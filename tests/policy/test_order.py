@@ -18,7 +18,7 @@ def graph(platform: Synthesized) -> Graph:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.pairs.__name__.lstrip("_"))
-def test_resources_wait_for_what_aws_needs_them_to_have(graph: Graph, rule: Rule) -> None:
+def test_resources_depend_on_all_that_aws_requires_at_their_creation(graph: Graph, rule: Rule) -> None:
     assert out_of_order(graph, rule) == []
 
 

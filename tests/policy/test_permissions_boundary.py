@@ -62,7 +62,7 @@ def sent(statement: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("tags", ["known", "not known yet"])
-def test_the_boundary_leaves_every_role_what_its_policies_allow(
+def test_boundary_allows_every_action_that_a_roles_policies_allow(
     platform: Synthesized, all_policies: list[Policy], tags: str
 ) -> None:
     (boundary,) = [one for one in all_policies if "role-boundary" in one.owner]

@@ -81,7 +81,7 @@ def test_a_sensitive_attribute_would_be_noticed(schemas: dict[str, Schema]) -> N
 
 
 @pytest.mark.requirement("W0.1")
-def test_every_attribute_and_block_is_one_that_the_provider_knows(
+def test_every_attribute_and_block_is_in_the_schema_of_the_provider(
     platform: Synthesized, schemas: dict[str, Schema]
 ) -> None:
     unknown = {}

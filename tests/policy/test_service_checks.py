@@ -19,7 +19,7 @@ def configuration(platform: Synthesized) -> Block:
     return deepcopy({part: platform.configuration[part] for part in ("resource", "data", "provider")})
 
 
-def test_roles_pass_what_services_check(platform: Synthesized) -> None:
+def test_roles_have_the_permissions_that_services_check_at_creation(platform: Synthesized) -> None:
     assert refused(platform.configuration, account_id=ACCOUNT) == []
 
 

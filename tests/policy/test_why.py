@@ -86,7 +86,9 @@ def test_a_boundary_refuses_what_an_identity_policy_allows(platform: Synthesized
         ({"resource": "aws_sqs_queue.nowhere"}, "neither an ARN nor the address of a resource"),
     ],
 )
-def test_what_is_not_known_is_refused_in_one_line(platform: Synthesized, changes: dict[str, Any], says: str) -> None:
+def test_unknown_role_action_or_resource_is_refused_in_one_line(
+    platform: Synthesized, changes: dict[str, Any], says: str
+) -> None:
     with pytest.raises(Refused) as refused:
         decide(**asked(platform, **changes))
     assert says in str(refused.value)

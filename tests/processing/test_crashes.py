@@ -190,7 +190,7 @@ def test_stopped_worker_completes_its_messages(
     connection.close()
 
 
-def test_worker_without_settings_names_what_is_missing() -> None:
+def test_worker_without_settings_names_the_missing_ones() -> None:
     environment = _environment()
     done = subprocess.run(
         [sys.executable, "-m", "payments", "work"], env=environment, capture_output=True, text=True, check=False

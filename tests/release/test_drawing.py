@@ -84,7 +84,7 @@ def test_elapsed_time_ends_with_the_deployment() -> None:
         (look(status="Failed", rollback_id="d-2", rollback_status="Succeeded"), "Failed"),
     ],
 )
-def test_the_stage_is_what_happens_now(seen: Look, stage: str) -> None:
+def test_stage_is_the_current_lifecycle_event(seen: Look, stage: str) -> None:
     assert seen.stage == stage
 
 

@@ -146,7 +146,7 @@ def test_a_release_after_a_rolled_back_one_starts_from_the_old_image(world: Worl
 
 
 @pytest.mark.requirement("W7.1")
-def test_settings_reach_what_runs_by_a_release_without_an_image(world: World) -> None:
+def test_release_without_an_image_deploys_changed_settings(world: World) -> None:
     assert world.run(NEW).code == 0
     world.deploy_settings(cpu="1024", memory="2048")
 
@@ -177,7 +177,7 @@ def test_settings_go_along_with_an_image_and_the_revision_of_settings_stays(worl
     assert world.revisions() == [of_settings, world.primary["taskDefinition"]]
 
 
-def test_a_release_leaves_of_earlier_ones_nothing_but_what_runs(world: World) -> None:
+def test_release_deregisters_revisions_of_earlier_releases_that_do_not_run(world: World) -> None:
     world.answer_hook_with("Failed")
     assert world.run(NEWER).code == 3
     world.answer_hook_with("Succeeded")

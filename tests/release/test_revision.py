@@ -107,7 +107,7 @@ def test_tags_go_along_but_for_those_that_only_aws_may_set() -> None:
     assert revision(tags=[*mine, {"key": "made-by", "value": "settings"}])["tags"] == mine + MADE
 
 
-def test_the_order_of_what_is_a_set_is_no_difference() -> None:
+def test_order_within_a_set_is_no_difference() -> None:
     """ECS answers the environment of a container in any order."""
     first, second = {"name": "A", "value": "1"}, {"name": "B", "value": "2"}
 

@@ -143,7 +143,7 @@ def test_resume_and_stop_require_a_deployment(world: World, asked: dict[str, Any
         world.run(**asked)
 
 
-def test_an_interruption_while_it_begins_waits_until_it_is_known_what_has_begun(
+def test_interruption_during_the_start_waits_until_the_deployment_is_known(
     slow_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = slow_world

@@ -63,7 +63,7 @@ def test_a_step_that_does_not_exist_is_refused(vault: Vault, master: str) -> Non
         ({"ssl": "maybe"}, "without TLS"),
     ],
 )
-def test_a_secret_without_what_is_needed_is_refused(
+def test_secret_without_a_required_field_is_refused(
     vault: Vault, master: str, changes: dict[str, Any], message: str
 ) -> None:
     vault.put(master, **changes)
@@ -132,7 +132,7 @@ def test_unknown_password_is_not_replaced(vault: Vault, own_database: Database, 
     assert own_database.opens(own_database.secret(own_database.master, "set by hand"))
 
 
-def test_first_user_that_the_master_did_not_make_is_refused_in_words_from_16_on(
+def test_first_user_not_created_by_the_master_is_refused_with_a_reason_from_16_on(
     vault: Vault, own_database: Database, application: str
 ) -> None:
     """As after the restore of a dump. Until 15 CREATEROLE is enough."""

@@ -82,7 +82,7 @@ def rotated(vault: Vault, own_database: Database, application: str) -> dict[str,
     return vault.value(application)
 
 
-def test_the_second_user_may_what_the_first_may(own_database: Database, rotated: dict[str, Any]) -> None:
+def test_clone_user_has_the_privileges_of_the_first(own_database: Database, rotated: dict[str, Any]) -> None:
     own_database.run("CREATE TABLE later (entry int)")
     own_database.run("GRANT SELECT ON later TO {}", own_database.user)
 

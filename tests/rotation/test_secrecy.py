@@ -128,7 +128,7 @@ class LoudError(Exception):
         super().__init__(*arguments, MASTER_PASSWORD, USER_PASSWORD)
 
 
-def test_the_words_of_the_server_are_not_passed_on(
+def test_error_text_of_the_server_is_not_passed_on(
     vault: Vault, master: str, outside: Outside, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class LoudServerError(connection.DatabaseError):  # type: ignore[misc,name-defined]

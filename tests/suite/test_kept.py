@@ -58,7 +58,7 @@ def test_all_that_a_synthesis_opens_is_in_the_digest(tmp_path: Path) -> None:
     assert {str(path) for path in read_by_it - sources if (PROJECT / path).is_file()} == set()
 
 
-def test_what_was_synthesized_is_made_once_and_again_for_other_settings(cache: Path) -> None:
+def test_synthesis_is_cached_by_settings(cache: Path) -> None:
     made: list[str] = []
     first = kept.directory_of("kind", "settings", writes("first", made))  # type: ignore[arg-type]
     assert kept.directory_of("kind", "settings", writes("again", made)) == first  # type: ignore[arg-type]

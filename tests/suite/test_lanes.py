@@ -81,7 +81,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_only_quick_tests_run_and_say_what_they_cost(folder: Path) -> None:
+def test_quick_lane_runs_quick_tests_only_and_reports_their_cost(folder: Path) -> None:
     code, said = run_in(folder, "--quick")
     assert (code, "1 passed, 3 deselected" in said) == (0, True), said
     assert "quick lane: 1 tests, 0 processor seconds" in said

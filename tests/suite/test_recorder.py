@@ -68,7 +68,7 @@ def run_in(folder: Path, *options: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("options", [(), ("-n", "1", "--dist", "loadfile")])
-def test_each_test_of_a_row_is_recorded_with_what_it_said(tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_each_test_of_a_row_is_recorded_with_its_outcome(tmp_path: Path, options: tuple[str, ...]) -> None:
     outcomes, _ = recorded(tmp_path, *options)
     assert outcomes == {
         "test_good": (["W0.1"], True),
@@ -77,7 +77,7 @@ def test_each_test_of_a_row_is_recorded_with_what_it_said(tmp_path: Path, option
     }
 
 
-def test_a_skip_leaves_what_was_recorded_before(tmp_path: Path) -> None:
+def test_skip_keeps_the_recorded_outcome(tmp_path: Path) -> None:
     recorded(tmp_path)
     before = json.loads((tmp_path / "outcomes.json").read_text())
     passed = {"test": "test_some.py::test_that_is_skipped", "rows": ["W0.5"], "passed": True}

@@ -34,14 +34,14 @@ def run_in(folder: Path) -> list[str]:
     return ended.stdout.split()
 
 
-def test_what_a_run_leaves_in_the_temporary_folder_ends_with_it(tmp_path: Path) -> None:
+def test_temporary_files_of_a_run_are_deleted_at_its_end(tmp_path: Path) -> None:
     made, folder = run_in(tmp_path)
     assert Path(made).parent == Path(folder)
     assert Path(folder).parent == tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_run_that_was_killed_has_left_ends_with_the_next(tmp_path: Path) -> None:
+def test_temporary_files_of_a_killed_run_are_deleted_by_the_next(tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     (tmp_path / f"{temporary.PREFIX}{ended.pid}" / "left").mkdir(parents=True)

@@ -112,7 +112,7 @@ def test_function_in_the_vpc_has_its_own_and_the_given_security_groups(place: Pl
     }
 
 
-def test_may_do_what_is_stated_for_it(place: Place) -> None:
+def test_role_has_the_given_statements(place: Place) -> None:
     place.function(statements=[Statement(sid="Read", actions=["s3:GetObject"], resources=["arn:aws:s3:::bucket/*"])])
     assert set(place.statements()) == {"Read", "WriteOwnLogs"}
 

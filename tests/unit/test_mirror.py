@@ -26,7 +26,7 @@ TESTED_ELSEWHERE = {
         "policies are held by what they allow and deny, with the evaluator of iam/",
     ),
     "delivery/permissions_boundary.py": (
-        "tests/policy/test_permissions_boundary.py::test_the_boundary_leaves_every_role_what_its_policies_allow",
+        "tests/policy/test_permissions_boundary.py::test_boundary_allows_every_action_that_a_roles_policies_allow",
         "policies are held by what they allow and deny, with the evaluator of iam/",
     ),
     "ingress/edge_alarms.py": (
@@ -45,7 +45,7 @@ TESTED_ELSEWHERE = {
         "a constant; the test holds every log group of the stack against its value",
     ),
     "monitoring/metrics.py": (
-        "tests/unit/payments/test_alarms.py::test_payment_alarms_look_at_what_the_service_writes_for_the_environment",
+        "tests/unit/payments/test_alarms.py::test_payment_alarms_use_the_metrics_that_the_service_writes",
         "a record that alarms, dashboards and scaling are made with",
     ),
     "policy_documents.py": (

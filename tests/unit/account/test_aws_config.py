@@ -11,7 +11,7 @@ from tests.synthesized import Synthesized, region_of
 pytestmark = pytest.mark.requirement("W5.6")
 
 
-def test_config_records_each_region_once_and_what_is_of_the_account_in_one(platform: Synthesized) -> None:
+def test_config_records_each_region_once_and_global_resources_in_one_region(platform: Synthesized) -> None:
     recorders = {region_of(one): one for one in platform.resources("aws_config_configuration_recorder").values()}
     assert recorders.keys() == {"primary", "recovery"}
     groups = {region: one["recording_group"] for region, one in recorders.items()}

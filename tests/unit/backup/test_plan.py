@@ -64,7 +64,9 @@ def test_cluster_is_selected_by_its_arn_as_tags_alone_depend_on_the_accounts_opt
         ("primary/restore-test/policy", "AWSBackupServiceRolePolicyForRestores"),
     ],
 )
-def test_roles_do_for_aurora_what_awss_own_do_and_nothing_else(backups: Synthesized, path: str, managed: str) -> None:
+def test_permissions_for_aurora_are_within_the_managed_policies_of_aws(
+    backups: Synthesized, path: str, managed: str
+) -> None:
     own = {action for statement in statements_of(backups, path).values() for action in statement["actions"]}
     document = _managed()[managed]["Document"]
     awss = {action for statement in document["Statement"] for action in _listed(statement["Action"])}
@@ -91,7 +93,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 @pytest.mark.requirement("W3.4")
-def test_roles_delete_only_what_aws_backup_has_made(backups: Synthesized) -> None:
+def test_roles_delete_only_recovery_points_of_aws_backup(backups: Synthesized) -> None:
     for path in ("primary/backups/policy", "primary/restore-test/policy"):
         for statement in statements_of(backups, path).values():
             if any(action.startswith("rds:Delete") for action in statement["actions"]):

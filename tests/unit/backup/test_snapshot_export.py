@@ -64,7 +64,7 @@ def test_an_export_that_ends_badly_alarms(backups: Synthesized, metric: str) -> 
 
 @pytest.mark.requirement("W3.2")
 @pytest.mark.requirement("W0.4")
-def test_names_that_settings_allow_fit_what_is_named_after_the_cluster() -> None:
+def test_longest_allowed_names_fit_resources_named_after_the_cluster() -> None:
     """An export's name is the cluster's with a date: RDS takes 60 characters, AWS Backup 50 for its own."""
     tightest = Names("abcdefghijkl", "mnopqrstuvwx", "123456789012")
     assert not list(tightest.too_long(["us-east-2"]))

@@ -18,7 +18,7 @@ def workflow(platform: Synthesized) -> dict[str, Any]:
 
 
 @pytest.mark.requirement("W3.2")
-def test_the_workflow_names_what_is_there(backups: Synthesized) -> None:
+def test_workflow_names_the_role_bucket_and_key_of_the_stack(backups: Synthesized) -> None:
     """Its definition holds names, not references: each must be that of the thing that is meant."""
     definition = workflow(backups)
     start = definition["States"]["StartTheExport"]["Parameters"]

@@ -23,7 +23,7 @@ def test_each_region_has_a_vault_under_its_own_key(backups: Synthesized) -> None
 
 
 @pytest.mark.requirement("W3.4")
-def test_vaults_of_an_unprotected_environment_can_be_destroyed_with_what_is_in_them(backups: Synthesized) -> None:
+def test_vaults_of_an_unprotected_environment_can_be_destroyed_with_their_recovery_points(backups: Synthesized) -> None:
     for vault in backups.resources("aws_backup_vault").values():
         assert vault["force_destroy"] is True
         assert vault["lifecycle"] == {"prevent_destroy": False}

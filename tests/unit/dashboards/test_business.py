@@ -51,7 +51,7 @@ def test_business_dashboard_has_the_required_widgets(platform: Synthesized) -> N
         assert "Pending operations, and the age of the oldest overdue one" in shown
 
 
-def test_the_search_finds_what_amounts_are_written_with() -> None:
+def test_amounts_are_written_with_the_dimensions_of_the_search() -> None:
     (directive,) = embedded("local", {metrics.PENDING_AMOUNT: 1.0}, currency="EUR")["_aws"]["CloudWatchMetrics"]
     assert directive["Dimensions"] == [["Environment", "Currency"]]
     assert directive["Namespace"] == "Payments"

@@ -31,7 +31,7 @@ def test_initial_passwords_are_ephemeral_values_in_write_only_arguments(platform
 
 
 @pytest.mark.requirement("W3.3")
-def test_secrets_have_what_rotation_reads(platform: Synthesized) -> None:
+def test_secrets_have_the_fields_that_rotation_reads(platform: Synthesized) -> None:
     values = {path_of(version).split("/")[-1]: decoded(version["secret_string_wo"]) for version in versions(platform)}
     for value in values.values():
         assert value["engine"] == "postgres"

@@ -79,7 +79,7 @@ def test_an_environment_that_does_not_own_the_provider_trusts_the_accounts(local
         ]
 
 
-def test_ids_branch_and_environment_of_the_settings_are_what_is_trusted(local_settings: Settings) -> None:
+def test_trust_policies_name_the_repository_branch_and_environment_of_the_settings(local_settings: Settings) -> None:
     made = synthesize(
         with_delivery(
             local_settings,

@@ -10,7 +10,7 @@ from tests.unit.ingress.support import distribution
 
 @pytest.mark.requirement("W4.1")
 @pytest.mark.requirement("W5.3")
-def test_requests_are_logged_for_30_days_without_what_customers_send(platform: Synthesized) -> None:
+def test_requests_are_logged_for_30_days_without_customer_data(platform: Synthesized) -> None:
     group = platform.resource("aws_cloudwatch_log_group", "global/distribution-logs/log-group")
     assert group["retention_in_days"] == 30
     assert path_of(platform.by_id(group["kms_key_id"])).endswith("global/keys/logs")

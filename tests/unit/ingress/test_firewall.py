@@ -152,7 +152,7 @@ def test_bodies_larger_than_the_inspection_limit_are_blocked(changed: Synthesize
     assert shown == {"cloudfront": {"default_size_inspection_limit": "KB_32"}}
 
 
-def test_address_lists_hold_what_settings_list_by_version_of_ip(changed: Synthesized) -> None:
+def test_address_lists_hold_the_addresses_of_the_settings_by_ip_version(changed: Synthesized) -> None:
     found = rules(changed, "global")
     assert set(found["blocked-addresses"]["action"]) == {"block"}
     assert found["allowed-addresses"]["action"] == {"allow": {}}
@@ -184,7 +184,7 @@ def test_headers_that_are_secrets_are_in_no_log_and_no_sample(platform: Synthesi
     assert any(value.endswith(":log-group:aws-waf-logs-payments/local/*") for value in use)
 
 
-def test_capacity_is_counted_as_aws_publishes_it_and_stays_below_what_is_charged() -> None:
+def test_capacity_is_counted_by_the_published_table_and_stays_below_the_charged_units() -> None:
     assert {group.name: group.capacity_units for group in MANAGED_GROUPS} == PUBLISHED_UNITS
     shipped = FirewallSettings()
     # groups + two lists by version + body + rate + rate with a path (2 + 2 + two transformations of 10)

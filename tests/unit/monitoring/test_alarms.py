@@ -100,7 +100,7 @@ def test_alarm_thresholds_are_settings() -> None:
         ("database-cpu", "", "database-cpu"),
     ],
 )
-def test_an_alarm_is_called_after_what_it_is_of(name: str, kind: str, subject: str) -> None:
+def test_alarm_is_named_after_its_resource(name: str, kind: str, subject: str) -> None:
     alarm = Alarm(name=name, kind=kind, meaning="It", metrics={"a": Metric("n", "m", "Sum", {})}, bound=1)
     assert alarm.subject == subject
     assert alarm.section == kind or name

@@ -11,7 +11,7 @@ from tests.synthesized import Synthesized
 pytestmark = pytest.mark.requirement("W5.2")
 
 
-def test_payment_alarms_look_at_what_the_service_writes_for_the_environment(platform: Synthesized) -> None:
+def test_payment_alarms_use_the_metrics_that_the_service_writes(platform: Synthesized) -> None:
     written = {metric.name for metric in metrics.METRICS}
     found = [
         (name, dimensions)

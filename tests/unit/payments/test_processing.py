@@ -46,7 +46,7 @@ def task(platform: Synthesized, region: str, name: str) -> dict[str, str]:
     return {one["name"]: one["value"] for one in container["environment"]}
 
 
-def test_a_message_is_tried_as_often_as_settings_say_and_then_a_dead_letter(platform: Synthesized, region: str) -> None:
+def test_message_becomes_a_dead_letter_after_the_tries_of_the_settings(platform: Synthesized, region: str) -> None:
     own, dead = queue(platform, region), queue(platform, region, "dead-letters")
     policy = json.loads(own["redrive_policy"])
     assert policy["deadLetterTargetArn"].endswith(f":{dead['name']}")

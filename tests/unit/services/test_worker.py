@@ -31,7 +31,7 @@ def test_on_demand_base_and_share_are_settings() -> None:
 @pytest.mark.requirement("W1.4")
 @pytest.mark.requirement("W4.4")
 @pytest.mark.parametrize(("region", "name"), [("primary", "us-east-2"), ("recovery", "us-west-2")])
-def test_worker_may_decrypt_what_it_receives(platform: Synthesized, region: str, name: str) -> None:
+def test_worker_may_decrypt_its_messages(platform: Synthesized, region: str, name: str) -> None:
     """A queue under a key of ours gives its messages only to who may use the key through SQS."""
     policy = platform.resource("aws_iam_role_policy", f"{region}/services/reports-task/queue-policy")
     decrypt = platform.statements(policy["policy"])["DecryptMessages"]

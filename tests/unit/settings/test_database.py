@@ -93,7 +93,7 @@ def test_wrong_value_is_one_line_with_field_value_and_what_is_allowed(
     assert allowed in lines[0]
 
 
-def test_tasks_may_hold_four_fifths_of_what_the_class_takes(tmp_path: Path) -> None:
+def test_tasks_may_open_four_fifths_of_the_connections_of_an_instance(tmp_path: Path) -> None:
     services = "[services.web]\nconnections_per_task = 20\n"  # 243 with the default of 5, 423 with 20
     (line,) = lines_of(tmp_path, f'{SNAPSHOTS}instance_class = "db.t4g.medium"', services)
     assert "database.instance_class: 'db.t4g.medium' is not allowed" in line

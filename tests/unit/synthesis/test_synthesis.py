@@ -67,7 +67,7 @@ def test_only_the_bindings_that_the_stack_uses_are_loaded(
 
 
 @pytest.mark.requirement("W0.1")
-def test_the_lazy_index_has_what_the_eager_one_has() -> None:
+def test_lazy_index_equals_the_eager_one() -> None:
     ended = python(
         "import synthesis; synthesis.prepare()\n"
         f"import pathlib, {PACKAGE} as aws\n"
