@@ -177,7 +177,7 @@ def _load_balancer(load_balancer: LoadBalancer, topic: AlarmTopic) -> Iterator[G
         series=[
             line("4xx of services", of("HTTPCode_Target_4XX_Count"), ORANGE),
             line("5xx of services", of("HTTPCode_Target_5XX_Count"), RED),
-            line("nobody answered", of("HTTPCode_ELB_5XX_Count")),
+            line("5xx of the load balancer", of("HTTPCode_ELB_5XX_Count")),
         ],
     )
     yield Graph(

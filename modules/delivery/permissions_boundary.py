@@ -94,13 +94,13 @@ NAMED = (
         service="s3",
         actions="GetBucketLocation GetReplicationConfiguration ListBucket",
         on=("s3:::{own}-{account}-*",),
-        reason="buckets are replicated, and written to; they are nobody's to change",
+        reason="objects are replicated and written; only a deployment changes buckets",
     ),
     Bound(
         service="secretsmanager",
         actions="Describe* GetSecretValue List* PutSecretValue UpdateSecretVersionStage",
         on=("secretsmanager:*:{account}:secret:{path}*",),
-        reason="passwords are read and rotated; secrets are nobody's to make or delete",
+        reason="passwords are read and rotated; only a deployment creates or deletes secrets",
     ),
     Bound(
         service="sns",
@@ -134,7 +134,7 @@ TAGGED = (
         service="kms",
         actions="CreateGrant Decrypt DescribeKey Encrypt GenerateDataKey* ReEncrypt*",
         on=("kms:*:{account}:key/*",),
-        reason="what is encrypted is read and written; the keys themselves are nobody's to change",
+        reason="data is encrypted and decrypted; only a deployment changes keys",
     ),
     Bound(
         service="rds",

@@ -64,7 +64,7 @@ def run(environments: Sequence[str], prices: Path | None, console: Console) -> N
     for line in sorted({line for one in estimates for line in one.by_use}):
         console.print(f"  {line}", markup=False)
     if types := sorted({type_ for one in estimates for type_ in one.unknown}):
-        console.print(f"not looked at, as nobody has said what they cost: {', '.join(types)}", markup=False)
+        console.print(f"no price is stated for: {', '.join(types)}", markup=False)
 
 
 def of_environments(environments: Sequence[str], prices: Prices) -> list[Estimate]:

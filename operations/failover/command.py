@@ -186,7 +186,7 @@ class _Failover:
                 for seen in [step.seen_in(state)]
             ]
             return "\n".join([*lines, f"to go on: {self.request.again()}"])
-        return f"where it stands cannot be told now; to go on: {self.request.again()}"
+        return f"the status cannot be read now; to resume: {self.request.again()}"
 
     def _record(self, first: State, outcome: str) -> None:
         """Write the record to the backups bucket of the target region; its failure does not fail the failover."""
