@@ -1,7 +1,8 @@
-"""The temporary folder of a test run: whatever its processes leave there goes with it.
+"""The temporary folder of a test run: whatever its processes leave there goes with it, and they themselves.
 
 Node, jsii, Terraform's providers and CDKTF's test harness each leave folders in the temporary folder that nobody
 removes. So a run has one of its own. Folders of tests (``tmp_path``) are pytest's, which keeps those of failed tests.
+Where the run is killed, its guardian does the same (tests/guardian.py).
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 from emulator import process
 from emulator.address import STATE_FILE
+from tests import guardian
 
 PARTS = "lifecycle"
 """The folder in it that takes the parts of the platform's life, of which one's local AWS lives as long as the run."""
@@ -32,19 +36,31 @@ def begin() -> None:
     own.mkdir(exist_ok=True)
     own.chmod(0o711)  # whatever the umask
     os.environ.setdefault(PYTESTS_OWN, str(everybodys))
+    guards = _guardian(own)
     os.environ["TMPDIR"] = tempfile.tempdir = str(own)
-    atexit.register(_end, own, os.getpid())
+    atexit.register(_end, own, os.getpid(), guards)
 
 
-def _end(own: Path, pid: int) -> None:
-    if os.getpid() == pid:  # not one that was forked
-        _remove(own)
+def _guardian(own: Path) -> subprocess.Popen[bytes]:
+    """Starts it. In a session of its own, as Ctrl-C in a terminal is for the run, and without the run's variables."""
+    command = [sys.executable, "-I", "-S", guardian.__file__, str(own)]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, env={})
+
+
+def _end(own: Path, pid: int, guards: subprocess.Popen[bytes]) -> None:
+    if os.getpid() != pid:  # one that was forked
+        return
+    _remove(own)
+    guards.terminate()
+    guards.wait()
 
 
 def _remove(folder: Path) -> None:
     for state in folder.glob(f"{PARTS}/*/{STATE_FILE}"):
         if server := process.find(state.parent):
             process.stop(server)
+    for command in guardian.end_all(folder):
+        print(f"left by the test run, and ended: {command}", file=sys.stderr)
     shutil.rmtree(folder, ignore_errors=True)
 
 
