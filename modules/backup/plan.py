@@ -213,7 +213,7 @@ class Backups(Construct):
             names=self._names,
             purpose=BACKUP_FAILURES,
             rule_name=name,
-            meaning="A backup, copy or restore test has failed: its event is in the queue of the same name",
+            meaning="A backup or copy has failed: its event is in the queue of the same name",
             key=self._keys.objects,
             topic=self._topic,
         )

@@ -152,7 +152,7 @@ class RestoreTest(Construct):
             names=self._names,
             purpose=RESTORE_FAILURES,
             rule_name=name,
-            meaning="A backup could not be restored: the event is in the queue of the same name",
+            meaning="A restore test has failed: its event is in the queue of the same name",
             key=self._keys.objects,
             topic=topic,
         )

@@ -156,3 +156,22 @@ def test_a_job_of_this_environment_that_fails_goes_to_a_queue_that_alarms(
     alarm = backups.resource("aws_cloudwatch_metric_alarm", f"{path}/alarm")
     assert path_of(backups.by_id(alarm["dimensions"]["QueueName"])).endswith(f"{path}/queue")
     assert alarm["alarm_actions"]
+
+
+@pytest.mark.requirement("W3.4")
+@pytest.mark.requirement("W5.2")
+def test_an_alarm_on_failed_jobs_names_the_jobs_whose_events_its_rule_matches_and_no_others(
+    backups: Synthesized,
+) -> None:
+    jobs = {"Backup": "backup", "Copy": "copy", "Restore": "restore test"}
+    named = {}
+    for rule in backups.resources("aws_cloudwatch_event_rule").values():
+        pattern = json.loads(rule["event_pattern"])
+        if pattern["source"] != ["aws.backup"]:
+            continue
+        path = path_of(rule).partition("/")[2].removesuffix("-rule")
+        alarm = backups.resource("aws_cloudwatch_metric_alarm", f"{path}/alarm")
+        meaning = alarm["alarm_description"].partition(":")[0].lower()
+        matched = {jobs[kind.partition(" ")[0]] for kind in pattern["detail-type"]}
+        named[path] = {job for job in jobs.values() if job in meaning} == matched
+    assert named == {"primary/backups/failures": True, "primary/restore-test/failures": True}
