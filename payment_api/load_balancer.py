@@ -43,6 +43,7 @@ from payment_api import contract
 from payment_api.network import Network
 from payment_api.settings import Settings
 from payment_api.settings.entry import GatewaySettings
+from settings.load_balancer import IDLE_TIMEOUT_SECONDS
 
 HTTPS_PORT, TASK_PORT = 443, 8443
 STAGE = "live"
@@ -80,7 +81,7 @@ class ServiceLoadBalancer(Construct):
             deletion_protection=settings.protected,
             drop_invalid_header_fields=True,
             desync_mitigation_mode=DesyncMitigationMode.STRICTEST,
-            idle_timeout=Duration.seconds(60),
+            idle_timeout=Duration.seconds(IDLE_TIMEOUT_SECONDS),
         )
         self.load_balancer.log_access_logs(access_logs, purpose)
         self.load_balancer.log_connection_logs(access_logs, f"{purpose}-connections")

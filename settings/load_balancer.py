@@ -8,6 +8,12 @@ from pydantic import Field, model_validator
 
 from settings.base import SettingsModel, matching
 
+# Whoever opens connections closes an idle one first, or a request meets a connection that the other side is closing,
+# and its client gets a 502: CloudFront after 60 s, a load balancer after these seconds, the service after
+# payments.server.KEEP_ALIVE_SECONDS.
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#connection-idle-timeout
+IDLE_TIMEOUT_SECONDS = 65
+
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html#path-conditions
 PathPattern = Annotated[
     str, matching(r"/[A-Za-z0-9_.$/~\"'@:+&*?-]{0,127}", "a path of up to 128 characters is allowed, such as /api/*")

@@ -50,7 +50,7 @@ ALL_METHODS = [*READS, "DELETE", "PATCH", "POST", "PUT"]
 # The strictest that admits TLS 1.2.
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/secure-connections-supported-viewer-protocols-ciphers.html
 OLDEST_TLS = "TLSv1.2_2021"
-KEEPALIVE_SECONDS = 60
+KEEPALIVE_SECONDS = 60  # less than the load balancers' idle timeout: CloudFront closes an idle connection first
 
 
 class Distribution(Construct):

@@ -25,6 +25,7 @@ from modules.network.security_groups import HTTPS_PORT, Flow, Group, PrefixList
 from modules.network.vpc import Network
 from modules.region import Region
 from modules.storage.buckets import LOAD_BALANCER_LOGS, Bucket
+from settings.load_balancer import IDLE_TIMEOUT_SECONDS
 from settings.naming import Names
 
 HTTP_PORT = 80
@@ -86,6 +87,7 @@ class LoadBalancer(Construct):
             ],
             drop_invalid_header_fields=True,
             desync_mitigation_mode="strictest",
+            idle_timeout=IDLE_TIMEOUT_SECONDS,
             enable_deletion_protection=protected,
             # An operator can shift traffic away from a zone with a grey failure: free, and off by default.
             # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/zonal-shift.html

@@ -11,6 +11,7 @@ from payment_api.firewall import CAPACITIES, MANAGED_GROUPS
 from payment_api.gateway import ACCESS_LOG_FORMAT
 from payment_api.load_balancer import HTTPS_PORT
 from payment_api.settings import Settings
+from payments.server import KEEP_ALIVE_SECONDS
 from tests.payment_api.conftest import Synthesize
 from tests.payment_api.support import Template
 
@@ -115,6 +116,7 @@ def test_each_load_balancer_is_in_its_tier_hardened_and_logged(api: Template, sc
     assert sorted(one["Ref"] for one in balancer["Subnets"]) == sorted(subnets)
     assert attributes["routing.http.drop_invalid_header_fields.enabled"] == "true"
     assert attributes["routing.http.desync_mitigation_mode"] == "strictest"
+    assert int(attributes["idle_timeout.timeout_seconds"]) < KEEP_ALIVE_SECONDS
     assert attributes["access_logs.s3.enabled"] == "true"
     assert attributes["connection_logs.s3.enabled"] == "true"
 

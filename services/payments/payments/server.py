@@ -28,7 +28,7 @@ from payments.roles import API, HOUSEKEEPING
 from payments.service import Service
 from payments.settings import DatabaseSettings, ServiceSettings
 
-# Longer than a load balancer's idle timeout of 60 s, so that it is the load balancer that closes an idle connection.
+# Longer than the load balancers' idle timeout (settings/load_balancer.py): they close an idle connection first.
 KEEP_ALIVE_SECONDS = 75
 BACKLOG = 1024
 MOST_PLACES = 1_000_000  # no limit but those of all merchants together

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from payments.server import KEEP_ALIVE_SECONDS
 from settings import Settings
 from tests.synthesized import Synthesized, path_of
 from tests.unit.services.support import CRITICAL, REGIONS
@@ -82,3 +83,17 @@ def test_requests_are_encrypted_up_to_the_task(platform: Synthesized) -> None:
 @pytest.mark.requirement("W7.1")
 def test_operators_can_shift_traffic_away_from_a_zone(platform: Synthesized) -> None:
     assert all(one["enable_zonal_shift"] is True for one in platform.resources("aws_lb").values())
+
+
+@pytest.mark.requirement("W2.1")
+def test_who_opens_a_connection_closes_it_when_idle_before_the_other_side_does(platform: Synthesized) -> None:
+    (distribution,) = platform.resources("aws_cloudfront_distribution").values()
+    (opened,) = {
+        origin["custom_origin_config"]["origin_keepalive_timeout"]
+        for origin in distribution["origin"]
+        if "custom_origin_config" in origin
+    }
+    load_balancers = list(platform.resources("aws_lb").values())
+    assert len(load_balancers) == len(REGIONS)
+    for load_balancer in load_balancers:
+        assert opened < load_balancer["idle_timeout"] < KEEP_ALIVE_SECONDS
