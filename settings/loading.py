@@ -4,12 +4,13 @@ An environment is chosen by ``--environment NAME`` or by the variable PLATFORM_E
 settings/environments or the path of a file of the same form elsewhere. A file may say ``extends = "staging"`` and
 contain only the differences: the environment of a pull request is two lines. An environment with another suffix does
 not inherit the identity of its base: the fields in `Settings.derived` have their defaults there, unless the file sets
-them.
+them, and an image in a repository of the base is the same digest in its own.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,9 @@ ENVIRONMENTS = Path(__file__).parent / "environments"
 ENVIRONMENT_VARIABLE = "PLATFORM_ENVIRONMENT"
 DEFAULT_ENVIRONMENT = "local"
 BAD_SETTINGS_EXIT_CODE = 2
+
+# The fields in the name of a repository of ECR, in their order there.
+IN_REPOSITORIES = ("account_id", "name_prefix", "environment_suffix")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -110,7 +114,21 @@ def _read_with_base(
     if suffix is not None and values.get("environment_suffix", suffix) != suffix:
         for field in derived:
             _remove(inherited, field.split("."))
+    _move_images(inherited, values)
     return _merged(inherited, values)
+
+
+def _move_images(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    """Name the images in the base's repositories by the environment's own: its tasks may pull from no others."""
+    base = [re.escape(str(values.get(field))) for field in IN_REPOSITORIES]
+    account, prefix, suffix = own = [str(changes.get(field, values.get(field))) for field in IN_REPOSITORIES]
+    if not all(map(re.compile(r"[a-z0-9-]+").fullmatch, own)):
+        return  # the field's own rule reports it
+    in_base = re.compile(r"^{}(\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/){}/{}/".format(*base))
+    services = values.get("services")
+    for service in services.values() if isinstance(services, dict) else ():
+        if isinstance(service, dict) and isinstance(image := service.get("image"), str):
+            service["image"] = in_base.sub(rf"{account}\g<1>{prefix}/{suffix}/", image)
 
 
 def _remove(values: dict[str, Any], path: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from settings.domain import LONGEST_CERTIFICATE_NAME, load_balancer_name
 from settings.edge import WHOLE_DOMAIN, OriginRouting
 from settings.naming import Names
 from settings.processing import LEAST_CONNECTIONS, ProcessingSettings
-from settings.services import ServiceSettings
+from settings.services import ECR_REGION, ServiceSettings
 
 MINUTES_PER_DAY = 24 * 60
 
@@ -49,6 +50,7 @@ def problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _senders(values)
     yield from _certificate_names(values)
     yield from _latency_routing(values)
+    yield from _own_repositories(values)
 
 
 def _region_names(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -215,6 +217,21 @@ def _latency_routing(values: Mapping[str, Any]) -> Iterator[Problem]:
     if database.recovery is not RecoveryMode.GLOBAL:
         allowed = f"with database.recovery {database.recovery.value} the recovery region has no database: failover is"
         yield Problem(field=("edge", "origin_routing"), value=OriginRouting.LATENCY.value, allowed=allowed)
+
+
+def _own_repositories(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Tasks may pull images of ECR from the repository of their own service alone (modules/services/task.py)."""
+    prefix, suffix, account = (_text(values, key) for key in ("name_prefix", "environment_suffix", "account_id"))
+    if not all(map(re.compile(r"[a-z0-9-]+").fullmatch, (prefix, suffix, account))):
+        return  # the field's own rule reports it
+    for name, service in _services(values).items():
+        registry, _, path = service.image.partition("@")[0].partition("/")
+        own = Names(prefix, suffix, account).repository(name)
+        if ECR_REGION.search(service.image) and (registry.partition(".")[0], path) != (account, own):
+            allowed = (
+                f"its tasks may pull from {account}'s repository {own} alone, so an image of it or a public one is"
+            )
+            yield Problem(field=("services", name, "image"), value=service.image, allowed=allowed)
 
 
 def _processing(values: Mapping[str, Any]) -> ProcessingSettings | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from iam.synthesized import policies
+from settings import load
 from settings.services import image_in
-from tests.synthesized import Synthesized, decoded
+from tests.synthesized import Synthesized, decoded, synthesize
 
 ACCOUNT = "123456789012"
 ECR = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com/([^@:]+)@sha256:[0-9a-f]{64}")
@@ -17,9 +19,20 @@ PULLS = {"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:B
 REGIONS = {"primary": "us-east-2", "recovery": "us-west-2"}
 
 
+@pytest.fixture(params=["local", "an environment that extends it"])
+def images(request: pytest.FixtureRequest, platform: Synthesized, tmp_path: Path) -> Synthesized:
+    """A platform with an image of its own repository."""
+    if request.param == "local":
+        return platform
+    file = tmp_path / "pr-42.toml"
+    file.write_text('extends = "local"\nenvironment_suffix = "pr-42"\n')
+    return synthesize(load(str(file)))
+
+
 @pytest.mark.requirement("W1.1", "W1.5")
-def test_execution_role_may_pull_the_image_of_its_task(platform: Synthesized) -> None:
+def test_execution_role_may_pull_the_image_of_its_task(images: Synthesized) -> None:
     """In either region: what a role may pull is its own region's, where the image is replicated to."""
+    platform = images
     pulled: dict[str, set[str]] = {}
     for policy in policies(platform.configuration, account_id=ACCOUNT):
         for statement in policy.statements:

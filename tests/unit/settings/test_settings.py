@@ -198,6 +198,18 @@ def test_shipped_environments_are_valid(environment: str) -> None:
             "372 or more is, the days of monthly_retention_months",
         ),
         ('extends = "nowhere"', "extends", "'nowhere'", "local, production, staging"),
+        (
+            f'services.web.image = "123456789012.dkr.ecr.us-east-2.amazonaws.com/payments/other/web@sha256:{"0" * 64}"',
+            "services.web.image",
+            "payments/other/web",
+            "123456789012's repository payments/local/web alone",
+        ),
+        (
+            f'services.web.image = "210987654321.dkr.ecr.us-east-2.amazonaws.com/payments/local/web@sha256:{"0" * 64}"',
+            "services.web.image",
+            "210987654321",
+            "123456789012's repository payments/local/web alone",
+        ),
     ],
 )
 def test_wrong_value_is_one_line_with_field_value_and_what_is_allowed(
