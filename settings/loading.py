@@ -114,11 +114,11 @@ def _read_with_base(
     if suffix is not None and values.get("environment_suffix", suffix) != suffix:
         for field in derived:
             _remove(inherited, field.split("."))
-    _move_images(inherited, values)
+    move_images(inherited, values)
     return _merged(inherited, values)
 
 
-def _move_images(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
+def move_images(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
     """Name the images in the base's repositories by the environment's own: its tasks may pull from no others."""
     base = [re.escape(str(values.get(field))) for field in IN_REPOSITORIES]
     account, prefix, suffix = own = [str(changes.get(field, values.get(field))) for field in IN_REPOSITORIES]

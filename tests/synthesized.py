@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from settings import Settings, load
+from settings.loading import move_images
 from tests import kept
 
 Block = dict[str, Any]
@@ -66,6 +67,13 @@ class Synthesized:
     def statements(self, reference: str) -> dict[str, Block]:
         """The statements of the policy document that a reference points to, by Sid."""
         return {statement["sid"]: statement for statement in self.by_id(reference)["statement"]}
+
+
+def local_with(**changes: Any) -> Settings:
+    """The settings of the rehearsal with other values, and its own images in the repositories of other names."""
+    values = load("local").model_dump()
+    move_images(values, changes)
+    return Settings.model_validate(values | changes)
 
 
 def synthesize(settings: Settings) -> Synthesized:

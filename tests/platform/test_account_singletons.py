@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from settings import Settings, load
-from tests.synthesized import Synthesized, synthesize
+from tests.synthesized import Synthesized, local_with, synthesize
 
 pytestmark = [pytest.mark.requirement("W8.1"), pytest.mark.requirement("W5.6")]
 
@@ -27,7 +26,7 @@ SWITCHES = {
 
 
 def with_changes(**values: object) -> Synthesized:
-    return synthesize(Settings.model_validate(load("local").model_dump() | values))
+    return synthesize(local_with(**values))
 
 
 def test_owner_makes_each_singleton(platform: Synthesized) -> None:

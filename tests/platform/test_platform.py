@@ -7,8 +7,8 @@ import re
 import pytest
 
 from modules.database.enhanced_monitoring_log import METRICS_LOG
-from settings import Settings, load
-from tests.synthesized import Synthesized, path_of, references, region_of, synthesize
+from settings import load
+from tests.synthesized import Synthesized, local_with, path_of, references, region_of, synthesize
 
 PROVIDERS = {"primary": "aws", "recovery": "aws.recovery", "global": "aws.global"}
 
@@ -155,7 +155,7 @@ def test_two_environments_share_no_name(platform: Synthesized) -> None:
 def test_longest_allowed_suffix_fits_the_names_of_aws() -> None:
     """The table of limits in settings/naming.py knows the longest purposes that the stack uses."""
     suffix = "s" * 12  # one more is refused, see the next test
-    longest = synthesize(Settings.model_validate(load("local").model_dump() | {"environment_suffix": suffix}))
+    longest = synthesize(local_with(environment_suffix=suffix))
     limits = {"aws_s3_bucket": ("bucket", 63), "aws_iam_role": ("name", 64), "aws_security_group": ("name", 255)}
     limits["aws_lb_target_group"] = limits["aws_lb"] = ("name", 32)
     lengths = {
@@ -169,7 +169,7 @@ def test_longest_allowed_suffix_fits_the_names_of_aws() -> None:
 @pytest.mark.requirement("W0.4")
 def test_a_longer_suffix_is_refused() -> None:
     with pytest.raises(ValueError, match="AWS allows 32"):
-        Settings.model_validate(load("local").model_dump() | {"environment_suffix": "s" * 13})
+        local_with(environment_suffix="s" * 13)
 
 
 @pytest.mark.requirement("W4.3")

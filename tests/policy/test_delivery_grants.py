@@ -14,11 +14,10 @@ from iam.synthesized import BOUNDARY, IDENTITY, Policy, as_identity_policy, poli
 from modules.delivery.permissions.deploy import DEPLOY
 from modules.delivery.permissions.grants import Grant
 from modules.delivery.permissions.plan import PLAN
-from settings import Settings, load
 from tests.policy.delivery_support import (
     ACCOUNT,
 )
-from tests.synthesized import synthesize
+from tests.synthesized import local_with, synthesize
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # parliament imports pkg_resources, which says of itself that it is deprecated
@@ -100,7 +99,7 @@ def test_policies_pass_the_linter(all_policies: list[Policy]) -> None:
 
 @pytest.mark.parametrize("names", [{}, {"name_prefix": "p" * 12, "environment_suffix": "s" * 2}])
 def test_policies_fit_and_a_role_has_no_more_than_aws_attaches(names: dict[str, str]) -> None:
-    longest = synthesize(Settings.model_validate(load("local").model_dump() | names))
+    longest = synthesize(local_with(**names))
     of_delivery = [
         one
         for one in policies(longest.configuration, account_id=ACCOUNT)

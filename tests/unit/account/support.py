@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from iam.synthesized import RESOURCE, policies
-from settings import Settings, load
-from tests.synthesized import Block, Synthesized, synthesize
+from tests.synthesized import Block, Synthesized, local_with, synthesize
 
 ACCOUNT = "123456789012"
 
@@ -24,7 +23,7 @@ def only(platform: Synthesized, type_: str) -> Block:
 
 
 def changed(**fields: Any) -> Synthesized:
-    return synthesize(Settings.model_validate(load("local").model_dump() | fields))
+    return synthesize(local_with(**fields))
 
 
 def document(platform: Synthesized, owner: str) -> Mapping[str, Any]:

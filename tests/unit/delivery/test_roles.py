@@ -9,7 +9,7 @@ import pytest
 from operations.deployment.delivery import lines
 from settings import Settings, SettingsError, load
 from settings.delivery import DeliverySettings
-from tests.synthesized import Synthesized, path_of, synthesize
+from tests.synthesized import Synthesized, local_with, path_of, synthesize
 
 pytestmark = pytest.mark.requirement("W8.1")
 
@@ -117,8 +117,6 @@ def test_the_command_names_the_roles_that_the_stack_makes(local_settings: Settin
 
 
 def test_role_names_fit_whatever_the_longest_suffix(local_settings: Settings) -> None:
-    longest = synthesize(
-        Settings.model_validate(local_settings.model_dump() | {"environment_suffix": "s" * 12, "name_prefix": "p" * 8})
-    )
+    longest = synthesize(local_with(environment_suffix="s" * 12, name_prefix="p" * 8))
     assert max(len(one["name"]) for one in longest.resources("aws_iam_role").values()) <= 64
     assert max(len(one["name"]) for one in longest.resources("aws_iam_policy").values()) <= 128
