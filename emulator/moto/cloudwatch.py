@@ -222,15 +222,26 @@ def delete_alarms(original: Method, self: Any, alarm_names: list[str]) -> None:
 
 @override(CloudWatchResponse)
 def describe_alarms(original: Method, self: Any) -> ActionResult:
-    """Only the requested types; by default metric alarms."""
+    """Only those that match every parameter, of which moto reads one, and of the requested types."""
     answer = original(self)
     types = self._get_param("AlarmTypes") or [METRIC]
-    found = answer.result
+    found = {kind: [one for one in alarms if _matches(self, one)] for kind, alarms in answer.result.items()}
     return ActionResult(
         {
             "MetricAlarms": found["MetricAlarms"] if METRIC in types else [],
             "CompositeAlarms": found["CompositeAlarms"] if COMPOSITE in types else [],
         }
+    )
+
+
+def _matches(self: Any, alarm: Any) -> bool:
+    names, state = self._get_param("AlarmNames"), self._get_param("StateValue")
+    actions = self._get_param("ActionPrefix") or ""
+    return (
+        str(alarm.name).startswith(self._get_param("AlarmNamePrefix") or "")
+        and (not names or alarm.name in names)
+        and (not state or alarm.state_value == state)
+        and (not actions or any(str(one).startswith(actions) for one in alarm.alarm_actions))
     )
 
 

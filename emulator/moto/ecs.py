@@ -1,6 +1,7 @@
 """ECS: attributes of services that moto drops, the task sets of releases by CodeDeploy, and the targets of tasks.
 
-A service has its desired count of tasks at once (:mod:`emulator.runtime.task_sets`).
+A service has its desired count of tasks at once (:mod:`emulator.runtime.task_sets`). Where its tasks run as processes
+(:mod:`emulator.runtime.tasks`), they are counted.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from emulator.runtime.task_sets import (
     task_set,
     task_sets,
 )
+from emulator.runtime.tasks.keeper import KEEPER
 
 KEPT = (
     "capacityProviderStrategy",
@@ -80,6 +82,16 @@ def update_service(original: Method, self: Any) -> Any:
 
 
 @override(EC2ContainerServiceBackend)
+def describe_services(original: Method, self: Any, *arguments: Any, **keywords: Any) -> Any:
+    """Count the tasks that run."""
+    found, failures = original(self, *arguments, **keywords)
+    for service in found:
+        if service.status == "ACTIVE":
+            _count_running(service)
+    return found, failures
+
+
+@override(EC2ContainerServiceBackend)
 def delete_service(original: Method, self: Any, cluster_name: str, service_name: str, force: bool) -> Any:
     """End the tasks of the service, too."""
     service = original(self, cluster_name, service_name, force)
@@ -123,13 +135,25 @@ def _keep(self: Any, service: Any) -> None:
             setattr(service, name, kept[parameter])
 
 
+def _count_running(service: Any) -> None:
+    for tasks in task_sets(service):
+        tasks.running_count = KEEPER.running(service.region_name, tasks.addresses)
+        tasks.pending_count = len(tasks.addresses) - tasks.running_count
+    running = sum(tasks.running_count for tasks in task_sets(service) if tasks.status == "PRIMARY")
+    _set_counts(service, running, service.desired_count - running)
+
+
+def _set_counts(service: Any, running: int, pending: int) -> None:
+    backend = service._backend  # noqa: SLF001 (moto offers no other way to it)
+    cluster = backend._get_cluster(service.cluster_name)  # noqa: SLF001
+    for state, count in (("RUNNING", running - service.running_count), ("PENDING", pending - service.pending_count)):
+        backend.update_cluster_resources(cluster, count, task_state=state)
+    service.running_count, service.pending_count = running, pending
+
+
 def _count(service: Any) -> None:
     """Give the service its desired count of tasks at once."""
-    backend, cluster = service._backend, service._backend._get_cluster(service.cluster_name)  # noqa: SLF001
-    for state, count in (("RUNNING", -service.running_count), ("PENDING", -service.pending_count)):
-        backend.update_cluster_resources(cluster, count, task_state=state)
-    service.running_count, service.pending_count = service.desired_count, 0
-    backend.update_cluster_resources(cluster, service.running_count, task_state="RUNNING")
+    _set_counts(service, service.desired_count, 0)
     for deployment in service.deployments[:1]:
         deployment["desiredCount"] = deployment["runningCount"] = service.desired_count
         deployment["pendingCount"] = 0

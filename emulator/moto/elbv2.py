@@ -1,16 +1,19 @@
-"""Elastic Load Balancing: the network interfaces of a load balancer, one in each of its subnets.
+"""Elastic Load Balancing: the network interfaces of a load balancer, one in each of its subnets; the health of targets.
 
-They are how the addresses of a load balancer are found (:mod:`emulator.runtime.network_interfaces`).
+The interfaces are how the addresses of a load balancer are found (:mod:`emulator.runtime.network_interfaces`). moto
+reports every registered target as healthy.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from moto.elbv2.models import ELBv2Backend
+from moto.elbv2.models import ELBv2Backend, FakeHealthStatus
 
 from emulator.moto.extend import Method, override
 from emulator.runtime.network_interfaces import REQUESTER, description_of, network_interfaces
+from emulator.runtime.target_health import health_at
+from emulator.turns import let_others
 
 
 @override(ELBv2Backend)
@@ -43,6 +46,24 @@ def delete_load_balancer(original: Method, self: Any, arn: str) -> None:
     original(self, arn)
     for interface in network_interfaces(self.ec2_backend, load_balancer) if load_balancer else ():
         del self.ec2_backend.enis[interface.id]
+
+
+@override(ELBv2Backend)
+def describe_target_health(original: Method, self: Any, target_group_arn: str, targets: list[dict[str, Any]]) -> Any:
+    """Check the health of registered targets whose tasks run."""
+    found = original(self, target_group_arn, targets)
+    group = self.target_groups[target_group_arn]
+    for status in found:
+        if status.status == "healthy":
+            _check(self.region_name, group, status)
+    return found
+
+
+def _check(region: str, group: Any, status: FakeHealthStatus) -> None:
+    with let_others():  # the task may call AWS before it answers
+        health = health_at(region, group, str(status.instance_id))
+    if health:
+        status.status, status.reason, status.description = health.state, health.reason, health.description
 
 
 def _attach(self: Any, load_balancer: Any) -> None:

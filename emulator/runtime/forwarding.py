@@ -77,12 +77,33 @@ def ask(target: str | None, request: Request) -> Answer:
     return Answer(status=response.status, headers=kept, body=body)
 
 
-def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+def status_of(target: str, path: str, seconds: float) -> int | None:
+    """The status that the server at a URL answers to a GET of ``path``; None where it does not answer as HTTP has it.
+
+    Raises:
+        TimeoutError: it does not answer within ``seconds``.
+    """
+    url = urlsplit(target)
+    connection = _connection(url.scheme, str(url.hostname), url.port, seconds)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except TimeoutError:
+        raise
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def _connection(
+    scheme: str, host: str, port: int | None, seconds: float = SECONDS_FOR_A_TARGET
+) -> http.client.HTTPConnection:
     if scheme == "http":
-        return http.client.HTTPConnection(host, port, timeout=SECONDS_FOR_A_TARGET)
+        return http.client.HTTPConnection(host, port, timeout=seconds)
     unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
-    return http.client.HTTPSConnection(host, port, timeout=SECONDS_FOR_A_TARGET, context=unverified)
+    return http.client.HTTPSConnection(host, port, timeout=seconds, context=unverified)
 
 
 def own(status: int, phrase: str) -> Answer:

@@ -72,6 +72,28 @@ def test_a_composite_alarm_is_kept_whole_and_changes(client: Make, name: str, ch
     assert tags == [{"Key": "topic", "Value": TOPICS[0]}], "tags of an update are ignored"
 
 
+@pytest.mark.parametrize(
+    ("asked", "is_found"),
+    [
+        ({}, True),
+        ({"StateValue": "ALARM"}, False),
+        ({"ActionPrefix": "arn:"}, True),
+        ({"ActionPrefix": "other"}, False),
+    ],
+)
+def test_alarms_are_described_by_all_parameters_together(
+    client: Make, name: str, asked: dict[str, str], is_found: bool
+) -> None:
+    cloudwatch = client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=name, Namespace="AWS/SQS", MetricName="NumberOfMessagesSent", Statistic="Sum", Period=60,
+        EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold", AlarmActions=[TOPICS[0]],
+    )  # fmt: skip
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="a test says so")
+    found = cloudwatch.describe_alarms(AlarmNamePrefix=name, **asked)["MetricAlarms"]
+    assert [one["AlarmName"] for one in found] == [name] * is_found
+
+
 def test_only_metric_alarms_are_described_by_default(client: Make, name: str, children: list[str]) -> None:
     cloudwatch = client("cloudwatch")
     cloudwatch.put_composite_alarm(AlarmName=name, AlarmRule=f'ALARM("{children[0]}")')

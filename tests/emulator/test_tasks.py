@@ -35,7 +35,8 @@ REPOSITORY = "example/service"
 IMAGE = f"123456789012.dkr.ecr.us-east-2.amazonaws.com/{REPOSITORY}@sha256:{'1' * 64}"
 GROUP = "/example/service"
 
-# Answers by HTTP with what a container finds; the path is an expression. It stops a moment after SIGTERM.
+# Answers a POST with what a container finds (the body is an expression), and a GET with the status that is its path. It
+# stops a moment after SIGTERM.
 SERVICE = """
 import http.server, json, os, signal, sys, time, urllib.request
 def write(path):
@@ -52,6 +53,9 @@ def end(*_):
     os._exit(int(os.environ["EXIT_CODE"]))
 signal.signal(signal.SIGTERM, end)
 class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(int(self.path[1:]))
+        self.end_headers()
     def do_POST(self):
         said = json.dumps(eval(self.rfile.read(int(self.headers["Content-Length"])))).encode()
         self.send_response(200)
@@ -222,6 +226,54 @@ def test_network_namespace_reaches_only_its_own_addresses(service: Service) -> N
         socket.create_connection(("127.0.0.1", port)).close()
         tried = f"__import__('socket').socket().connect_ex(('127.0.0.1', {port}))"
         assert service.says(tried) == errno.ECONNREFUSED, "this machine's own ports are not the container's"
+
+
+def target_group(service: Service, name: str, path: str, address: str) -> str:
+    """The ARN of a target group with one target, whose health is the status of a GET of ``path``."""
+    vpc = service.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+    elbv2 = service.client("elbv2")
+    arn = elbv2.create_target_group(
+        Name=name, Protocol="HTTP", Port=8080, VpcId=vpc, TargetType="ip", HealthCheckPath=path,
+        Matcher={"HttpCode": "200-204"},
+    )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
+    elbv2.register_targets(TargetGroupArn=arn, Targets=[{"Id": address, "Port": 8080}])
+    return str(arn)
+
+
+@pytest.mark.parametrize(
+    ("path", "health"),
+    [
+        ("/204", {"State": "healthy"}),
+        (
+            "/500",
+            {
+                "State": "unhealthy",
+                "Reason": "Target.ResponseCodeMismatch",
+                "Description": "Health checks failed with these codes: [500]",
+            },
+        ),
+    ],
+)
+def test_health_of_a_target_is_what_its_task_answers(service: Service, path: str, health: dict[str, str]) -> None:
+    assert service.says("1") == 1  # it listens
+    group = target_group(service, f"answers-{path[1:]}", path, str(service.running()["address"]))
+    (found,) = service.client("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+    assert found["TargetHealth"] == health
+
+
+def test_target_whose_task_does_not_start_is_not_healthy(service: Service) -> None:
+    (refused,) = eventually(lambda: [one for one in service.tasks("refused") if one["state"] == "STOPPED"])
+    group = target_group(service, "refused", "/200", str(refused["address"]))
+    (found,) = service.client("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+    assert found["TargetHealth"]["State"] == "initial"
+
+
+def test_only_tasks_that_run_are_counted(service: Service) -> None:
+    service.running()
+    names = ["service", "refused"]
+    found = service.client("ecs").describe_services(cluster="example", services=names)["services"]
+    counts = {one["serviceName"]: (one["desiredCount"], one["runningCount"], one["pendingCount"]) for one in found}
+    assert counts == {"service": (1, 1, 0), "refused": (1, 0, 1)}
 
 
 @pytest.mark.requirement("W8.4")

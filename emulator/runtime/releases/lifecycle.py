@@ -9,6 +9,7 @@ import json
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,10 +25,16 @@ from emulator.runtime import functions, task_sets
 from emulator.runtime.releases import appspec as appspecs
 from emulator.runtime.releases import traffic
 from emulator.runtime.releases.deployment import EcsDeployment, LifecycleEvent, Status
+from emulator.runtime.target_health import are_healthy
 from emulator.turns import turn
 
 MINUTES_TO_INSTALL = 1.0
 """How long the replacement tasks take to start."""
+
+MINUTES_UNTIL_HEALTHY = 60.0
+"""How long the replacement tasks may take until they are healthy, in CodeDeploy's own words:
+https://docs.aws.amazon.com/codedeploy/latest/userguide/troubleshooting-ecs.html"""
+SECONDS_BETWEEN_HEALTH_CHECKS = 0.25
 
 MINUTES_TO_ROLL_BACK = 1.0
 """How long the replacement tasks take to end."""
@@ -203,6 +210,19 @@ class Release:
             task_sets.register_targets(green)
             self._deployment.green = green
         self._wait(MINUTES_TO_INSTALL)
+        if not self._wait(MINUTES_UNTIL_HEALTHY - MINUTES_TO_INSTALL, self._is_green_healthy):
+            raise _failed(
+                "TIMEOUT",
+                "The deployment timed out while waiting for the replacement task set to become healthy. This time out "
+                "period is 60 minutes.",
+            )
+
+    def _is_green_healthy(self) -> bool:
+        group, addresses = self._elbv2.target_groups[self._green], list(self._deployment.green.addresses)
+        if are_healthy(self._deployment.region, group, addresses):
+            return True
+        time.sleep(SECONDS_BETWEEN_HEALTH_CHECKS)
+        return False
 
     def _allow_test_traffic(self) -> None:
         with turn():

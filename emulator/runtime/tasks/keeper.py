@@ -91,6 +91,21 @@ class Keeper:
             others = [place.task for place in self._places.values() if place.task.plan.task_set == set_]
         return next((task.url for task in others if task.url), None) if set_ else None
 
+    def has_process(self, region: str, address: str) -> bool:
+        """Whether a process is, or is about to be, at an address, or at another one of its task set."""
+        with self._lock:
+            set_ = self._sets.get((region, address))
+            return any(place.task.plan.task_set == set_ for place in self._places.values()) if set_ else False
+
+    def has_seen(self, region: str, addresses: list[str]) -> bool:
+        """Whether the addresses of a task set were looked at since they exist, or none are looked at."""
+        with self._lock:
+            return not self._most or all((region, one) in self._sets for one in addresses)
+
+    def running(self, region: str, addresses: list[str]) -> int:
+        """How many of the addresses of a task set are served; all of them where the set has no process."""
+        return sum(not self.has_process(region, one) or self.url_of(region, one) is not None for one in addresses)
+
     def tasks(self) -> list[Task]:
         """The tasks that run or are about to start."""
         with self._lock:
