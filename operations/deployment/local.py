@@ -28,8 +28,9 @@ from emulator.runtime import names
 from emulator.runtime.databases.server import find_binaries
 from emulator.runtime.postgresql import PostgresqlNotFound
 from emulator.runtime.tasks import namespaces
+from emulator.runtime.tasks.image import repository_of
 from operations import preflight
-from operations.deployment import payments_image
+from operations.deployment import payments_image, placeholder_image
 from operations.deployment.synthesized import provider_installation, synthesize
 from operations.deployment.terraform import Progress, Resource, Terraform
 from operations.deployment.waits import Chain, longest_chain
@@ -76,7 +77,7 @@ class LocalDeployment:
         if refusal := namespaces.refusal():
             self.console.print(f"no task of a service runs: {refusal}", markup=False)
         elif self.tasks:
-            with self._phase("install the payments service"):
+            with self._phase("install what the services run"):
                 self._describe_images(server)
         with self._phase("bootstrap the state bucket"):
             self._bootstrap(server)
@@ -182,11 +183,13 @@ class LocalDeployment:
         return server
 
     def _describe_images(self, server: process.Server) -> None:
-        """Say what runs as the payments service: what its Dockerfile makes."""
+        """Say what runs as the payments service, what its Dockerfile makes, and what as services without a release."""
         settings = load(self.environment)
+        images = {repository_of(one.image): placeholder_image.image for one in settings.services.values()}
         if settings.processing:
-            repository = settings.names.repository(settings.processing.service)
-            running.describe_image(server, repository, asdict(payments_image.image()))
+            images[settings.names.repository(settings.processing.service)] = payments_image.image
+        for repository, image in images.items():
+            running.describe_image(server, repository, asdict(image()))
 
     def _bootstrap(self, server: process.Server) -> None:
         """The command that makes the state bucket on AWS, pointed at the local one by its environment."""

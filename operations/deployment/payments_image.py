@@ -28,7 +28,7 @@ INSTALLED = "/install"
 """The folder of the stage ``packages`` that the last stage copies."""
 WHERE = "/app"
 PYTHON = "/image/bin/python"
-_PATH = "/image/bin:/usr/local/bin:/usr/bin:/bin"
+PATH = "/image/bin:/usr/local/bin:/usr/bin:/bin"
 
 
 def image() -> Image:
@@ -43,7 +43,7 @@ def image() -> Image:
         folders={WHERE: str(installed())},
         entrypoint=tuple(json.loads(_said(last, "ENTRYPOINT"))),
         command=tuple(json.loads(_said(last, "CMD"))),
-        environment={"PATH": _PATH, **dict(one.split("=", 1) for one in _said(last, "ENV").split())},
+        environment={"PATH": PATH, **dict(one.split("=", 1) for one in _said(last, "ENV").split())},
         directory=_said(last, "WORKDIR"),
         user=int(_said(last, "USER").partition(":")[0]),
         volumes={path: modes.get(path, 0o755) for path in json.loads(_said(last, "VOLUME"))},
@@ -54,7 +54,7 @@ def image() -> Image:
 
 def installed() -> Path:
     """The folder with what the stage ``packages`` installs, for this machine."""
-    return _made("payments", _digest(DOCKERFILE, REQUIREMENTS, *sorted(_sources())), _copy)
+    return made("payments", _digest(DOCKERFILE, REQUIREMENTS, *sorted(_sources())), _copy)
 
 
 def copies() -> list[tuple[list[str], str]]:
@@ -64,7 +64,7 @@ def copies() -> list[tuple[list[str], str]]:
     return [(sources.split(), target) for sources, target in found]
 
 
-def _made(name: str, digest: str, make: Callable[[Path], None]) -> Path:
+def made(name: str, digest: str, make: Callable[[Path], None]) -> Path:
     """The folder of this name and content in ``.cache/images``; made there if it is not yet."""
     folder = PROJECT / ".cache" / "images" / f"{name}-{digest[:16]}"
     if folder.is_dir():
@@ -95,7 +95,7 @@ def _install(folder: Path) -> None:
 
 def _copy(folder: Path) -> None:
     """The packages, which change seldom, and what the repository has besides."""
-    shutil.copytree(_made("packages", _digest(REQUIREMENTS), _install), folder, copy_function=os.link)
+    shutil.copytree(made("packages", _digest(REQUIREMENTS), _install), folder, copy_function=os.link)
     for sources, target in copies():
         place = folder / target.removeprefix(f"{INSTALLED}/")
         for source in sources:

@@ -35,3 +35,11 @@ class Image:
         """
         lists = {name: tuple(sent[name]) for name in ("entrypoint", "command", "trusted") if name in sent}
         return cls(**{**sent, **lists})
+
+
+def repository_of(image: str) -> str:
+    """The repository of an image, without digest and tag; for a registry of ECR also without account and region."""
+    name = image.partition("@")[0]
+    host, _, path = name.partition("/")
+    parts = host.split(".")
+    return path.partition(":")[0] if parts[1:3] == ["dkr", "ecr"] else f"{host}/{path.partition(':')[0]}"

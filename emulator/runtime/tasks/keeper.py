@@ -26,7 +26,7 @@ from emulator.runtime.databases.clusters import SERVERS
 from emulator.runtime.names import NAMES
 from emulator.runtime.tasks.box import Way
 from emulator.runtime.tasks.definitions import Surroundings
-from emulator.runtime.tasks.image import Image
+from emulator.runtime.tasks.image import Image, repository_of
 from emulator.runtime.tasks.process import THREAD
 from emulator.runtime.tasks.task import Plan, State, Task
 from emulator.turns import turn
@@ -208,14 +208,6 @@ class Keeper:
     def _image(self, name: str) -> Image | None:
         with self._lock:
             return self._images.get(repository_of(name))
-
-
-def repository_of(image: str) -> str:
-    """The repository of an image, without digest and tag; for a registry of ECR also without account and region."""
-    name = image.partition("@")[0]
-    host, _, path = name.partition("/")
-    parts = host.split(".")
-    return path.partition(":")[0] if parts[1:3] == ["dkr", "ecr"] else f"{host}/{path.partition(':')[0]}"
 
 
 def _network(region: str, tasks: Any) -> Network | None:
