@@ -137,8 +137,8 @@ def _keep(self: Any, service: Any) -> None:
 
 def _count_running(service: Any) -> None:
     for tasks in task_sets(service):
-        tasks.running_count = KEEPER.running(service.region_name, tasks.addresses)
-        tasks.pending_count = len(tasks.addresses) - tasks.running_count
+        away = len(tasks.addresses) - KEEPER.running(service.region_name, tasks.addresses)
+        tasks.running_count, tasks.pending_count = tasks.computed_desired_count - away, away
     running = sum(tasks.running_count for tasks in task_sets(service) if tasks.status == "PRIMARY")
     _set_counts(service, running, service.desired_count - running)
 
