@@ -125,9 +125,9 @@ ACKNOWLEDGED = (
     ),
     Acknowledged(
         rule=PCI + "S3BucketReplicationEnabled",
-        paths=r"(documents-replica|payment-api)/(access-logs|audit/bucket|bucket|documents/bucket)/Resource",
-        reason="Documents are replicated, by a property that CDK's own type does not have and the rule does not see; "
-        "the replica is the other end. The trail is in CloudWatch Logs too; access logs stay in their region.",
+        paths=r"(documents-replica|payment-api)/(access-logs|audit/bucket|bucket)/Resource",
+        reason="The replica is the other end of the documents' replication. The trail is in CloudWatch Logs too; "
+        "access logs stay in their region.",
     ),
     Acknowledged(
         rule=PCI + "S3DefaultEncryptionKMS",

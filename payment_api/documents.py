@@ -155,31 +155,32 @@ class Documents(Construct):
         replica = f"arn:aws:s3:::{self._names.bucket(REPLICA_PURPOSE, self._replica_region)}"
         alias = alias_name(self._names, REPLICA_PURPOSE)
         role = self._replication_role(key, replica, alias)
-        minutes = {"Minutes": REPLICATION_MINUTES}
+        minutes = CfnBucket.ReplicationTimeValueProperty(minutes=REPLICATION_MINUTES)
         bucket = self.bucket.node.default_child
         assert isinstance(bucket, CfnBucket)  # noqa: S101  # what CDK says of every bucket
-        bucket.add_property_override(
-            "ReplicationConfiguration",
-            {
-                "Role": role.role_arn,
-                "Rules": [
-                    {
-                        "Id": "to-the-replica-region",
-                        "Priority": 1,
-                        "Status": "Enabled",
-                        "Filter": {"Prefix": ""},
-                        "DeleteMarkerReplication": {"Status": "Enabled"},
-                        "SourceSelectionCriteria": {"SseKmsEncryptedObjects": {"Status": "Enabled"}},
-                        "Destination": {
-                            "Bucket": replica,
-                            "StorageClass": "STANDARD",
-                            "EncryptionConfiguration": {"ReplicaKmsKeyID": self._replica_key_arn(alias)},
-                            "ReplicationTime": {"Status": "Enabled", "Time": minutes},
-                            "Metrics": {"Status": "Enabled", "EventThreshold": minutes},
-                        },
-                    }
-                ],
-            },
+        bucket.replication_configuration = CfnBucket.ReplicationConfigurationProperty(
+            role=role.role_arn,
+            rules=[
+                CfnBucket.ReplicationRuleProperty(
+                    id="to-the-replica-region",
+                    priority=1,
+                    status="Enabled",
+                    filter=CfnBucket.ReplicationRuleFilterProperty(prefix=""),
+                    delete_marker_replication=CfnBucket.DeleteMarkerReplicationProperty(status="Enabled"),
+                    source_selection_criteria=CfnBucket.SourceSelectionCriteriaProperty(
+                        sse_kms_encrypted_objects=CfnBucket.SseKmsEncryptedObjectsProperty(status="Enabled")
+                    ),
+                    destination=CfnBucket.ReplicationDestinationProperty(
+                        bucket=replica,
+                        storage_class="STANDARD",
+                        encryption_configuration=CfnBucket.EncryptionConfigurationProperty(
+                            replica_kms_key_id=self._replica_key_arn(alias)
+                        ),
+                        replication_time=CfnBucket.ReplicationTimeProperty(status="Enabled", time=minutes),
+                        metrics=CfnBucket.MetricsProperty(status="Enabled", event_threshold=minutes),
+                    ),
+                )
+            ],
         )
 
     def _replica_key_arn(self, alias: str) -> str:
