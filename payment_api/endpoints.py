@@ -100,15 +100,21 @@ class Endpoints(Construct):
         endpoint.add_to_policy(self._own_principals())
         return endpoint
 
-    def _own_principals(self) -> PolicyStatement:
-        """Allow principals of this account only: credentials of another one, brought in by an intruder, do not work."""
+    def _own_principals(self, *, of_own_resources: bool = False) -> PolicyStatement:
+        """Allow principals of this account only: credentials of another one, brought in by an intruder, do not work.
+
+        With ``of_own_resources`` they reach this account's buckets and tables only, so that none takes data to another
+        account's. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+        """
+        account = self._names.account_id
+        resources = {"aws:ResourceAccount": account} if of_own_resources else {}
         return PolicyStatement(
             sid="PrincipalsOfThisAccount",
             effect=Effect.ALLOW,
             principals=[AnyPrincipal()],
             actions=["*"],
             resources=["*"],
-            conditions={"StringEquals": {"aws:PrincipalAccount": self._names.account_id}},
+            conditions={"StringEquals": {"aws:PrincipalAccount": account, **resources}},
         )
 
     def _limit_gateways(self) -> None:
@@ -122,8 +128,8 @@ class Endpoints(Construct):
         https://docs.aws.amazon.com/linux/al2023/ug/managing-repos-os-updates.html
         """
         region = Stack.of(self).region
-        self.dynamodb.add_to_policy(self._own_principals())
-        self.s3.add_to_policy(self._own_principals())
+        self.dynamodb.add_to_policy(self._own_principals(of_own_resources=True))
+        self.s3.add_to_policy(self._own_principals(of_own_resources=True))
         self.s3.add_to_policy(
             PolicyStatement(
                 sid="LayersAndPackages",
