@@ -33,10 +33,11 @@ def test_own_rule_groups_block_attacks_in_every_part_of_a_request_decoded(
         match = rule["Statement"][statement]
         decoded = {one["Type"] for one in match["TextTransformations"]}
         assert decoded == {"URL_DECODE_UNI", "HTML_ENTITY_DECODE", "LOWERCASE"}
-        assert match.get("SensitivityLevel", "HIGH") == "HIGH"
-        (part,) = match["FieldToMatch"].values()
+        ((name, part),) = match["FieldToMatch"].items()
         if part:
             assert part["OversizeHandling"] == "MATCH"
+        if statement == "SqliMatchStatement":  # what clients of every language send beside their input is no input
+            assert match["SensitivityLevel"] == ("LOW" if name in {"Headers", "Cookies"} else "HIGH")
 
 
 @pytest.mark.requirement("P2.1")
