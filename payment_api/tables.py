@@ -21,7 +21,7 @@ def owasp() -> str:
         for one in TOP_10
     )
     return _page(
-        "# The OWASP Top 10 at the payment API's edge",
+        "# The OWASP Top 10:2025 at the payment API's edge",
         f"Each risk with the rules of both web ACLs that block it, and the other controls. {WRITTEN} "
         "tests/payment_api/test_tables.py tests each row.",
         "| risk | rules of the web ACLs | other controls | resources |",
@@ -38,7 +38,8 @@ def pci() -> str:
     )
     return _page(
         "# PCI DSS 4.0.1",
-        f"Controls that infrastructure can implement, in both systems, without organizational ones. {WRITTEN}",
+        "Controls that infrastructure can implement, in both systems, without organizational ones. cdk-nag's pack, "
+        f"which the payment API is synthesized with, is of PCI DSS 3.2.1: there is no newer one. {WRITTEN}",
         "| control | requirement | payment platform | payment API | tests |",
         rows,
     )

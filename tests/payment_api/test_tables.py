@@ -34,7 +34,7 @@ def test_each_risk_of_the_top_10_is_answered_by_rules_that_block_at_both_entries
 
 
 def test_the_top_10_has_ten_rows() -> None:
-    assert [one.id for one in TOP_10] == [f"A{number:02}:2021" for number in range(1, 11)]
+    assert [one.id for one in TOP_10] == [f"A{number:02}:2025" for number in range(1, 11)]
 
 
 @pytest.mark.requirement("P6.3")
