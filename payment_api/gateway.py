@@ -1,9 +1,8 @@
 """API Gateway (P2.2): the API on its own name, for clients with a certificate and a key.
 
 Creates the REST API with the paths and models of the service's contract, the stage (throttled, logged, traced), its own
-domain with mutual TLS, the private integration with the internal load balancer, and the usage plan with the first
-client's key, whose value is in an entry of Secrets Manager that exists. The default endpoint, which knows no mutual
-TLS, is off.
+domain with mutual TLS, the private integration with the internal load balancer, and the usage plan, whose keys
+payment_api/rotation.py makes. The default endpoint, which knows no mutual TLS, is off.
 """
 
 from __future__ import annotations
@@ -41,7 +40,6 @@ from aws_cdk.aws_kms import IKey
 from aws_cdk.aws_route53 import ARecord, HostedZone, RecordTarget
 from aws_cdk.aws_route53_targets import ApiGatewayDomain
 from aws_cdk.aws_s3 import Bucket
-from aws_cdk.aws_secretsmanager import ISecret
 from constructs import Construct
 
 from payment_api import contract
@@ -84,7 +82,6 @@ class Gateway(Construct):
         settings: Settings,
         network: Network,
         load_balancer: GatewayLoadBalancer,
-        api_key: ISecret,
         logs_key: IKey,
     ) -> None:
         super().__init__(scope, id_)
@@ -118,7 +115,7 @@ class Gateway(Construct):
         self._add_paths()
         self._redeploy_on_change(network, settings)
         self.domain = self._make_domain(settings.gateway)
-        self.usage_plan = self._make_usage_plan(settings.gateway, api_key)
+        self.usage_plan = self._make_usage_plan(settings.gateway)
 
     def _make_api(self, settings: GatewaySettings, *, owns_account: bool) -> RestApi:
         makes_role = owns_account and settings.makes_account_logging_role
@@ -251,7 +248,7 @@ class Gateway(Construct):
         ARecord(self, "name", zone=zone, record_name=f"{domain.api_name}.", target=target)
         return made
 
-    def _make_usage_plan(self, settings: GatewaySettings, api_key: ISecret) -> UsagePlan:
+    def _make_usage_plan(self, settings: GatewaySettings) -> UsagePlan:
         plan = self.api.add_usage_plan(
             "clients",
             name=self._names.of("clients"),
@@ -259,12 +256,4 @@ class Gateway(Construct):
             quota=QuotaSettings(limit=settings.requests_per_day_and_client, period=Period.DAY),
         )
         plan.add_api_stage(stage=self.api.deployment_stage)
-        key = self.api.add_api_key(
-            "first-client",
-            api_key_name=self._names.of("first-client"),
-            # A reference that CloudFormation resolves: the value is in no template.
-            value=api_key.secret_value_from_json("api_key").unsafe_unwrap(),
-        )
-        plan.add_api_key(key)
-        self.first_key_id = key.key_id
         return plan

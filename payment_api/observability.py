@@ -58,6 +58,7 @@ class Watched:
     dead_letters: Queue
     functions: Mapping[str, Function]
     """By the purpose in their names."""
+    former_api_keys_in_use: Metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +171,14 @@ class Observability(Construct):
                 meaning="Messages were given up and wait to be brought back",
             ),
             *self._function_limits(),
+            Limit(
+                name="former-api-keys",
+                metric=watched.former_api_keys_in_use,
+                threshold=0,
+                periods=1,
+                of=1,
+                meaning="A client still sends an API key that has been replaced, and that will end",
+            ),
             Limit(
                 name="queue-age",
                 metric=watched.queue.metric_approximate_age_of_oldest_message(period=PERIOD),

@@ -1,14 +1,18 @@
 """Rotation of the imported entries of Secrets Manager (P4.5): every 30 days, by functions of our own.
 
 Creates `rotate-database-secret`, for the database's master user (lambda/rotate_database_secret, by one user: all others
-log in by IAM), `rotate-api-key`, for the first client's key (lambda/rotate_api_key: the key before works until the next
-rotation), and their schedules.
+log in by IAM), `rotate-api-key`, for the keys of the usage plan (lambda/rotate_api_key: a replaced key works while it
+is used, up to its end), and their schedules. The same function makes the current key when the stack is created, and
+deletes all of them with it.
 """
 
 from __future__ import annotations
 
+from aws_cdk import CustomResource, Duration
+from aws_cdk.aws_cloudwatch import Metric, Stats
 from aws_cdk.aws_ec2 import SecurityGroup
 from aws_cdk.aws_iam import ServicePrincipal
+from aws_cdk.aws_logs import FilterPattern, MetricFilter
 from aws_cdk.aws_secretsmanager import CfnRotationSchedule, ISecret
 from constructs import Construct
 
@@ -23,7 +27,11 @@ from payment_api.secrets import ImportedSecrets
 from payment_api.settings import Settings
 
 TIMEOUT_SECONDS = 60
+ANSWER_SECONDS = 60  # for Lambda to start the function, and for its answer
 MEMORY_MIB = 256
+API_KEYS = "Custom::ApiKeys"
+FORMER_KEY_IN_USE = "former key in use"
+"""What lambda/rotate_api_key logs of a replaced key that it has not deleted yet."""
 
 
 class Rotation(Construct):
@@ -67,7 +75,9 @@ class Rotation(Construct):
         # Where the database is must be in the secret before a rotation begins.
         schedule.node.add_dependency(database.attachment, database.group)
         self.api_key_function = self._api_key_function(network, endpoints, gateway)
-        self._schedule("api-key", secrets.api_key, self.api_key_function)
+        schedule = self._schedule("api-key", secrets.api_key, self.api_key_function)
+        schedule.node.add_dependency(self._api_keys(secrets.api_key))
+        self.former_keys_in_use = self._former_keys_in_use()
 
     def _api_key_function(self, network: Network, endpoints: Endpoints, gateway: Gateway) -> ManagedFunction:
         function = ManagedFunction(
@@ -83,17 +93,44 @@ class Rotation(Construct):
             timeout_seconds=TIMEOUT_SECONDS,
             memory_mib=MEMORY_MIB,
             environment={
-                "KEY_NAME": self._settings.names.of("first-client"),
+                "KEY_NAME": self._settings.names.of("client"),
                 "USAGE_PLAN_ID": gateway.usage_plan.usage_plan_id,
-                "FIRST_KEY_ID": gateway.first_key_id,
+                "OVERLAP_DAYS": str(self._settings.secrets.api_key_overlap_days),
             },
             reserved_concurrency=1,
         )
         keys = f"arn:aws:apigateway:{self._settings.region}::/apikeys"
-        plan = f"arn:aws:apigateway:{self._settings.region}::/usageplans/{gateway.usage_plan.usage_plan_id}/keys"
-        grants.allow(function, ["apigateway:GET", "apigateway:POST"], [keys, plan])
+        plan = f"arn:aws:apigateway:{self._settings.region}::/usageplans/{gateway.usage_plan.usage_plan_id}"
+        grants.allow(function, ["apigateway:GET", "apigateway:POST"], [keys, f"{plan}/keys"])
+        grants.allow(function, ["apigateway:GET"], [f"{plan}/usage"])
         grants.allow(function, ["apigateway:GET", "apigateway:DELETE"], [f"{keys}/*"])
         return function
+
+    def _api_keys(self, secret: ISecret) -> CustomResource:
+        """The current key from the stack's creation on; with the stack all keys go, or they would block its next life.
+
+        An API key's value is unique in an account and region, so that one that is left behind refuses the same secret.
+        """
+        return CustomResource(
+            self,
+            "api-keys",
+            resource_type=API_KEYS,
+            service_token=self.api_key_function.function_arn,
+            properties={"SecretId": secret.secret_arn},
+            service_timeout=Duration.seconds(TIMEOUT_SECONDS + ANSWER_SECONDS),
+        )
+
+    def _former_keys_in_use(self) -> Metric:
+        """Replaced keys that clients still send, counted by each rotation."""
+        return MetricFilter(
+            self,
+            "former-keys",
+            filter_name=self._settings.names.of("former-api-keys"),
+            log_group=self.api_key_function.log_group,
+            filter_pattern=FilterPattern.all_terms(FORMER_KEY_IN_USE),
+            metric_namespace=self._settings.names.of("api-keys"),
+            metric_name="FormerKeysInUse",
+        ).metric(statistic=Stats.SUM, period=Duration.days(1))
 
     def _schedule(self, name: str, secret: ISecret, function: ManagedFunction) -> CfnRotationSchedule:
         """A rotation by the function, which may do it, and which Secrets Manager may call.

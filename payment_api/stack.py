@@ -137,7 +137,6 @@ class PaymentApi(Stack):
             settings=settings,
             network=self.network,
             load_balancer=self.gateway_load_balancer,
-            api_key=self.secrets.api_key,
             logs_key=self.encryption.logs,
         )
         self.rotation = Rotation(
@@ -192,6 +191,7 @@ class PaymentApi(Stack):
                     "rotate-database-secret": self.rotation.database_function,
                     "rotate-api-key": self.rotation.api_key_function,
                 },
+                former_api_keys_in_use=self.rotation.former_keys_in_use,
             ),
             key=self.encryption.messages,
             email_addresses=settings.alarm_email_addresses,
@@ -237,7 +237,6 @@ class PaymentApi(Stack):
             "DashboardName": self.observability.dashboard.dashboard_name,
             "RestApiId": self.gateway.api.rest_api_id,
             "StageName": self.gateway.api.deployment_stage.stage_name,
-            "ApiKeyId": self.gateway.first_key_id,
             "UsagePlanId": self.gateway.usage_plan.usage_plan_id,
             "VpcId": self.network.vpc.vpc_id,
             "ClusterName": self.service.cluster.cluster_name,

@@ -24,9 +24,7 @@ and AWS_REGION. Connections are by verified TLS.
 
 from __future__ import annotations
 
-import json
-import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from typing import Any
 
@@ -36,10 +34,10 @@ from psycopg import sql
 from payments import logs
 from payments.migrate import migrate
 from payments.settings import DatabaseSettings, MigrationSettings, read
+from shared.custom_resource import respond
 
 APPLICATION = "prepare_database"
 IAM_ROLE = "rds_iam"  # RDS creates it; its members log in with a token
-RESPONSE_TIMEOUT_SECONDS = 10
 
 logs.configure()
 
@@ -72,10 +70,10 @@ def _for_cloudformation(event: dict[str, Any], context: Any) -> None:
         if event["RequestType"] != "Delete":
             properties = event["ResourceProperties"]
             prepare(properties["Users"], properties["Role"])
-        respond(event, context.log_stream_name)
+        respond(event, context.log_stream_name, id_=APPLICATION)
     except Exception as error:  # whatever it is, CloudFormation needs a response
         # The type alone: the message of a database's error may quote values.
-        respond(event, context.log_stream_name, failed=type(error).__name__)
+        respond(event, context.log_stream_name, id_=APPLICATION, failed=type(error).__name__)
         raise
 
 
@@ -138,21 +136,3 @@ def _create_or_alter(connection: psycopg.Connection[Any], name: str, attribute: 
     attributes = sql.SQL(f"{attribute} NOCREATEDB NOCREATEROLE")
     verb = sql.SQL("ALTER ROLE" if found else "CREATE ROLE")
     connection.execute(sql.SQL("{} {} {} PASSWORD NULL").format(verb, sql.Identifier(name), attributes))
-
-
-def respond(event: Mapping[str, Any], log_stream: str, *, failed: str = "") -> None:
-    """Send CloudFormation the result.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
-    """
-    body = {
-        "Status": "FAILED" if failed else "SUCCESS",
-        "Reason": f"{failed or 'done'}; see the log stream {log_stream}",
-        "PhysicalResourceId": event.get("PhysicalResourceId") or APPLICATION,
-        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
-    }
-    request = urllib.request.Request(  # noqa: S310  # a presigned URL of CloudFormation's, by HTTPS
-        event["ResponseURL"], data=json.dumps(body).encode(), method="PUT", headers={"Content-Type": ""}
-    )
-    with urllib.request.urlopen(request, timeout=RESPONSE_TIMEOUT_SECONDS):  # noqa: S310
-        pass

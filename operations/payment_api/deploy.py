@@ -28,7 +28,6 @@ APP = PROJECT / "payment_api"
 PROGRAM = PROJECT / "node_modules" / ".bin" / "cdk"
 OUTPUTS = PROJECT / "cfn-outputs"
 FLAT_OUTPUTS = "flat-outputs.json"
-CLIENT = "first-client"  # whose API key rotates
 # jsii warns at length that Node 20 is no longer supported; the project's version is stated in package.json.
 NODE_20 = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}
 
@@ -191,10 +190,6 @@ class Deployment:
         self.cdk.synth(validate=False)
         self._ask(f"Destroy all of {self.settings.environment_suffix} in {self.settings.account_id}?", approve)
         self.cdk.destroy()
-        with aws_errors_in_words():
-            client = boto3.Session(region_name=self.settings.region).client("apigateway")
-            for name in remove_rotated_keys(client, self.settings.names.of(CLIENT)):
-                self.console.print(f"removed the API key {name}, which a rotation had made", markup=False)
 
     def _check_account(self) -> None:
         with aws_errors_in_words():
@@ -209,19 +204,6 @@ class Deployment:
 def _connect(service: str, region: str) -> Any:
     """A client for a service in a region."""
     return boto3.Session(region_name=region).client(service)  # type: ignore[call-overload]
-
-
-def remove_rotated_keys(client: Any, name: str) -> list[str]:
-    """Delete the API keys that rotations created, which belong to no stack: those named NAME-VERSION.
-
-    Returns:
-        The names of the deleted keys.
-    """
-    pages = client.get_paginator("get_api_keys").paginate(nameQuery=name)
-    made = [key for page in pages for key in page["items"] if key["name"].startswith(f"{name}-")]
-    for key in made:
-        client.delete_api_key(apiKey=key["id"])
-    return [key["name"] for key in made]
 
 
 def templates(assembly: Path) -> dict[str, dict[str, Any]]:

@@ -33,7 +33,7 @@ class SecretSettings(SettingsModel):
     database: SecretName
     """The master user of the database: JSON with `username` and `password`."""
     api_key: SecretName
-    """The API key of the first client: JSON with `api_key`, of 20 to 128 characters."""
+    """The clients' API key: JSON with `api_key`, of 20 to 128 characters."""
     acquirer: SecretName
     """Our API key at the acquirer: JSON with `api_key`."""
     peppers: SecretName
@@ -43,6 +43,9 @@ class SecretSettings(SettingsModel):
     """The customer-managed key under which these entries are encrypted, in the API's region."""
     rotation_days: Annotated[int, Field(ge=1, le=30)] = 30
     """Days between two rotations."""
+    api_key_overlap_days: Annotated[int, Field(ge=30, le=365)] = 90
+    """Days that a replaced API key which is still used works beside its successor. One that nobody uses goes after two
+    rotations."""
 
 
 class EncryptionSettings(SettingsModel):

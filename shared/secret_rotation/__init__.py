@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambd
 
 from shared.secret_rotation.environment import json_object, required
 from shared.secret_rotation.secret import CURRENT, PENDING, PREVIOUS, RotationRefused, Secret
-from shared.secret_rotation.steps import RotationFailed, Steps, log, run
+from shared.secret_rotation.steps import RotationFailed, Steps, cause_of, log, run
 
 __all__ = [
     "CURRENT",
@@ -17,6 +17,7 @@ __all__ = [
     "RotationRefused",
     "Secret",
     "Steps",
+    "cause_of",
     "json_object",
     "log",
     "required",

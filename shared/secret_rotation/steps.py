@@ -58,7 +58,7 @@ def run(event: Mapping[str, str], steps: Steps, client: Any = None) -> None:
             return
         _perform(implementation, secret, steps)
     except Exception as error:  # noqa: BLE001 - the error's own message and its traceback may quote a secret
-        cause = steps.cause(error) or _cause(error)
+        cause = steps.cause(error) or cause_of(error)
         log("step failed", **about, cause=cause)
     else:
         log("step done", **about)
@@ -94,7 +94,8 @@ def _step(name: str, steps: Steps) -> Callable[[Secret], None]:
     return by_name[name]
 
 
-def _cause(error: Exception) -> str:
+def cause_of(error: Exception) -> str:
+    """What went wrong, in words that hold nothing secret: messages of other errors may quote a value."""
     if isinstance(error, RotationRefused):
         return str(error)
     if isinstance(error, ClientError):

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from operations.outcome import Failed, Refused, console
-from operations.payment_api.deploy import Deployment, flatten, remove_rotated_keys, write_outputs
+from operations.payment_api.deploy import Deployment, flatten, write_outputs
 from operations.payment_api.local import changed
 from payment_api.settings import load
 
@@ -42,18 +39,6 @@ def test_deployment_or_destruction_without_confirmation_is_refused() -> None:
     for command in (deployment.deploy, deployment.destroy):
         with pytest.raises(Refused, match="--approve"):
             command(approve=False)
-
-
-def test_api_keys_of_rotations_are_deleted_and_no_others() -> None:
-    with mock_aws():
-        make: Any = boto3.client
-        client = make("apigateway", region_name="ap-southeast-1")
-        for name in ("payapi-first-client-pr-1-v1", "payapi-first-client-pr-1-v2", "payapi-first-client-pr", "another"):
-            client.create_api_key(name=name)
-        removed = remove_rotated_keys(client, "payapi-first-client-pr-1")
-        left = {one["name"] for one in client.get_api_keys()["items"]}
-    assert sorted(removed) == ["payapi-first-client-pr-1-v1", "payapi-first-client-pr-1-v2"]
-    assert left == {"payapi-first-client-pr", "another"}
 
 
 def test_changes_override_a_settings_file_table_by_table() -> None:

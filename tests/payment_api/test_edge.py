@@ -12,6 +12,7 @@ from payment_api.gateway import ACCESS_LOG_FORMAT
 from payment_api.load_balancer import HTTPS_PORT
 from payment_api.settings import Settings
 from payments.server import KEEP_ALIVE_SECONDS
+from synthesis.packaging import FUNCTIONS
 from tests.payment_api.conftest import Synthesize
 from tests.payment_api.support import Template
 
@@ -274,11 +275,47 @@ def test_the_owner_of_the_account_makes_the_role_that_logs_and_no_other_environm
 
 
 @pytest.mark.requirement("P2.2", "P4.5")
-def test_clients_have_a_usage_plan_and_a_key_that_is_in_no_template(api: Template, settings: Settings) -> None:
+def test_usage_plan_throttles_and_its_keys_are_in_no_template(api: Template, settings: Settings) -> None:
+    """A key of a template would be updated when a rotation has replaced it, or created with a value that exists.
+
+    https://github.com/aws/aws-cdk/issues/12745
+    """
     plan = api.one("AWS::ApiGateway::UsagePlan")
     assert plan["Throttle"] == {"RateLimit": 1000, "BurstLimit": 2000}
     assert plan["Quota"]["Period"] == "DAY"
-    value = json.dumps(api.one("AWS::ApiGateway::ApiKey")["Value"])
-    assert "{{resolve:secretsmanager:" in value
-    assert settings.secrets.api_key in value
-    assert len(api.of("AWS::ApiGateway::UsagePlanKey")) == 1
+    assert not api.of("AWS::ApiGateway::ApiKey")
+    assert not api.of("AWS::ApiGateway::UsagePlanKey")
+    keys = api.one("Custom::ApiKeys")
+    assert settings.secrets.api_key in str(keys["SecretId"])
+    rotated = api.one("AWS::SecretsManager::RotationSchedule", "apikey")
+    assert rotated["SecretId"] == keys["SecretId"]
+    assert rotated["RotationLambdaARN"] == keys["ServiceToken"]
+
+
+VALUES_OF_CREATION = {("AWS::RDS::DBCluster", "MasterUsername"), ("AWS::RDS::DBCluster", "MasterUserPassword")}
+"""Properties that a template takes from a secret: an update of the cluster alone reads it again, as it is in there."""
+
+
+@pytest.mark.requirement("P4.5")
+def test_no_resource_has_the_value_of_a_secret_that_rotates_but_the_database_from_its_creation(api: Template) -> None:
+    assert len(api.of("AWS::SecretsManager::RotationSchedule")) == 2
+    found = {
+        (one["Type"], name)
+        for one in api.resources.values()
+        for name, value in one.get("Properties", {}).items()
+        if "{{resolve:secretsmanager:" in json.dumps(value)
+    }
+    assert found == VALUES_OF_CREATION
+
+
+@pytest.mark.requirement("P4.5", "P5.1")
+def test_use_of_a_replaced_key_is_an_alarm(api: Template) -> None:
+    counted = api.one("AWS::Logs::MetricFilter")
+    pattern = counted["FilterPattern"].strip('"')
+    assert f'log("{pattern}"' in (FUNCTIONS / "rotate_api_key" / "handler.py").read_text()
+    function = api.one("AWS::Lambda::Function", "rotateapikey")
+    assert counted["LogGroupName"] == function["LoggingConfig"]["LogGroup"]
+    (transformed,) = counted["MetricTransformations"]
+    alarm = api.one("AWS::CloudWatch::Alarm", "formerapikeys")
+    assert (alarm["Namespace"], alarm["MetricName"]) == (transformed["MetricNamespace"], transformed["MetricName"])
+    assert alarm["AlarmActions"]

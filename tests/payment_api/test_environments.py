@@ -70,7 +70,7 @@ def test_two_environments_of_one_account_share_no_name(
 EXCLUSIVE = {
     "AWS::SecretsManager::SecretTargetAttachment": ("SecretId",),
     "AWS::SecretsManager::RotationSchedule": ("SecretId",),
-    "AWS::ApiGateway::ApiKey": ("Value", "Name"),
+    "Custom::ApiKeys": ("SecretId",),
     "AWS::ApiGateway::DomainName": ("DomainName",),
     "AWS::Route53::RecordSet": ("Name",),
     "AWS::RDS::DBCluster": ("MasterUsername", "MasterUserPassword"),
@@ -92,7 +92,7 @@ def test_two_environments_of_one_account_share_nothing_that_one_alone_may_have(
     api: Template, other: dict[str, Template], settings: Settings
 ) -> None:
     own = exclusive(api)
-    assert {type_ for type_, _, _ in own} >= set(EXCLUSIVE) - {"AWS::ApiGateway::ApiKey"}
+    assert {type_ for type_, _, _ in own} >= set(EXCLUSIVE)
     assert not own & exclusive(other[settings.region])
 
 

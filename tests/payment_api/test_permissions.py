@@ -69,6 +69,7 @@ def things(program: str, api: Template, settings: Settings) -> dict[str, tuple[s
         "api_keys": (f"{gateway}/apikeys", ""),
         "api_key": (f"{gateway}/apikeys/a1b2c3d4e5", ""),
         "usage_plan_keys": (f"{gateway}/usageplans/{plan}/keys", ""),
+        "usage_plan_usage": (f"{gateway}/usageplans/{plan}/usage", ""),
         "anything": ("*", ""),
     }
 

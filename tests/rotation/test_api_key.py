@@ -5,29 +5,43 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
-from types import ModuleType
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from moto.core.botocore_stubber import MockRawResponse
 
 from shared.secret_rotation.steps import RotationFailed
 from tests.rotation.conftest import ROTATIONS, Figures
 from tests.rotation.support import STEPS, Killed, Lost, Outside, Vault, load_handler
 
 pytestmark = [pytest.mark.requirement("P4.5")]
-FIRST_KEY = "first-key-that-was-made-by-hand-4711"
+FIRST_KEY = "first-key-that-a-person-has-put-into-the-secret-4711"
 KEY_NAME = "payments-client-test"
 
 
 @dataclass
 class Gateway:
-    """API Gateway with a usage plan, in which the first key stands."""
+    """API Gateway with a usage plan, and what it counts of requests: moto counts none."""
 
     client: Any
     plan: str
-    first: str
+    used: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Requests by day, by value of a key."""
+
+    def usage(self, request: Any, **_: Any) -> AWSResponse:
+        """The response to GetUsage: a pair of used and left for each day."""
+        query = dict(part.split("=") for part in request.url.partition("?")[2].split("&"))
+        keys = {key["id"]: key["value"] for key in self.client.get_api_keys(includeValues=True)["items"]}
+        first, last = (datetime.fromisoformat(query[name]) for name in ("startDate", "endDate"))
+        days = [(first + timedelta(days=day)).date().isoformat() for day in range((last - first).days + 1)]
+        used = self.used.get(keys[query["keyId"]], {})
+        body = {"values": {query["keyId"]: [[used.get(day, 0), 1000] for day in days]}}
+        return AWSResponse(request.url, 200, {}, MockRawResponse(json.dumps(body)))
 
     def ids(self) -> set[str]:
         """The ids of all keys."""
@@ -49,18 +63,100 @@ def function() -> ModuleType:
 def gateway(secrets_manager: Any, function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
     assert secrets_manager is not None
     client = boto3.client("apigateway")
-    plan = client.create_usage_plan(name="plan")["id"]
-    first = client.create_api_key(name="by-hand", value=FIRST_KEY, enabled=True)["id"]
-    client.create_usage_plan_key(usagePlanId=plan, keyId=first, keyType="API_KEY")
+    made = Gateway(client, client.create_usage_plan(name="plan")["id"])
+    function._client().meta.events.register_first("before-send.api-gateway.GetUsage", made.usage)
     monkeypatch.setenv("KEY_NAME", KEY_NAME)
-    monkeypatch.setenv("USAGE_PLAN_ID", plan)
-    yield Gateway(client, plan, first)
+    monkeypatch.setenv("USAGE_PLAN_ID", made.plan)
+    yield made
     function._client.cache_clear()
 
 
+@dataclass
+class Stack:
+    """CloudFormation, which asks the function as a custom resource."""
+
+    function: ModuleType
+    answers: list[dict[str, Any]] = field(default_factory=list)
+
+    def ask(self, request: str, arn: str) -> str:
+        """What went wrong, as CloudFormation is told; empty where nothing has."""
+        event = {"RequestType": request, "ResponseURL": "https://x", "ResourceProperties": {"SecretId": arn}}
+        try:
+            self.function.handler(event, SimpleNamespace(log_stream_name="stream"))
+        except RotationFailed:
+            assert self.answers[-1]["failed"]
+        return str(self.answers[-1]["failed"])
+
+
 @pytest.fixture
-def arn(vault: Vault, gateway: Gateway) -> str:
-    return vault.make({"api_key": FIRST_KEY, "api_key_id": gateway.first, "client": "a merchant"})
+def stack(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    made = Stack(function)
+    monkeypatch.setattr(function, "respond", lambda _event, _log, **answer: made.answers.append(answer))
+    return made
+
+
+@pytest.fixture
+def arn(vault: Vault, gateway: Gateway, stack: Stack) -> str:
+    assert gateway
+    made = vault.make({"api_key": FIRST_KEY, "client": "a merchant"})
+    assert not stack.ask("Create", made)
+    return made
+
+
+def test_stack_makes_the_current_key_whenever_it_is_asked_and_deletes_all_of_its_own(
+    vault: Vault, gateway: Gateway, stack: Stack, arn: str
+) -> None:
+    other = gateway.client.create_api_key(name="other", enabled=True)["id"]
+    assert gateway.opens(FIRST_KEY)
+    vault.rotate(arn)
+    before = gateway.ids()
+    assert not stack.ask("Update", arn)
+    assert gateway.ids() == before, "an update meets the keys of rotations, and leaves them"
+    assert gateway.opens(vault.value(arn)["api_key"])
+    assert {one["id_"] for one in stack.answers} == {KEY_NAME}, "another id would be a replacement"
+    assert not stack.ask("Delete", arn)
+    assert gateway.ids() == {other}
+    assert not stack.ask("Create", arn), "the same secret, in the next life of the stack"
+    assert gateway.opens(vault.value(arn)["api_key"])
+
+
+def test_key_of_somebody_else_with_the_value_is_refused_in_words(vault: Vault, gateway: Gateway, stack: Stack) -> None:
+    gateway.client.create_api_key(name="other", value=FIRST_KEY, enabled=True)
+    failed = stack.ask("Create", vault.make({"api_key": FIRST_KEY}))
+    assert failed == "another API key of this account has the secret's value"
+
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("last_used", "days", "left"),
+    [(None, 31, False), (29, 31, True), (1, 60, False), (59, 60, True), (89, 89, True), (89, 91, False)],
+)
+def test_replaced_key_is_kept_while_it_is_used_up_to_its_end(
+    vault: Vault,
+    gateway: Gateway,
+    function: ModuleType,
+    arn: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    last_used: int | None,
+    days: int,
+    left: bool,
+) -> None:
+    """``days`` after its successor was created, where the last request with it came ``last_used`` days after that."""
+    now = datetime.now(UTC)
+    vault.rotate(arn)
+    if last_used is not None:
+        gateway.used[FIRST_KEY] = {(now + last_used * DAY).date().isoformat(): 1}
+    monkeypatch.setattr(function, "_now", lambda: now + days * DAY)
+    vault.rotate(arn)
+    assert gateway.opens(FIRST_KEY) is left
+    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = [one for one in logged if one["message"] == "former key in use"]
+    assert len(told) == left
+    if left:
+        assert told[0]["ends"] in {(now + days * DAY).date().isoformat() for days in (90, 91)}
 
 
 def test_the_new_key_opens_the_api_and_the_one_before_still_does(vault: Vault, gateway: Gateway, arn: str) -> None:
@@ -74,7 +170,7 @@ def test_the_new_key_opens_the_api_and_the_one_before_still_does(vault: Vault, g
     assert gateway.opens(FIRST_KEY)
 
 
-def test_a_key_works_until_the_next_rotation_but_one_and_is_deleted_then(
+def test_key_that_is_not_used_works_until_the_next_rotation_but_one_and_is_deleted_then(
     vault: Vault, gateway: Gateway, arn: str
 ) -> None:
     held = [FIRST_KEY]
@@ -92,27 +188,6 @@ def test_keys_of_others_are_left_alone(vault: Vault, gateway: Gateway, arn: str)
     for _ in range(3):
         vault.rotate(arn)
     assert others <= gateway.ids()
-
-
-def test_first_key_without_an_id_in_the_secret_is_kept(vault: Vault, gateway: Gateway) -> None:
-    arn = vault.make({"api_key": FIRST_KEY})
-    for _ in range(3):
-        vault.rotate(arn)
-    assert gateway.opens(FIRST_KEY)
-    assert gateway.opens(vault.value(arn)["api_key"])
-
-
-def test_first_key_of_the_environment_is_deleted_by_the_second_rotation(
-    vault: Vault, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FIRST_KEY_ID", gateway.first)
-    arn = vault.make({"api_key": FIRST_KEY})
-    held = [FIRST_KEY]
-    for _ in range(4):
-        vault.rotate(arn)
-        held.append(vault.value(arn)["api_key"])
-        assert [gateway.opens(key) for key in held] == [False] * (len(held) - 2) + [True, True]
-        assert len(gateway.ids()) == 2
 
 
 def test_keys_carry_the_tags_of_the_environment(
@@ -196,7 +271,8 @@ def test_a_rotation_that_is_only_tried_out_leaves_all_as_it_is(vault: Vault, gat
         SecretId=arn, ClientRequestToken=token, SecretString=json.dumps(before), VersionStages=["AWSPENDING"]
     )
     vault.step(arn, token, "testSecret")
-    assert gateway.ids() == {gateway.first}
+    assert gateway.opens(FIRST_KEY)
+    assert len(gateway.ids()) == 1
     assert vault.value(arn) == before
 
 
