@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from moto.core.botocore_stubber import MockRawResponse
 
 from shared.secret_rotation.steps import RotationFailed
@@ -41,7 +42,7 @@ class Gateway:
         days = [(first + timedelta(days=day)).date().isoformat() for day in range((last - first).days + 1)]
         used = self.used.get(keys[query["keyId"]], {})
         body = {"values": {query["keyId"]: [[used.get(day, 0), 1000] for day in days]}}
-        return AWSResponse(request.url, 200, {}, MockRawResponse(json.dumps(body)))
+        return AWSResponse(request.url, 200, HTTPHeaders(), MockRawResponse(json.dumps(body)))
 
     def ids(self) -> set[str]:
         """The ids of all keys."""
@@ -97,7 +98,7 @@ def stack(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Stack:
 
 @pytest.fixture
 def arn(vault: Vault, gateway: Gateway, stack: Stack) -> str:
-    assert gateway
+    assert gateway.plan
     made = vault.make({"api_key": FIRST_KEY, "client": "a merchant"})
     assert not stack.ask("Create", made)
     return made
