@@ -39,6 +39,9 @@ LISTENERS_PATH = "/_local-aws/listeners"
 EXECUTE_PATH = "/_local-aws/execute"
 """Takes ``{"task": ARN, "command": [...], "seconds": 20}`` by PUT: runs it in the container, as ECS Exec would."""
 
+EDGE_PATH = "/_local-aws/edge"
+"""Takes ``{"name": "pay.example.com"}`` by PUT: where CloudFront answers for it here, and who has signed for it."""
+
 CLOCK_PATH = "/_local-aws/clock"
 """Takes ``{"seconds_per_minute": 0.5}`` by PUT: how fast releases go from now on."""
 
@@ -99,6 +102,18 @@ def _find_listeners(_asked: dict[str, Any]) -> dict[str, object]:
         return {"listeners": listeners(ACCOUNT_ID)}
 
 
+def _find_edge(asked: dict[str, Any]) -> dict[str, object]:
+    from emulator.runtime.edge.server import EDGE, UnknownNameError, distribution_of
+
+    with turn():
+        try:
+            distribution = distribution_of(str(asked["name"]).lower())
+        except (UnknownNameError, NotImplementedError) as refused:
+            raise ValueError(str(refused)) from None
+    ports, pem = EDGE.ports(), authority().pem.decode()
+    return {"distribution": distribution.id, "https": ports.https, "http": ports.http, "authority": pem}
+
+
 def _execute(asked: dict[str, Any]) -> dict[str, object]:
     from emulator.runtime.tasks.keeper import KEEPER
 
@@ -143,6 +158,7 @@ def _ask_for_faults(asked: dict[str, Any]) -> dict[str, object]:
 CONTROLS: dict[str, Callable[[dict[str, Any]], dict[str, object]]] = {
     CLOCK_PATH: _set_clock,
     CONTAINERS_PATH: _describe_image,
+    EDGE_PATH: _find_edge,
     EXECUTE_PATH: _execute,
     IMAGES_PATH: _register_image,
     INTERNET_PATH: _stand_on_the_internet,

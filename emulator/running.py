@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from emulator.process import Server, control
@@ -73,3 +74,23 @@ def listeners(server: Server) -> list[dict[str, str]]:
     """
     found: list[dict[str, str]] = control(server, "listeners", {})["listeners"]  # type: ignore[assignment]
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """The edge of a name: its distribution, the ports of 127.0.0.1 that stand for 443 and 80, and the CA's PEM."""
+
+    distribution: str
+    https: int
+    http: int
+    authority: str
+
+
+def edge(server: Server, name: str) -> Edge:
+    """The edge of a name that a record of Route 53 leads to a distribution.
+
+    Raises:
+        EmulatorError: there is no such record, or the server does not answer.
+    """
+    said: dict[str, Any] = control(server, "edge", {"name": name})
+    return Edge(**said)

@@ -20,6 +20,7 @@ from moto.wafv2.models import wafv2_backends
 from emulator.moto.cloudfront_policies import KINDS, policies_of
 from emulator.moto.cloudfront_stored import Kept, error
 from emulator.moto.extend import Method, override
+from emulator.runtime.edge.cache import CACHE
 
 CERTIFICATE_REGION = "us-east-1"
 
@@ -34,6 +35,11 @@ class KeptDistribution(Kept):
     def arn(self) -> str:
         """Its ARN."""
         return f"arn:aws:cloudfront::{self.account_id}:distribution/{self.id}"
+
+    @property
+    def location(self) -> str:
+        """Its URL in the API."""
+        return f"https://cloudfront.amazonaws.com/2020-05-31/distribution/{self.id}"
 
     def advance(self) -> None:
         """It is deployed at once."""
@@ -87,8 +93,7 @@ def _create_distribution(self: Any, config: dict[str, Any], tags: list[dict[str,
     made = KeptDistribution(id="E" + random_id(length=13), config=config, account_id=backend.account_id)
     backend.distributions[made.id] = made
     backend.tagger.tag_resource(made.arn, tags or [])
-    location = f"https://cloudfront.amazonaws.com/2020-05-31/distribution/{made.id}"
-    return ActionResult({"Distribution": made.answer(), "ETag": made.etag, "Location": location})
+    return ActionResult({"Distribution": made.answer(), "ETag": made.etag, "Location": made.location})
 
 
 @override(CloudFrontResponse)
@@ -145,6 +150,19 @@ def list_distributions(_original: Method, self: Any) -> ActionResult:
     listed = [one.answer() | one.config for one in self.backend.distributions.values()]
     page = {"Marker": "", "MaxItems": 100, "IsTruncated": False, "Quantity": len(listed), "Items": listed}
     return ActionResult({"DistributionList": page})
+
+
+@override(CloudFrontResponse)
+def create_invalidation(original: Method, self: Any) -> ActionResult:
+    """The edge forgets what it has for the paths, at once; a path may end with an asterisk."""
+    result: ActionResult = original(self)
+    paths = [str(one) for one in self._get_param("InvalidationBatch.Paths.Items", [])]
+
+    def matches(path: str) -> bool:
+        return any(path.startswith(one[:-1]) if one.endswith("*") else path == one for one in paths)
+
+    CACHE.invalidate(self._get_param("DistributionId"), matches)
+    return result
 
 
 def _distribution(self: Any) -> KeptDistribution:

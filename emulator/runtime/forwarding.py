@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, urlsplit
 SECONDS_FOR_A_TARGET = 60.0
 """ELB's idle timeout, unless it is changed."""
 
-# Hop-by-hop headers, which are not forwarded (RFC 9110, 7.6.1).
-_HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+"""Headers that are not forwarded (RFC 9110, 7.6.1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,16 +24,23 @@ class Request:
     target: str
     headers: Message
     body: bytes = b""
+    address: str = ""
+    """The client's address."""
 
     @property
     def path(self) -> str:
-        """The path without the query."""
-        return urlsplit(self.target).path
+        """The path without the query, as it was sent: it may begin with several slashes."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query_string(self) -> str:
+        """The query, as it was sent."""
+        return self.target.partition("?")[2]
 
     @property
     def query(self) -> list[tuple[str, str]]:
         """The names and values of the query."""
-        return parse_qsl(urlsplit(self.target).query, keep_blank_values=True)
+        return parse_qsl(self.query_string, keep_blank_values=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +69,7 @@ def ask(target: str | None, request: Request) -> Answer:
     if not url.hostname:
         return own(502, "Bad Gateway")
     connection = _connection(url.scheme, url.hostname, url.port)
-    headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+    headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
     try:
         connection.request(request.method, request.target, body=request.body, headers=headers)
         response = connection.getresponse()
@@ -73,7 +80,7 @@ def ask(target: str | None, request: Request) -> Answer:
         return own(502, "Bad Gateway")
     finally:
         connection.close()
-    kept = tuple((name, value) for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP)
+    kept = tuple((name, value) for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP)
     return Answer(status=response.status, headers=kept, body=body)
 
 

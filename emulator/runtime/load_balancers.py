@@ -3,10 +3,11 @@
 A request is routed as by AWS: the rule of the lowest priority whose conditions all match, its action, a target group by
 weight, a target of that group. The target is the address of a task; the stand-in of its image responds
 (:mod:`emulator.runtime.images`), or without one the task itself. Responses of the load balancer itself have AWS's
-status: 503 where a group has no target, 502 where a target does not respond.
+status: 503 where a group has no target, 502 where a target does not respond. The web ACL that is associated with the
+load balancer decides first (:mod:`emulator.runtime.firewall`).
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
 
-Not emulated: health checks, stickiness, authentication, access logs, web ACLs, conditions on the source address.
+Not emulated: health checks, stickiness, authentication, access logs, conditions on the source address.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,7 @@ from emulator.address import HOST
 from emulator.passages import Passage, passing
 from emulator.regions import REGIONS
 from emulator.runtime import images, task_sets
+from emulator.runtime.firewall.deployed import decision_at_load_balancer
 from emulator.runtime.forwarding import Answer, Request, ask, own
 from emulator.runtime.tasks.keeper import KEEPER
 from emulator.turns import turn
@@ -89,6 +93,8 @@ def answer(account_id: str, region: str, listener: Any, request: Request) -> Ans
 
 def _answer(account_id: str, region: str, listener: Any, request: Request, passage: Passage) -> Answer:
     with turn():
+        if refusal := _refused(account_id, region, listener, request, passage):
+            return refusal
         rule = next(rule for rule in _in_order(listener) if all(_holds(one, request) for one in rule.conditions))
         action = next(one for one in rule.actions if not one.type.startswith("authenticate-"))
         if action.type == "fixed-response":
@@ -106,7 +112,37 @@ def _answer(account_id: str, region: str, listener: Any, request: Request, passa
     if url is None:
         _log.warning("no server stands for %s, and no task of it runs: see docs/local-aws.md", image or "a target")
     passage.way = f"rule {rule.priority if not rule.is_default else 'default'} -> {group.name} -> {target['Id']}"
-    return ask(url if url and urlsplit(url).scheme == str(group.protocol).lower() else None, request)
+    usable = url if url and urlsplit(url).scheme == str(group.protocol).lower() else None
+    return ask(usable, _forwarded(request, listener))
+
+
+def _refused(account_id: str, region: str, listener: Any, request: Request, passage: Passage) -> Answer | None:
+    """The response of the web ACL that is associated with the load balancer; None where it lets the request pass."""
+    arn = str(listener.load_balancer_arn)
+    decision = decision_at_load_balancer(account_id, region, arn, request, request.address or HOST)
+    if decision is None or decision.allows:
+        return None
+    passage.way = f"web ACL, {decision.rule}"
+    return decision.response or own(403, "Forbidden")
+
+
+def _forwarded(request: Request, listener: Any) -> Request:
+    """The request with the headers that tell of the client, as the target receives it.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
+    """
+    headers = Message()
+    for name, value in request.headers.items():
+        if name.lower() not in _OF_THE_LOAD_BALANCER:
+            headers[name] = value
+    before = request.headers.get_all("X-Forwarded-For") or []
+    headers["X-Forwarded-For"] = ", ".join([*before, request.address or HOST])
+    headers["X-Forwarded-Proto"] = str(listener.protocol).lower()
+    headers["X-Forwarded-Port"] = str(listener.port)
+    return replace(request, headers=headers)
+
+
+_OF_THE_LOAD_BALANCER = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-port"}
 
 
 def _in_order(listener: Any) -> list[Any]:
@@ -190,13 +226,12 @@ def _fixed(config: Mapping[str, Any]) -> Answer:
 
 
 def _redirect(config: Mapping[str, Any], listener: Any, request: Request) -> Answer:
-    url = urlsplit(request.target)
     was = {
         "protocol": str(listener.protocol).lower(),
         "host": request.headers.get("Host", "").partition(":")[0],
         "port": str(listener.port),
-        "path": url.path.lstrip("/"),
-        "query": url.query,
+        "path": request.path.lstrip("/"),
+        "query": request.query_string,
     }
 
     def now(name: str, unchanged: str) -> str:
@@ -222,7 +257,7 @@ class _Server(ThreadingHTTPServer):
         self._place = (account_id, region)
         self._listener = listener
         if listener.protocol == "HTTPS":
-            context = _context(account_id, region, listener.certificate)
+            context = certificate_context(account_id, region, listener.certificate)
             # The handshake is left to the connection's thread: a slow client blocks no other.
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -242,7 +277,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
-        request = Request(method=self.command, target=self.path, headers=self.headers, body=self.rfile.read(length))
+        request = Request(
+            method=self.command,
+            target=self.path,
+            headers=self.headers,
+            body=self.rfile.read(length),
+            address=str(self.client_address[0]),
+        )
         try:
             said: Answer | None = self.server.answer(request)
         except NotImplementedError as gap:
@@ -258,7 +299,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Log nothing."""
 
 
-def _context(account_id: str, region: str, certificate_arn: str) -> ssl.SSLContext:
+def certificate_context(account_id: str, region: str, certificate_arn: str) -> ssl.SSLContext:
+    """A server's side of TLS with a certificate of ACM."""
     acm: Any = acm_backends[account_id][region]
     found = acm.describe_certificate(certificate_arn)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

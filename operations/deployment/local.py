@@ -35,7 +35,7 @@ from operations.deployment.synthesized import provider_installation, synthesize
 from operations.deployment.terraform import Progress, Resource, Terraform
 from operations.deployment.waits import Chain, longest_chain
 from operations.outcome import EXIT_INTERRUPTED, EXIT_REFUSED, Failed, Refused
-from operations.pay.command import listener
+from operations.pay.command import front_door
 from operations.project_root import PROJECT
 from operations.release import revisions_left_behind as released_revisions
 from settings import load
@@ -244,12 +244,15 @@ class LocalDeployment:
 
     def _explain_payments(self, server: process.Server) -> None:
         self.console.print(f"to send a payment and see its way: {_command('make pay')}, or with curl:")
-        url = listener(load(self.environment), server)
+        door, authority = front_door(load(self.environment), server), self.directory / "authority.pem"
+        authority.write_text(door.authority, encoding="utf-8")
         self.console.print("  KEY=$(.venv/bin/python -m operations pay --only-key)", markup=False)
         self.console.print(
-            f'  curl --insecure {url}/api/v1/payments -H "Authorization: Bearer $KEY" -H "Idempotency-Key: $RANDOM" '
+            f"  curl --cacert {authority} --connect-to {door.name}:443:127.0.0.1:{door.port} "
+            f'https://{door.name}/api/v1/payments -H "Authorization: Bearer $KEY" -H "Idempotency-Key: $RANDOM" '
             """-H "Content-Type: application/json" -d '{"amount": 1000, "currency": "USD", "token": "tok_visa_1"}'""",
             markup=False,
+            soft_wrap=True,
         )
 
     def _explain_exploration(self, server: process.Server) -> None:

@@ -1,15 +1,17 @@
 """The pay command: sends a payment to the platform that deploy-local made, waits until it is settled, shows its way.
 
-The payment takes the way of a customer's from the load balancer on, as CloudFront is not played. A merchant and its key
-are made in a task's container, as an operator makes them; the acquirer is the project's rehearsal acquirer.
+The payment takes the way of a customer's, from the platform's name on. A merchant and its key are made in a task's
+container, as an operator makes them; the acquirer is the project's rehearsal acquirer.
 """
 
 from __future__ import annotations
 
 import json
+import ssl
 import sys
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emulator import process, running
-from emulator.address import environment
+from emulator.address import HOST, environment
 from operations.outcome import Failed, Refused
 from operations.pay.way import Place, Stage, hops, stages
 from operations.project_root import PROJECT
@@ -32,7 +34,6 @@ from settings.naming import PROCESS_PAYMENT
 SECONDS_TO_SETTLE = 60.0
 SECONDS_TO_RUN = 60.0
 SECONDS_BETWEEN_LOOKS = 0.5
-PRODUCTION_PORT = "443"
 FINAL = {"captured", "authorized", "declined", "failed"}
 SCOPES = "payments:read,payments:write,refunds:write"
 NOTHING_RUNS = "no local AWS runs: run make deploy-local first"
@@ -61,10 +62,10 @@ class Payer:
         self._let_acquirer_answer(server, processing.acquirer.url)
         task = self._running_task(server, processing.service)
         key = self._key(server, task)
-        url = listener(self.settings, server)
+        edge = front_door(self.settings, server)
         since = datetime.now(UTC).isoformat(timespec="milliseconds")
         headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": str(uuid.uuid4())}
-        with httpx.Client(base_url=url, headers=headers, verify=False, timeout=30, trust_env=False) as client:  # noqa: S501
+        with edge.client(headers) as client:
             status = self._send(client, {"amount": amount, "currency": currency, "token": "tok_visa_1"})
         self._show(server, since, place, status)
 
@@ -85,6 +86,7 @@ class Payer:
         names, settings = self.settings.names, self.settings
         acquirer = settings.processing.acquirer.url if settings.processing else ""
         return Place(
+            host=host_name(settings),
             task_role=names.of(f"{service}-task-{settings.primary.name}"),
             function_role=names.of(f"{PROCESS_PAYMENT}-{settings.primary.name}"),
             function=names.of(PROCESS_PAYMENT),
@@ -149,17 +151,56 @@ class Payer:
             raise Failed(_not_reached(passed, missing, server))
 
 
-def listener(settings: Settings, server: process.Server) -> str:
-    """The URL on this machine of the production listener in the primary region.
+@dataclass(frozen=True, kw_only=True)
+class FrontDoor:
+    """The platform's name, and the port of this machine where CloudFront answers for it."""
+
+    name: str
+    port: int
+    authority: str
+
+    def client(self, headers: Mapping[str, str]) -> httpx.Client:
+        """A client that connects there, and verifies the certificate of the name."""
+        return httpx.Client(
+            base_url=f"https://{self.name}",
+            headers=dict(headers),
+            timeout=30,
+            trust_env=False,
+            transport=_There(self),
+        )
+
+
+class _There(httpx.HTTPTransport):
+    """Connects to the edge's port of this machine, whatever the name resolves to."""
+
+    def __init__(self, door: FrontDoor) -> None:
+        super().__init__(verify=ssl.create_default_context(cadata=door.authority))
+        self._door = door
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send it there, with the name in the TLS handshake."""
+        request.extensions = {**request.extensions, "sni_hostname": self._door.name}
+        request.url = request.url.copy_with(host=HOST, port=self._door.port)
+        return super().handle_request(request)
+
+
+def front_door(settings: Settings, server: process.Server) -> FrontDoor:
+    """Where the platform's name is answered on this machine.
 
     Raises:
-        Refused: there is none.
+        Refused: no record of Route 53 leads from it to a distribution.
     """
-    region = settings.primary.name
-    for one in running.listeners(server):
-        if (one["region"], one["port"]) == (region, PRODUCTION_PORT):
-            return one["url"]
-    raise Refused(f"no load balancer listens in {region}")
+    name = host_name(settings)
+    try:
+        edge = running.edge(server, name)
+    except process.EmulatorError as missing:
+        raise Refused(f"CloudFront does not answer for {name}: {missing}") from None
+    return FrontDoor(name=name, port=edge.https, authority=edge.authority)
+
+
+def host_name(settings: Settings) -> str:
+    """The first of the names that customers use."""
+    return settings.edge.names_in(settings.domain.name, settings.environment_suffix)[0]
 
 
 def _not_reached(passed: list[Stage], missing: Stage, server: process.Server) -> str:

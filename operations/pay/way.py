@@ -29,13 +29,18 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Whose records are of the payment: the roles of task and function, the function, and the acquirer's host."""
+    """Whose records are of the payment: the platform's host, the roles of task and function, the acquirer's host."""
 
+    host: str
     task_role: str
     function_role: str
     function: str
     acquirer: str
     path: str = "/api/v1/payments"
+
+
+INGRESS = {"distribution", "web ACL", "load balancer"}
+"""The kinds of passages of a customer's request, whose path is the payments'."""
 
 
 def hops(directory: Path, since: str, place: Place) -> list[Hop]:
@@ -68,6 +73,7 @@ def stages(directory: Path, since: str, place: Place, *, status: str) -> list[St
         )
 
     return [
+        Stage(name="CloudFront", is_reached=passed("distribution", ["201", "202"])),
         Stage(name="load balancer and task", is_reached=passed("load balancer", ["201", "202"])),
         Stage(name="queue", is_reached=("SendMessageBatch", "task") in done),
         Stage(name="function", is_reached="function" in roles or passed("function", ["returned"])),
@@ -82,8 +88,10 @@ def _calls(directory: Path, since: str, place: Place) -> list[Call]:
 
 def _passages(directory: Path, since: str, place: Place) -> list[RecordedPassage]:
     def concerns(one: RecordedPassage) -> bool:
-        if one.kind == "load balancer":
+        if one.kind in INGRESS:
             return place.path in one.what
+        if one.kind == "DNS":
+            return one.what == f"A {place.host}"
         return one.who in {place.function, place.acquirer}
 
     return [one for one in read_passages(directory) if one.time >= since and concerns(one)]

@@ -15,7 +15,14 @@ from settings import load
 
 pytestmark = pytest.mark.requirement("W8.3")
 
-PLACE = Place(task_role="task-role", function_role="function-role", function="process", acquirer="acquirer.example.com")
+HOST = "pay.example.com"
+PLACE = Place(
+    host=HOST,
+    task_role="task-role",
+    function_role="function-role",
+    function="process",
+    acquirer="acquirer.example.com",
+)
 SINCE = "2026-11-28T12:00:00.000+00:00"
 SESSION = "arn:aws:sts::123456789012:assumed-role"
 PASSAGE = RecordedPassage(
@@ -40,6 +47,7 @@ CALL = Call(
     status=200,
     seconds=0.01,
 )
+DISTRIBUTION = replace(PASSAGE, time="2026-11-28T12:00:00.500+00:00", kind="distribution", who="E1")
 FUNCTION = replace(
     PASSAGE, time="2026-11-28T12:00:03.000+00:00", kind="function", who="process", what="1 messages of q"
 )
@@ -57,17 +65,23 @@ def test_hops_of_the_payment_are_in_order_with_the_statement_that_allowed_each(
     recorder.passage(replace(FUNCTION, outcome="returned", way=""))
     recorder.call(CALL)
     recorder.passage(PASSAGE)
+    name = replace(PASSAGE, time=SINCE, kind="DNS", who="Route 53", what=f"A {HOST}", way="E1", outcome="127.0.0.1")
+    recorder.passage(name)
+    recorder.passage(replace(name, what="A other.example.com"))
+    recorder.passage(DISTRIBUTION)
     recorder.call(replace(CALL, assumed_role=f"{SESSION}/somebody/1"))
     recorder.passage(replace(PASSAGE, what="GET /api/health"))
     recorder.passage(replace(PASSAGE, time="2026-11-28T11:00:00.000+00:00"))
     found = hops(tmp_path, SINCE, PLACE)
     assert [(one.who, one.what) for one in found] == [
+        ("DNS Route 53", f"A {HOST}"),
+        ("distribution E1", "POST /api/v1/payments"),
         ("load balancer payments", "POST /api/v1/payments"),
         ("task task-role", "sqs:SendMessage"),
         ("function process", "1 messages of q"),
     ]
-    assert found[0].said == "rule 1000 -> blue -> 10.10.0.4 -> 202 in 20 ms"
-    assert found[1].said == "sqs:SendMessage: identity-based policy queue: statement Send allows"
+    assert found[2].said == "rule 1000 -> blue -> 10.10.0.4 -> 202 in 20 ms"
+    assert found[3].said == "sqs:SendMessage: identity-based policy queue: statement Send allows"
 
 
 @pytest.mark.requirement("W8.4")
@@ -93,17 +107,20 @@ def test_stage_that_is_not_reached_is_known(recorder: Recorder, tmp_path: Path) 
         return [one.name for one in stages(tmp_path, SINCE, PLACE, status=status) if one.is_reached]
 
     assert reached() == []
-    recorder.passage(replace(PASSAGE, outcome="503"))
+    recorder.passage(replace(DISTRIBUTION, outcome="503"))
     assert reached() == []
+    recorder.passage(DISTRIBUTION)
+    recorder.passage(replace(PASSAGE, outcome="503"))
+    assert reached() == ["CloudFront"]
     recorder.passage(PASSAGE)
     recorder.call(replace(CALL, status=403))
-    assert reached() == ["load balancer and task"]
+    assert reached() == ["CloudFront", "load balancer and task"]
     recorder.call(CALL)
     recorder.passage(replace(FUNCTION, outcome="failed"))
-    assert reached() == ["load balancer and task", "queue"]
+    assert reached() == ["CloudFront", "load balancer and task", "queue"]
     recorder.passage(replace(FUNCTION, outcome="returned"))
     recorder.passage(replace(ACQUIRER, what="POST /v1/operations", outcome="200"))
-    assert reached() == ["load balancer and task", "queue", "function", "acquirer"]
+    assert reached() == ["CloudFront", "load balancer and task", "queue", "function", "acquirer"]
     assert reached("captured")[-1] == "settled"
 
 
