@@ -20,7 +20,7 @@ from settings.firewall import MANAGED_GROUPS
 
 pytestmark = [pytest.mark.requirement("W8.3"), pytest.mark.requirement("W5.1")]
 
-BLOCK, ALLOW, COUNT = {"Block": {}}, {"Allow": {}}, {"Count": {}}
+BLOCK, ALLOW, COUNT = (dict[str, Any]({name: {}}) for name in ("Block", "Allow", "Count"))
 NONE = [{"Priority": 0, "Type": "NONE"}]
 SET, GROUP = "arn:set", "arn:group"
 
