@@ -45,6 +45,10 @@ STATIC_ASSETS_REPLICA = "static-assets-replica"
 STATIC_ASSETS_GROUP = "static-assets-of-both-regions"
 # Statuses of a failing region, and not of a missing object.
 FAILURES = (500, 502, 503, 504)
+# Errors that CloudFront caches for ten seconds whatever the cache policy and Cache-Control say: one merchant's 404
+# would answer another's request for the same path.
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HTTPStatusCodes.html
+CACHED_ERRORS = (404, 414, 500, 501, 502, 503, 504)
 READS = ["GET", "HEAD", "OPTIONS"]
 ALL_METHODS = [*READS, "DELETE", "PATCH", "POST", "PUT"]
 # The strictest that admits TLS 1.2.
@@ -190,9 +194,10 @@ class Distribution(Construct):
         }
 
     def _errors(self) -> list[CloudfrontDistributionCustomErrorResponse]:
-        """Server errors are not cached. A 403 has the page that settings name, if any."""
+        """Errors are not cached. A 403 has the page that settings name, if any."""
         errors = [
-            CloudfrontDistributionCustomErrorResponse(error_code=status, error_caching_min_ttl=0) for status in FAILURES
+            CloudfrontDistributionCustomErrorResponse(error_code=status, error_caching_min_ttl=0)
+            for status in CACHED_ERRORS
         ]
         if self._settings.forbidden_page:
             errors.append(
