@@ -1,7 +1,8 @@
 """Secrets Manager: the key of a replica, and rotations that invoke their function as AWS does.
 
 moto moves AWSCURRENT itself, whatever the function does, to a version that may have no value; it stores only the days
-of the rules, and returns the old value after a function has moved the label.
+of the rules, and returns the old value after a function has moved the label. It finds a replica by its name and its
+complete ARN only.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from moto.awslambda.utils import get_backend
 from moto.secretsmanager.exceptions import ResourceNotFoundException
-from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend
+from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend, SecretsStore
 
 from emulator.moto.extend import Method, override
 from emulator.runtime import functions
@@ -32,6 +33,33 @@ def create_replicas(
         if "KmsKeyId" in sent:
             replica.config["KmsKeyId"] = sent["KmsKeyId"]
     return replicas
+
+
+def _named(self: Any, key: str) -> str:
+    """The name in a partial ARN, which lacks the hyphen and the six random characters; any other key as it is.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html#ARN_secretnamehyphen
+    """
+    is_partial = key.startswith("arn:") and all(one.arn != key for one in dict.values(self))
+    return key.rpartition(":")[2] if is_partial else key
+
+
+@override(SecretsStore)
+def get(original: Method, self: Any, key: str) -> Any:
+    """Find a replica by a partial ARN, too."""
+    return original(self, _named(self, key))
+
+
+@override(SecretsStore)
+def __getitem__(original: Method, self: Any, key: str) -> Any:  # noqa: N807 (a method of moto's class)
+    """Find a replica by a partial ARN, too."""
+    return original(self, _named(self, key))
+
+
+@override(SecretsStore)
+def __contains__(original: Method, self: Any, key: str) -> bool:  # noqa: N807 (a method of moto's class)
+    """Find a replica by a partial ARN, too."""
+    return bool(original(self, _named(self, key)))
 
 
 @override(SecretsManagerBackend)

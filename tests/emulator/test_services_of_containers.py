@@ -342,6 +342,17 @@ def test_a_queue_keeps_its_policy_when_something_else_is_set(client: Make) -> No
 # --- Secrets Manager -------------------------------------------------------------------------------------------------
 
 
+def test_replica_is_found_by_name_and_by_partial_and_complete_arn(client: Make) -> None:
+    arn = client("secretsmanager").create_secret(
+        Name="everywhere", SecretString="s", AddReplicaRegions=[{"Region": "us-west-2"}]
+    )["ARN"]
+    for region in ("us-east-2", "us-west-2"):
+        own = arn.replace("us-east-2", region)
+        for name in ("everywhere", own, own[: -len("-abcdef")]):
+            found = client("secretsmanager", region).get_secret_value(SecretId=name)
+            assert (found["ARN"], found["SecretString"]) == (own, "s"), name
+
+
 def test_each_replica_of_a_secret_keeps_its_key(client: Make) -> None:
     secrets = client("secretsmanager")
     replicas = [{"Region": "us-west-2", "KmsKeyId": "alias/west"}, {"Region": "eu-west-1"}]
