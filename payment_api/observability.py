@@ -163,6 +163,22 @@ class Observability(Construct):
                 meaning="Transactions take too long",
             ),
             Limit(
+                name="credential-rejected",
+                metric=self.own(metrics.CREDENTIAL_REJECTED, Stats.SUM),
+                threshold=0,
+                periods=1,
+                of=1,
+                meaning="The acquirer does not accept our credential: no payment is processed",
+            ),
+            Limit(
+                name="not-in-database",
+                metric=self.own(metrics.NOT_IN_DATABASE, Stats.SUM),
+                threshold=0,
+                periods=1,
+                of=1,
+                meaning="A message names a payment that is not in the database: it may be charged, and its row lost",
+            ),
+            Limit(
                 name="dead-letters",
                 metric=watched.dead_letters.metric_approximate_number_of_messages_visible(period=PERIOD),
                 threshold=0,

@@ -137,6 +137,7 @@ class Processing(Construct):
             reserved_concurrency=processing.concurrency,
         )
         grants.allow_consuming(function, self._queues.payments)
+        grants.allow_sending(function, self._queues.dead_letters)
         function.add_event_source_mapping(
             "payments",
             event_source_arn=self._queues.payments.queue_arn,
@@ -174,6 +175,7 @@ class Processing(Construct):
                 **database.variables(database.settings.processing_user),
                 "DATABASE_CONNECTIONS": str(processing.connections_per_function),
                 "QUEUE_URL": self._queues.payments.queue_url,
+                "DEAD_LETTER_QUEUE_URL": self._queues.dead_letters.queue_url,
                 "PROCESSING_TRIES": str(processing.tries),
                 "PROCESSING_CALL_SECONDS": str(processing.call_seconds),
                 "ACQUIRER_BASE_URL": self._settings.acquirer.url,

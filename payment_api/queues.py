@@ -8,14 +8,14 @@ from aws_cdk.aws_sqs import DeadLetterQueue, Queue, QueueEncryption, RedriveAllo
 from constructs import Construct
 
 from payment_api.settings.runtime import ProcessingSettings
-from settings.common import VISIBILITY_PER_TIMEOUT
+from settings.common import MAX_RECEIVES, VISIBILITY_PER_TIMEOUT
 from settings.naming import Names
 
 LONGEST_RETENTION_DAYS = 14  # the most that SQS keeps
 
 
 class Queues(Construct):
-    """``payments``, and ``dead_letters``, from which `StartMessageMoveTask` brings messages back."""
+    """``payments``, and ``dead_letters``, from which ``make redrive`` brings messages back."""
 
     requirements = ("P3.2", "P4.4")
 
@@ -27,7 +27,7 @@ class Queues(Construct):
             "payments",
             key,
             visibility_timeout=Duration.seconds(settings.timeout_seconds * VISIBILITY_PER_TIMEOUT),
-            dead_letter_queue=DeadLetterQueue(queue=self.dead_letters, max_receive_count=settings.tries),
+            dead_letter_queue=DeadLetterQueue(queue=self.dead_letters, max_receive_count=MAX_RECEIVES),
             receive_message_wait_time=Duration.seconds(20),
             # It accepts no dead letters of another queue.
             redrive_allow_policy=RedriveAllowPolicy(redrive_permission=RedrivePermission.DENY_ALL),

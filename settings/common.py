@@ -12,6 +12,10 @@ rotation and failover."""
 VISIBILITY_PER_TIMEOUT = 6
 """A queue's visibility timeout by the timeout of the function behind it.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
+MAX_RECEIVES = 1000
+"""Deliveries of a message to process a payment before its queue moves it to the dead letters: the most that SQS allows.
+An outage of the acquirer takes many, of three days some 400. The function itself gives up what fails while others
+succeed. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html"""
 RECONCILE_SECONDS = 240
 """The timeout of the function that reconciles payments."""
 FUNCTIONS_CA_FILE = "/var/task/shared/rds-ca-bundle.pem"

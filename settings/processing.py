@@ -53,8 +53,8 @@ class FunctionSettings(SettingsModel):
     """Timeout of one call of the acquirer, in seconds."""
     timeout_seconds: Annotated[int, Field(ge=20, le=120)] = 45
     """Timeout of the function in seconds; the queue's visibility timeout is six times as long."""
-    tries: Annotated[int, Field(ge=1, le=20)] = 5
-    """Receives of a message before it is moved to the dead-letter queue."""
+    tries: Annotated[int, Field(ge=1, le=50)] = 12
+    """Requests to the acquirer without a decision, while it serves others, before a message becomes a dead letter."""
     memory_mib: Annotated[int, Field(ge=256, le=3008)] = 512
     """Memory of a function; its processor share grows with it."""
 

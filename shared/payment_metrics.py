@@ -43,7 +43,11 @@ REQUESTS_SHED = Metric("RequestsShed", "Count")
 OUTBOX_AGE = Metric("OutboxAge", "Milliseconds")
 """Time from the acceptance of an operation until its message was sent to the queue."""
 DEAD_LETTERS = Metric("OperationsGivenUp", "Count")
-"""Messages whose last delivery failed: the queue moves them to its dead-letter queue."""
+"""Messages that are moved to the dead-letter queue: their operation failed too often while others succeeded."""
+CREDENTIAL_REJECTED = Metric("AcquirerCredentialRejected", "Count")
+"""Calls that ended as the acquirer does not accept our credential. Nothing is processed until a person has acted."""
+NOT_IN_DATABASE = Metric("OperationsNotInDatabase", "Count")
+"""Deliveries of messages whose operation is not in the database: it may be charged, and its row lost."""
 RECONCILED = Metric("OperationsReconciled", "Count")
 """Operations completed by the reconciler, with a decision whose response had been lost."""
 OLDEST_PENDING = Metric("OldestPendingAge", "Seconds")
@@ -69,4 +73,6 @@ METRICS = (
     PENDING,
     PENDING_AMOUNT,
     CONTRADICTED,
+    CREDENTIAL_REJECTED,
+    NOT_IN_DATABASE,
 )

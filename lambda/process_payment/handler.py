@@ -1,12 +1,13 @@
 """Processes payments: SQS invokes it with a batch of messages, each for one operation of a payment.
 
 The messages of a batch are processed at the same time. The response names those whose operation is still pending: SQS
-keeps them and deletes the others. Each is redelivered after a delay of its own, and goes to the dead-letter queue after
-the queue's maxReceiveCount. How an operation is processed is :mod:`payments.processing`.
+keeps them and deletes the others. Each is redelivered after a delay of its own. One that is given up is put into the
+dead-letter queue by the function: the queue itself would do so only after its maxReceiveCount, which an outage of the
+acquirer must not reach. How an operation is processed is :mod:`payments.processing`.
 
 Environment variables: those of payments.settings (DATABASE_...), payments.acquirer (ACQUIRER_..., BREAKER_...) and
-payments.processing (PROCESSING_...), and AWS_REGION, ENVIRONMENT_SUFFIX, QUEUE_URL and ACQUIRER_SECRET_ARN.
-PROCESSING_TRIES must be the queue's maxReceiveCount.
+payments.processing (PROCESSING_...), and AWS_REGION, ENVIRONMENT_SUFFIX, QUEUE_URL, DEAD_LETTER_QUEUE_URL and
+ACQUIRER_SECRET_ARN.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from payments import logs
 from payments.processing.composition import Composition, compose
-from payments.processing.consumer import Redelivery, consume
+from payments.processing.consumer import GivenUp, Redelivery, consume
 from payments.queue import Queue
 from shared.payment_metrics import PROCESSING
 
@@ -53,10 +54,21 @@ async def process(record: SQSRecord, lambda_context: LambdaContext) -> None:
     """
     seconds = lambda_context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS
     receives = int(record.attributes.approximate_receive_count or 1)
-    redelivery = await consume(composition().processor, record.message_id, record.body, receives, seconds)
-    if redelivery:
-        await _redeliver(record, redelivery)
-        raise StillPending(redelivery.cause)
+    ended = await consume(composition().processor, record.message_id, record.body, receives, seconds)
+    if isinstance(ended, GivenUp) and not await _give_up(record):
+        ended = Redelivery(ended.seconds, ended.cause)
+    if isinstance(ended, Redelivery):
+        await _redeliver(record, ended)
+        raise StillPending(ended.cause)
+
+
+async def _give_up(record: SQSRecord) -> bool:
+    """Put a message into the dead-letter queue; returns whether it is there."""
+    try:
+        return await asyncio.to_thread(queue().give_up, record.body)
+    except (BotoCoreError, ClientError) as error:
+        logs.info("queue failed", cause=type(error).__name__)
+        return False
 
 
 async def _redeliver(record: SQSRecord, redelivery: Redelivery) -> None:
@@ -77,4 +89,4 @@ def composition() -> Composition:
 def queue() -> Queue:
     """The queue of the messages."""
     environment = composition().environment
-    return Queue(environment.queue_url, region=environment.aws_region)
+    return Queue(environment.queue_url, region=environment.aws_region, dead_letters=environment.dead_letter_queue_url)

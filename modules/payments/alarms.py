@@ -31,6 +31,8 @@ class PaymentAlarms(Construct):
             self._slow(settings.max_processing_p99_seconds),
             self._unsettled(settings.max_unsettled_age_seconds),
             self._contradicted(),
+            self._credential_rejected(),
+            self._not_in_database(),
             # Without payments there is no data for the anomaly detection model.
             *([self._unusual(settings.anomaly_deviations)] if topic.serves else []),
         ):
@@ -81,6 +83,24 @@ class PaymentAlarms(Construct):
             meaning="The acquirer says of a payment what differs from what is stored",
             metrics={"contradictions": self._metric(metrics.CONTRADICTED, "Sum")},
             bound=0,
+        )
+
+    def _credential_rejected(self) -> Alarm:
+        return Alarm(
+            name="payments-credential-rejected",
+            meaning="The acquirer does not accept our credential: no payment is processed",
+            metrics={"rejected": self._metric(metrics.CREDENTIAL_REJECTED, "Sum")},
+            bound=0,
+            pages=Incident.PAYMENTS_NOT_PROCESSED,
+        )
+
+    def _not_in_database(self) -> Alarm:
+        return Alarm(
+            name="payments-not-in-database",
+            meaning="A message names a payment that is not in the database: it may be charged, and its row lost",
+            metrics={"messages": self._metric(metrics.NOT_IN_DATABASE, "Sum")},
+            bound=0,
+            pages=Incident.PAYMENTS_NOT_PROCESSED,
         )
 
     def _unusual(self, deviations: float) -> Alarm:

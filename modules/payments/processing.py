@@ -36,7 +36,7 @@ from modules.payments.acquirer_secret import AcquirerSecret
 from modules.policy_documents import Statement
 from modules.queues.queue import Queue
 from modules.region import Region
-from settings.common import FUNCTIONS_CA_FILE, RECONCILE_SECONDS, VISIBILITY_PER_TIMEOUT
+from settings.common import FUNCTIONS_CA_FILE, MAX_RECEIVES, RECONCILE_SECONDS, VISIBILITY_PER_TIMEOUT
 from settings.naming import PROCESS_PAYMENT, Names
 from settings.processing import ProcessingSettings
 
@@ -81,7 +81,7 @@ class PaymentsProcessing(Construct):
             key=keys.objects,
             topic=topic,
             visibility_timeout_seconds=settings.timeout_seconds * VISIBILITY_PER_TIMEOUT,
-            attempts=settings.tries,
+            attempts=MAX_RECEIVES,
             incident=Incident.PAYMENTS_NOT_PROCESSED,
         )
         self.functions: dict[str, Function] = {}
@@ -102,7 +102,7 @@ class PaymentsProcessing(Construct):
                 traced=True,
                 variables=self._variables(database),
             ),
-            self.queue.consume_statements,
+            [*self.queue.consume_statements, *self.queue.give_up_statements],
         )
         LambdaEventSourceMapping(
             self,
@@ -211,6 +211,7 @@ class PaymentsProcessing(Construct):
             "DATABASE_CA_FILE": FUNCTIONS_CA_FILE,
             "ENVIRONMENT_SUFFIX": self._names.suffix,
             "QUEUE_URL": self.queue.queue.url,
+            "DEAD_LETTER_QUEUE_URL": self.queue.dead_letters.url,
             "PROCESSING_TRIES": str(settings.tries),
             "PROCESSING_CALL_SECONDS": str(settings.call_seconds),
             "ACQUIRER_BASE_URL": settings.acquirer.url,

@@ -146,6 +146,14 @@ class Queue(Construct):
             self._through_sqs("DecryptMessages", "kms:Decrypt"),
         ]
 
+    @property
+    def give_up_statements(self) -> list[Statement]:
+        """IAM statements of a consumer that puts messages into the dead-letter queue itself."""
+        return [
+            Statement(sid="GiveUp", actions=["sqs:SendMessage"], resources=[self.dead_letters.arn]),
+            self._through_sqs("EncryptDeadLetters", "kms:GenerateDataKey"),
+        ]
+
     def _through_sqs(self, sid: str, *actions: str) -> Statement:
         by_sqs = when("StringEquals", "kms:ViaService", f"sqs.{Region.of(self).name}.amazonaws.com")
         return Statement(sid=sid, actions=list(actions), resources=[self.key.arn], condition=[by_sqs])

@@ -53,6 +53,7 @@ def things(program: str, api: Template, settings: Settings) -> dict[str, tuple[s
     user = settings.database.service_user if program == SERVICE else settings.database.processing_user
     cluster = f"{api.id_of('AWS::RDS::DBCluster')}.DBClusterResourceId"
     queue = next(one for id_, one in api.of("AWS::SQS::Queue").items() if "deadletters" not in id_)
+    dead_letters = next(one for id_, one in api.of("AWS::SQS::Queue").items() if "deadletters" in id_)
     key = Roles(api).resolve(queue["KmsMasterKeyId"])
     plan = api.id_of("AWS::ApiGateway::UsagePlan")
     plan_name = api.one("AWS::ApiGateway::UsagePlan").get("UsagePlanName")
@@ -66,6 +67,7 @@ def things(program: str, api: Template, settings: Settings) -> dict[str, tuple[s
         "pepper_secret": secret(settings.secrets.peppers),
         "database_user": (f"arn:aws:rds-db:{PLACE}:dbuser:{cluster}/{user}", ""),
         "queue": (f"arn:aws:sqs:{PLACE}:{queue['QueueName']}", key),
+        "dead_letters": (f"arn:aws:sqs:{PLACE}:{dead_letters['QueueName']}", key),
         "api_keys": (f"{gateway}/apikeys", ""),
         "api_key": (f"{gateway}/apikeys/a1b2c3d4e5", ""),
         "usage_plan_keys": (f"{gateway}/usageplans/{plan}/keys", ""),

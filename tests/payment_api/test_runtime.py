@@ -112,12 +112,14 @@ def test_applications_log_in_by_iam_and_know_no_password(api: Template, settings
 
 
 @pytest.mark.requirement("P3.2")
-def test_failed_messages_are_retried_and_then_dead_lettered(api: Template, settings: Settings) -> None:
+def test_messages_outlast_an_outage_and_the_function_gives_up_what_fails_alone(
+    api: Template, settings: Settings
+) -> None:
     queues = api.of("AWS::SQS::Queue")
     dead = api.id_of("AWS::SQS::Queue", "deadletters")
     payments = next(one for id_, one in queues.items() if id_ != dead)
     assert payments["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": [dead, "Arn"]}
-    assert payments["RedrivePolicy"]["maxReceiveCount"] == settings.processing.tries
+    assert payments["RedrivePolicy"]["maxReceiveCount"] == 1000
     assert payments["VisibilityTimeout"] >= 6 * settings.processing.timeout_seconds
     assert all("KmsMasterKeyId" in one and one["MessageRetentionPeriod"] == 14 * 86400 for one in queues.values())
     source = api.one("AWS::Lambda::EventSourceMapping")
@@ -125,7 +127,9 @@ def test_failed_messages_are_retried_and_then_dead_lettered(api: Template, setti
     assert source["ScalingConfig"] == {"MaximumConcurrency": settings.processing.concurrency}
     function = api.one("AWS::Lambda::Function", "processingprocesspayment")
     assert function["ReservedConcurrentExecutions"] == settings.processing.concurrency
-    assert function["Environment"]["Variables"]["PROCESSING_TRIES"] == str(settings.processing.tries)
+    variables = function["Environment"]["Variables"]
+    assert variables["PROCESSING_TRIES"] == str(settings.processing.tries)
+    assert variables["DEAD_LETTER_QUEUE_URL"] == {"Ref": dead}
 
 
 @pytest.mark.requirement("P3.2", "P1.3")

@@ -132,6 +132,29 @@ def requested(
     return _message(connection, operation)
 
 
+@dataclass(frozen=True)
+class SeenByAcquirer:
+    """The request for an operation, as the acquirer's book takes it."""
+
+    key: str
+    body: dict[str, Any]
+
+
+def seen_by_acquirer(connection: psycopg.Connection[Any], message: ProcessOperation) -> SeenByAcquirer:
+    """The request that the acquirer gets, or would get, for the first operation of a payment."""
+    row = connection.execute(
+        """
+        SELECT operation.id, kind, operation.amount, currency, token
+        FROM payments.operations AS operation JOIN payments.payments AS payment ON payment.id = payment_id
+        WHERE operation.id = %s
+        """,
+        (message.operation_id,),
+    ).fetchone()
+    assert row
+    key, kind, amount, currency, token = row
+    return SeenByAcquirer(str(key), {"kind": kind, "amount": amount, "currency": currency, "token": token})
+
+
 def _message(connection: psycopg.Connection[Any], operation: NewOperation) -> ProcessOperation:
     with connection.transaction():
         messages = repository.lock_outbox_messages(connection, 1000)

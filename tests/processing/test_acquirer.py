@@ -15,7 +15,7 @@ import pytest
 
 from payments.acquirer.breaker import CircuitState
 from payments.acquirer.http_client import HttpAcquirer
-from payments.acquirer.port import Approved, Declined, NotPerformed, Unknown
+from payments.acquirer.port import Approved, Declined, NotPerformed, Unknown, Unserved
 from payments.states import OperationKind
 from rehearsal.acquirer import Simulator
 from tests.processing.support import KEY, reached, request, settings, simulated
@@ -63,6 +63,9 @@ def answer(status: int, body: str = "{}", headers: str = "") -> bytes:
 APPROVED = (
     f'{{"key": "{KEY}", "kind": "sale", "amount": 1250, "currency": "EUR", "status": "approved", "reference": "r"}}'
 )
+
+
+NOT_FOUND = answer(404, f'{{"key": "{KEY}", "status": "not_found"}}')
 
 
 def perform(*answers: bytes | float, **adapter: Any) -> tuple[Any, list[bytes]]:
@@ -148,7 +151,7 @@ def test_duplicate_response_is_not_taken_for_the_next_request() -> None:
 
 def test_response_for_another_operation_is_looked_up() -> None:
     other = APPROVED.replace(str(KEY), str(uuid4()))
-    outcome, heard = perform(answer(200, other), answer(404))
+    outcome, heard = perform(answer(200, other), NOT_FOUND)
     assert outcome == Unknown("response for another operation")
     assert [one.split()[0] for one in heard] == [b"POST", b"GET"]
 
@@ -168,28 +171,62 @@ def test_response_for_another_operation_is_looked_up() -> None:
     ],
 )
 def test_invalid_response_is_an_unknown_outcome(wrong: str) -> None:
-    outcome, _ = perform(answer(200, wrong), answer(404))
+    outcome, _ = perform(answer(200, wrong), NOT_FOUND)
     assert isinstance(outcome, Unknown)
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_honoured(status: int) -> None:
+def test_retry_after_is_honoured() -> None:
     began = time.monotonic()
-    outcome, heard = perform(answer(status, headers="Retry-After: 1\r\n"), answer(200, APPROVED))
+    outcome, heard = perform(answer(503, headers="Retry-After: 1\r\n"), answer(200, APPROVED))
     assert outcome == Approved("r")
     assert time.monotonic() - began >= 1
     assert len(heard) == 2
 
 
+def test_throttling_is_left_to_the_caller() -> None:
+    outcome, heard = perform(answer(429, headers="Retry-After: 1\r\n"), answer(200, APPROVED))
+    assert outcome == NotPerformed("status 429", 1.0, Unserved.THROTTLED)
+    assert len(heard) == 1
+
+
+@pytest.mark.parametrize("reference", ["\\u0000", "a\\u0000b", "\\ud800", "", " ", "a b", "r\u00e9f"])
+def test_reference_that_the_database_cannot_hold_is_an_unknown_outcome(reference: str) -> None:
+    body = APPROVED.replace('"r"', f'"{reference}"')
+    outcome, _ = perform(answer(200, body.encode().decode("latin-1")), NOT_FOUND)
+    assert outcome == Unknown("invalid response")
+
+
+@pytest.mark.parametrize("reason", ["\\u0000", "no \\ud800", "\\u00fcber"])
+def test_decline_with_an_unprintable_reason_is_a_decline(reason: str) -> None:
+    body = APPROVED.replace('"approved", "reference": "r"', f'"declined", "reason": "{reason}"')
+    outcome, _ = perform(answer(200, body))
+    assert isinstance(outcome, Declined)
+    assert "?" in outcome.reason
+    assert outcome.reason.isascii()
+    assert outcome.reason.isprintable()
+
+
+@pytest.mark.parametrize(
+    "body", ["", "<html>", "{}", "[]", f'{{"key": "{KEY}"}}', f'{{"key": "{uuid4()}", "status": "not_found"}}']
+)
+def test_404_that_does_not_name_the_key_says_nothing_of_the_operation(body: str) -> None:
+    async def main() -> None:
+        async with answering(answer(404, body)) as (url, _), reached(url) as acquirer:
+            assert await acquirer.perform(request(), 5.0) == Unknown("status 404", Unserved.FAILED)
+            assert await acquirer.look_up(request(), 5.0) == Unknown("look-up: status 404", Unserved.FAILED)
+
+    asyncio.run(main())
+
+
 def test_retry_after_beyond_the_deadline_is_passed_to_the_caller() -> None:
     outcome, heard = perform(answer(503, headers="Retry-After: 600\r\n"))
-    assert outcome == NotPerformed("status 503", 600.0)
+    assert outcome == NotPerformed("status 503", 600.0, Unserved.FAILED)
     assert len(heard) == 1
 
 
 def test_retry_after_may_be_a_date() -> None:
     outcome, _ = perform(answer(503, headers="Retry-After: Fri, 31 Dec 2999 23:59:59 GMT\r\n"))
-    assert outcome == NotPerformed("status 503", 3600.0)
+    assert outcome == NotPerformed("status 503", 3600.0, Unserved.FAILED)
 
 
 @pytest.mark.parametrize("headers", ["", "Retry-After: soon\r\n", "Retry-After: -5\r\n"])
@@ -198,29 +235,30 @@ def test_invalid_retry_after_is_ignored(headers: str) -> None:
     assert outcome == Approved("r")
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+@pytest.mark.parametrize("status", [400, 401, 403, 422])
 def test_rejected_request_is_not_performed_and_not_looked_up(status: int) -> None:
     outcome, heard = perform(answer(status), tries=1)
-    assert outcome == NotPerformed(f"status {status}")
+    unserved = Unserved.CREDENTIAL_REJECTED if status in {401, 403} else None
+    assert outcome == NotPerformed(f"status {status}", unserved=unserved)
     assert len(heard) == 1
 
 
 @pytest.mark.parametrize("status", [408, 409, 302, 204])
 def test_undecided_status_is_an_unknown_outcome(status: int) -> None:
     headers = "Location: http://127.0.0.1:9/\r\n" if status == 302 else ""
-    outcome, _ = perform(answer(status, "", headers), answer(404))
+    outcome, _ = perform(answer(status, "", headers), NOT_FOUND)
     assert outcome == Unknown(f"status {status}")
 
 
 def test_timeout_without_a_record_is_an_unknown_outcome() -> None:
-    outcome, heard = perform(5.0, answer(404))
-    assert outcome == Unknown("TimeoutError")
+    outcome, heard = perform(5.0, NOT_FOUND)
+    assert outcome == Unknown("TimeoutError", Unserved.FAILED)
     assert [one.split()[0] for one in heard] == [b"POST", b"GET"]
 
 
 def test_failed_look_up_is_an_unknown_outcome() -> None:
     outcome, heard = perform(answer(500), answer(500))
-    assert outcome == Unknown("status 500")
+    assert outcome == Unknown("status 500", Unserved.FAILED)
     assert [one.split()[0] for one in heard] == [b"POST", b"GET", b"GET", b"GET"]
 
 
@@ -229,8 +267,8 @@ def test_connection_refused_is_not_performed_and_unknown_to_a_look_up() -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             async with reached(f"http://127.0.0.1:{taken.getsockname()[1]}") as acquirer:
-                assert await acquirer.perform(request(), 5.0) == NotPerformed("ConnectError")
-                assert await acquirer.look_up(request(), 5.0) == Unknown("look-up: ConnectError")
+                assert await acquirer.perform(request(), 5.0) == NotPerformed("ConnectError", unserved=Unserved.FAILED)
+                assert await acquirer.look_up(request(), 5.0) == Unknown("look-up: ConnectError", Unserved.FAILED)
 
     asyncio.run(main())
 
@@ -249,15 +287,15 @@ def test_trickling_response_times_out() -> None:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             async with reached(url, total_seconds=0.6) as acquirer:
                 began = time.monotonic()
-                assert await acquirer.perform(request(), 5.0) == Unknown("TimeoutError")
+                assert await acquirer.perform(request(), 5.0) == Unknown("TimeoutError", Unserved.FAILED)
                 assert time.monotonic() - began < 2.0  # the whole answer takes eight
 
     asyncio.run(main())
 
 
 def test_response_that_is_too_large_is_an_unknown_outcome() -> None:
-    outcome, _ = perform(answer(200, "x" * 100_000), answer(404))
-    assert outcome == Unknown("ResponseTooLarge")
+    outcome, _ = perform(answer(200, "x" * 100_000), NOT_FOUND)
+    assert outcome == Unknown("ResponseTooLarge", Unserved.FAILED)
 
 
 def test_call_ends_within_the_callers_time() -> None:
@@ -272,7 +310,7 @@ def test_call_ends_within_the_callers_time() -> None:
 
 def test_call_without_time_sends_nothing() -> None:
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
-        assert await acquirer.perform(request(), 0.0) == NotPerformed("no time left")
+        assert await acquirer.perform(request(), 0.0) == NotPerformed("no time left", unserved=Unserved.SUSPENDED)
         assert not simulator.book.requests
 
     run(scenario)

@@ -11,9 +11,10 @@ from uuid import uuid4
 import pytest
 
 from payments import repository
-from payments.acquirer.port import Approved
+from payments.acquirer.port import Approved, NotPerformed, Unserved
 from payments.messages import ProcessOperation
-from payments.processing.consumer import Redelivery, consume
+from payments.processing.circuit import SharedCircuit
+from payments.processing.consumer import GivenUp, Redelivery, consume
 from payments.processing.processor import OperationNotFound, RetryLater
 from payments.states import OperationKind, OperationStatus
 from shared import payment_metrics as metrics
@@ -180,6 +181,39 @@ def test_without_time_nothing_is_claimed(run: Run) -> None:
     run(scenario)
 
 
+def test_error_of_any_type_is_of_its_message_alone(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        async def fail(request: object, seconds: float) -> Any:
+            return Approved("\ud800")  # as of an acquirer that nobody has checked
+
+        world.processor.acquirer.perform = fail  # type: ignore[method-assign]
+        ended = await consume(world.processor, "m", accepted(world.connection).to_json(), 1, 30.0)
+        assert ended == Redelivery(4.0, "UnicodeEncodeError")
+
+    run(scenario)
+
+
+def test_operation_is_given_up_after_its_tries_and_not_for_an_outage(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        message = accepted(world.connection)
+        outcomes = iter([*[NotPerformed("429", unserved=Unserved.THROTTLED)] * 5, *[NotPerformed("status 400")] * 5])
+
+        async def perform(request: object, seconds: float) -> Any:
+            return next(outcomes)
+
+        world.processor.acquirer.perform = perform  # type: ignore[method-assign]
+        ended = []
+        for receives in range(1, 9):
+            world.connection.execute("UPDATE payments.circuits SET open_until = now() WHERE open_until IS NOT NULL")
+            world.processor.circuit = SharedCircuit(world.processor.database)
+            ended.append(await consume(world.processor, "m", message.to_json(), receives, 30.0))
+        assert [type(one) for one in ended] == [*[Redelivery] * 7, GivenUp]
+        assert world.measured(metrics.DEAD_LETTERS) == [1]
+        assert world.status(message) == "accepted"
+
+    run(scenario, processing={"tries": 3})
+
+
 def test_expired_claim_is_taken_over(run: Run) -> None:
     async def scenario(world: World) -> None:
         message = accepted(world.connection)
@@ -219,8 +253,11 @@ def test_repeated_decision_is_no_contradiction(run: Run) -> None:
 
 def test_message_of_an_unknown_operation_is_rejected(run: Run) -> None:
     async def scenario(world: World) -> None:
+        lost = ProcessOperation(uuid4(), uuid4(), "c")
         with pytest.raises(OperationNotFound):
-            await world.process(ProcessOperation(uuid4(), uuid4(), "c"))
+            await world.process(lost)
+        assert isinstance(await consume(world.processor, "m", lost.to_json(), 1, 30.0), Redelivery)
+        assert world.measured(metrics.NOT_IN_DATABASE) == [1], "it may be charged, and its row lost: a person knows"
 
     run(scenario)
 
@@ -246,11 +283,12 @@ def test_no_database_connection_is_held_during_a_call_to_the_acquirer(run: Run, 
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[]", '{"version": 99}'])
-def test_invalid_message_stays_for_the_dead_letter_queue(run: Run, body: str) -> None:
+def test_invalid_message_is_given_up_in_the_end(run: Run, body: str) -> None:
     async def scenario(world: World) -> None:
         assert await consume(world.processor, "m", body, 1, 30.0) == Redelivery(4.0, "InvalidMessage")
         assert world.measured(metrics.DEAD_LETTERS) == []
-        await consume(world.processor, "m", body, 5, 30.0)
+        ended = await consume(world.processor, "m", body, world.processor.settings.tries, 30.0)
+        assert isinstance(ended, GivenUp)
         assert world.measured(metrics.DEAD_LETTERS) == [1]
 
     run(scenario)

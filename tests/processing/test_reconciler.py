@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from payments import repository
-from payments.acquirer.port import AcquirerRequest, Unknown
+from payments.acquirer.port import AcquirerRequest, Approved, Unknown
 from payments.messages import ProcessOperation
 from payments.processing.processor import RetryLater
 from payments.processing.reconciler import Reconciler, Report
@@ -44,11 +44,11 @@ async def reconcile(world: World, seconds: float = 60.0, **settings: Any) -> Rep
     return await Reconciler(world.processor, ReconciliationSettings(**settings)).run(lambda: seconds)
 
 
-def due(world: World) -> None:
-    """Make every pending operation overdue, and let every claim expire."""
+def due(world: World, seconds: float = 1.0) -> None:
+    """Make every pending operation overdue for so long, and let every claim expire."""
     world.connection.execute(
-        "UPDATE payments.operations SET next_attempt_at = now() - interval '1 second',"
-        " claimed_until = claimed_until - interval '1 hour' WHERE status = 'pending'"
+        f"UPDATE payments.operations SET next_attempt_at = now() - interval '{seconds} seconds',"
+        " next_look_up_at = NULL, claimed_until = claimed_until - interval '1 hour' WHERE status = 'pending'"
     )
 
 
@@ -145,6 +145,8 @@ def test_operation_without_a_record_is_sent_again(run: Run) -> None:
             await world.process(message)
         due(world)
         world.behave()
+        assert (await reconcile(world)).results == Counter(waiting=1), "the queue may have it"
+        due(world, HOUR)
         assert (await reconcile(world)).results == Counter(resent=1)
         assert world.status(message) == "accepted"
         await world.process(message)
@@ -161,6 +163,8 @@ def test_dead_letter_is_looked_up_and_not_sent_again(run: Run) -> None:
                 await world.process(message)
         due(world)
         world.behave()
+        world.connection.execute("UPDATE payments.operations SET tries = 12")
+        due(world, HOUR)
         assert (await reconcile(world)).results == Counter(waiting=1)
         assert not outbox(world)
         assert world.requests(message) == 5
@@ -168,23 +172,126 @@ def test_dead_letter_is_looked_up_and_not_sent_again(run: Run) -> None:
     run(scenario, failing_percent=100, adapter={"tries": 1})
 
 
-def test_expired_operation_without_a_record_fails(run: Run) -> None:
-    async def scenario(world: World) -> None:
-        never, tried = (accepted(world.connection, age_seconds=DAY) for _ in range(2))
-        with pytest.raises(RetryLater):
-            await world.process(tried)
-        due(world)
-        world.behave()
-        assert (await reconcile(world)).results == Counter(failed=2)
-        for message in (never, tried):
-            assert world.status(message) == "failed"
-            (operation,) = repository.list_operations(world.connection, message.payment_id)
-            assert operation.reason == "not_known_to_acquirer"
-        assert not world.simulator.book.entries
-        await world.process(never)
-        assert not world.simulator.book.entries, "a late message changes nothing"
+async def given_up(world: World, age_seconds: float = DAY) -> ProcessOperation:
+    """An operation whose tries are used up, and that the acquirer has no record of."""
+    message = accepted(world.connection, age_seconds=age_seconds)
+    world.connection.execute(
+        "UPDATE payments.operations SET attempts = 12, tries = 12 WHERE id = %s", (message.operation_id,)
+    )
+    return message
 
-    run(scenario, failing_percent=100)
+
+async def deny(world: World, times: int) -> list[str]:
+    """Runs of the reconciler, hours apart; returns their results."""
+    results = []
+    for _ in range(times):
+        world.connection.execute("UPDATE payments.operations SET not_found_at = not_found_at - interval '1 hour'")
+        due(world, HOUR)
+        (result,) = (await reconcile(world)).results
+        results.append(result)
+    return results
+
+
+def test_operation_fails_that_was_given_up_and_denied_for_hours(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        await world.process(accepted(world.connection))  # what the acquirer is known to have performed
+        message = await given_up(world)
+        assert await deny(world, 5) == [*["waiting"] * 4, "failed"]
+        (operation,) = repository.list_operations(world.connection, message.payment_id)
+        assert (world.status(message), operation.reason) == ("failed", "not_known_to_acquirer")
+        await world.process(message)
+        assert len(world.simulator.book.entries) == 1, "a late message changes nothing"
+
+    run(scenario)
+
+
+def test_denials_within_an_hour_count_once(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        await world.process(accepted(world.connection))
+        message = await given_up(world)
+        for _ in range(8):
+            due(world, HOUR)
+            await reconcile(world)
+        assert world.status(message) == "accepted"
+
+    run(scenario)
+
+
+def test_nothing_fails_while_the_acquirer_does_not_find_what_it_has_performed(run: Run) -> None:
+    """Another tenant, an empty book, a blue copy of theirs: each denies everything, in its own well-formed words."""
+
+    async def scenario(world: World) -> None:
+        message = await given_up(world)
+        assert set(await deny(world, 8)) == {"waiting"}, "nothing is known that could be found"
+        await world.process(accepted(world.connection))
+        world.simulator.book.entries.clear()
+        assert set(await deny(world, 3)) == {"waiting"}
+        assert world.status(message) == "accepted"
+
+    run(scenario)
+
+
+def test_old_operation_that_was_never_given_up_is_sent_again(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        never, tried = (accepted(world.connection, age_seconds=10 * DAY) for _ in range(2))
+        world.connection.execute("UPDATE payments.operations SET attempts = 30 WHERE id = %s", (tried.operation_id,))
+        due(world, HOUR)
+        assert (await reconcile(world)).results == Counter(resent=2)
+        for message in (never, tried):
+            await world.process(message)
+            assert world.status(message) == "captured"
+
+    run(scenario)
+
+
+def test_look_ups_are_no_tries(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        message = accepted(world.connection, age_seconds=HOUR)
+        with pytest.raises(RetryLater):
+            await world.process(message)
+        before = world.attempts(message)
+        for _ in range(20):
+            due(world)
+            await reconcile(world)
+        assert world.attempts(message) == before
+
+    run(scenario, failing_percent=100, adapter={"tries": 1})
+
+
+def test_nothing_is_done_while_the_circuit_is_open(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        accepted(world.connection, age_seconds=HOUR)
+        world.connection.execute("UPDATE payments.circuits SET open_until = now() + interval '1 minute'")
+        assert (await reconcile(world)).results == Counter(suspended=1)
+        assert not outbox(world)
+        (oldest,) = world.measured(metrics.OLDEST_PENDING)
+        assert oldest >= HOUR, "its age is measured all the same"
+
+    run(scenario)
+
+
+def test_poisoned_answer_and_row_touch_no_other_and_metrics_are_written(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        poisoned, locked, well = [await charged_without_response(world) for _ in range(3)]
+        look_up = world.processor.acquirer.look_up
+
+        async def poison(request: AcquirerRequest, seconds: float) -> Any:
+            found = await look_up(request, seconds)
+            return Approved("a\0b") if request.key == poisoned.operation_id else found
+
+        world.processor.acquirer.look_up = poison  # type: ignore[method-assign]
+        world.connection.execute(
+            f"""
+            CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE lock_not_available; END $$;
+            CREATE TRIGGER fail BEFORE UPDATE ON payments.operations
+                FOR EACH ROW WHEN (NEW.id = '{locked.operation_id}') EXECUTE FUNCTION fail();
+            """
+        )
+        assert (await reconcile(world)).results == Counter(error=2, completed=1)
+        assert world.status(well) == "captured"
+        assert len(world.measured(metrics.OLDEST_PENDING)) == len(world.measured(metrics.PENDING)) == 1
+
+    run(scenario, adapter={"read_seconds": 5.0})
 
 
 def test_expired_operation_that_was_charged_is_completed(run: Run) -> None:
@@ -236,9 +343,9 @@ def test_run_is_limited_and_reports_the_oldest_age(run: Run) -> None:
     async def scenario(world: World) -> None:
         messages = [accepted(world.connection, OperationKind.SALE, age_seconds=DAY + number) for number in range(30)]
         report = await reconcile(world, concurrency=8, max_operations=20)
-        assert (report.found, report.results) == (20, Counter(failed=20))
+        assert (report.found, report.results) == (20, Counter(resent=20))
         assert DAY < report.oldest_seconds < DAY + 120
         await reconcile(world)
-        assert {world.status(message) for message in messages} == {"failed"}
+        assert outbox(world) == {str(message.operation_id) for message in messages}
 
     run(scenario)

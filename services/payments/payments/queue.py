@@ -31,8 +31,18 @@ class Message:
 class Queue:
     """An SQS queue."""
 
-    def __init__(self, url: str, *, region: str, wait_seconds: int = 0, connections: int = 10) -> None:
-        """``wait_seconds`` is how long :meth:`receive` waits for a message (long polling)."""
+    def __init__(
+        self, url: str, *, region: str, wait_seconds: int = 0, connections: int = 10, dead_letters: str | None = None
+    ) -> None:
+        """Make a client.
+
+        Args:
+            url: the queue's.
+            region: the queue's.
+            wait_seconds: how long :meth:`receive` waits for a message (long polling).
+            connections: calls at the same time.
+            dead_letters: the URL of its dead-letter queue, for :meth:`give_up`.
+        """
         make: Any = boto3.client
         # By default boto3 would wait for a minute, five times.
         config = Config(
@@ -43,6 +53,7 @@ class Queue:
         )
         self._client = make("sqs", region_name=region, config=config)
         self._url = url
+        self._dead_letters = dead_letters
         self._wait_seconds = wait_seconds
 
     def check(self) -> None:
@@ -89,3 +100,14 @@ class Queue:
         """Let a received message be delivered again after ``seconds``, instead of after its visibility timeout."""
         visibility = min(max(0, round(seconds)), MAX_VISIBILITY_SECONDS)
         self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=visibility)
+
+    def give_up(self, body: str) -> bool:
+        """Put a message's body into the dead-letter queue; returns whether there is one.
+
+        The message itself is deleted after that. The queue moves a message by itself only by the number of deliveries,
+        of which an outage of the acquirer takes many.
+        """
+        if self._dead_letters is None:
+            return False
+        self._client.send_message(QueueUrl=self._dead_letters, MessageBody=body)
+        return True

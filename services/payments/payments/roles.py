@@ -27,6 +27,7 @@ GRANTS = {
     PROCESSING: (
         "SELECT ON payments.payments, payments.transitions, payments.schema_version",
         "SELECT, UPDATE ON payments.operations",
+        "SELECT, UPDATE ON payments.circuits",
         "SELECT, INSERT, UPDATE, DELETE ON payments.outbox",  # a lock needs UPDATE
     ),
     HOUSEKEEPING: (

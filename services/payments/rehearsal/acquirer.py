@@ -122,8 +122,11 @@ class Simulator:
     def handle_other(self, connection: Connection, method: str, path: str, body: bytes) -> None:
         """Handle a request for anything else."""
         if method == "GET" and path.startswith("/v1/operations/"):
-            entry = self.book.entries.get(path.rpartition("/")[2])
-            connection.respond(200 if entry else NOT_FOUND, entry.response() if entry else {"problem": "not found"})
+            key = path.rpartition("/")[2]
+            entry = self.book.entries.get(key)
+            connection.respond(
+                200 if entry else NOT_FOUND, entry.response() if entry else {"key": key, "status": "not_found"}
+            )
         elif method == "PUT" and path == "/_behaviour":
             self.behaviour = Behaviour.model_validate_json(body)
             connection.respond(200, self.behaviour.model_dump())

@@ -46,12 +46,21 @@ def task(platform: Synthesized, region: str, name: str) -> dict[str, str]:
     return {one["name"]: one["value"] for one in container["environment"]}
 
 
-def test_message_becomes_a_dead_letter_after_the_tries_of_the_settings(platform: Synthesized, region: str) -> None:
+def test_message_outlasts_an_outage_and_the_function_gives_up_what_fails_alone(
+    platform: Synthesized, region: str
+) -> None:
     own, dead = queue(platform, region), queue(platform, region, "dead-letters")
     policy = json.loads(own["redrive_policy"])
     assert policy["deadLetterTargetArn"].endswith(f":{dead['name']}")
     variables = function(platform, region, "process-payment")["environment"]["variables"]
-    assert str(policy["maxReceiveCount"]) == variables["PROCESSING_TRIES"] == "5"
+    assert policy["maxReceiveCount"] == 1000
+    assert variables["PROCESSING_TRIES"] == "12"
+    assert platform.by_id(variables["DEAD_LETTER_QUEUE_URL"]) == dead
+    allowed = statements(platform, region, "process-payment")
+    assert allowed["GiveUp"]["actions"] == ["sqs:SendMessage"]
+    assert [platform.by_id(one) for one in allowed["GiveUp"]["resources"]] == [dead]
+    assert "kms:GenerateDataKey" in allowed["EncryptDeadLetters"]["actions"]
+    assert "GiveUp" not in statements(platform, region, "reconcile-payments")
     for one in (own, dead):
         assert path_of(platform.by_id(one["kms_master_key_id"])).endswith(f"{region}/keys/objects")
     alarm = platform.resource("aws_cloudwatch_metric_alarm", f"{region}/payments-processing/queue/dead-letters-alarm")
@@ -76,7 +85,7 @@ def test_sizes_are_settings() -> None:
     mapping = platform.resource("aws_lambda_event_source_mapping", "primary/payments-processing/messages")
     assert (mapping["batch_size"], mapping["scaling_config"]["maximum_concurrency"]) == (3, 4)
     assert "reserved_concurrent_executions" not in function(platform, "primary", "process-payment")
-    assert json.loads(queue(platform, "primary")["redrive_policy"])["maxReceiveCount"] == 7
+    assert function(platform, "primary", "process-payment")["environment"]["variables"]["PROCESSING_TRIES"] == "7"
     assert queue(platform, "primary")["visibility_timeout_seconds"] == 360
 
 
@@ -91,7 +100,7 @@ def test_functions_understand_their_environment(
     assert database.secret_arn.startswith(f"arn:aws:secretsmanager:{REGIONS[region]}:")
     assert str(database.ca_file) == "/var/task/shared/rds-ca-bundle.pem"
     assert understood(AcquirerSettings, variables, monkeypatch).base_url == "https://acquirer.example.com"
-    assert understood(ProcessingSettings, variables, monkeypatch).tries == 5
+    assert understood(ProcessingSettings, variables, monkeypatch).tries == 12
     # Lambda itself says which region it is.
     where = understood(EnvironmentSettings, {**variables, "AWS_REGION": REGIONS[region]}, monkeypatch)
     assert where.environment_suffix == "local"

@@ -5,10 +5,12 @@
     GET  {base_url}/v1/operations/{key}
 
 Both respond 200 with {"key", "kind", "amount", "currency", "status": "approved" or "declined", "reference" or
-"reason"}; GET responds 404 where the acquirer has no record of the key.
+"reason"}; GET responds 404 with {"key", "status": "not_found"} where the acquirer has no record of the key. Any other
+404 is a gateway's, a proxy's or a wrong address's, and says nothing of the operation.
 
-Retries within a call. A request that did not leave this machine, or that got a 429 or 503, was not performed: it is
-sent again after a pause. After any other end without a valid response (a timeout, a broken connection, another 5xx) the
+Retries within a call. A request that did not leave this machine, or that got a 503, or a 401 or 403 with a credential
+that was replaced since, was not performed: it is sent again after a pause. A 429 and an open circuit are left to the
+caller, who slows down. After any other end without a valid response (a timeout, a broken connection, another 5xx) the
 operation may have been performed: it is looked up by its key. It is sent again only where the acquirer ended the
 request itself and has no record of the key. Otherwise the outcome is unknown, and the caller looks it up later. A call
 makes few attempts: longer retries are the queue's, which outlives this process.
@@ -20,6 +22,7 @@ import asyncio
 import json
 import logging
 import random
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,17 +48,28 @@ from payments.acquirer.port import (
     NotPerformed,
     Outcome,
     Unknown,
+    Unserved,
 )
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # below that it logs each request
 
-NOT_STARTED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+NOT_STARTED: dict[int, Unserved] = {
+    HTTPStatus.TOO_MANY_REQUESTS: Unserved.THROTTLED,
+    HTTPStatus.SERVICE_UNAVAILABLE: Unserved.FAILED,
+    HTTPStatus.UNAUTHORIZED: Unserved.CREDENTIAL_REJECTED,
+    HTTPStatus.FORBIDDEN: Unserved.CREDENTIAL_REJECTED,
+}
+"""Statuses of requests that were not performed, as the acquirer serves nobody, or not us."""
+LEFT_TO_THE_CALLER = {Unserved.THROTTLED, Unserved.SUSPENDED}
+"""Waits that are longer than a call."""
 UNDECIDED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}
 """A request with this key may still be running."""
 CREDENTIAL_REJECTED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 MAX_RESPONSE_BYTES = 2**16
 MAX_REASON_LENGTH = 64  # characters, as in the database
-MAX_REFERENCE_LENGTH = 128
+REFERENCE = re.compile(r"[\x21-\x7e]{1,128}")
+"""What the database, its drivers and a file can hold; an acquirer's own names are shorter."""
+UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 MAX_CAUSE_LENGTH = 128
 MAX_RETRY_AFTER_SECONDS = 3600.0
 
@@ -86,6 +100,7 @@ class _Ended:
     """The acquirer ended the request without a decision: a look-up tells whether it was performed."""
 
     cause: str
+    unserved: Unserved | None = Unserved.FAILED
 
 
 _Exchanged = Decision | NotFound | NotPerformed | Unknown | _Ended
@@ -135,12 +150,14 @@ class HttpAcquirer:
         """See the port."""
         deadline = time.monotonic() + min(seconds, self._settings.total_seconds)
         body = _body(request)
-        outcome: Outcome = NotPerformed("no time left")
+        outcome: Outcome = NotPerformed("no time left", unserved=Unserved.SUSPENDED)
         for attempt in range(1, self._settings.tries + 1):
             if time.monotonic() >= deadline:
                 return outcome
             outcome = await self._attempt(request, body, deadline)
             if not isinstance(outcome, NotPerformed) or attempt == self._settings.tries:
+                return outcome
+            if outcome.unserved in LEFT_TO_THE_CALLER:
                 return outcome
             pause = max(outcome.retry_after_seconds, self._pause(attempt))
             if time.monotonic() + pause >= deadline:
@@ -151,12 +168,14 @@ class HttpAcquirer:
     async def look_up(self, request: AcquirerRequest, seconds: float) -> LookUpResult:
         """See the port."""
         deadline = time.monotonic() + min(seconds, self._settings.total_seconds)
-        result: LookUpResult = Unknown("no time left")
+        result: LookUpResult = Unknown("no time left", Unserved.SUSPENDED)
         for attempt in range(1, self._settings.tries + 1):
             exchanged = await self._exchange("GET", f"/v1/operations/{request.key}", None, request, deadline)
             if isinstance(exchanged, Decision | NotFound):
                 return exchanged
-            result = Unknown(f"look-up: {exchanged.cause}"[:MAX_CAUSE_LENGTH])
+            result = Unknown(f"look-up: {exchanged.cause}"[:MAX_CAUSE_LENGTH], exchanged.unserved)
+            if exchanged.unserved in LEFT_TO_THE_CALLER:
+                break
             retry_after = exchanged.retry_after_seconds if isinstance(exchanged, NotPerformed) else 0.0
             pause = max(retry_after, self._pause(attempt))
             if attempt == self._settings.tries or time.monotonic() + pause >= deadline:
@@ -169,14 +188,14 @@ class HttpAcquirer:
         exchanged = await self._exchange("POST", "/v1/operations", body, request, deadline)
         if isinstance(exchanged, Decision | NotPerformed):
             return exchanged
-        if isinstance(exchanged, NotFound):
-            return NotPerformed("status 404")
         result = await self.look_up(request, max(0.0, deadline - time.monotonic()))
         if isinstance(result, Decision):
             return result
+        if isinstance(exchanged, NotFound):
+            return Unknown("status 404")
         if isinstance(result, NotFound) and isinstance(exchanged, _Ended):
-            return NotPerformed(exchanged.cause)
-        return Unknown(exchanged.cause)  # it may still be running, or the look-up failed, too
+            return NotPerformed(exchanged.cause, unserved=exchanged.unserved)
+        return Unknown(exchanged.cause, exchanged.unserved)  # it may still be running, or the look-up failed, too
 
     def _pause(self, attempt: int) -> float:
         return self._settings.first_pause_seconds * (1 << (attempt - 1)) * (0.5 + 0.5 * self._jitter())
@@ -187,24 +206,25 @@ class HttpAcquirer:
         """Send one HTTP request and interpret its response, within the deadline."""
         seconds = min(self._settings.read_seconds, deadline - time.monotonic())
         if seconds <= 0:
-            return NotPerformed("no time left")
+            return NotPerformed("no time left", unserved=Unserved.SUSPENDED)
         try:
             with self._breaker.call() as call:
                 call.succeeded = False
                 try:
                     async with asyncio.timeout(seconds):
                         status, headers, content = await self._send(method, path, body, request)
-                    call.succeeded = status < HTTPStatus.INTERNAL_SERVER_ERROR
+                    exchanged = _interpreted(status, headers, content, request)
+                    call.succeeded = isinstance(exchanged, Decision | NotFound) or exchanged.unserved is None
                 except asyncio.CancelledError:
                     call.succeeded = None
                     raise
         except CircuitOpen as circuit:
-            return NotPerformed("circuit open", circuit.seconds)
+            return NotPerformed("circuit open", circuit.seconds, Unserved.SUSPENDED)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, BotoCoreError, ClientError) as error:
-            return NotPerformed(type(error).__name__)
+            return NotPerformed(type(error).__name__, unserved=Unserved.FAILED)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError, _ResponseTooLarge) as error:
-            return Unknown(type(error).__name__.lstrip("_"))
-        return _interpreted(status, headers, content, request)
+            return Unknown(type(error).__name__.lstrip("_"), Unserved.FAILED)
+        return exchanged
 
     async def _send(
         self, method: str, path: str, body: dict[str, Any] | None, request: AcquirerRequest
@@ -236,15 +256,24 @@ def _interpreted(status: int, headers: httpx.Headers, content: bytes, request: A
     """What an HTTP response means for the operation."""
     if status == HTTPStatus.OK:
         return _decision(content, request)
-    if status in NOT_STARTED:
-        return NotPerformed(f"status {status}", _retry_after(headers))
+    if unserved := NOT_STARTED.get(status):
+        return NotPerformed(f"status {status}", _retry_after(headers), unserved)
     if status == HTTPStatus.NOT_FOUND:
-        return NotFound()
+        return NotFound() if _says_not_found(content, request) else Unknown("status 404", Unserved.FAILED)
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in UNDECIDED:
         return NotPerformed(f"status {status}")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _Ended(f"status {status}")
     return Unknown(f"status {status}")
+
+
+def _says_not_found(content: bytes, request: AcquirerRequest) -> bool:
+    """Whether a response says that the acquirer has no record of this key."""
+    try:
+        values = json.loads(content)
+        return (values["key"], values["status"]) == (str(request.key), "not_found")
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def _decision(content: bytes, request: AcquirerRequest) -> Decision | Unknown:
@@ -257,10 +286,10 @@ def _decision(content: bytes, request: AcquirerRequest) -> Decision | Unknown:
         return Unknown("invalid response")
     if subject != (str(request.key), request.kind.value, request.amount, request.currency):
         return Unknown("response for another operation")
-    if status == "approved" and isinstance(reference, str) and 0 < len(reference) <= MAX_REFERENCE_LENGTH:
+    if status == "approved" and isinstance(reference, str) and REFERENCE.fullmatch(reference):
         return Approved(reference)
     if status == "declined" and isinstance(reason, str) and reason:
-        return Declined(reason[:MAX_REASON_LENGTH])
+        return Declined(UNPRINTABLE.sub("?", reason)[:MAX_REASON_LENGTH])
     return Unknown("invalid response")
 
 

@@ -8,6 +8,7 @@ requested again.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Protocol
 from uuid import UUID
 
@@ -44,7 +45,20 @@ class Declined:
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """The acquirer has no record of the key."""
+    """The acquirer says that it has no record of this key: never a gateway's page, which knows of no key."""
+
+
+class Unserved(Enum):
+    """Why the acquirer has not served a call: whoever had called would have got no better answer."""
+
+    FAILED = auto()
+    """No connection, no answer in time, or an error of its own: one operation may do that, too."""
+    THROTTLED = auto()
+    """We call too often."""
+    CREDENTIAL_REJECTED = auto()
+    """It does not accept our credential: no call succeeds until a person has acted."""
+    SUSPENDED = auto()
+    """The circuit is open, or no time was left: no call was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,8 @@ class NotPerformed:
 
     cause: str
     retry_after_seconds: float = 0.0
+    unserved: Unserved | None = None
+    """None where it is only about this operation, such as an invalid request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,8 @@ class Unknown:
     """The operation may have been performed, and the response is lost. Never to be treated as a decline."""
 
     cause: str
+    unserved: Unserved | None = None
+    """None where the acquirer has served the call."""
 
 
 Decision = Approved | Declined

@@ -25,6 +25,8 @@ class EnvironmentSettings(RegionSettings):
     """The environment's suffix, for metrics."""
     queue_url: Annotated[str, Field(min_length=1)]
     """The SQS queue of operations to be processed."""
+    dead_letter_queue_url: str | None = None
+    """Its dead-letter queue; without it a message that is given up stays, until the queue moves it."""
     acquirer_secret_arn: str | None = None
     """The secret with the acquirer's api_key as JSON; without it requests carry no credential."""
 

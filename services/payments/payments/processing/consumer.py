@@ -9,9 +9,9 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from payments import logs
-from payments.messages import InvalidMessage, ProcessOperation
-from payments.processing.processor import OperationNotFound, Processor, RetryLater
-from shared.payment_metrics import DEAD_LETTERS
+from payments.messages import ProcessOperation
+from payments.processing.processor import OperationNotFound, Processor, RetryLater, TriesUsedUp
+from shared.payment_metrics import DEAD_LETTERS, NOT_IN_DATABASE
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,20 @@ class Redelivery:
     cause: str
 
 
-async def consume(processor: Processor, message_id: str, body: str, receives: int, seconds: float) -> Redelivery | None:
+@dataclass(frozen=True)
+class GivenUp:
+    """The message is to be moved to the dead-letter queue, or redelivered after ``seconds`` where that is not possible.
+
+    The queue moves it there by itself only after far more deliveries, as an outage of the acquirer takes some.
+    """
+
+    seconds: float
+    cause: str
+
+
+async def consume(
+    processor: Processor, message_id: str, body: str, receives: int, seconds: float
+) -> Redelivery | GivenUp | None:
     """Process a message.
 
     Args:
@@ -33,27 +46,38 @@ async def consume(processor: Processor, message_id: str, body: str, receives: in
         seconds: how long the caller can wait.
 
     Returns:
-        None where the message is to be deleted. One that cannot be processed stays in the queue like one to be retried:
-        after its last delivery the queue moves it to the dead-letter queue.
+        None where the message is to be deleted. Nothing of one message is raised: others are processed beside it.
     """
     about: dict[str, Any] = {"message_id": message_id, "receives": receives}
     try:
         message = ProcessOperation.from_json(body)
         about["operation_id"] = str(message.operation_id)
         logs.correlation_id.set(message.correlation_id)
-        await processor.process(message, seconds)
+        await processor.process(message, seconds, receives)
     except RetryLater as retry:
-        redelivery = Redelivery(retry.seconds, retry.cause)
-    except (InvalidMessage, OperationNotFound) as error:
-        redelivery = Redelivery(processor.delay_seconds(receives), type(error).__name__)
-        logs.error("not processed", **about, cause=redelivery.cause)
-    except (psycopg.Error, PoolTimeout) as error:
-        # Not the error's message, which can quote what was stored.
-        redelivery = Redelivery(processor.delay_seconds(receives), f"database: {type(error).__name__}")
-        logs.info("not processed", **about, cause=redelivery.cause)
-    else:
-        return None
-    if receives >= processor.settings.tries:
-        processor.metrics.add(DEAD_LETTERS)
-        logs.error("given up: the message goes to the dead-letter queue", **about, cause=redelivery.cause)
-    return redelivery
+        return Redelivery(retry.seconds, retry.cause)
+    except TriesUsedUp as error:
+        return _give_up(processor, about, receives, str(error))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is of this message alone
+        return _failed(processor, about, receives, error)
+    return None
+
+
+def _failed(processor: Processor, about: dict[str, Any], receives: int, error: Exception) -> Redelivery | GivenUp:
+    """What becomes of a message whose processing has raised an error."""
+    # Not the error's message, which can quote what was stored.
+    cause = f"{'database: ' if isinstance(error, psycopg.Error) else ''}{type(error).__name__}"
+    passes = isinstance(error, psycopg.OperationalError | PoolTimeout)
+    (logs.info if passes else logs.error)("not processed", **about, cause=cause)
+    if isinstance(error, OperationNotFound):
+        # The rows may be lost that a payment was charged by: the message is the only evidence of it.
+        processor.metrics.add(NOT_IN_DATABASE)
+    if receives >= processor.settings.tries and not passes:
+        return _give_up(processor, about, receives, cause)
+    return Redelivery(processor.delay_seconds(receives), cause)
+
+
+def _give_up(processor: Processor, about: dict[str, Any], receives: int, cause: str) -> GivenUp:
+    processor.metrics.add(DEAD_LETTERS)
+    logs.error("given up: the message goes to the dead-letter queue", **about, cause=cause)
+    return GivenUp(processor.delay_seconds(receives), cause)

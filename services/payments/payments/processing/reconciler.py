@@ -1,9 +1,12 @@
 """The reconciler: sends what the outbox holds, then takes care of operations that have been pending for too long.
 
-A look-up at the acquirer is always safe, so it is made wherever the message is. To request an operation anew is left to
-the queue: the reconciler sends a message again only for an operation with fewer attempts than the queue makes. One with
-as many has its message in the dead-letter queue, for a person to decide on. An operation that the acquirer has no
-record of after a settled time has failed: nothing was charged.
+A look-up at the acquirer is always safe, so it is made wherever the message is; it counts as no try. To request an
+operation anew is left to the queue: the reconciler sends a lost message again. An operation whose tries are used up has
+its message in the dead-letter queue, for a person to decide on, who was paged. It fails only when the acquirer has said
+several times, hours apart, that it has no record of it, and in the same run has found an operation that it is known to
+have performed: a look-up that finds nothing of anything proves nothing.
+
+What goes wrong with one operation touches no other, and the metrics are written whatever happens.
 """
 
 from __future__ import annotations
@@ -12,18 +15,21 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
+from psycopg_pool import PoolTimeout
 
 from payments import logs, publisher, repository
-from payments.acquirer.port import Decision, NotFound
+from payments.acquirer.port import AcquirerRequest, Approved, Decision, NotFound, NotPerformed, Unknown
 from payments.processing.composition import Composition, compose
-from payments.processing.processor import Processor, RetryLater, acquirer_request
+from payments.processing.processor import MAX_CAUSE_LENGTH, Processor, RetryLater, acquirer_request
 from payments.processing.settings import ReconciliationSettings
 from payments.queue import Queue
-from payments.repository import Connection, Operation
+from payments.repository import Claim, Connection, Operation
 from payments.settings import read
 from payments.states import OperationStatus
 from shared.payment_metrics import OLDEST_PENDING, PENDING, PENDING_AMOUNT, RECONCILED, RECONCILIATION
@@ -43,7 +49,7 @@ class Report:
     """Overdue operations."""
     results: Counter[str] = field(default_factory=Counter)
     """Operations by result: completed, resent, failed, waiting (nothing to do yet), unknown (the look-up failed),
-    not_reached (no time left)."""
+    suspended (the circuit is open), error (it could not be taken care of), not_reached (no time left)."""
     oldest_seconds: float = 0.0
     """Age of the oldest overdue operation."""
 
@@ -61,6 +67,8 @@ class Reconciler:
         self._processor = processor
         self._settings = settings or ReconciliationSettings()
         self._now = now
+        self._canary = asyncio.Lock()
+        self._finds: bool | None = None
 
     async def run(self, seconds_left: Callable[[], float]) -> Report:
         """Take care of the overdue operations.
@@ -75,17 +83,20 @@ class Reconciler:
         operations = await self._processor.database.run(repository.list_overdue, min_age, self._settings.max_operations)
         report = Report(len(operations))
         report.oldest_seconds = max((self._age(operation) for operation in operations), default=0.0)
+        self._processor.metrics.add(OLDEST_PENDING, report.oldest_seconds)
+        self._finds = None
         places = asyncio.Semaphore(self._settings.concurrency)
 
         async def one(operation: Operation) -> None:
             async with places:
                 enough = seconds_left() > self._processor.settings.claim_margin_seconds
-                result = await self._reconcile(operation, seconds_left()) if enough else "not_reached"
+                result = await self._isolated(operation, seconds_left()) if enough else "not_reached"
             report.results[result] += 1
 
-        await asyncio.gather(*(one(operation) for operation in operations))
-        self._processor.metrics.add(OLDEST_PENDING, report.oldest_seconds)
-        await self._measure_pending()
+        try:
+            await asyncio.gather(*(one(operation) for operation in operations))
+        finally:
+            await self._measure_pending()
         return report
 
     async def _measure_pending(self) -> None:
@@ -98,37 +109,88 @@ class Reconciler:
     def _age(self, operation: Operation) -> float:
         return (self._now() - operation.created_at).total_seconds()
 
+    async def _isolated(self, operation: Operation, seconds: float) -> str:
+        """Take care of an operation; returns the result. What goes wrong is of this operation alone."""
+        try:
+            return await self._reconcile(operation, seconds)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            logs.error("not reconciled", **_about(operation), cause=type(error).__name__)
+        with suppress(psycopg.Error, PoolTimeout):  # it does not stand in front of others in the next run
+            await self._schedule_look_up(operation, "not reconciled")
+        return "error"
+
     async def _reconcile(self, operation: Operation, seconds: float) -> str:
         """Look up the decision on an operation, and act on it; returns the result."""
-        expired = self._age(operation) >= self._settings.fail_after_seconds
-        if not operation.attempts and not expired:
+        if await self._processor.open_for_seconds():
+            return "suspended"  # nothing can be found out, and what is sent again would only wait in the queue
+        if not operation.attempts:
             return await self._resend(operation)  # never requested, so there is no decision to look up
         try:
-            claim = await self._processor.claim(operation.id, seconds)
+            claim = await self._processor.claim(operation.id, seconds, to_look_up=True)
         except RetryLater:
             return "waiting"
         if claim is None:
             return "completed"
-        call_seconds = min(self._processor.settings.call_seconds, seconds)
-        result = await self._processor.acquirer.look_up(acquirer_request(claim), call_seconds)
+        return await self._look_up(claim, seconds)
+
+    async def _look_up(self, claim: Claim, seconds: float) -> str:
+        operation = claim.operation
+        result = await self._call(acquirer_request(claim), seconds)
         if isinstance(result, Decision):
             await self._processor.store_decision(claim, result)
             self._processor.metrics.add(RECONCILED)
             logs.info("decision found", **_about(operation))
             return "completed"
-        if isinstance(result, NotFound) and expired:
+        if isinstance(result, Unknown):
+            await self._schedule_look_up(operation, result.cause)
+            return "unknown"
+        if self._may_fail(operation) and await self._finds_what_is_known(seconds):
             await self._processor.complete(operation, OperationStatus.FAILED, reason=NOT_KNOWN)
             logs.info("failed: the acquirer has no record of it", **_about(operation))
             return "failed"
-        delay = timedelta(seconds=self._settings.min_age_seconds)
-        cause = "not known" if isinstance(result, NotFound) else result.cause
-        await self._processor.database.run(repository.schedule_retry, claim, cause, delay)
-        return await self._resend(operation) if isinstance(result, NotFound) else "unknown"
+        await self._schedule_look_up(operation, "not known", not_found=True)
+        return await self._resend(operation)
+
+    async def _call(self, request: AcquirerRequest, seconds: float) -> Decision | NotFound | Unknown:
+        """Look an operation up, and tell the circuit how that went."""
+        call_seconds = min(self._processor.settings.call_seconds, seconds)
+        result = await self._processor.acquirer.look_up(request, call_seconds)
+        if isinstance(result, NotPerformed | Unknown):
+            await self._processor.report(result)
+        else:
+            await self._processor.circuit.served()
+        return result
+
+    async def _schedule_look_up(self, operation: Operation, cause: str, *, not_found: bool = False) -> None:
+        seconds = min(self._age(operation) / 8, self._settings.max_look_up_seconds)
+        delay = timedelta(seconds=max(seconds, self._settings.min_age_seconds))
+        cause = cause[:MAX_CAUSE_LENGTH]
+        await self._processor.database.run(repository.schedule_look_up, operation.id, cause, delay, not_found=not_found)
+
+    def _may_fail(self, operation: Operation) -> bool:
+        """Whether nobody will request an operation again, and the acquirer has denied it often enough."""
+        return (
+            operation.tries >= self._processor.settings.tries
+            and self._age(operation) >= self._settings.fail_after_seconds
+            and operation.times_not_found >= self._settings.times_not_found
+        )
+
+    async def _finds_what_is_known(self, seconds: float) -> bool:
+        """Whether the acquirer finds, in this run, an operation that it is known to have performed."""
+        async with self._canary:
+            if self._finds is None:
+                self._finds = False
+                if found := await self._processor.database.run(repository.latest_succeeded):
+                    known, currency = found
+                    request = AcquirerRequest(key=known.id, kind=known.kind, amount=known.amount, currency=currency)
+                    self._finds = isinstance(await self._call(request, seconds), Approved)
+            return self._finds
 
     async def _resend(self, operation: Operation) -> str:
         """Send an operation's message again, if the queue cannot have it any more; returns the result."""
-        lost = self._age(operation) >= self._settings.resend_after_seconds
-        if not lost or operation.attempts >= self._processor.settings.tries:
+        due_seconds = (self._now() - operation.next_attempt_at).total_seconds()
+        lost = due_seconds >= self._settings.resend_after_seconds
+        if not lost or operation.tries >= self._processor.settings.tries:
             return "waiting"
         delay = timedelta(seconds=self._settings.resend_after_seconds)
         await self._processor.database.run(repository.resend, operation.id, delay)
@@ -158,12 +220,14 @@ async def reconcile(parts: Composition, seconds_left: Callable[[], float]) -> di
         psycopg.Error: the database failed; a later run goes on.
     """
     settings = read(ReconciliationSettings)
-    if settings.writer_host and settings.writer_host != await parts.processor.database.run(_host):
-        logs.info("not reconciled: the writer is in the other region, whose reconciler takes care of it")
-        return {}
-    sent = await _publish(parts, seconds_left)
-    report = await Reconciler(parts.processor, settings).run(seconds_left)
-    parts.processor.metrics.flush()
+    try:
+        if settings.writer_host and settings.writer_host != await parts.processor.database.run(_host):
+            logs.info("not reconciled: the writer is in the other region, whose reconciler takes care of it")
+            return {}
+        sent = await _publish(parts, seconds_left)
+        report = await Reconciler(parts.processor, settings).run(seconds_left)
+    finally:
+        parts.processor.metrics.flush()
     counts = {"published": sent, "found": report.found, **report.results}
     logs.info("reconciled", **counts, oldest_seconds=round(report.oldest_seconds))
     return counts

@@ -17,8 +17,9 @@ class ProcessingSettings(BaseSettings):
     """For all calls to the acquirer in one attempt."""
     claim_margin_seconds: Annotated[float, Field(ge=1, le=300)] = 10.0
     """How much longer than its calls an attempt holds its claim: for the database to store the decision."""
-    tries: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Deliveries of a message before the queue moves it to the dead-letter queue: the queue's maxReceiveCount."""
+    tries: Annotated[int, Field(ge=1, le=1000)] = 12
+    """Requests without a decision, while the acquirer serves others, before a message becomes a dead letter; also
+    deliveries of a message that cannot be read, or whose operation is not in the database."""
     first_delay_seconds: Annotated[float, Field(gt=0, le=900)] = 15.0
     """Delay before the second attempt; each further delay is twice as long."""
     max_delay_seconds: Annotated[float, Field(gt=0, le=43200)] = 900.0
@@ -40,9 +41,13 @@ class ReconciliationSettings(BaseSettings):
     min_age_seconds: Annotated[float, Field(ge=0, le=86400)] = 300.0
     """Younger operations are left to the queue."""
     resend_after_seconds: Annotated[float, Field(ge=0, le=86400)] = 1800.0
-    """The age at which an operation's message counts as lost, and is sent again."""
+    """How long after it was due an operation's message counts as lost, and is sent again."""
     fail_after_seconds: Annotated[float, Field(ge=0, le=30 * 86400)] = 86400.0
-    """The age at which an operation has failed that the acquirer has no record of."""
+    """The age at which an operation may fail that was given up, and that the acquirer has no record of."""
+    times_not_found: Annotated[int, Field(ge=1, le=100)] = 4
+    """Answers of the acquirer, hours apart, that it has no record of an operation, before that has failed."""
+    max_look_up_seconds: Annotated[float, Field(ge=0, le=86400)] = 3600.0
+    """The longest between two look-ups of an operation: an eighth of its age, and min_age_seconds at least."""
     max_operations: Annotated[int, Field(ge=1, le=100_000)] = 500
     """Operations in one run."""
     concurrency: Annotated[int, Field(ge=1, le=100)] = 10

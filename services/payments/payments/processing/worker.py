@@ -16,13 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Annotated, Any, ParamSpec, TypeVar
 
+import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
+from psycopg_pool import PoolTimeout
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from payments import logs
 from payments.processing.composition import compose
-from payments.processing.consumer import consume
+from payments.processing.consumer import GivenUp, Redelivery, consume
 from payments.processing.processor import Processor
 from payments.queue import MAX_BATCH, Message, Queue
 from payments.settings import read
@@ -94,7 +96,7 @@ class Worker:
 
     async def _poll(self) -> None:
         while not self._stopping.is_set():
-            if open_for := self._processor.acquirer.open_for_seconds():
+            if open_for := await self._open_for_seconds():
                 await self._pause(open_for)
                 continue
             places = await self._take_places()
@@ -106,6 +108,14 @@ class Worker:
                 await self._pause(self._settings.pause_seconds)
             for message in messages or ():
                 self._start(self._process(message))
+
+    async def _open_for_seconds(self) -> float:
+        """For how long nothing is received: the acquirer is not called, or the database cannot be asked."""
+        try:
+            return await self._processor.open_for_seconds()
+        except (psycopg.Error, PoolTimeout) as error:
+            logs.info("circuit not read", cause=type(error).__name__)
+            return self._settings.pause_seconds
 
     async def _take_places(self) -> int:
         """Wait for a free place, and take as many as are free and one call can fill; returns the number."""
@@ -128,11 +138,13 @@ class Worker:
             logs.error("not processed", error)
 
     async def _process(self, message: Message) -> None:
-        redelivery = await consume(self._processor, message.id, message.body, message.receives, self._attempt_seconds)
-        if redelivery is None:
-            self._completed.put_nowait(message)
+        ended = await consume(self._processor, message.id, message.body, message.receives, self._attempt_seconds)
+        if isinstance(ended, GivenUp) and not await self._call(self._queue.give_up, message.body):
+            ended = Redelivery(ended.seconds, ended.cause)
+        if isinstance(ended, Redelivery):
+            await self._call(self._queue.redeliver, message.receipt, ended.seconds)
         else:
-            await self._call(self._queue.redeliver, message.receipt, redelivery.seconds)
+            self._completed.put_nowait(message)
 
     async def _delete(self) -> None:
         """Delete messages of completed operations, in batches. One that cannot be deleted is redelivered: no harm."""
@@ -176,7 +188,12 @@ async def work() -> None:
     composition = compose(WORKER)
     try:
         environment = composition.environment
-        queue = Queue(environment.queue_url, region=environment.aws_region, wait_seconds=settings.wait_seconds)
+        queue = Queue(
+            environment.queue_url,
+            region=environment.aws_region,
+            wait_seconds=settings.wait_seconds,
+            dead_letters=environment.dead_letter_queue_url,
+        )
         worker = Worker(composition.processor, queue, settings)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, worker.stop)

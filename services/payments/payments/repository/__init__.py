@@ -5,14 +5,17 @@ rejects what the status of a payment does not allow (:mod:`payments.migrations`)
 the database pass through as :class:`psycopg.Error`, a lost connection among them.
 """
 
+from payments.repository.circuits import Circuit, begin_trial, close_circuit, count_failure, get_circuit
 from payments.repository.operations import (
     FinalStatus,
     claim,
     complete,
     get_claim_status,
     get_details,
+    latest_succeeded,
     list_operations,
     list_overdue,
+    schedule_look_up,
     schedule_retry,
     total_pending,
 )
@@ -49,6 +52,7 @@ from payments.repository.records import (
 __all__ = [
     "FIRST_MERCHANT_ID",
     "AmountTooLarge",
+    "Circuit",
     "Claim",
     "ClaimStatus",
     "Connection",
@@ -65,22 +69,28 @@ __all__ = [
     "Requester",
     "StatusConflict",
     "StoredResponse",
+    "begin_trial",
     "check_writable",
     "claim",
+    "close_circuit",
     "complete",
+    "count_failure",
     "create_operation",
     "create_payment",
     "delete_outbox_messages",
+    "get_circuit",
     "get_claim_status",
     "get_details",
     "get_payment",
     "get_payment_with_operations",
+    "latest_succeeded",
     "list_operations",
     "list_overdue",
     "list_payments",
     "lock_outbox_messages",
     "purge_idempotency_keys",
     "resend",
+    "schedule_look_up",
     "schedule_retry",
     "total_pending",
 ]

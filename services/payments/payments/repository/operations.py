@@ -10,7 +10,12 @@ from uuid import UUID, uuid4
 from payments.repository.records import Claim, ClaimStatus, Connection, Operation, OperationDetails, PendingTotal
 from payments.states import OperationKind, OperationStatus
 
-COLUMNS = "id, payment_id, kind, amount, status, correlation_id, attempts, reason, created_at, completed_at"
+COLUMNS = (
+    "id, payment_id, kind, amount, status, correlation_id, attempts, tries, reason, created_at, completed_at, "
+    "next_attempt_at, times_not_found"
+)
+HOURS_BETWEEN_NOT_FOUND = 1
+"""Answers that the acquirer has no record of an operation count once in so long."""
 FinalStatus = Literal[OperationStatus.SUCCEEDED, OperationStatus.DECLINED, OperationStatus.FAILED]
 
 
@@ -25,8 +30,11 @@ def list_operations(connection: Connection, payment_id: UUID) -> list[Operation]
     return [operation_of(row) for row in connection.execute(query, (payment_id,))]
 
 
-def claim(connection: Connection, operation_id: UUID, duration: timedelta) -> Claim | None:
-    """Claim a pending operation for ``duration``, which counts as an attempt.
+def claim(connection: Connection, operation_id: UUID, duration: timedelta, *, to_look_up: bool = False) -> Claim | None:
+    """Claim a pending operation for ``duration``.
+
+    It counts as an attempt and as a try, unless it is claimed only ``to_look_up`` its decision: a process that ends
+    without a word has tried. What turns out to be no try is given back by :func:`schedule_retry`.
 
     Returns:
         None where there is nothing to do now: the operation is completed, or another process holds the claim.
@@ -35,16 +43,20 @@ def claim(connection: Connection, operation_id: UUID, duration: timedelta) -> Cl
     row = connection.execute(
         """
         UPDATE payments.operations AS operation
-        SET claimed_by = %(claim)s, claimed_until = now() + %(duration)s, attempts = attempts + 1
+        SET claimed_by = %(claim)s, claimed_until = now() + %(duration)s,
+            attempts = attempts + %(counts)s, tries = tries + %(counts)s,
+            times_not_found = CASE %(counts)s WHEN 0 THEN times_not_found ELSE 0 END,
+            not_found_at = CASE %(counts)s WHEN 0 THEN not_found_at END
         FROM payments.payments AS payment
         WHERE operation.id = %(operation)s AND operation.status = 'pending'
             AND (operation.claimed_until IS NULL OR operation.claimed_until < now())
             AND payment.id = operation.payment_id
         RETURNING operation.id, operation.payment_id, operation.kind, operation.amount, operation.status,
-            operation.correlation_id, operation.attempts, operation.reason, operation.created_at,
-            operation.completed_at, payment.currency, payment.token, payment.acquirer_reference
+            operation.correlation_id, operation.attempts, operation.tries, operation.reason, operation.created_at,
+            operation.completed_at, operation.next_attempt_at, operation.times_not_found,
+            payment.currency, payment.token, payment.acquirer_reference
         """,
-        {"claim": claim_id, "operation": operation_id, "duration": duration},
+        {"claim": claim_id, "operation": operation_id, "duration": duration, "counts": int(not to_look_up)},
     ).fetchone()
     if row is None:
         return None
@@ -87,7 +99,7 @@ def complete(
     )
 
 
-def schedule_retry(connection: Connection, held: Claim, error: str, delay: timedelta) -> bool:
+def schedule_retry(connection: Connection, held: Claim, error: str, delay: timedelta, *, tried: bool = True) -> bool:
     """Release a claim without a decision: the operation is not overdue before ``delay`` has passed.
 
     Args:
@@ -95,6 +107,7 @@ def schedule_retry(connection: Connection, held: Claim, error: str, delay: timed
         held: the claim; where another process has taken over, nothing is stored.
         error: the cause in a word, with nothing of the request or the response in it.
         delay: until the next attempt.
+        tried: whether it was a try: a request that could have charged, while the acquirer served others.
 
     Returns:
         Whether the claim was still held.
@@ -103,16 +116,51 @@ def schedule_retry(connection: Connection, held: Claim, error: str, delay: timed
         connection.execute(
             """
             UPDATE payments.operations
-            SET claimed_by = NULL, claimed_until = NULL, last_error = %s, next_attempt_at = now() + %s
+            SET claimed_by = NULL, claimed_until = NULL, last_error = %s, next_attempt_at = now() + %s,
+                tries = tries - %s
             WHERE id = %s AND claimed_by = %s AND status = 'pending'
             """,
-            (error, delay, held.operation.id, held.id),
+            (error, delay, int(not tried), held.operation.id, held.id),
         ).rowcount
     )
 
 
+def schedule_look_up(
+    connection: Connection, operation_id: UUID, error: str, delay: timedelta, *, not_found: bool = False
+) -> None:
+    """Release a claim that was made to look up a decision: it is looked up again after ``delay``.
+
+    Args:
+        connection: to the database.
+        operation_id: the operation.
+        error: the cause in a word.
+        delay: until the next look-up.
+        not_found: whether the acquirer has answered that it has no record of the operation.
+    """
+    connection.execute(
+        """
+        UPDATE payments.operations
+        SET claimed_by = NULL, claimed_until = NULL, last_error = %(error)s, next_look_up_at = now() + %(delay)s,
+            times_not_found = times_not_found + counts::integer,
+            not_found_at = CASE WHEN counts THEN now() ELSE not_found_at END
+        FROM (
+            SELECT %(not_found)s AND (not_found_at IS NULL OR not_found_at <= now() - %(apart)s) AS counts
+            FROM payments.operations WHERE id = %(operation)s
+        ) AS answer
+        WHERE id = %(operation)s AND status = 'pending'
+        """,
+        {
+            "error": error,
+            "delay": delay,
+            "not_found": not_found,
+            "apart": timedelta(hours=HOURS_BETWEEN_NOT_FOUND),
+            "operation": operation_id,
+        },
+    )
+
+
 def list_overdue(connection: Connection, min_age: timedelta, limit: int) -> list[Operation]:
-    """Pending operations of at least an age whose next attempt is due, longest due first.
+    """Pending operations of at least an age whose next attempt and next look-up are due, longest due first.
 
     Operations with a valid claim are left out, and those whose message is still in the outbox.
     """
@@ -120,6 +168,7 @@ def list_overdue(connection: Connection, min_age: timedelta, limit: int) -> list
         f"""
         SELECT {COLUMNS} FROM payments.operations AS operation
         WHERE status = 'pending' AND next_attempt_at < now() AND created_at < now() - %s
+            AND (next_look_up_at IS NULL OR next_look_up_at < now())
             AND (claimed_until IS NULL OR claimed_until < now())
             AND NOT EXISTS (SELECT FROM payments.outbox AS message WHERE message.operation_id = operation.id)
         ORDER BY next_attempt_at LIMIT %s
@@ -127,6 +176,19 @@ def list_overdue(connection: Connection, min_age: timedelta, limit: int) -> list
         (min_age, limit),
     )
     return [operation_of(row) for row in rows]
+
+
+def latest_succeeded(connection: Connection) -> tuple[Operation, str] | None:
+    """An operation that the acquirer has performed lately, and its currency; None where there is none."""
+    names = ", ".join(f"operation.{name.strip()}" for name in COLUMNS.split(","))
+    row = connection.execute(
+        f"""
+        SELECT {names}, payment.currency
+        FROM payments.operations AS operation JOIN payments.payments AS payment ON payment.id = operation.payment_id
+        WHERE operation.status = 'succeeded' ORDER BY operation.id DESC LIMIT 1
+        """  # noqa: S608 - constants
+    ).fetchone()
+    return (operation_of(row[:-1]), row[-1]) if row else None
 
 
 def total_pending(connection: Connection) -> list[PendingTotal]:

@@ -70,10 +70,16 @@ class Operation:
     correlation_id: str
     attempts: int
     """How often the acquirer was called for it, or may have been."""
+    tries: int
+    """Of these, requests without a decision that could have charged, while the acquirer served others."""
     reason: str | None
     """Why it was declined or failed, such as insufficient_funds."""
     created_at: datetime
     completed_at: datetime | None
+    next_attempt_at: datetime
+    """When the queue should process it; long ago where its message is lost."""
+    times_not_found: int
+    """Answers of the acquirer, hours apart, that it has no record of it, since it was last requested."""
 
 
 @dataclass(frozen=True)
