@@ -51,7 +51,7 @@ NOT_IN_DATABASE = Metric("OperationsNotInDatabase", "Count")
 RECONCILED = Metric("OperationsReconciled", "Count")
 """Operations completed by the reconciler, with a decision whose response had been lost."""
 OLDEST_PENDING = Metric("OldestPendingAge", "Seconds")
-"""Age of the oldest overdue operation, at a run of the reconciler; 0 where none is overdue."""
+"""Age of the oldest operation without a decision, at a run of the reconciler, overdue or not; 0 where there is none."""
 PENDING = Metric("OperationsPending", "Count")
 """Operations without a decision at a run of the reconciler, overdue or not. Read its maximum."""
 PENDING_AMOUNT = Metric("AmountPending", "None")

@@ -32,7 +32,7 @@ from tests.payments.support import PYTHON_PATH
 REGION = "us-east-2"
 USER, PASSWORD = "payments_app", "a-password-of-a-load-test"
 SECONDS_TO_START = 60.0
-TRIES = 5
+TRIES, MAX_RECEIVES = 5, 1000
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
 DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "shared_buffers": "256MB"}
@@ -246,7 +246,7 @@ def _made(size: Size, database: postgresql.Postgresql, others: list[Process], fo
     sqs = client("sqs")
     dead_letters = sqs.create_queue(QueueName="payments-dead-letters")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=dead_letters, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": TRIES})
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES})
     queue = sqs.create_queue(QueueName="payments", Attributes={"RedrivePolicy": policy})["QueueUrl"]
     secret = client("secretsmanager").create_secret(
         Name="payments", SecretString=json.dumps({"username": USER, "password": PASSWORD})
@@ -279,6 +279,7 @@ def _made(size: Size, database: postgresql.Postgresql, others: list[Process], fo
         PROCESSING_CALL_SECONDS="12",
         PROCESSING_CLAIM_MARGIN_SECONDS="3",
         PROCESSING_TRIES=str(TRIES),
+        DEAD_LETTER_QUEUE_URL=dead_letters,
         PROCESSING_FIRST_DELAY_SECONDS="1",
         PROCESSING_MAX_DELAY_SECONDS="8",
         BREAKER_MAX_OPEN_SECONDS="5",

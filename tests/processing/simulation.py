@@ -30,6 +30,7 @@ from payments.processing.processor import Processor
 from payments.processing.reconciler import Reconciler
 from payments.processing.settings import ProcessingSettings, ReconciliationSettings
 from rehearsal.book import Book, InvalidRequest
+from settings import load
 from shared import payment_metrics as metrics
 from tests.processing.support import accepted
 
@@ -42,8 +43,8 @@ RECONCILE_SECONDS = 5 * MINUTE
 MAX_RECEIVES = 1000
 """The queue's maxReceiveCount."""
 VISIBILITY_SECONDS = 270.0
-UNSETTLED_SECONDS = 15 * MINUTE
-"""The age of a pending operation that pages: observability.max_unsettled_age_seconds."""
+PERIODS = 2
+"""Of the alarm payments-unsettled, one for each run of the reconciler."""
 CALL_SECONDS = 30.0
 
 CLOCK = """
@@ -193,6 +194,8 @@ class Simulation:
         self.settings = ProcessingSettings(**(processing or {}))
         self.reconciliation = ReconciliationSettings(**(reconciliation or {}))
         self.processors = [self._processor() for _ in range(PROCESSES)]
+        self._unsettled = 0
+        self._max_age = load("production").observability.max_unsettled_age_seconds
         self.paged: dict[float, str] = {}
         """Pages: when, and by which metric."""
 
@@ -221,7 +224,8 @@ class Simulation:
 
     async def run(self, until: float, arrivals: Sequence[float] = ()) -> list[ProcessOperation]:
         """Go on until a time, while payments come in; returns their messages."""
-        coming, came = sorted(arrivals), []
+        coming = sorted(arrivals)
+        came: list[ProcessOperation] = []
         reconcile_at = self.clock.seconds + self.random.uniform(0, RECONCILE_SECONDS)
         while True:
             next_arrival = coming[0] if coming else float("inf")
@@ -264,8 +268,10 @@ class Simulation:
         for metric in (metrics.DEAD_LETTERS, metrics.CREDENTIAL_REJECTED, metrics.NOT_IN_DATABASE):
             if processor.metrics.buffered(metric):
                 self.paged.setdefault(self.clock.seconds, metric.name)
-        if max(processor.metrics.buffered(metrics.OLDEST_PENDING), default=0.0) > UNSETTLED_SECONDS:
-            self.paged.setdefault(self.clock.seconds, metrics.OLDEST_PENDING.name)
+        for age in processor.metrics.buffered(metrics.OLDEST_PENDING):
+            self._unsettled = self._unsettled + 1 if age > self._max_age else 0
+            if self._unsettled >= PERIODS:
+                self.paged.setdefault(self.clock.seconds, metrics.OLDEST_PENDING.name)
         processor.metrics.flush()
 
     def statuses(self) -> dict[UUID, str]:

@@ -51,7 +51,7 @@ class Report:
     """Operations by result: completed, resent, failed, waiting (nothing to do yet), unknown (the look-up failed),
     suspended (the circuit is open), error (it could not be taken care of), not_reached (no time left)."""
     oldest_seconds: float = 0.0
-    """Age of the oldest overdue operation."""
+    """Age of the oldest pending operation."""
 
 
 class Reconciler:
@@ -80,10 +80,9 @@ class Reconciler:
             psycopg.Error: the database failed; a later run goes on.
         """
         min_age = timedelta(seconds=self._settings.min_age_seconds)
+        oldest_seconds = await self._measure_pending()
         operations = await self._processor.database.run(repository.list_overdue, min_age, self._settings.max_operations)
-        report = Report(len(operations))
-        report.oldest_seconds = max((self._age(operation) for operation in operations), default=0.0)
-        self._processor.metrics.add(OLDEST_PENDING, report.oldest_seconds)
+        report = Report(len(operations), oldest_seconds=oldest_seconds)
         self._finds = None
         places = asyncio.Semaphore(self._settings.concurrency)
 
@@ -93,18 +92,25 @@ class Reconciler:
                 result = await self._isolated(operation, seconds_left()) if enough else "not_reached"
             report.results[result] += 1
 
-        try:
-            await asyncio.gather(*(one(operation) for operation in operations))
-        finally:
-            await self._measure_pending()
+        await asyncio.gather(*(one(operation) for operation in operations))
         return report
 
-    async def _measure_pending(self) -> None:
-        """Measure how much money has no decision, wherever its messages are: outbox, queue or dead-letter queue."""
+    async def _measure_pending(self) -> float:
+        """Measure how much money has no decision, wherever its messages are: outbox, queue or dead-letter queue.
+
+        It is the first thing of a run. Also what is not overdue counts: in an outage each operation is due again and
+        again in a while, and its age is what pages.
+
+        Returns:
+            The age of the oldest operation, in seconds.
+        """
         totals = await self._processor.database.run(repository.total_pending)
         self._processor.metrics.add(PENDING, sum(one.operations for one in totals))
         for one in totals:
             self._processor.metrics.set_amount(PENDING_AMOUNT, one.currency, one.amount)
+        oldest_seconds = max((one.oldest_seconds for one in totals), default=0.0)
+        self._processor.metrics.add(OLDEST_PENDING, oldest_seconds)
+        return oldest_seconds
 
     def _age(self, operation: Operation) -> float:
         return (self._now() - operation.created_at).total_seconds()
@@ -114,7 +120,7 @@ class Reconciler:
         try:
             return await self._reconcile(operation, seconds)
         except Exception as error:  # noqa: BLE001 - whatever it is
-            logs.error("not reconciled", **_about(operation), cause=type(error).__name__)
+            logs.error("not reconciled", error, **_about(operation))
         with suppress(psycopg.Error, PoolTimeout):  # it does not stand in front of others in the next run
             await self._schedule_look_up(operation, "not reconciled")
         return "error"

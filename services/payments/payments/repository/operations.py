@@ -195,7 +195,8 @@ def total_pending(connection: Connection) -> list[PendingTotal]:
     """All pending operations by currency: overdue or not, wherever their messages are."""
     rows = connection.execute(
         """
-        SELECT payment.currency, count(*), sum(operation.amount)::bigint
+        SELECT payment.currency, count(*), sum(operation.amount)::bigint,
+            extract(epoch FROM now() - min(operation.created_at))::float
         FROM payments.operations AS operation JOIN payments.payments AS payment ON payment.id = operation.payment_id
         WHERE operation.status = 'pending' GROUP BY payment.currency ORDER BY payment.currency
         """

@@ -151,6 +151,8 @@ class PendingTotal:
     currency: str
     operations: int
     amount: int
+    oldest_seconds: float
+    """The age of the oldest."""
 
 
 @dataclass(frozen=True)
