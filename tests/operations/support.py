@@ -44,8 +44,9 @@ def environment_file(folder: Path, name: str, **changes: str) -> Path:
         text, count = re.subn(rf"^{field} = .*$", f"{field} = {value}", text, flags=re.MULTILINE)
         assert count == 1, field
     own = dict(re.findall(r'^(\w+) = "(.*)"$', text.partition("[")[0], flags=re.MULTILINE))
-    text = text.replace("/payments/local/", f"/{own['name_prefix']}/{own['environment_suffix']}/")
-    text = text.replace("123456789012.dkr", f"{own['account_id']}.dkr")
+    if re.fullmatch(r"[a-z0-9-]+", own["environment_suffix"]):  # else the field's own rule refuses it
+        text = text.replace("/payments/local/", f"/{own['name_prefix']}/{own['environment_suffix']}/")
+        text = text.replace("123456789012.dkr", f"{own['account_id']}.dkr")
     tomllib.loads(text)
     path = folder / f"{name}.toml"
     path.write_text(text, encoding="utf-8")
