@@ -21,6 +21,7 @@ from rich.console import Console
 from operations import preflight
 from operations.account import aws_errors_in_words, refuse_other_account
 from operations.deployment import lock as state_lock
+from operations.deployment.running_services import refuse_interruptions
 from operations.deployment.synthesized import CACHE, provider_installation, synthesize
 from operations.deployment.terraform import PlanFile, Terraform
 from operations.outcome import Failed, Refused
@@ -65,6 +66,7 @@ class Deployment:
         refuse_silence(approve)
         with self.planned() as plan:
             self._show(plan)
+            refuse_interruptions(plan.as_json())
             if not approve and not agreed(f"Deploy this to {self._place}?"):
                 raise Refused("nothing was changed")
             plan.apply()

@@ -10,6 +10,7 @@ import difflib
 from pathlib import Path
 
 from operations.deployment.deploy import Deployment
+from operations.deployment.running_services import refuse_interruptions
 from operations.outcome import Refused
 from operations.review.page import approved_page
 from operations.review.plan import read
@@ -30,6 +31,7 @@ def apply(deployment: Deployment, environment: str, page: Path) -> None:
 
     with deployment.planned() as plan:
         refuse_another(approved, approved_page(read(plan.as_json(), environment), environment))
+        refuse_interruptions(plan.as_json())
         plan.apply()
 
 
