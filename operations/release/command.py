@@ -209,7 +209,7 @@ class _Release:
 
     def _how_to_go_on(self, deployment_id: str) -> str:
         return (
-            f"{deployment_id} goes on without this command\n"
+            f"{deployment_id} goes on without this command, and without scale-in until its end is watched\n"
             f"  to watch it again:         {self.request.again('--resume')}\n"
             f"  to stop and roll it back:  {self.request.again('--stop')}"
         )
@@ -244,7 +244,9 @@ class _Release:
             return look
 
     def _ending(self, look: Look, plan: Plan, wanted: str | None = None) -> int:
-        """Print the result, and the running version."""
+        """Resume scaling, and print the result and the running version."""
+        if look.is_over:
+            self.service.resume_scaling(look.deployment_id)
         now = self.service.running().image
         took = f"{look.deployment_id}, {clock(look.elapsed(datetime.now(UTC)))}"
         runs = f"{self.place.service} in {self.place.region} runs {now}"

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from operations.outcome import Refused
 from operations.release.progress import Alarm, Event, Look, Plan
 from operations.release.revision import Running, app_spec, differences, next_revision
+from operations.release.scaling import Scaling
 from operations.waking import wake
 from operations.watching import RUNNING_DEPLOYMENT
 from settings.naming import MADE_BY, RELEASE, SETTINGS
@@ -59,6 +60,10 @@ class BlueGreenService:
         self._codedeploy = make("codedeploy", region_name=place.region, config=CONFIG)
         self._cloudwatch = make("cloudwatch", region_name=place.region, config=CONFIG)
         self._lambda = make("lambda", region_name=place.region, config=CONFIG)
+        self._scaling = Scaling(
+            client=make("application-autoscaling", region_name=place.region, config=CONFIG),
+            resource_id=f"service/{place.cluster}/{place.name}",
+        )
         self._group = {"applicationName": place.name, "deploymentGroupName": place.name}
 
     def running(self) -> Running:
@@ -172,8 +177,8 @@ class BlueGreenService:
     def start(self, wanted: Running, image: str, alarms: Sequence[str] | None = None) -> str:
         """Register a revision with an image, start its deployment, and return the deployment's id.
 
-        The smoke test is woken before: CodeDeploy would take the refusal of an idle function for a failed test. If the
-        deployment cannot be started, the revision is deregistered: nothing is left.
+        The smoke test is woken before: CodeDeploy would take the refusal of an idle function for a failed test.
+        Scale-in and scheduled scaling are suspended until its end. If it cannot be started, nothing of this is left.
 
         Args:
             wanted: the version to copy.
@@ -187,13 +192,26 @@ class BlueGreenService:
         parameters = next_revision(wanted, image, self._parameters)
         registered = self._ecs.register_task_definition(**parameters)["taskDefinition"]
         arn = registered["taskDefinitionArn"]
-        description = f"{registered['family']}:{registered['revision']} runs {image}"[:LONGEST_DESCRIPTION]
+        suspends, has_suspended = "", False
         try:
+            suspends, has_suspended = self._scaling.suspend(self._last_description())
+            described = f"{registered['family']}:{registered['revision']} runs {image}"
+            description = f"{described[: LONGEST_DESCRIPTION - len(suspends)]}{suspends}"
             return self._deploy(app_spec(wanted, arn, self.place.hook_arn), description, alarms)
         except BaseException:
             with contextlib.suppress(ClientError, BotoCoreError):  # the original error is raised
                 self._ecs.deregister_task_definition(taskDefinition=arn)
+                if has_suspended:
+                    self._scaling.resume(suspends)
             raise
+
+    def resume_scaling(self, deployment_id: str) -> None:
+        """Resume the scaling that a deployment, which has ended, had suspended."""
+        self._scaling.resume(self._description(deployment_id) or "")
+
+    def _last_description(self) -> str:
+        last = self.last()
+        return (self._description(self.triggering(last)) or "") if last else ""
 
     def _deploy(self, content: str, description: str, alarms: Sequence[str] | None) -> str:
         digest = hashlib.sha256(content.encode()).hexdigest()

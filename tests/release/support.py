@@ -152,6 +152,8 @@ class World:
             ],
         )
 
+        self.suspend_scaling(False)
+
     def _make_group(self, canary_minutes: int) -> None:
         self.codedeploy.create_application(applicationName=self.name, computePlatform="ECS")
         self.codedeploy.create_deployment_config(
@@ -236,6 +238,21 @@ class World:
             Environment={"Variables": variables},
         )
 
+    def suspend_scaling(self, scale_in: bool) -> None:
+        """The service's scalable target, as `make deploy` or, with scale-in suspended, `make failover` leaves it."""
+        self.client("application-autoscaling").register_scalable_target(
+            ServiceNamespace="ecs",
+            ResourceId=f"service/{self.cluster}/{self.name}",
+            ScalableDimension="ecs:service:DesiredCount",
+            MinCapacity=2,
+            MaxCapacity=6,
+            SuspendedState={
+                "DynamicScalingInSuspended": scale_in,
+                "DynamicScalingOutSuspended": False,
+                "ScheduledScalingSuspended": False,
+            },
+        )
+
     def set_alarm(self, state: str, name: str = "") -> None:
         self.client("cloudwatch").set_alarm_state(
             AlarmName=name or self.alarm, StateValue=state, StateReason=f"a test says {state}"
@@ -279,6 +296,14 @@ class World:
     def service(self) -> dict[str, Any]:
         found: dict[str, Any] = self.ecs.describe_services(cluster=self.cluster, services=[self.name])["services"][0]
         return found
+
+    @property
+    def suspended(self) -> list[str]:
+        """What scaling of the service is suspended."""
+        answer = self.client("application-autoscaling").describe_scalable_targets(
+            ServiceNamespace="ecs", ResourceIds=[f"service/{self.cluster}/{self.name}"]
+        )
+        return [name for name, is_on in answer["ScalableTargets"][0]["SuspendedState"].items() if is_on]
 
     @property
     def primary(self) -> dict[str, Any]:

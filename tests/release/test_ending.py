@@ -35,7 +35,9 @@ def look(**changes: Any) -> Look:
 
 
 def ending(seen: Look, planned: Plan, runs: str = OLD) -> int:
-    service = cast("BlueGreenService", SimpleNamespace(running=lambda: SimpleNamespace(image=runs)))
+    service = cast(
+        "BlueGreenService", SimpleNamespace(running=lambda: SimpleNamespace(image=runs), resume_scaling=lambda _: None)
+    )
     console = Console(file=io.StringIO(), width=200)
     release = _Release(Request(service="web", environment="local"), PLACE, service, console, 0.0)
     return release._ending(seen, planned, wanted=NEW)
