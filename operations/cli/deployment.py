@@ -63,6 +63,14 @@ def bootstrap(environment: Environment) -> None:
 
 
 @application.command()
+def preflight(environment: Environment) -> None:
+    """Check the prerequisites of an environment's first deployment: zone, quotas, roles, what the account has once."""
+    from operations.deployment.deploy import Deployment
+
+    Deployment(absolute(environment), settings_of(environment), console()).preflight()
+
+
+@application.command()
 def diff(environment: Environment) -> None:
     """Show the plan of a deployment."""
     from operations.deployment.deploy import Deployment

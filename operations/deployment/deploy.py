@@ -21,6 +21,7 @@ from rich.console import Console
 from operations import preflight
 from operations.account import aws_errors_in_words, refuse_other_account
 from operations.deployment import lock as state_lock
+from operations.deployment import prerequisites
 from operations.deployment.running_services import refuse_interruptions
 from operations.deployment.synthesized import CACHE, provider_installation, synthesize
 from operations.deployment.terraform import PlanFile, Terraform
@@ -52,6 +53,16 @@ class Deployment:
         with self.planned(lock=False) as plan:
             self._show(plan)
 
+    def preflight(self) -> None:
+        """Check what must exist before a first deployment; nothing is changed.
+
+        Raises:
+            Refused: a line for each prerequisite that is missing, or the credentials belong to another account.
+            Failed: AWS does not answer.
+        """
+        self._refuse_other_account()
+        prerequisites.check(self.settings, self.console)
+
     @contextmanager
     def planned(self, *, from_state: bool = False, lock: bool = True) -> Iterator[PlanFile]:
         """The plan, for as long as the block lasts. Raises as ``diff`` does.
@@ -64,6 +75,8 @@ class Deployment:
     def deploy(self, *, approve: bool) -> None:
         """Show the plan, ask (unless ``approve``), and apply it. Raises as ``diff`` does."""
         refuse_silence(approve)
+        self._refuse_other_account()
+        prerequisites.refuse_missing(self.settings)
         with self.planned() as plan:
             self._show(plan)
             refuse_interruptions(plan.as_json())
@@ -121,8 +134,7 @@ class Deployment:
         """Check the machine and the account, synthesize, and connect Terraform to the backend."""
         if lines := preflight.problems():
             raise Refused("\n".join(lines))
-        with aws_errors_in_words():
-            refuse_other_account(self.settings, boto3.Session())
+        self._refuse_other_account()
         CACHE.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="deployment-", dir=CACHE) as folder:
             directory = synthesize(self.environment, Path(folder))
@@ -138,6 +150,10 @@ class Deployment:
                 yield terraform
             finally:
                 self._keep_unwritten_state(directory)
+
+    def _refuse_other_account(self) -> None:
+        with aws_errors_in_words():
+            refuse_other_account(self.settings, boto3.Session())
 
     @staticmethod
     def _connect(terraform: Terraform) -> None:

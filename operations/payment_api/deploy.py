@@ -20,6 +20,7 @@ from operations.deployment.synthesized import absolute
 from operations.outcome import Failed, Refused
 from operations.payment_api import preflight
 from operations.preflight import node_problem
+from operations.prerequisites import connect
 from operations.project_root import PROJECT
 from operations.question import agreed, refuse_silence
 from payment_api.settings import Settings
@@ -138,7 +139,7 @@ class Deployment:
         Raises:
             Refused: a line for each one that is missing.
         """
-        account = preflight.Account(settings=self.settings, connect=_connect, exists=False)
+        account = preflight.Account(settings=self.settings, region=self.settings.region, connect=connect, exists=False)
         if placeholders := preflight.placeholders(self.settings):
             raise Refused("\n".join(placeholders))
         self._check_account()
@@ -154,7 +155,7 @@ class Deployment:
         self.cdk.bootstrap(self.settings)
 
     def _is_deployed(self) -> bool:
-        client = _connect("cloudformation", self.settings.region)
+        client = connect("cloudformation", self.settings.region)
         try:
             client.describe_stacks(StackName=self.settings.names.of("api"))
         except ClientError as error:
@@ -199,11 +200,6 @@ class Deployment:
     def _ask(question: str, approve: bool) -> None:
         if not approve and not agreed(question):
             raise Refused("nothing was changed")
-
-
-def _connect(service: str, region: str) -> Any:
-    """A client for a service in a region."""
-    return boto3.Session(region_name=region).client(service)  # type: ignore[call-overload]
 
 
 def templates(assembly: Path) -> dict[str, dict[str, Any]]:

@@ -7,15 +7,22 @@ deployment starts only if there is none. Nothing is changed, and no secret value
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from operations.account import aws_errors_in_words
+from operations import prerequisites
+from operations.prerequisites import (
+    ELASTIC_ADDRESSES,
+    NETWORKS,
+    Need,
+    Quota,
+    if_found,
+    without_concurrency,
+    without_quota,
+)
 from payment_api.settings import Settings
 
+Account = prerequisites.Account[Settings]
 BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
 BOOTSTRAP_VERSION = 6
 # Placeholders of the shipped settings files that a user must replace.
@@ -34,40 +41,16 @@ SECRET_FIELDS = {
     "acquirer": ("api_key",),
     "peppers": ("current", "peppers"),
 }
-# Codes of Service Quotas, with the usage of an environment.
-# https://docs.aws.amazon.com/general/latest/gr/ec2-service.html, vpc-service.html, ecs-service.html
-ELASTIC_ADDRESSES, NETWORKS, FARGATE_CPUS = ("ec2", "L-0263D0A3"), ("vpc", "L-F678F1CE"), ("fargate", "L-3032A538")
-UNRESERVED_CONCURRENCY = 100  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+FARGATE_CPUS = Quota(
+    "fargate", "L-3032A538", "processors of Fargate"
+)  # https://docs.aws.amazon.com/general/latest/gr/ecs-service.html
 CPU_UNITS_PER_CPU = 1024
 LISTS = {"s3_prefix_list_id": "s3", "dynamodb_prefix_list_id": "dynamodb"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Account:
-    """The account as the environment's settings see it: ``client(service, region)`` makes a client."""
-
-    settings: Settings
-    connect: Callable[[str, str], Any]
-    exists: bool
-    """Whether the environment exists already: its own resources then need no free quota."""
-
-    def client(self, service: str) -> Any:
-        """A client in the API's own region."""
-        return self.connect(service, self.settings.region)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Need:
-    """A prerequisite: its description, and the check that finds what is missing."""
-
-    what: str
-    missing: Callable[[Account], Iterator[str]]
-
-
 def problems(account: Account) -> list[str]:
     """A line for each missing prerequisite, in the order of ``NEEDS``."""
-    with aws_errors_in_words():
-        return [line for need in NEEDS for line in need.missing(account)]
+    return prerequisites.problems(NEEDS, account)
 
 
 def placeholders(settings: Settings) -> list[str]:
@@ -88,7 +71,7 @@ def _secrets(account: Account) -> Iterator[str]:
     manager, secrets = account.client("secretsmanager"), account.settings.secrets
     for field, members in SECRET_FIELDS.items():
         name = getattr(secrets, field)
-        described = _found(manager.describe_secret, SecretId=name)
+        described = if_found(manager.describe_secret, SecretId=name)
         if described is None:
             yield f"secrets.{field}: there is no secret {name}; make it, as JSON with {', '.join(members)}"
             continue
@@ -111,7 +94,7 @@ def _member(manager: Any, name: str, member: str) -> bool:
 
 def _key(account: Account) -> Iterator[str]:
     arn = account.settings.secrets.key_arn
-    found = _found(account.client("kms").describe_key, KeyId=arn)
+    found = if_found(account.client("kms").describe_key, KeyId=arn)
     if found is None:
         yield f"secrets.key_arn: there is no key {arn}"
     elif found["KeyMetadata"]["KeyState"] != "Enabled" or found["KeyMetadata"]["KeyManager"] != "CUSTOMER":
@@ -120,7 +103,7 @@ def _key(account: Account) -> Iterator[str]:
 
 def _certificate(account: Account) -> Iterator[str]:
     domain = account.settings.domain
-    found = _found(account.client("acm").describe_certificate, CertificateArn=domain.certificate_arn)
+    found = if_found(account.client("acm").describe_certificate, CertificateArn=domain.certificate_arn)
     if found is None:
         yield f"domain.certificate_arn: there is no certificate {domain.certificate_arn}"
         return
@@ -136,15 +119,15 @@ def _certificate(account: Account) -> Iterator[str]:
 def _trust_store(account: Account) -> Iterator[str]:
     gateway, s3 = account.settings.gateway, account.client("s3")
     where = {"Bucket": gateway.trust_store_bucket, "Key": gateway.trust_store_key}
-    if _found(s3.head_bucket, Bucket=gateway.trust_store_bucket) is None:
+    if if_found(s3.head_bucket, Bucket=gateway.trust_store_bucket) is None:
         yield f"gateway.trust_store_bucket: there is no bucket {gateway.trust_store_bucket}"
-    elif _found(s3.head_object, **where, VersionId=gateway.trust_store_version) is None:
+    elif if_found(s3.head_object, **where, VersionId=gateway.trust_store_version) is None:
         yield f"gateway.trust_store_version: {gateway.trust_store_key} has no version {gateway.trust_store_version}"
 
 
 def _zone(account: Account) -> Iterator[str]:
     domain = account.settings.domain
-    found = _found(account.client("route53").get_hosted_zone, Id=domain.zone_id)
+    found = if_found(account.client("route53").get_hosted_zone, Id=domain.zone_id)
     if found is None or found["HostedZone"]["Name"].rstrip(".") != domain.zone_name:
         yield f"domain.zone_id: {domain.zone_id} is not the hosted zone of {domain.zone_name}"
 
@@ -155,13 +138,13 @@ def _image(account: Account) -> Iterator[str]:
     registry, _, repository = address.partition("/")
     ecr = account.connect("ecr", registry.split(".")[3])
     asked = {"registryId": registry.partition(".")[0], "repositoryName": repository}
-    if _found(ecr.describe_images, **asked, imageIds=[{"imageDigest": digest}]) is None:
+    if if_found(ecr.describe_images, **asked, imageIds=[{"imageDigest": digest}]) is None:
         yield f"service.image: there is no image {image}"
 
 
 def _machine_image(account: Account) -> Iterator[str]:
     id_ = account.settings.network.nat_image_id
-    found = _found(account.client("ec2").describe_images, ImageIds=[id_])
+    found = if_found(account.client("ec2").describe_images, ImageIds=[id_])
     images = found["Images"] if found else []
     if not any(one["State"] == "available" and one["Architecture"] == "arm64" for one in images):
         yield f"network.nat_image_id: {id_} is no machine image for arm64 in {account.settings.region}"
@@ -171,7 +154,7 @@ def _prefix_lists(account: Account) -> Iterator[str]:
     network, region = account.settings.network, account.settings.region
     for field, service in LISTS.items():
         id_, name = getattr(network, field), f"com.amazonaws.{region}.{service}"
-        found = _found(account.client("ec2").describe_managed_prefix_lists, PrefixListIds=[id_])
+        found = if_found(account.client("ec2").describe_managed_prefix_lists, PrefixListIds=[id_])
         if name not in {one["PrefixListName"] for one in (found or {"PrefixLists": []})["PrefixLists"]}:
             yield f"network.{field}: {id_} is not the list {name}"
 
@@ -187,7 +170,7 @@ def _logging_role(account: Account) -> Iterator[str]:
 
 def _bootstrap(account: Account) -> Iterator[str]:
     for region in (account.settings.region, account.settings.replica_region):
-        found = _found(account.connect("ssm", region).get_parameter, Name=BOOTSTRAP_PARAMETER)
+        found = if_found(account.connect("ssm", region).get_parameter, Name=BOOTSTRAP_PARAMETER)
         if found is None or int(found["Parameter"]["Value"]) < BOOTSTRAP_VERSION:
             yield f"cdk bootstrap: {region} is not bootstrapped; run make bootstrap-api"
 
@@ -196,35 +179,20 @@ def _quotas(account: Account) -> Iterator[str]:
     """Quotas that a second environment of an account exceeds first."""
     if account.exists:
         return
-    settings, ec2 = account.settings, account.client("ec2")
+    settings, region = account.settings, account.region
+    ec2 = account.client("ec2")
+    addresses, networks = len(ec2.describe_addresses()["Addresses"]), len(ec2.describe_vpcs()["Vpcs"])
+    zones = len(settings.network.zones)
     cpus = settings.service.max_tasks * settings.service.cpu_units / CPU_UNITS_PER_CPU
-    wanted = {
-        ELASTIC_ADDRESSES: (
-            "elastic addresses",
-            len(settings.network.zones),
-            len(ec2.describe_addresses()["Addresses"]),
-        ),
-        NETWORKS: ("VPCs", 1, len(ec2.describe_vpcs()["Vpcs"])),
-        FARGATE_CPUS: ("processors of Fargate", cpus, 0),
-    }
-    quotas = account.client("service-quotas")
-    for (service, code), (what, needed, used) in wanted.items():
-        found = _found(quotas.get_service_quota, ServiceCode=service, QuotaCode=code)
-        if found and found["Quota"]["Value"] - used < needed:
-            yield (
-                f"quota {service}/{code}: {needed:g} {what} are needed, and {found['Quota']['Value'] - used:g} of "
-                f"{found['Quota']['Value']:g} are left; ask for more"
-            )
+    yield from without_quota(account, region, ELASTIC_ADDRESSES, needed=zones, used=addresses)
+    yield from without_quota(account, region, NETWORKS, needed=1, used=networks)
+    yield from without_quota(account, region, FARGATE_CPUS, needed=cpus, used=0)
 
 
 def _concurrency(account: Account) -> Iterator[str]:
-    """Reserved concurrency leaves 100 to functions that reserve none; new accounts have 10 in all."""
-    if account.exists:
-        return
-    reserved = account.settings.processing.concurrency + RESERVED_BY_OTHERS
-    limit = account.client("lambda").get_account_settings()["AccountLimit"]
-    if (left := limit["UnreservedConcurrentExecutions"] - UNRESERVED_CONCURRENCY) < reserved:
-        yield f"quota lambda: {reserved} concurrent functions are reserved, and {max(left, 0)} can be; ask for more"
+    if not account.exists:
+        reserved = account.settings.processing.concurrency + RESERVED_BY_OTHERS
+        yield from without_concurrency(account, account.region, reserved)
 
 
 RESERVED_BY_OTHERS = 4
@@ -248,16 +216,3 @@ NEEDS = (
     Need(what="concurrency of functions that can be reserved", missing=_concurrency),
 )
 """The prerequisites, in the order of their creation."""
-
-_MISSING = ("NotFound", "NoSuch", "404", "InvalidAMIID", "InvalidPrefixListID", "ParameterNotFound")
-
-
-def _found(operation: Callable[..., Any], **asked: Any) -> Any:
-    """The response, or None where the resource does not exist."""
-    try:
-        return operation(**asked)
-    except ClientError as error:
-        code = str(error.response["Error"].get("Code", ""))
-        if any(part in code for part in _MISSING):
-            return None
-        raise

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-NOT_FOR_PEOPLE = {"preflight", "preflight-python"}
+NOT_FOR_PEOPLE = {"preflight-machine", "preflight-python"}
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -89,7 +89,7 @@ def test_a_variable_is_one_word_whatever_is_in_it(tmp_path: Path, value: str) ->
             continue
         seen |= set(used)
         given = [f"{name}={value}" for name in used]
-        done = ["-o", ".venv/.synced", "-o", "node_modules/.installed", "-o", "setup", "-o", "preflight"]
+        done = ["-o", ".venv/.synced", "-o", "node_modules/.installed", "-o", "setup", "-o", "preflight-machine"]
         ended = make(*done, target, f"RUN={recorder}", *given)
         assert ended.returncode == 0, ended.stderr
         words = ended.stdout.splitlines()

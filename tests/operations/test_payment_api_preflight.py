@@ -48,7 +48,7 @@ def account(settings: Settings, limit: int, *, exists: bool = False) -> prefligh
         make: Any = boto3.client
         return make(service, region_name=region)
 
-    return preflight.Account(settings=settings, connect=connect, exists=exists)
+    return preflight.Account(settings=settings, region=settings.region, connect=connect, exists=exists)
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])

@@ -115,7 +115,12 @@ def test_make_checks_the_machine_first(machine: Path) -> None:
     (machine / "python3.11").symlink_to(sys.executable)
 
     result = subprocess.run(
-        [make, "preflight"], cwd=REPOSITORY, env={"PATH": str(machine)}, capture_output=True, text=True, check=False
+        [make, "preflight-machine"],
+        cwd=REPOSITORY,
+        env={"PATH": str(machine)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert result.returncode == 2
