@@ -25,6 +25,7 @@ from operations.deployment import prerequisites
 from operations.deployment.running_services import refuse_interruptions
 from operations.deployment.synthesized import CACHE, provider_installation, synthesize
 from operations.deployment.terraform import PlanFile, Terraform
+from operations.deployment.writer import refuse_loss_of_writer
 from operations.outcome import Failed, Refused
 from operations.project_root import PROJECT
 from operations.question import agreed, refuse_silence, typed
@@ -79,7 +80,9 @@ class Deployment:
         prerequisites.refuse_missing(self.settings)
         with self.planned() as plan:
             self._show(plan)
-            refuse_interruptions(plan.as_json())
+            planned = plan.as_json()
+            refuse_interruptions(planned)
+            refuse_loss_of_writer(planned)
             if not approve and not agreed(f"Deploy this to {self._place}?"):
                 raise Refused("nothing was changed")
             plan.apply()
@@ -113,6 +116,7 @@ class Deployment:
         with self._terraform() as terraform:
             refuse_deployed_protection(terraform, self.settings.environment_suffix)
             with terraform.planned(destroy=True) as plan:
+                refuse_loss_of_writer(plan.as_json())
                 self.console.print(summarize(plan.as_json()), markup=False)
                 if not approve:
                     self._have_name_typed()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from operations.deployment.deploy import Deployment
 from operations.deployment.running_services import refuse_interruptions
+from operations.deployment.writer import refuse_loss_of_writer
 from operations.outcome import Refused
 from operations.review.page import approved_page
 from operations.review.plan import read
@@ -30,8 +31,10 @@ def apply(deployment: Deployment, environment: str, page: Path) -> None:
         raise Refused(f"--reviewed: {page} cannot be read ({error}); a page of review --write is allowed") from error
 
     with deployment.planned() as plan:
-        refuse_another(approved, approved_page(read(plan.as_json(), environment), environment))
-        refuse_interruptions(plan.as_json())
+        planned = plan.as_json()
+        refuse_another(approved, approved_page(read(planned, environment), environment))
+        refuse_interruptions(planned)
+        refuse_loss_of_writer(planned)
         plan.apply()
 
 
