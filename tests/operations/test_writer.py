@@ -21,7 +21,7 @@ def arn_of(id_: str) -> str:
 
 def plan(platform: Synthesized, writer: str, *destroyed: str) -> str:
     """The plan of the deployed databases, of which these types are destroyed; ``writer`` begins its cluster's id."""
-    members = [
+    members: list[dict[str, Any]] = [
         {"db_cluster_arn": arn_of(id_), "is_writer": id_.startswith(writer)}
         for id_ in platform.resources("aws_rds_cluster")
     ]
