@@ -1,6 +1,7 @@
 """The containerized API on Fargate (P3.1): services/payments, on Graviton, in private subnets without internet access.
 
-Creates the cluster, the task definition with its two roles, the service behind the load balancer, and its scaling. A
+Creates the cluster, the task definition with its two roles, the service behind the load balancers, and its scaling. A
+new version is deployed by canary (payment_api/canary.py). A
 task's group reaches the endpoints of AWS's services and the database, and nothing else (P1.3). It logs in to the
 database by IAM (P4.2).
 """
@@ -11,9 +12,11 @@ import re
 from collections.abc import Sequence
 
 from aws_cdk import Duration, Stack
+from aws_cdk.aws_cloudwatch import Alarm
 from aws_cdk.aws_ec2 import Port, SecurityGroup
 from aws_cdk.aws_ecr import Repository
 from aws_cdk.aws_ecs import (
+    AlarmBehavior,
     AvailabilityZoneRebalancing,
     AwsLogDriverMode,
     Cluster,
@@ -21,6 +24,7 @@ from aws_cdk.aws_ecs import (
     ContainerInsights,
     CpuArchitecture,
     DeploymentCircuitBreaker,
+    DeploymentStrategy,
     FargatePlatformVersion,
     FargateService,
     FargateTaskDefinition,
@@ -40,6 +44,7 @@ from aws_cdk.aws_sqs import Queue
 from constructs import Construct, IDependable
 
 from payment_api import grants
+from payment_api.canary import Canary
 from payment_api.database import Database
 from payment_api.encryption import Encryption
 from payment_api.endpoints import Endpoints
@@ -50,6 +55,7 @@ from payment_api.settings.sizing import MAX_HEALTHY_PERCENT
 from settings.naming import Names
 
 CPU_PERCENT, MEMORY_PERCENT = 70, 80  # P3.1
+CONTAINER = "payments"
 SCRATCH = "scratch"  # for the task's own certificate, as its root file system is read-only
 STOP_SECONDS = 75  # as long as services/payments takes to drain and stop
 
@@ -57,7 +63,7 @@ STOP_SECONDS = 75  # as long as services/payments takes to drain and stop
 class ApiService(Construct):
     """The service as ``service``, its group as ``group``, its cluster as ``cluster``."""
 
-    requirements = ("P3.1", "P3.3", "P3.4", "P1.3", "P4.2")
+    requirements = ("P3.1", "P3.3", "P3.4", "P1.3", "P4.2", "P6.7")
 
     def __init__(
         self,
@@ -69,6 +75,7 @@ class ApiService(Construct):
         network: Network,
         endpoints: Endpoints,
         load_balancers: Sequence[ServiceLoadBalancer],
+        canary: Canary,
         database: Database,
         database_ready: IDependable,
         queue: Queue,
@@ -119,6 +126,10 @@ class ApiService(Construct):
             assign_public_ip=False,
             min_healthy_percent=100,
             max_healthy_percent=MAX_HEALTHY_PERCENT,
+            deployment_strategy=DeploymentStrategy.CANARY,
+            canary_configuration=canary.shift,
+            bake_time=Duration.minutes(settings.bake_minutes),
+            lifecycle_hooks=[canary.hook],
             circuit_breaker=DeploymentCircuitBreaker(enable=True, rollback=True),
             health_check_grace_period=Duration.seconds(60),
             availability_zone_rebalancing=AvailabilityZoneRebalancing.ENABLED,
@@ -126,10 +137,20 @@ class ApiService(Construct):
             propagate_tags=PropagatedTagSource.SERVICE,
         )
         for one in load_balancers:
-            self.service.attach_to_application_target_group(one.targets)
-            self.service.node.add_dependency(one.listener, one.rule)
+            target = self.service.load_balancer_target(
+                container_name=CONTAINER, container_port=TASK_PORT, alternate_target=canary.other_target(one)
+            )
+            target.attach_to_application_target_group(one.targets)
+            self.service.node.add_dependency(one)
         self.service.node.add_dependency(database_ready, database.group, self.group, *endpoints.way)
         self._scale()
+
+    def roll_back_on(self, alarms: Sequence[Alarm]) -> None:
+        """Return to the version before when one of these alarms is raised during a deployment."""
+        self.service.enable_deployment_alarms(
+            [alarm.alarm_name for alarm in alarms], behavior=AlarmBehavior.ROLLBACK_ON_ALARM
+        )
+        self.service.node.add_dependency(*alarms)
 
     def _task(self, database: Database, queue: Queue, peppers: ISecret, log_group: ILogGroup) -> FargateTaskDefinition:
         task = FargateTaskDefinition(
@@ -144,8 +165,8 @@ class ApiService(Construct):
             volumes=[Volume(name=SCRATCH)],
         )
         container = task.add_container(
-            "payments",
-            container_name="payments",
+            CONTAINER,
+            container_name=CONTAINER,
             image=self._image(),
             essential=True,
             user="1000",

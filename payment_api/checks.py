@@ -44,12 +44,13 @@ ACKNOWLEDGED = (
     ),
     Acknowledged(
         rule=SOLUTIONS + "IAM5[Resource::*]",
-        paths=r"payment-api/(processing|rotation)/.*-role/DefaultPolicy/Resource",
-        reason="Descriptions of interfaces, X-Ray and GetRandomPassword take no resource; all else names one.",
+        paths=r"payment-api/(processing|rotation|canary)/.*-role/DefaultPolicy/Resource",
+        reason="Descriptions of interfaces and load balancers, X-Ray and GetRandomPassword take no resource; all else "
+        "names one.",
     ),
     Acknowledged(
         rule=SOLUTIONS + "L1",
-        paths=r"payment-api/(processing|rotation)/.*/Resource",
+        paths=r"payment-api/(processing|rotation|canary)/.*/Resource",
         reason="Python 3.13, for which the packages are locked; another version is another lock and another test run.",
     ),
     Acknowledged(
@@ -99,7 +100,7 @@ ACKNOWLEDGED = (
     ),
     Acknowledged(
         rule=SOLUTIONS + "IAM5[Resource::arn:aws:ec2:{region}:{account}:*/*]",
-        paths=r"payment-api/(processing|rotation)/.*-role/DefaultPolicy/Resource",
+        paths=r"payment-api/(processing|rotation|canary)/.*-role/DefaultPolicy/Resource",
         reason="Lambda makes and removes interfaces whose ids nobody knows before, and asks for this when it makes the "
         "function; its own code is denied all of it.",
     ),

@@ -53,7 +53,16 @@ def health_path() -> str:
 
     Not that of readiness: ECS would replace every task while the database fails over.
     """
-    (found,) = (path for path, _, described in _described() if described["operationId"] == HEALTH)
+    return _path_of(HEALTH)
+
+
+def ready_path() -> str:
+    """The path that answers 200 while the process reaches what it depends on."""
+    return _path_of(READY)
+
+
+def _path_of(operation: str) -> str:
+    (found,) = (path for path, _, described in _described() if described["operationId"] == operation)
     return found
 
 

@@ -1,10 +1,12 @@
 """The load balancers (P2.1): a public one for clients that call it directly, and an internal one for API Gateway.
 
-Each has one HTTPS listener, a target group of the service's tasks and an access log:
+Each has an HTTPS listener, two target groups of the service's tasks, between which ECS shifts the traffic of a
+deployment, and an access log:
 
 - `PublicLoadBalancer`, in the public subnets, on 443 from anywhere: clients present a certificate that the pinned
   trust store verifies, as at the gateway, so that the load balancer does not bypass mutual TLS;
-- `GatewayLoadBalancer`, in the private subnets, on 443 from the gateway's VPC link only.
+- `GatewayLoadBalancer`, in the private subnets, on 443 from the gateway's VPC link only, and with a listener for the
+  smoke test of a deployment, which no client reaches.
 
 There are two, as AWS's examples of VPC links target internal ones, and as requests through the link have few source
 addresses, which the public one's rate limit must not count. Both answer 404 except on the paths of the service's
@@ -33,6 +35,7 @@ from aws_cdk.aws_elasticloadbalancingv2 import (
     SslPolicy,
     TargetType,
     TrustStore,
+    WeightedTargetGroup,
 )
 from aws_cdk.aws_route53 import ARecord, HostedZone, RecordTarget
 from aws_cdk.aws_route53_targets import LoadBalancerTarget
@@ -45,14 +48,19 @@ from payment_api.settings import Settings
 from payment_api.settings.entry import GatewaySettings
 from settings.load_balancer import IDLE_TIMEOUT_SECONDS
 
-HTTPS_PORT, TASK_PORT = 443, 8443
+HTTPS_PORT, TASK_PORT, TEST_PORT = 443, 8443, 8444
 STAGE = "live"
 """The stage of API Gateway, which according to AWS's guide is in the path of a private integration's request.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/private-integration.html"""
 
 
 class ServiceLoadBalancer(Construct):
-    """A load balancer in front of the service: ``load_balancer``, ``group``, ``targets`` and ``listener``."""
+    """A load balancer in front of the service: ``load_balancer``, ``group``, ``listener`` and its ``rule``.
+
+    ``targets`` and ``other_targets`` are the target groups; ``test_rule`` is that of the smoke test's listener, if any.
+    """
+
+    test_rule: ApplicationListenerRule | None = None
 
     def __init__(
         self,
@@ -85,15 +93,28 @@ class ServiceLoadBalancer(Construct):
         )
         self.load_balancer.log_access_logs(access_logs, purpose)
         self.load_balancer.log_connection_logs(access_logs, f"{purpose}-connections")
-        self.targets = self._targets(purpose)
+        self.targets = self._targets("targets", purpose)
+        self.other_targets = self._targets("other-targets", f"{purpose}-green")
         self.listener = self._listener()
-        self.rule = ApplicationListenerRule(
+        self.rule = self._rule("payments", self.listener, self._patterns())
+
+    def _rule(self, id_: str, listener: ApplicationListener, patterns: list[str]) -> ApplicationListenerRule:
+        """A rule whose weights ECS changes; those of the template are the first deployment's.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/alb-resources-for-blue-green.html
+        """
+        return ApplicationListenerRule(
             self,
-            "payments",
-            listener=self.listener,
+            id_,
+            listener=listener,
             priority=10,
-            conditions=[ListenerCondition.path_patterns(self._patterns())],
-            action=ListenerAction.forward([self.targets]),
+            conditions=[ListenerCondition.path_patterns(patterns)],
+            action=ListenerAction.weighted_forward(
+                [
+                    WeightedTargetGroup(target_group=self.targets, weight=100),
+                    WeightedTargetGroup(target_group=self.other_targets, weight=0),
+                ]
+            ),
         )
 
     def _group(self, id_: str, purpose: str, description: str) -> SecurityGroup:
@@ -106,11 +127,11 @@ class ServiceLoadBalancer(Construct):
             allow_all_outbound=False,
         )
 
-    def _targets(self, purpose: str) -> ApplicationTargetGroup:
+    def _targets(self, id_: str, purpose: str) -> ApplicationTargetGroup:
         """A target group belongs to one load balancer; the service registers its tasks with each."""
         return ApplicationTargetGroup(
             self,
-            "targets",
+            id_,
             target_group_name=self._names.of(purpose),
             vpc=self._network.vpc,
             target_type=TargetType.IP,
@@ -199,7 +220,7 @@ class PublicLoadBalancer(ServiceLoadBalancer):
 
 
 class GatewayLoadBalancer(ServiceLoadBalancer):
-    """The internal one; ``vpc_link_group`` is the security group of its only client."""
+    """The internal one; ``vpc_link_group`` is the security group of its only client beside the smoke test."""
 
     requirements = ("P2.2",)
 
@@ -220,6 +241,16 @@ class GatewayLoadBalancer(ServiceLoadBalancer):
         self.vpc_link_group = self._group("vpc-link-group", "gateway-link", "VPC link of API Gateway")
         self.vpc_link_group.connections.allow_to(self.group, Port.tcp(HTTPS_PORT), "HTTPS from API Gateway")
         self._drop_stage_from_path()
+        test_listener = self.load_balancer.add_listener(
+            "test-listener",
+            port=TEST_PORT,
+            protocol=ApplicationProtocol.HTTPS,
+            open=False,
+            certificates=[ListenerCertificate.from_arn(settings.domain.certificate_arn)],
+            ssl_policy=SslPolicy.TLS13_RES,
+            default_action=ListenerAction.fixed_response(404, content_type="application/json", message_body="{}"),
+        )
+        self.test_rule = self._rule("test-rule", test_listener, ["/*"])
 
     def _patterns(self) -> list[str]:
         """With and without the stage: the guide has it in the path, the CDK's test of such an integration has not."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from aws_cdk import Duration, Stack
 from aws_cdk.aws_apigateway import RestApi
 from aws_cdk.aws_cloudwatch import (
+    Alarm,
     ComparisonOperator,
     Dashboard,
     GraphWidget,
@@ -78,7 +79,7 @@ class Limit:
 
 
 class Observability(Construct):
-    """The topic, the dashboard and the alarms."""
+    """The topic, the dashboard, and the alarms by name as ``alarms``."""
 
     requirements = ("P5.1", "P6.1")
 
@@ -99,9 +100,7 @@ class Observability(Construct):
         self.topic = Topic(self, "alarms", topic_name=names.of("alarms"), master_key=key, enforce_ssl=True)
         for address in email_addresses:
             self.topic.add_subscription(EmailSubscription(address))
-        limits = self._limits(settings, max_connections)
-        for limit in limits:
-            self._alarm(limit)
+        self.alarms = {limit.name: self._alarm(limit) for limit in self._limits(settings, max_connections)}
         self.dashboard = Dashboard(
             self, "dashboard", dashboard_name=names.of("payments"), widgets=self._widgets(settings)
         )
@@ -226,6 +225,14 @@ class Observability(Construct):
                 )
             ),
             Limit(
+                name="service-errors",
+                metric=self._service_errors(),
+                threshold=10,
+                periods=3,
+                of=5,
+                meaning="The service answers requests with errors of its own",
+            ),
+            Limit(
                 name="tasks-missing",
                 metric=Metric(
                     namespace="ECS/ContainerInsights",
@@ -262,6 +269,19 @@ class Observability(Construct):
             ),
         ]
 
+    def _service_errors(self) -> MathExpression:
+        """Responses of tasks that are 5xx, behind both load balancers; a minute without any has no data."""
+        watched = {"direct": self._watched.load_balancer, "gateway": self._watched.gateway_load_balancer}
+        return MathExpression(
+            expression="FILL(direct, 0) + FILL(gateway, 0)",
+            using_metrics={
+                name: balancer.metrics.http_code_target(HttpCodeTarget.TARGET_5XX_COUNT, period=PERIOD)
+                for name, balancer in watched.items()
+            },
+            label="errors of the service",
+            period=PERIOD,
+        )
+
     def _function_limits(self) -> Iterator[Limit]:
         """Alarms on errors and throttles of each function, whatever its caller: a failed rotation is an error, too."""
         period = Duration.minutes(5)
@@ -280,9 +300,9 @@ class Observability(Construct):
                     meaning=f"The function {purpose} {meaning}",
                 )
 
-    def _alarm(self, limit: Limit) -> None:
+    def _alarm(self, limit: Limit) -> Alarm:
         over, under = ComparisonOperator.GREATER_THAN_THRESHOLD, ComparisonOperator.LESS_THAN_THRESHOLD
-        alarm = limit.metric.create_alarm(  # type: ignore[attr-defined]  # of Metric and of MathExpression
+        alarm: Alarm = limit.metric.create_alarm(  # type: ignore[attr-defined]  # of Metric and of MathExpression
             self,
             limit.name,
             alarm_name=self._names.alarm(limit.name),
@@ -295,6 +315,7 @@ class Observability(Construct):
         )
         alarm.add_alarm_action(SnsAction(self.topic))
         alarm.add_ok_action(SnsAction(self.topic))
+        return alarm
 
     def _widgets(self, settings: ObservabilitySettings) -> list[list[IWidget]]:
         return [self._business(settings), self._edge(), self._platform()]

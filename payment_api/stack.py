@@ -7,6 +7,7 @@ from constructs import Construct
 
 from payment_api.api_service import ApiService
 from payment_api.audit import Audit
+from payment_api.canary import ROLLBACK_ALARMS, Canary
 from payment_api.database import Database
 from payment_api.documents import AccessLogs, Documents
 from payment_api.encryption import Encryption
@@ -103,6 +104,17 @@ class PaymentApi(Stack):
         self.gateway_load_balancer = GatewayLoadBalancer(
             self, "gateway-load-balancer", settings=settings, network=self.network, access_logs=access_logs
         )
+        balancers = (self.load_balancer, self.gateway_load_balancer)
+        self.canary = Canary(
+            self,
+            "canary",
+            settings=settings,
+            network=self.network,
+            endpoints=self.endpoints,
+            encryption=self.encryption,
+            load_balancers=balancers,
+            tested=self.gateway_load_balancer,
+        )
         self.service = ApiService(
             self,
             "service",
@@ -110,7 +122,8 @@ class PaymentApi(Stack):
             settings=settings.service,
             network=self.network,
             endpoints=self.endpoints,
-            load_balancers=(self.load_balancer, self.gateway_load_balancer),
+            load_balancers=balancers,
+            canary=self.canary,
             database=self.database,
             database_ready=self.processing.database_ready,
             queue=self.queues.payments,
@@ -190,12 +203,14 @@ class PaymentApi(Stack):
                     "prepare-database": self.processing.prepare,
                     "rotate-database-secret": self.rotation.database_function,
                     "rotate-api-key": self.rotation.api_key_function,
+                    "smoke-test": self.canary.smoke_test,
                 },
                 former_api_keys_in_use=self.rotation.former_keys_in_use,
             ),
             key=self.encryption.messages,
             email_addresses=settings.alarm_email_addresses,
         )
+        self.service.roll_back_on([self.observability.alarms[name] for name in ROLLBACK_ALARMS])
         self._log_what_cdk_runs(settings)
         self._put_out(settings)
 

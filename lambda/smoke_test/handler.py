@@ -1,13 +1,13 @@
-"""The smoke test of a release: CodeDeploy's AfterAllowTestTraffic hook.
+"""The smoke test of a release: CodeDeploy's AfterAllowTestTraffic hook, or ECS's POST_TEST_TRAFFIC_SHIFT hook.
 
-It calls the green target group through the load balancer's test listener, before any customer does, and reports to
-CodeDeploy whether the responses were right. CodeDeploy waits for the report, so it is always made, and in time: the
-checks run in a thread of their own, and part of the function's timeout is reserved for the report.
+It calls the green target group through the load balancer's test listener, before any customer does, and reports whether
+the responses were right. CodeDeploy waits for the report, so it is always made, and in time: the checks run in a thread
+of their own, and part of the function's timeout is reserved for the report. ECS takes the function's result.
 
 Environment variables (CHECKS and TEST_LISTENER_URL are required):
 
 - CHECKS: JSON, the checks by CodeDeploy application: {"payments-web-prod": [{"path": "/", "status": 200, "contains":
-  "text", "attempts": 5}]}; "contains" is optional, and so is "attempts", which is 1 by default;
+  "text", "attempts": 5}]}; "contains" is optional, and so is "attempts", which is 1 by default. ECS's hook makes all;
 - TEST_LISTENER_URL: such as https://payments-123.us-east-2.elb.amazonaws.com:8443;
 - HOST_NAME: the host name of requests, for which the certificate must be valid; by default that of TEST_LISTENER_URL;
 - LOAD_BALANCER_ARN: if given, the load balancer's private addresses are called. The name of an internet-facing one
@@ -27,7 +27,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -77,17 +77,26 @@ class Target:
 
 
 def handler(event: Mapping[str, str], context: Context) -> dict[str, str]:
-    """Run the checks of the deployment's service, and report to CodeDeploy. Never raises."""
+    """Run the checks of the deployment's service, and report to CodeDeploy or ECS. Never raises.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-lifecycle-hooks.html
+    """
     began = time.monotonic()
     granted = context.get_remaining_time_in_millis() / 1000
 
     def seconds_left() -> float:
         return granted - (time.monotonic() - began)
 
-    deployment = str(event.get("DeploymentId", ""))
-    cause = _cause_of_failure(lambda: _check(deployment), seconds_left() - SECONDS_RESERVED_FOR_THE_REPORT)
+    of_ecs = "lifecycleStage" in event
+    deployment = str(event.get("resourceArn" if of_ecs else "DeploymentId", ""))
+    cause = _cause_of_failure(
+        lambda: _check(_all_checks() if of_ecs else _checks(deployment)),
+        seconds_left() - SECONDS_RESERVED_FOR_THE_REPORT,
+    )
     status = "Failed" if cause else "Succeeded"
     _log("smoke test ended", deployment=deployment, status=status, cause=cause)
+    if of_ecs:
+        return {"hookStatus": status.upper()}
     _report(deployment, str(event.get("LifecycleEventHookExecutionId", "")), status, seconds_left)
     return {"status": status}
 
@@ -112,11 +121,17 @@ def _cause_of_failure(work: Callable[[], None], seconds: float) -> str:
     return causes[0] if causes else f"no result within {max(seconds, 0.0):.0f} s"
 
 
-def _check(deployment: str) -> None:
-    checks = _checks(deployment)
+def _check(checks: Sequence[Check]) -> None:
     target = _target()
     for check in checks:
         _run(check, target)
+
+
+def _all_checks() -> list[Check]:
+    checks = [Check(**values) for found in json.loads(os.environ["CHECKS"]).values() for values in found]
+    if not checks:
+        raise CheckFailed("there are no checks")
+    return checks
 
 
 def _checks(deployment: str) -> list[Check]:

@@ -78,6 +78,12 @@ class ServiceSettings(SettingsModel):
     """Connections to the database that one task may hold: the size of its pool."""
     requests_in_flight_per_task: Annotated[int, Field(ge=1, le=1000)] = 384
     """Concurrent requests of a task; more are refused with 503."""
+    canary_percent: Annotated[int, Field(ge=1, le=50)] = 10
+    """The share of the requests that a new version gets first."""
+    canary_minutes: Annotated[int, Field(ge=6, le=1440)] = 10
+    """Minutes until it gets the others: longer than the alarms that roll it back look at, which are 5."""
+    bake_minutes: Annotated[int, Field(ge=6, le=1440)] = 10
+    """Minutes that the version before keeps running after that, to be returned to at once."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> ServiceSettings:

@@ -53,8 +53,8 @@ class World:
         made = boto3.client("secretsmanager").create_secret(Name=f"origin-{time.monotonic_ns()}", SecretString=text)
         self.set(ORIGIN_VERIFY_SECRET_ARN=made["ARN"])
 
-    def run(self, seconds: float = 30.0) -> dict[str, str]:
-        answer: dict[str, str] = self.function.handler(DEPLOYMENT, Lambda(seconds))
+    def run(self, seconds: float = 30.0, event: dict[str, str] = DEPLOYMENT) -> dict[str, str]:
+        answer: dict[str, str] = self.function.handler(event, Lambda(seconds))
         return answer
 
     @property

@@ -319,3 +319,23 @@ def test_load_balancer_is_called_by_its_private_addresses(
 
     assert world.reported == ["Failed", "Succeeded"]
     assert called == [address]
+
+
+@pytest.mark.requirement("P6.7")
+@pytest.mark.parametrize(("status", "hook"), [(200, "SUCCEEDED"), (503, "FAILED")])
+def test_hook_of_ecs_returns_the_result_and_asks_nothing_of_codedeploy(
+    world: World, log: Callable[[], list[dict[str, Any]]], status: int, hook: str
+) -> None:
+    world.green.status = status
+    deployment = "arn:aws:ecs:us-east-2:123456789012:service-deployment/c/s/d"
+    event = {"lifecycleStage": "POST_TEST_TRAFFIC_SHIFT", "resourceArn": deployment, "executionId": "e"}
+    assert world.run(event=event) == {"hookStatus": hook}
+    assert not world.reported
+    assert bool(cause(log())) is (hook == "FAILED")
+
+
+@pytest.mark.requirement("P6.7")
+def test_hook_of_ecs_without_checks_fails(world: World, log: Callable[[], list[dict[str, Any]]]) -> None:
+    world.set(CHECKS="{}")
+    assert world.run(event={"lifecycleStage": "POST_TEST_TRAFFIC_SHIFT"}) == {"hookStatus": "FAILED"}
+    assert cause(log()) == "there are no checks"

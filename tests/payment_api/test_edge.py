@@ -9,7 +9,7 @@ import pytest
 from payment_api import contract, gateway
 from payment_api.firewall import CAPACITIES, MANAGED_GROUPS
 from payment_api.gateway import ACCESS_LOG_FORMAT
-from payment_api.load_balancer import HTTPS_PORT
+from payment_api.load_balancer import HTTPS_PORT, TEST_PORT
 from payment_api.settings import Settings
 from payments.server import KEEP_ALIVE_SECONDS
 from synthesis.packaging import FUNCTIONS
@@ -126,7 +126,7 @@ def test_each_load_balancer_is_in_its_tier_hardened_and_logged(api: Template, sc
 @pytest.mark.requirement("P2.1", "P2.2")
 def test_every_listener_is_https_and_answers_404_by_default(api: Template) -> None:
     listeners = api.of("AWS::ElasticLoadBalancingV2::Listener").values()
-    assert {one["Port"] for one in listeners} == {HTTPS_PORT}
+    assert {one["Port"] for one in listeners} == {HTTPS_PORT, TEST_PORT}
     for one in listeners:
         assert one["Protocol"] == "HTTPS"
         assert "TLS13" in one["SslPolicy"]
@@ -159,10 +159,11 @@ def admitted(api: Template, scheme: str) -> list[tuple[str, int]]:
 
 
 @pytest.mark.requirement("P2.1", "P2.2")
-def test_the_internal_load_balancer_takes_the_vpc_link_alone(api: Template) -> None:
+def test_internal_load_balancer_admits_the_vpc_link_and_the_smoke_test_to_a_listener_each(api: Template) -> None:
     link = api.one("AWS::ApiGatewayV2::VpcLink")
     ((group,),) = [[one["Fn::GetAtt"][0] for one in link["SecurityGroupIds"]]]
-    assert admitted(api, "internal") == [(group, HTTPS_PORT)]
+    smoke_test = api.id_of("AWS::EC2::SecurityGroup", "canarygroup")
+    assert sorted(admitted(api, "internal")) == sorted([(group, HTTPS_PORT), (smoke_test, TEST_PORT)])
     assert admitted(api, "internet-facing") == [("0.0.0.0/0", HTTPS_PORT)]
 
 
