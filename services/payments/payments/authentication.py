@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,12 +18,13 @@ from uuid import UUID
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from payments import logs
+from payments import certificates, logs
 from payments.api_keys import ApiKey, KeyMode, Peppers, PeppersInvalid
+from payments.certificates import ClientCertificates
 from payments.limiter import ConcurrencyLimiter
 from payments.problems import ApiError
 from payments.repository import Requester
-from payments.repository.credentials import API_KEY, Credential, find_credential, note_use
+from payments.repository.credentials import API_KEY, CERTIFICATE, Credential, find_credential, note_use
 
 MAX_KEPT = 10_000
 """Maximum size of a process's cache: credentials and unknown identifiers."""
@@ -74,6 +75,10 @@ class Forbidden(ApiError):
         )
 
 
+_Name = tuple[str, str]
+"""Kind and identifier of a credential."""
+
+
 @dataclass
 class _Kept:
     credential: Credential | None
@@ -91,6 +96,7 @@ class Authenticator:
         *,
         mode: KeyMode,
         keep_seconds: float,
+        client_certificates: ClientCertificates = ClientCertificates.IGNORED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keys of another ``mode`` are invalid here; look-ups are cached for ``keep_seconds``."""
@@ -98,15 +104,20 @@ class Authenticator:
         self._limiter = limiter
         self._mode = mode
         self._keep_seconds = keep_seconds
+        self._client_certificates = client_certificates
         self._clock = clock
-        self._kept: dict[str, _Kept] = {}
-        self._lookups: dict[str, asyncio.Task[Credential | None]] = {}
+        self._kept: dict[_Name, _Kept] = {}
+        self._lookups: dict[_Name, asyncio.Task[Credential | None]] = {}
 
-    async def authenticate(self, authorization: str | None) -> Caller:
+    async def authenticate(self, authorization: str | None, shown: Sequence[str] = ()) -> Caller:
         """The caller of a request, by the value of its Authorization header.
 
+        Args:
+            authorization: the header's value, if there is one.
+            shown: the values of the header with the client's certificate (:mod:`payments.certificates`).
+
         Raises:
-            Unauthenticated: the credential is missing or invalid.
+            Unauthenticated: the credential is missing or invalid, or the certificate is not its merchant's.
             payments.problems.Overloaded: the database has no capacity to look it up.
             psycopg.Error: the database failed.
         """
@@ -116,13 +127,25 @@ class Authenticator:
         key = ApiKey.parse(text.strip()) if scheme.lower() == "bearer" else None
         if key is None or key.mode is not self._mode:
             raise Unauthenticated(shown=True)
-        credential = await self._find(key.id)
+        credential = await self._find((API_KEY, key.id))
         if credential is None or not await self._matches(key, credential):
             raise Unauthenticated(shown=True)
         if not credential.is_valid(datetime.now(UTC)):
             raise Unauthenticated(shown=True)
-        await self._note_use(key.id, credential.id)
-        return Caller(Requester(credential.merchant_id, credential.id), frozenset(credential.scopes))
+        scopes = frozenset(credential.scopes) & await self._scopes_of_certificate(shown, credential)
+        await self._note_use((API_KEY, key.id), credential.id)
+        return Caller(Requester(credential.merchant_id, credential.id), scopes)
+
+    async def _scopes_of_certificate(self, shown: Sequence[str], key: Credential) -> frozenset[str]:
+        """What the shown certificate may be used for, which must be of the key's merchant."""
+        if self._client_certificates is ClientCertificates.IGNORED:
+            return frozenset(key.scopes)
+        fingerprint = certificates.shown(shown)
+        found = await self._find((CERTIFICATE, fingerprint)) if fingerprint else None
+        if found is None or found.merchant_id != key.merchant_id or not found.is_valid(datetime.now(UTC)):
+            raise Unauthenticated(shown=True)
+        await self._note_use((CERTIFICATE, found.identifier), found.id)
+        return frozenset(found.scopes)
 
     async def _matches(self, key: ApiKey, credential: Credential) -> bool:
         name = credential.pepper or ""
@@ -140,29 +163,29 @@ class Authenticator:
             )
         return hmac.compare_digest(key.hashed(pepper), credential.secret_hash or b"")
 
-    async def _note_use(self, identifier: str, credential_id: UUID) -> None:
+    async def _note_use(self, name: _Name, credential_id: UUID) -> None:
         """Of a caller that has proved to be the credential's, once for each look-up."""
-        kept = self._kept.get(identifier)
+        kept = self._kept.get(name)
         if kept and not kept.is_noted:
             kept.is_noted = True
             await self._limiter.run(note_use, credential_id)
 
-    async def _find(self, identifier: str) -> Credential | None:
-        kept = self._kept.get(identifier)
+    async def _find(self, name: _Name) -> Credential | None:
+        kept = self._kept.get(name)
         if kept and self._clock() < kept.until:
             return kept.credential
-        lookup = self._lookups.get(identifier)
+        lookup = self._lookups.get(name)
         if lookup is None:  # one look-up for all requests that wait for it
-            lookup = asyncio.create_task(self._look_up(identifier))
-            self._lookups[identifier] = lookup
-            lookup.add_done_callback(lambda _: self._lookups.pop(identifier, None))
+            lookup = asyncio.create_task(self._look_up(name))
+            self._lookups[name] = lookup
+            lookup.add_done_callback(lambda _: self._lookups.pop(name, None))
         return await asyncio.shield(lookup)
 
-    async def _look_up(self, identifier: str) -> Credential | None:
+    async def _look_up(self, name: _Name) -> Credential | None:
         until = self._clock() + self._keep_seconds
-        found = await self._limiter.run(find_credential, API_KEY, identifier)
-        self._kept.pop(identifier, None)  # the newest is the last
+        found = await self._limiter.run(find_credential, *name)
+        self._kept.pop(name, None)  # the newest is the last
         while len(self._kept) >= MAX_KEPT:
             self._kept.pop(next(iter(self._kept)))
-        self._kept[identifier] = _Kept(found, until)
+        self._kept[name] = _Kept(found, until)
         return found

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from payments import logs
+from payments import certificates, logs
 from payments.authentication import Caller, Forbidden, Scope
 from payments.problems import documented
 from payments.service import Service
@@ -75,7 +75,9 @@ class AuthorizedRoute(APIRoute):
 
         async def authorized(request: Request) -> Response:
             service: Service = request.app.state.service
-            caller = await service.authenticator.authenticate(request.headers.get("authorization"))
+            caller = await service.authenticator.authenticate(
+                request.headers.get("authorization"), request.headers.getlist(certificates.HEADER)
+            )
             logs.caller.set(
                 {"merchant_id": str(caller.merchant_id), "credential_id": str(caller.requester.credential_id)}
             )

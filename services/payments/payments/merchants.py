@@ -6,10 +6,17 @@
     merchants keys list NAME
     merchants keys rotate ID [--overlap-hours 168]
     merchants keys revoke ID
+    merchants certificates add NAME FINGERPRINT [--days 365]
+    merchants certificates list NAME
+    merchants certificates revoke FINGERPRINT
 
 Each prints a line of JSON for each thing that it made or found. A key is in what `create` and `rotate` print, and
 nowhere else: it cannot be shown again. A rotation makes a key with the same scopes and the same time to live, and lets
 the one before expire when the overlap is over; ID is what a key is named by, the part between its underscores.
+
+Where client certificates are required, a merchant's keys are valid together with its certificates only. FINGERPRINT is
+SHA-256, as `openssl x509 -noout -fingerprint -sha256` prints it. A merchant that renews its certificate has two for a
+while.
 """
 
 from __future__ import annotations
@@ -28,10 +35,12 @@ from pydantic import Field
 
 from payments.api_keys import ApiKey, KeyMode, Peppers
 from payments.authentication import Scope
+from payments.certificates import parse_fingerprint
 from payments.identifiers import new_id
 from payments.repository import Connection
 from payments.repository.credentials import (
     API_KEY,
+    CERTIFICATE,
     Credential,
     Merchant,
     create_credential,
@@ -144,17 +153,62 @@ class Merchants:
         """
         revoke_credential(self.connection, self.key(key_id).id)
 
+    def add_certificate(self, merchant_id: UUID, fingerprint: str, expires_at: datetime | None = None) -> Credential:
+        """Let a merchant's keys be used with a client certificate.
+
+        Raises:
+            Refused: the certificate is known already, of this or another merchant.
+        """
+        now = datetime.now(UTC)
+        credential = Credential(
+            id=new_id(now),
+            merchant_id=merchant_id,
+            kind=CERTIFICATE,
+            identifier=fingerprint,
+            secret_hash=None,
+            pepper=None,
+            scopes=[scope.value for scope in Scope],  # the key's decide
+            not_before=now,
+            expires_at=expires_at,
+            revoked_at=None,
+            last_used_at=None,
+        )
+        try:
+            create_credential(self.connection, credential)
+        except psycopg.errors.UniqueViolation:
+            raise Refused("this certificate is known already") from None
+        return credential
+
+    def revoke_certificate(self, fingerprint: str) -> None:
+        """Revoke a certificate: each process rejects it once its cached entry has expired.
+
+        Raises:
+            Refused: there is no such certificate.
+        """
+        revoke_credential(self.connection, self.certificate(fingerprint).id)
+
     def key(self, key_id: str) -> Credential:
         """The key with an id.
 
         Raises:
             Refused: there is none.
         """
+        return self._credential(API_KEY, key_id, "there is no key with this id")
+
+    def certificate(self, fingerprint: str) -> Credential:
+        """The certificate with a fingerprint.
+
+        Raises:
+            Refused: there is none.
+        """
+        return self._credential(CERTIFICATE, fingerprint, "there is no certificate with this fingerprint")
+
+    def _credential(self, kind: str, identifier: str, otherwise: str) -> Credential:
         for merchant in list_merchants(self.connection):
             for credential in list_credentials(self.connection, merchant.id):
-                if credential.kind == API_KEY and credential.identifier == key_id:
+                if (credential.kind, credential.identifier) == (kind, identifier):
                     return credential
-        raise Refused("there is no key with this id")
+        raise Refused(otherwise)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -209,6 +263,27 @@ def _revoke(merchants: Merchants, given: argparse.Namespace) -> Lines:
     return [_of_key(merchants.key(given.id))]
 
 
+def _add_certificate(merchants: Merchants, given: argparse.Namespace) -> Lines:
+    expires_at = datetime.now(UTC) + timedelta(days=given.days) if given.days is not None else None
+    merchant = merchants.named(given.name)
+    return [_of_certificate(merchants.add_certificate(merchant.id, given.fingerprint, expires_at))]
+
+
+def _list_certificates(merchants: Merchants, given: argparse.Namespace) -> Lines:
+    found = list_credentials(merchants.connection, merchants.named(given.name).id)
+    return [_of_certificate(one) for one in found if one.kind == CERTIFICATE]
+
+
+def _revoke_certificate(merchants: Merchants, given: argparse.Namespace) -> Lines:
+    merchants.revoke_certificate(given.fingerprint)
+    return [_of_certificate(merchants.certificate(given.fingerprint))]
+
+
+def _of_certificate(credential: Credential) -> dict[str, Any]:
+    shown = _of_key(credential)
+    return {"fingerprint": shown.pop("id"), **{name: shown[name] for name in shown if name not in {"scopes", "pepper"}}}
+
+
 def _of_merchant(merchant: Merchant) -> dict[str, Any]:
     return {"name": merchant.name, "merchant_id": merchant.id}
 
@@ -233,6 +308,12 @@ def _scopes(text: str) -> list[Scope]:
         raise argparse.ArgumentTypeError(f"are among {', '.join(Scope)}") from None
 
 
+def _fingerprint(text: str) -> str:
+    if found := parse_fingerprint(text):
+        return found
+    raise argparse.ArgumentTypeError("is 64 hexadecimal digits, with or without colons")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="payments merchants", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -250,6 +331,13 @@ def _parser() -> argparse.ArgumentParser:
     rotate.add_argument("id")
     rotate.add_argument("--overlap-hours", type=_positive, default=OVERLAP_HOURS)
     _command(keys, "revoke", _revoke).add_argument("id")
+    certificates = commands.add_parser("certificates").add_subparsers(required=True)
+    add = _command(certificates, "add", _add_certificate)
+    add.add_argument("name")
+    add.add_argument("fingerprint", type=_fingerprint)
+    add.add_argument("--days", type=_positive, help="until it expires; without it, never")
+    _command(certificates, "list", _list_certificates).add_argument("name")
+    _command(certificates, "revoke", _revoke_certificate).add_argument("fingerprint", type=_fingerprint)
     return parser
 
 

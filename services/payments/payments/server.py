@@ -69,6 +69,7 @@ async def _serve(
         Peppers(settings.api_key_peppers_secret_arn, region=settings.aws_region),
         mode=settings.api_key_mode,
         keep_seconds=settings.credential_seconds,
+        client_certificates=settings.client_certificates,
     )
     service = Service(
         settings,

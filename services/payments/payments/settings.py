@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from payments.api_keys import KeyMode
+from payments.certificates import ClientCertificates
 from payments.database import Database, IamLogin, Login, SecretLogin
 
 
@@ -87,6 +88,8 @@ class ServiceSettings(BaseSettings):
     """The secret with the peppers that API keys are hashed under (:mod:`payments.api_keys`)."""
     api_key_mode: KeyMode = KeyMode.TEST
     """Whether API keys are of a live or of a test environment: no other ones are valid."""
+    client_certificates: ClientCertificates = ClientCertificates.IGNORED
+    """Whether a request needs a client certificate of its merchant, which the door in front of the API has verified."""
     credential_seconds: Annotated[float, Field(ge=0, le=60)] = 30.0
     """How long a credential that was looked up is kept: after so long a revocation is in effect."""
     merchant_requests_per_second: Annotated[float, Field(gt=0, le=10_000)] = 250.0

@@ -15,6 +15,8 @@ COLUMNS = (
 )
 API_KEY = "api_key"
 """The kind of a credential by API key; its identifier is the key's id."""
+CERTIFICATE = "certificate"
+"""The kind of a client certificate that a merchant's keys may be used with; its identifier is the fingerprint."""
 
 
 @dataclass(frozen=True)
