@@ -134,7 +134,7 @@ def test_load_balancer_forwards_the_same_path_with_or_without_the_stage(
 @pytest.mark.requirement("P2.1", "P3.1", "Q1")
 def test_health_check_path_is_a_path_of_the_service(api: Template, service: Running) -> None:
     groups = api.of("AWS::ElasticLoadBalancingV2::TargetGroup").values()
-    assert len(groups) == len(api.of("AWS::ElasticLoadBalancingV2::LoadBalancer"))
+    assert len(groups) == 2 * len(api.of("AWS::ElasticLoadBalancingV2::LoadBalancer"))
     for group in groups:
         answered = service.client.get(group["HealthCheckPath"])
         assert str(answered.status_code) == group["Matcher"]["HttpCode"], group["HealthCheckPath"]
