@@ -195,6 +195,18 @@ def _run(graph: Graph) -> Iterator[tuple[str, set[str], set[str]]]:
                 )
 
 
+def _tasks_find_their_secrets(graph: Graph) -> Iterator[Pair]:
+    """In the recovery region, too: the replica of a secret has the value that the secret is given."""
+    versions: dict[str, set[str]] = {}
+    for address, block in graph.of_type("aws_secretsmanager_secret_version"):
+        secret = graph.blocks[graph.first(block["secret_id"])]
+        versions.setdefault(secret["name"], set()).add(address)
+    for address, service in graph.of_type("aws_ecs_service"):
+        definition = graph.blocks[graph.first(service["task_definition"])]["container_definitions"]
+        for name in {one for one in versions if f":secret:{one}" in definition}:
+            yield from ((address, version) for version in versions[name])
+
+
 def _vpc_of_subnet(graph: Graph, subnet: object) -> str:
     return graph.first(graph.blocks[graph.first(subnet)]["vpc_id"])
 
@@ -233,6 +245,11 @@ RULES = (
         meaning="what runs during an apply starts with its security groups' rules, routes and endpoints in place",
         source="https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html",
         pairs=_what_runs_finds_its_network,
+    ),
+    Rule(
+        meaning="a task starts when the secrets that its environment names, and their replicas, have their first value",
+        source="https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets.html",
+        pairs=_tasks_find_their_secrets,
     ),
 )
 

@@ -75,6 +75,7 @@ class Data:
         ReaderScaling(primary, "reader-scaling", names=self._names, database=self.database)
         self._watch()
         self._back_up()
+        self.secrets_ready: list[ITerraformDependable] = [self.secrets.application_version]
         if settings.processing:
             self._hold_secrets_of_payments()
 
@@ -97,8 +98,8 @@ class Data:
             "payments-acquirer": AcquirerSecret,
             "payments-peppers": PepperSecret,
         }
-        for id_, secret in secrets.items():
-            secret(
+        made = {
+            id_: secret(
                 self._primary,
                 id_,
                 names=self._names,
@@ -107,6 +108,9 @@ class Data:
                 replica_key=self._recovery.keys.secrets,
                 protected=self._settings.protected,
             )
+            for id_, secret in secrets.items()
+        }
+        self.secrets_ready += [one.version for one in made.values() if isinstance(one, PepperSecret)]
 
     @property
     def schema_ready(self) -> list[ITerraformDependable] | None:

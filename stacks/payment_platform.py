@@ -93,6 +93,7 @@ class PaymentPlatform(TerraformStack):
             region.create_workloads(
                 database=self.data.access(region),
                 schema=self.data.schema_ready,
+                secrets=self.data.secrets_ready,
                 zone_id=zone_id,
                 origin_names=list(self._origin_names.values()),
             )

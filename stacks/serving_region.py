@@ -134,6 +134,7 @@ class ServingRegion(Region):
         *,
         database: DatabaseAccess,
         schema: Sequence[ITerraformDependable] | None,
+        secrets: Sequence[ITerraformDependable],
         zone_id: str,
         origin_names: Sequence[str],
     ) -> None:
@@ -142,6 +143,7 @@ class ServingRegion(Region):
         Args:
             database: how services reach the database.
             schema: dependency of code that expects the schema; None where no payments are processed.
+            secrets: dependency of tasks, which read a secret or its replica when they start.
             zone_id: of the hosted zone.
             origin_names: names under which CloudFront calls the load balancers of both regions.
         """
@@ -191,7 +193,7 @@ class ServingRegion(Region):
             load_balancer=self.load_balancer,
             database=database,
             payments_queue=self.processing.queue if self.processing else None,
-            after=self.connected,
+            after=[*self.connected, *secrets],
         )
 
     def create_web_acl(self, origin_verify: OriginVerify) -> None:

@@ -50,7 +50,7 @@ class PepperSecret(ReplicatedSecret):
             protected=protected,
         )
         pepper = EphemeralPassword(self, "first-pepper")
-        SecretsmanagerSecretVersion(
+        self.version = SecretsmanagerSecretVersion(
             self,
             "version",
             secret_id=self.secret.id,
