@@ -13,8 +13,8 @@ from synthesis.packaging import FUNCTIONS, package
 pytestmark = [pytest.mark.requirement("Q2")]
 
 FOLDERS = (
-    "benchmarks", "emulator", "iam", "lambda", "modules", "operations", "payment_api", "policy", "services", "settings",
-    "shared", "stacks", "synthesis",
+    "benchmarks", "emulator", "iam", "lambda", "modules", "operations", "payment_api", "policy", "reachability",
+    "services", "settings", "shared", "stacks", "synthesis",
 )  # fmt: skip
 PROGRAMS = {
     "payment_api/app.py": "run by the CDK as a script, whose own folder has another package `settings`",
