@@ -90,9 +90,9 @@ class RecordedRefusal:
 class RecordedPassage:
     """A request that passed something that runs here and is no API of AWS.
 
-    ``kind`` is "DNS", "web ACL", "distribution", "bucket", "load balancer", "function" or "internet", ``who`` its name,
-    ``what`` the request, ``way`` where it was led on to, ``outcome`` the HTTP status or what came of it, ``seconds``
-    the time that it took.
+    ``kind`` is "DNS", "web ACL", "distribution", "bucket", "load balancer", "connection", "function" or "internet",
+    ``who`` its name, ``what`` the request, ``way`` where it was led on to, ``outcome`` the HTTP status or what came of
+    it, ``seconds`` the time that it took.
     """
 
     time: str

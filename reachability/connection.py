@@ -173,18 +173,13 @@ def _described(source: Interface, route: Route) -> str:
     return f"route {route.block} -> {route.target} of {source.subnet}"
 
 
-def at_each(sources: Sequence[End], destinations: Sequence[End], port: int) -> Verdict:
-    """The first allowed verdict on a connection from one of the sources to one of the destinations, else the last.
+def between_all(sources: Sequence[End], destinations: Sequence[End], port: int) -> Verdict:
+    """The verdict on connections from each of the sources to each of the destinations: the first refusal, if any.
 
     Raises:
         ValueError: there is no source, or no destination.
     """
-    verdict: Verdict | None = None
-    for source in sources:
-        for destination in destinations:
-            verdict = evaluate(source, destination, port)
-            if verdict.is_allowed:
-                return verdict
-    if verdict is None:
+    verdicts = [evaluate(source, destination, port) for source in sources for destination in destinations]
+    if not verdicts:
         raise ValueError("there is nothing to connect")
-    return verdict
+    return next((one for one in verdicts if not one.is_allowed), verdicts[0])

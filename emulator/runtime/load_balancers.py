@@ -20,7 +20,7 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,7 +33,7 @@ from moto.elbv2.models import elbv2_backends
 from emulator.address import HOST
 from emulator.passages import Passage, passing
 from emulator.regions import REGIONS
-from emulator.runtime import images, task_sets
+from emulator.runtime import images, network_paths, task_sets
 from emulator.runtime.firewall.deployed import decision_at_load_balancer
 from emulator.runtime.forwarding import Answer, Request, ask, own
 from emulator.runtime.tasks.keeper import KEEPER
@@ -103,17 +103,42 @@ def _answer(account_id: str, region: str, listener: Any, request: Request, passa
             return _redirect(action.data["RedirectConfig"], listener, request)
         if action.type != "forward":
             raise NotImplementedError(f"the action {action.type}")
-        group = elbv2_backends[account_id][region].target_groups[_by_weight(action)]
-        if not group.targets:
-            return own(503, "Service Temporarily Unavailable")
-        target = random.choice(list(group.targets.values()))  # noqa: S311 (no secret)
-        image = task_sets.image_at(account_id, region, target["Id"], int(target["Port"]))
-    url = (images.url_of(image) if image else None) or KEEPER.url_of(region, target["Id"])
+        passage.way = f"rule {rule.priority if not rule.is_default else 'default'}"
+        target = _target(account_id, region, listener, action, passage)
+    if isinstance(target, Answer):
+        return target
+    url = (images.url_of(target.image) if target.image else None) or KEEPER.url_of(region, target.address)
     if url is None:
-        _log.warning("no server stands for %s, and no task of it runs: see docs/local-aws.md", image or "a target")
-    passage.way = f"rule {rule.priority if not rule.is_default else 'default'} -> {group.name} -> {target['Id']}"
-    usable = url if url and urlsplit(url).scheme == str(group.protocol).lower() else None
+        _log.warning(
+            "no server stands for %s, and no task of it runs: see docs/local-aws.md", target.image or "a target"
+        )
+    usable = url if url and urlsplit(url).scheme == target.protocol else None
     return ask(usable, _forwarded(request, listener))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Target:
+    address: str
+    protocol: str
+    image: str | None
+
+
+def _target(account_id: str, region: str, listener: Any, action: Any, passage: Passage) -> _Target | Answer:
+    """A target of one of the action's groups; a response of the load balancer itself where none can be reached."""
+    backend = elbv2_backends[account_id][region]
+    group = backend.target_groups[_by_weight(action)]
+    if not group.targets:
+        return own(503, "Service Temporarily Unavailable")
+    target = random.choice(list(group.targets.values()))  # noqa: S311 (no secret)
+    address, port = str(target["Id"]), int(target["Port"])
+    passage.way += f" -> {group.name} -> {address}"
+    balancer = backend.load_balancers[str(listener.load_balancer_arn)]
+    verdict = network_paths.to_task(account_id, region, balancer, address, port)
+    if verdict is not None and not verdict.is_allowed:
+        passage.way += f": {verdict}"
+        return own(504, "Gateway Time-out")
+    image = task_sets.image_at(account_id, region, address, port)
+    return _Target(address=address, protocol=str(group.protocol).lower(), image=image)
 
 
 def _refused(account_id: str, region: str, listener: Any, request: Request, passage: Passage) -> Answer | None:

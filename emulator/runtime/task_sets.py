@@ -93,6 +93,16 @@ def image_at(account_id: str, region: str, address: str, port: int) -> str | Non
     return None
 
 
+def network_at(account_id: str, region: str, address: str) -> dict[str, list[str]] | None:
+    """The subnets and security groups of the task at an address; None where there is no such task."""
+    for service in ecs_backends[account_id][region].services.values():
+        for tasks in task_sets(service):
+            if address in tasks.addresses:
+                found = tasks.network_configuration["awsvpcConfiguration"]
+                return {"subnets": list(found["subnets"]), "groups": list(found.get("securityGroups") or [])}
+    return None
+
+
 def register_targets(tasks: Any) -> None:
     """Register the address of each task of a task set with its target groups."""
     _for_each_target_group(tasks, "register_targets")

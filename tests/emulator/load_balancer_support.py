@@ -70,9 +70,22 @@ class World:
             ec2.create_security_group(VpcId=vpc, GroupName=name, Description=name)["GroupId"]
             for name in ("balancer", "function")
         )
+        gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+        (table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+        ec2.create_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
         admitted = {"IpProtocol": "tcp", "FromPort": 8443, "ToPort": 8443}
         ec2.authorize_security_group_ingress(
             GroupId=group, IpPermissions=[{**admitted, "UserIdGroupPairs": [{"GroupId": other_group}]}]
+        )
+        cloudfront = {"Name": "prefix-list-name", "Values": ["com.amazonaws.global.cloudfront.origin-facing"]}
+        (listed,) = ec2.describe_managed_prefix_lists(Filters=[cloudfront])["PrefixLists"]
+        ec2.authorize_security_group_ingress(
+            GroupId=group,
+            IpPermissions=[
+                {**admitted, "PrefixListIds": [{"PrefixListId": listed["PrefixListId"]}]},
+                {**admitted, "UserIdGroupPairs": [{"GroupId": group}]},
+            ],
         )
         balancer = elbv2.create_load_balancer(Name="answering", Subnets=subnets[:2], SecurityGroups=[group])[
             "LoadBalancers"

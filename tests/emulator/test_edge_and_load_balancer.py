@@ -213,3 +213,17 @@ def test_payer_connects_by_the_name_and_the_record_shows_each_hop(edge: Edge, se
     assert hops["web ACL"].outcome == "allowed by default action"
     assert "function viewer, origin named, A origin.pay.example.com -> " in hops["distribution"].way
     assert hops["load balancer"].way.startswith("rule 100 -> answering-blue -> ")
+
+
+def test_load_balancer_whose_groups_do_not_admit_cloudfront_is_a_504(edge: Edge, world: World, server: Server) -> None:
+    ec2 = world.client("ec2")
+    (group,) = ec2.describe_security_groups(GroupIds=[world.group])["SecurityGroups"]
+    admitting = [one for one in group["IpPermissions"] if one["PrefixListIds"]]
+    ec2.revoke_security_group_ingress(GroupId=world.group, IpPermissions=admitting)
+    try:
+        assert edge.ask("/api/x").status == 504
+    finally:
+        ec2.authorize_security_group_ingress(GroupId=world.group, IpPermissions=admitting)
+    refused = [one for one in read_passages(server.directory) if one.kind == "distribution" and one.outcome == "504"]
+    assert "no ingress rule admits tcp 8443 from com.amazonaws.global.cloudfront.origin-facing" in refused[-1].way
+    assert edge.ask("/api/after").status == 200  # a path whose error is not cached

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reachability.connection import at_each, evaluate
+from reachability.connection import between_all, evaluate
 from reachability.network import AclEntry, GroupRule, Interface, NetworkAcl, Outside, Route, SecurityGroup
 
 pytestmark = pytest.mark.requirement("W8.3")
@@ -158,9 +158,9 @@ def test_client_on_the_internet_needs_a_rule_entries_and_a_way_back() -> None:
     assert not evaluate(INTERNET, replace(balancer, routes=(LOCAL,)), 443).is_allowed
 
 
-def test_one_of_several_ends_suffices() -> None:
+def test_of_several_ends_each_must_be_reached() -> None:
     unreachable = replace(WRITER, groups=(CLOSED,))
-    assert at_each([TASK], [unreachable, WRITER], 5432).is_allowed
-    assert not at_each([TASK], [unreachable], 5432).is_allowed
+    assert between_all([TASK], [WRITER, WRITER], 5432).is_allowed
+    assert not between_all([TASK], [WRITER, unreachable], 5432).is_allowed
     with pytest.raises(ValueError, match="nothing to connect"):
-        at_each([TASK], [], 5432)
+        between_all([TASK], [], 5432)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from email.message import Message
 
 from emulator.address import HOST
-from emulator.runtime import dns, internet, load_balancers
+from emulator.runtime import dns, internet, load_balancers, network_paths
 from emulator.runtime.authority import authority
 from emulator.runtime.edge import bucket_origins
 from emulator.runtime.edge.distribution import Behavior, Config, Distribution, items
@@ -147,14 +147,23 @@ def _find(account_id: str, name: str, port: int) -> tuple[str, int]:
     with turn():
         resolved = dns.resolve(account_id, name)
         if resolved and resolved.load_balancer:
-            for listener in resolved.load_balancer.listeners.values():
-                if int(listener.port) == port:
-                    return resolved.way, load_balancers.port_of(account_id, resolved.region, listener)
-            raise OriginError(502, f"{name} does not listen on port {port}")
+            return resolved.way, _port_of(account_id, resolved, port)
     address = internet.names().get(name)
     if address and port == internet.HTTPS_PORT:
         return name, internet.ports()[address]
     raise OriginError(502, f"CloudFront wasn't able to resolve the origin domain name {name}")
+
+
+def _port_of(account_id: str, resolved: dns.Resolved, port: int) -> int:
+    """The port of this machine of a load balancer's listener; without a way there, packets are lost: a timeout."""
+    balancer, region = resolved.load_balancer, resolved.region
+    verdict = network_paths.from_cloudfront(account_id, region, balancer, port)
+    if not verdict.is_allowed:
+        raise OriginError(504, str(verdict))
+    for listener in balancer.listeners.values():
+        if int(listener.port) == port:
+            return load_balancers.port_of(account_id, region, listener)
+    raise OriginError(502, f"{balancer.name} does not listen on port {port}")
 
 
 def _connecting(port: int, connection_seconds: float, seconds: float) -> Callable[[], socket.socket]:

@@ -20,7 +20,8 @@ from moto.ec2.models import ec2_backends
 from moto.ecs.models import ecs_backends
 
 from emulator.authorization.callers import Network
-from emulator.runtime import task_sets
+from emulator.passages import passing
+from emulator.runtime import network_paths, task_sets
 from emulator.runtime.authority import authority
 from emulator.runtime.databases.clusters import SERVERS
 from emulator.runtime.names import NAMES
@@ -162,7 +163,7 @@ class Keeper:
     def _begin(self, task: Task) -> None:
         if task.plan.network:
             SERVERS.start()  # it may connect to a database
-        task.start(_surroundings(), self._ended)
+        task.start(_surroundings(task.plan), self._ended)
 
     def _ended(self, _task: Task) -> None:
         self._changed.set()
@@ -217,14 +218,30 @@ def _network(region: str, tasks: Any) -> Network | None:
     return Network(region=region, vpc_id=ec2_backends[DEFAULT_ACCOUNT_ID][region].get_subnet(subnets[0]).vpc_id)
 
 
-def _surroundings() -> Surroundings:
+def _surroundings(plan: Plan) -> Surroundings:
     hosts = NAMES.table()
     return Surroundings(
         port=int(os.environ["MOTO_PORT"]),
         hosts=hosts,
-        ways=tuple(Way(address=one, port=DATABASE_PORT, host=one, host_port=DATABASE_PORT) for one in hosts.values()),
+        ways=tuple(
+            Way(address=address, port=DATABASE_PORT, host=address, host_port=DATABASE_PORT)
+            for name, address in hosts.items()
+            if _may_connect(plan, name)
+        ),
         trusted=authority().pem.decode(),
     )
+
+
+def _may_connect(plan: Plan, name: str) -> bool:
+    """Whether the network, as it is when the task starts, has a way for it to a database; a refusal is recorded."""
+    with turn():
+        verdict = network_paths.to_database(plan.account, plan.region, plan.address, name, DATABASE_PORT)
+    if verdict is None or verdict.is_allowed:
+        return True
+    with passing("connection", plan.service, f"tcp {DATABASE_PORT} to {name}") as passage:
+        passage.way, passage.outcome = str(verdict), "refused"
+    _log.warning("%s cannot connect to %s: %s", plan.service, name, verdict)
+    return False
 
 
 KEEPER = Keeper()

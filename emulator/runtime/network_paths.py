@@ -1,0 +1,248 @@
+"""The deployed network as :mod:`reachability` reads it, and the verdicts on the connections that the local AWS opens.
+
+The caller of each function holds the turn.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+from moto.rds.models import rds_backends
+
+from emulator.runtime import task_sets
+from emulator.runtime.network_interfaces import network_interfaces
+from reachability.connection import Verdict, between_all
+from reachability.network import (
+    ANY,
+    AclEntry,
+    GroupRule,
+    Interface,
+    NetworkAcl,
+    Outside,
+    Route,
+    SecurityGroup,
+    is_in,
+)
+
+CLOUDFRONT = "com.amazonaws.global.cloudfront.origin-facing"
+HEALTH_CHECKERS = "com.amazonaws.{region}.route53-healthchecks"
+ALL_PORTS = (0, 65535)
+DATABASE_HOST = 10
+"""A database's address is not in RDS's API: this one of each subnet of its group stands for it."""
+ACTIVE = "active"
+
+
+def from_cloudfront(account_id: str, region: str, load_balancer: Any, port: int) -> Verdict:
+    """The verdict on connections from CloudFront to each address of a load balancer."""
+    return _from_aws(account_id, region, CLOUDFRONT, load_balancer, port)
+
+
+def from_health_checkers(account_id: str, region: str, load_balancer: Any, port: int) -> Verdict:
+    """The verdict on connections from Route 53's health checkers to each address of a load balancer."""
+    return _from_aws(account_id, region, HEALTH_CHECKERS.format(region=region), load_balancer, port)
+
+
+def _from_aws(account_id: str, region: str, prefix_list: str, load_balancer: Any, port: int) -> Verdict:
+    ec2 = ec2_backends[account_id][region]
+    found = next(one for one in ec2.managed_prefix_lists.values() if one.prefix_list_name == prefix_list)
+    first = ipaddress.ip_network(_blocks(found)[0])[1]
+    source = Outside(name=prefix_list, address=str(first))
+    return between_all([source], _of_load_balancer(ec2, load_balancer), port)
+
+
+def to_task(account_id: str, region: str, load_balancer: Any, address: str, port: int) -> Verdict | None:
+    """The verdict on connections from each address of a load balancer to a task; None where no task is there."""
+    ec2 = ec2_backends[account_id][region]
+    task = _of_task(account_id, region, address)
+    return between_all(_of_load_balancer(ec2, load_balancer), [task], port) if task else None
+
+
+def to_database(account_id: str, region: str, address: str, endpoint: str, port: int) -> Verdict | None:
+    """The verdict on connections from a task to each subnet of the cluster with this endpoint; None where one lacks."""
+    task, cluster = _of_task(account_id, region, address), _cluster(account_id, endpoint)
+    return between_all([task], cluster, port) if task and cluster else None
+
+
+# --- interfaces ---
+
+
+def _of_load_balancer(ec2: Any, load_balancer: Any) -> list[Interface]:
+    return [
+        _interface(
+            ec2,
+            name=load_balancer.name,
+            address=str(one.private_ip_address),
+            subnet=one.subnet,
+            groups=list(load_balancer.security_groups or []),
+        )
+        for one in network_interfaces(ec2, load_balancer)
+    ]
+
+
+def _of_task(account_id: str, region: str, address: str) -> Interface | None:
+    placed = task_sets.network_at(account_id, region, address)
+    if placed is None:
+        return None
+    ec2 = ec2_backends[account_id][region]
+    subnet = next(one for one in map(ec2.get_subnet, placed["subnets"]) if is_in(address, one.cidr_block))
+    return _interface(ec2, name="task", address=address, subnet=subnet, groups=placed["groups"])
+
+
+def _cluster(account_id: str, endpoint: str) -> list[Interface]:
+    """An interface in each subnet of the cluster that an endpoint leads to now; a global endpoint to the writer."""
+    groups = (group for backend in rds_backends[account_id].values() for group in backend.global_clusters.values())
+    written = [one for group in groups if str(group.endpoint) == endpoint for one in group.members if one.is_writer]
+    for region, backend in list(rds_backends[account_id].items()):
+        for cluster in backend.clusters.values():
+            if cluster in written or endpoint in _endpoints(cluster):
+                return list(_of_cluster(ec2_backends[account_id][region], backend, cluster, endpoint))
+    return []
+
+
+def _endpoints(cluster: Any) -> set[str]:
+    own = {str(cluster.endpoint), str(cluster.reader_endpoint)}
+    return own | {str(one.address) for one in cluster.members}
+
+
+def _of_cluster(ec2: Any, backend: Any, cluster: Any, name: str) -> Iterator[Interface]:
+    group = backend.subnet_groups.get(cluster.db_subnet_group_name)
+    for subnet in group._subnets if group else []:  # noqa: SLF001 (with the subnets themselves)
+        yield _interface(
+            ec2,
+            name=name,
+            address=str(ipaddress.ip_network(subnet.cidr_block)[DATABASE_HOST]),
+            subnet=subnet,
+            groups=list(cluster.vpc_security_group_ids),
+        )
+
+
+def _interface(ec2: Any, *, name: str, address: str, subnet: Any, groups: list[str]) -> Interface:
+    return Interface(
+        name=name,
+        address=address,
+        vpc=str(subnet.vpc_id),
+        subnet=str(subnet.id),
+        groups=tuple(_security_group(ec2, one) for one in groups or [_default_group(ec2, subnet.vpc_id)]),
+        acl=_acl(ec2, str(subnet.id)),
+        routes=tuple(_routes(ec2, subnet)),
+    )
+
+
+# --- security groups ---
+
+
+def _default_group(ec2: Any, vpc_id: str) -> str:
+    return str(ec2.get_default_security_group(vpc_id).id)
+
+
+def _security_group(ec2: Any, group_id: str) -> SecurityGroup:
+    group = ec2.get_security_group_from_id(group_id)
+    return SecurityGroup(
+        id=group_id,
+        ingress=tuple(_rule(ec2, one) for one in group.ingress_rules),
+        egress=tuple(_rule(ec2, one) for one in group.egress_rules),
+    )
+
+
+def _rule(ec2: Any, rule: Any) -> GroupRule:
+    has_ports = rule.ip_protocol != ANY
+    block = rule.ip_range.get("CidrIp") or rule.ip_range.get("CidrIpv6")
+    listed = _blocks(ec2.managed_prefix_lists[rule.prefix_list_id]) if rule.prefix_list_id else ()
+    return GroupRule(
+        id=str(rule.id),
+        protocol=str(rule.ip_protocol),
+        ports=(int(rule.from_port), int(rule.to_port)) if has_ports else ALL_PORTS,
+        blocks=(*((str(block),) if block else ()), *listed),
+        group=str(rule.source_group.get("GroupId") or ""),
+    )
+
+
+def _blocks(prefix_list: Any) -> tuple[str, ...]:
+    return tuple(str(one["Cidr"]) for one in prefix_list.entries.get(prefix_list.version) or _latest(prefix_list))
+
+
+def _latest(prefix_list: Any) -> list[dict[str, str]]:
+    """AWS's own lists have no version."""
+    return list(prefix_list.entries.values())[-1] if prefix_list.entries else []
+
+
+# --- network ACLs ---
+
+
+def _acl(ec2: Any, subnet_id: str) -> NetworkAcl:
+    found = next(one for one in ec2.network_acls.values() if subnet_id in {each.subnet_id for each in one.associations})
+    return NetworkAcl(id=str(found.id), entries=tuple(_entry(one) for one in found.network_acl_entries))
+
+
+def _entry(entry: Any) -> AclEntry:
+    first, last = entry.port_range_from, entry.port_range_to
+    return AclEntry(
+        number=int(entry.rule_number),
+        allows=entry.rule_action == "allow",
+        is_egress=str(entry.egress).lower() == "true",
+        protocol=str(entry.protocol),
+        block=str(entry.cidr_block or entry.ipv6_cidr_block),
+        ports=ALL_PORTS if first is None or last is None else (int(first), int(last)),
+    )
+
+
+# --- routes ---
+
+
+def _routes(ec2: Any, subnet: Any, *, may_pass: bool = True) -> Iterator[Route]:
+    tables = [one for one in ec2.route_tables.values() if one.vpc_id == subnet.vpc_id]
+    own = (one for one in tables if subnet.id in one._associations.values())  # noqa: SLF001 (with the subnets alone)
+    table = next(own, None) or next(one for one in tables if one.main_association_id)
+    for route in table.routes:
+        target, through = _target(ec2, route, may_pass=may_pass)
+        for block in _destinations(route):
+            yield Route(block=block, target=target, through=through)
+    yield from _gateway_endpoints(ec2, table)
+
+
+def _destinations(route: Any) -> Iterable[str]:
+    if route.destination_prefix_list is not None:
+        return _blocks(route.destination_prefix_list)
+    return [str(route.destination_cidr_block or route.destination_ipv6_cidr_block)]
+
+
+def _target(ec2: Any, route: Any, *, may_pass: bool) -> tuple[str, Interface | None]:
+    if route.local:
+        return "local", None
+    if route.nat_gateway is not None:
+        if route.nat_gateway.id not in ec2.nat_gateways:
+            return "", None
+        eni = route.nat_gateway._eni  # noqa: SLF001 (moto offers no other way to it)
+        return str(route.nat_gateway.id), _passed(ec2, eni) if may_pass else None
+    if route.interface is not None:
+        return str(route.interface.id), _passed(ec2, route.interface) if may_pass else None
+    if route.vpc_pcx is not None:
+        is_active = route.vpc_pcx._status.code == ACTIVE  # noqa: SLF001 (as above)
+        return (str(route.vpc_pcx.id), None) if is_active else ("", None)
+    found = route.gateway or route.egress_only_igw or route.transit_gateway
+    return (str(found.id) if found else str(route.vpc_endpoint_id or "")), None
+
+
+def _passed(ec2: Any, interface: Any) -> Interface:
+    """The interface of a NAT device. Its groups do not decide about what it forwards here: instances have none yet."""
+    return Interface(
+        name=str(interface.id),
+        address=str(interface.private_ip_address),
+        vpc=str(interface.subnet.vpc_id),
+        subnet=str(interface.subnet.id),
+        groups=(),
+        acl=_acl(ec2, str(interface.subnet.id)),
+        routes=tuple(_routes(ec2, interface.subnet, may_pass=False)),
+    )
+
+
+def _gateway_endpoints(ec2: Any, table: Any) -> Iterator[Route]:
+    """https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html#gateway-endpoint-routing."""
+    for endpoint in ec2.vpc_end_points.values():
+        if endpoint.vpc_endpoint_type == "Gateway" and table.id in (endpoint.route_table_ids or []):
+            for one in ec2.managed_prefix_lists.values():
+                if one.prefix_list_name == endpoint.service_name:
+                    yield from (Route(block=block, target=str(endpoint.id)) for block in _blocks(one))
