@@ -227,3 +227,15 @@ def test_load_balancer_whose_groups_do_not_admit_cloudfront_is_a_504(edge: Edge,
     refused = [one for one in read_passages(server.directory) if one.kind == "distribution" and one.outcome == "504"]
     assert "no ingress rule admits tcp 8443 from com.amazonaws.global.cloudfront.origin-facing" in refused[-1].way
     assert edge.ask("/api/after").status == 200  # a path whose error is not cached
+
+
+def test_task_whose_groups_do_not_admit_the_load_balancer_is_a_504(edge: Edge, world: World, server: Server) -> None:
+    ec2 = world.client("ec2")
+    own = {"IpProtocol": "tcp", "FromPort": 8443, "ToPort": 8443, "UserIdGroupPairs": [{"GroupId": world.group}]}
+    ec2.revoke_security_group_ingress(GroupId=world.group, IpPermissions=[own])
+    try:
+        assert edge.ask("/api/lost").status == 504
+    finally:
+        ec2.authorize_security_group_ingress(GroupId=world.group, IpPermissions=[own])
+    refused = [one for one in read_passages(server.directory) if one.kind == "load balancer" and one.outcome == "504"]
+    assert "no ingress rule admits tcp 8443 from answering" in refused[-1].way
