@@ -9,9 +9,10 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from moto.ecs.models import ecs_backends
 
 from emulator.moto import install
-from emulator.runtime import network_paths
+from emulator.runtime import network_paths, task_sets
 from reachability.connection import Verdict
 
 pytestmark = pytest.mark.requirement("W8.3")
@@ -123,10 +124,8 @@ def _task(subnet: str, group: str) -> str:
     ecs.create_service(
         cluster="c", serviceName="s", desiredCount=1, taskDefinition=definition, networkConfiguration=network
     )
-    from moto.ecs.models import ecs_backends
-
     (service,) = ecs_backends[ACCOUNT][REGION].services.values()
-    return str(network_paths.task_sets.task_sets(service)[0].addresses[0])
+    return str(task_sets.task_sets(service)[0].addresses[0])
 
 
 def test_task_reaches_its_database_by_what_is_deployed(world: World) -> None:
