@@ -12,10 +12,12 @@ from rich.console import Console
 
 from emulator import process
 from emulator.record import RecordedViolation, Recorder
+from operations.deployment import local
 from operations.deployment.local import LocalDeployment
 from operations.deployment.terraform import Progress, Resource, Terraform
 from operations.outcome import Failed, Refused
 from tests.emulator.support import client_for
+from tests.synthesized import STACK, kept_stack
 
 pytestmark = pytest.mark.requirement("W8.2")
 
@@ -25,9 +27,19 @@ def deployment(tmp_path: Path) -> LocalDeployment:
     return LocalDeployment(Console(file=io.StringIO(), width=200), directory=tmp_path / "local-aws")
 
 
+def linked_stack(environment: str, output: Path) -> Path:
+    """The kept synthesis of an environment in the output directory that it would be written to."""
+    stack = output / "stacks" / STACK
+    stack.parent.mkdir(parents=True, exist_ok=True)
+    if not stack.exists():
+        stack.symlink_to(kept_stack(environment, output))
+    return stack
+
+
 @pytest.fixture
 def without_terraform(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deployment whose Terraform succeeds at once, with nothing in the state."""
+    """A deployment whose Terraform succeeds at once, with nothing in the state, of a configuration that is kept."""
+    monkeypatch.setattr(local, "synthesize", linked_stack)
     monkeypatch.setattr(Terraform, "init", lambda _: None)
     monkeypatch.setattr(Terraform, "apply", lambda _: Progress(seconds={"aws_vpc.v": 11.0}))
     monkeypatch.setattr(Terraform, "plan", lambda _: [])
@@ -56,6 +68,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.mark.usefixtures("without_terraform")
 def test_a_port_in_use_is_refused_in_one_line(deployment: LocalDeployment) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
