@@ -84,7 +84,9 @@ def _session() -> botocore.session.Session:
     return session
 
 
+@functools.lru_cache(maxsize=len(REGIONS) + 1)
 def _clients(url: str, region: str) -> Clients:
+    # Those of the last local AWS are kept: to create the clients of all services takes a second.
     session = _session()
     # The local AWS itself is the proxy, not the user's: the host of S3 Control begins with the account,
     # which no resolver knows. No retries: a local AWS that fails once fails again.
