@@ -144,7 +144,7 @@ def seen_by_acquirer(connection: psycopg.Connection[Any], message: ProcessOperat
     """The request that the acquirer gets, or would get, for the first operation of a payment."""
     row = connection.execute(
         """
-        SELECT operation.id, kind, operation.amount, currency, token
+        SELECT acquirer_key, kind, operation.amount, currency, token
         FROM payments.operations AS operation JOIN payments.payments AS payment ON payment.id = payment_id
         WHERE operation.id = %s
         """,
@@ -159,7 +159,9 @@ def _message(connection: psycopg.Connection[Any], operation: NewOperation) -> Pr
     with connection.transaction():
         messages = repository.lock_outbox_messages(connection, 1000)
         repository.delete_outbox_messages(connection, [message.id for message in messages])
-    return ProcessOperation(operation.id, operation.payment_id, operation.correlation_id)
+    return ProcessOperation(
+        operation.id, operation.payment_id, operation.correlation_id, acquirer_key=messages[-1].acquirer_key
+    )
 
 
 @dataclass
@@ -188,7 +190,7 @@ class World:
 
     def requests(self, message: ProcessOperation) -> int:
         """How often the acquirer was requested to perform the operation."""
-        return self.simulator.book.requests[str(message.operation_id)]
+        return self.simulator.book.requests[str(message.acquirer_key)]
 
     def behave(self, **behaviour: Any) -> None:
         self.simulator.behaviour = Behaviour(**behaviour)

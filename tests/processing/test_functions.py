@@ -181,7 +181,7 @@ def test_pending_messages_are_batch_item_failures(world: World) -> None:
     ids = {record["body"]: record["messageId"] for record in event["Records"]}
     assert failures(answer) == {ids[broken.to_json()], ids["no message of ours"]}
     assert [world.status(one) for one in (good, again, broken)] == ["captured", "captured", "accepted"]
-    assert world.simulator.book.requests[str(again.operation_id)] == 1
+    assert world.simulator.book.requests[str(again.acquirer_key)] == 1
     close(function)
 
 

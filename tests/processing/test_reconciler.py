@@ -277,7 +277,7 @@ def test_poisoned_answer_and_row_touch_no_other_and_metrics_are_written(run: Run
 
         async def poison(request: AcquirerRequest, seconds: float) -> Any:
             found = await look_up(request, seconds)
-            return Approved("a\0b") if request.key == poisoned.operation_id else found
+            return Approved("a\0b") if request.key == poisoned.acquirer_key else found
 
         world.processor.acquirer.look_up = poison  # type: ignore[method-assign]
         world.connection.execute(

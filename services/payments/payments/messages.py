@@ -22,6 +22,8 @@ class ProcessOperation:
     correlation_id: str
     trace: str | None = None
     """W3C traceparent."""
+    acquirer_key: UUID | None = None
+    """The operation's key at the acquirer, for a person: where the database has lost the row, nothing else has it."""
 
     def to_json(self) -> str:
         """The body of the message."""
@@ -32,6 +34,7 @@ class ProcessOperation:
                 "payment_id": str(self.payment_id),
                 "correlation_id": self.correlation_id,
                 "trace": self.trace,
+                "acquirer_key": str(self.acquirer_key) if self.acquirer_key else None,
             }
         )
 
@@ -51,6 +54,7 @@ class ProcessOperation:
                 UUID(values["payment_id"]),
                 str(values["correlation_id"]),
                 values.get("trace"),
+                UUID(key) if (key := values.get("acquirer_key")) else None,
             )
         except (ValueError, TypeError, KeyError, AttributeError):
             raise InvalidMessage("not a request to process an operation") from None

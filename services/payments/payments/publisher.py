@@ -54,7 +54,9 @@ def publish(connection: Connection, queue: Queue) -> list[OutboxMessage]:
 
 
 def _body(message: OutboxMessage) -> str:
-    return ProcessOperation(message.operation_id, message.payment_id, message.correlation_id, message.trace).to_json()
+    return ProcessOperation(
+        message.operation_id, message.payment_id, message.correlation_id, message.trace, message.acquirer_key
+    ).to_json()
 
 
 class Publisher:

@@ -1,6 +1,6 @@
 """The HTTP client of an acquirer.
 
-    POST {base_url}/v1/operations        Idempotency-Key: the operation's id
+    POST {base_url}/v1/operations        Idempotency-Key: the operation's key
         {"kind", "amount", "currency", "token" or "reference"}
     GET  {base_url}/v1/operations/{key}
 

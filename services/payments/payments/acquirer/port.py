@@ -1,8 +1,8 @@
 """The port to an acquirer: what it is requested to do, and the possible outcomes, whichever acquirer it is.
 
-An operation's id is the idempotency key of its request: requested twice with one key, the acquirer performs it once and
-gives the same decision. A lost response is no decline: its outcome is looked up by the key before the operation is
-requested again.
+The idempotency key of a request is made of what the merchant sent: requested twice with one key, the acquirer performs
+it once and gives the same decision. A lost response is no decline: its outcome is looked up by the key before the
+operation is requested again.
 """
 
 from __future__ import annotations

@@ -52,6 +52,7 @@ async def consume(
     try:
         message = ProcessOperation.from_json(body)
         about["operation_id"] = str(message.operation_id)
+        about["acquirer_key"] = str(message.acquirer_key or message.operation_id)
         logs.correlation_id.set(message.correlation_id)
         await processor.process(message, seconds, receives)
     except RetryLater as retry:

@@ -1,8 +1,9 @@
 """Processes one operation: claims it in the database, requests it from the acquirer, and stores the decision.
 
 A process may end between any two of these steps, and nothing is lost or done twice. The claim decides which process may
-call the acquirer, and expires. The operation's id is the acquirer's idempotency key. An attempt after the first looks
-up by that key what became of the one before. The database stores one decision. A message is deleted after that.
+call the acquirer, and expires. The acquirer's idempotency key is made of what the merchant sent. An attempt after the
+first looks up by that key what became of the one before, as does the first of an operation that is not new: it may have
+been restored, or its key met before. The database stores one decision. A message is deleted after that.
 
 An outage of the acquirer is no try: what nobody would have been served is given back, and the circuit that all
 processes share (:mod:`payments.processing.circuit`) suspends calls. Only what fails while others succeed is given up.
@@ -150,7 +151,8 @@ class Processor:
         # The wall clock: the monotonic clock may stand still while Lambda freezes a function.
         ends = time.time() + seconds
         request = acquirer_request(claim)
-        if claim.operation.attempts > 1:
+        age = datetime.now(UTC) - claim.operation.created_at
+        if claim.operation.attempts > 1 or age > timedelta(seconds=self.settings.new_seconds):
             result = await self.acquirer.look_up(request, seconds)
             if not isinstance(result, NotFound):
                 return result
@@ -236,7 +238,7 @@ class Processor:
 def acquirer_request(claim: Claim) -> AcquirerRequest:
     """The request to the acquirer for a claimed operation."""
     return AcquirerRequest(
-        key=claim.operation.id,
+        key=claim.operation.acquirer_key,
         kind=claim.operation.kind,
         amount=claim.operation.amount,
         currency=claim.currency,

@@ -188,7 +188,9 @@ class Reconciler:
                 self._finds = False
                 if found := await self._processor.database.run(repository.latest_succeeded):
                     known, currency = found
-                    request = AcquirerRequest(key=known.id, kind=known.kind, amount=known.amount, currency=currency)
+                    request = AcquirerRequest(
+                        key=known.acquirer_key, kind=known.kind, amount=known.amount, currency=currency
+                    )
                     self._finds = isinstance(await self._call(request, seconds), Approved)
             return self._finds
 

@@ -20,6 +20,8 @@ class ProcessingSettings(BaseSettings):
     tries: Annotated[int, Field(ge=1, le=1000)] = 12
     """Requests without a decision, while the acquirer serves others, before a message becomes a dead letter; also
     deliveries of a message that cannot be read, or whose operation is not in the database."""
+    new_seconds: Annotated[float, Field(ge=0, le=86400)] = 60.0
+    """The age up to which an operation is requested without a look-up before: an older one may have been restored."""
     first_delay_seconds: Annotated[float, Field(gt=0, le=900)] = 15.0
     """Delay before the second attempt; each further delay is twice as long."""
     max_delay_seconds: Annotated[float, Field(gt=0, le=43200)] = 900.0

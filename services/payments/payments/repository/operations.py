@@ -12,7 +12,7 @@ from payments.states import OperationKind, OperationStatus
 
 COLUMNS = (
     "id, payment_id, kind, amount, status, correlation_id, attempts, tries, reason, created_at, completed_at, "
-    "next_attempt_at, times_not_found"
+    "next_attempt_at, times_not_found, acquirer_key"
 )
 HOURS_BETWEEN_NOT_FOUND = 1
 """Answers that the acquirer has no record of an operation count once in so long."""
@@ -21,7 +21,9 @@ FinalStatus = Literal[OperationStatus.SUCCEEDED, OperationStatus.DECLINED, Opera
 
 def operation_of(row: Sequence[Any]) -> Operation:
     """The operation in a row of :data:`COLUMNS`."""
-    return Operation(row[0], row[1], OperationKind(row[2]), row[3], OperationStatus(row[4]), *row[5:])
+    *values, acquirer_key = row[5:]
+    kind, status = OperationKind(row[2]), OperationStatus(row[4])
+    return Operation(row[0], row[1], kind, row[3], status, *values, acquirer_key=acquirer_key or row[0])
 
 
 def list_operations(connection: Connection, payment_id: UUID) -> list[Operation]:
@@ -53,7 +55,7 @@ def claim(connection: Connection, operation_id: UUID, duration: timedelta, *, to
             AND payment.id = operation.payment_id
         RETURNING operation.id, operation.payment_id, operation.kind, operation.amount, operation.status,
             operation.correlation_id, operation.attempts, operation.tries, operation.reason, operation.created_at,
-            operation.completed_at, operation.next_attempt_at, operation.times_not_found,
+            operation.completed_at, operation.next_attempt_at, operation.times_not_found, operation.acquirer_key,
             payment.currency, payment.token, payment.acquirer_reference
         """,
         {"claim": claim_id, "operation": operation_id, "duration": duration, "counts": int(not to_look_up)},

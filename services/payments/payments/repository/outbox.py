@@ -13,8 +13,8 @@ def lock_outbox_messages(connection: Connection, limit: int) -> list[OutboxMessa
     """The oldest messages of the outbox, locked until the transaction ends: another publisher gets others."""
     rows = connection.execute(
         """
-        SELECT message.id, operation.id, operation.payment_id, operation.correlation_id, message.trace,
-            message.created_at
+        SELECT message.id, operation.id, operation.payment_id, coalesce(operation.acquirer_key, operation.id),
+            operation.correlation_id, message.trace, message.created_at
         FROM payments.outbox AS message JOIN payments.operations AS operation ON operation.id = message.operation_id
         ORDER BY message.id LIMIT %s FOR UPDATE OF message SKIP LOCKED
         """,

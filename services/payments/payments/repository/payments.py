@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psycopg
 
+from payments.identifiers import acquirer_key
 from payments.repository.operations import list_operations
 from payments.repository.records import (
     AmountTooLarge,
@@ -47,8 +48,11 @@ WITH claimed AS (
     RETURNING id
 ), operation AS (
     INSERT INTO payments.operations
-        (id, merchant_id, requested_by, payment_id, kind, amount, correlation_id, next_attempt_at, created_at)
-    SELECT %(operation)s, %(merchant)s, %(credential)s::uuid, id, %(kind)s, %(amount)s, %(correlation)s, %(at)s, %(at)s
+        (id, merchant_id, requested_by, payment_id, kind, amount, correlation_id, next_attempt_at, created_at,
+         acquirer_key)
+    SELECT
+        %(operation)s, %(merchant)s, %(credential)s::uuid, id, %(kind)s, %(amount)s, %(correlation)s, %(at)s, %(at)s,
+        %(acquirer_key)s
     FROM payment
     RETURNING id
 ), message AS (
@@ -68,10 +72,11 @@ WITH claimed AS (
     RETURNING true
 ), operation AS (
     INSERT INTO payments.operations
-        (id, merchant_id, requested_by, payment_id, kind, amount, correlation_id, next_attempt_at, created_at)
+        (id, merchant_id, requested_by, payment_id, kind, amount, correlation_id, next_attempt_at, created_at,
+         acquirer_key)
     SELECT
         %(operation)s, %(merchant)s, %(credential)s::uuid, %(payment)s, %(kind)s, %(amount)s, %(correlation)s,
-        %(at)s, %(at)s
+        %(at)s, %(at)s, %(acquirer_key)s
     FROM claimed
     RETURNING id
 ), message AS (
@@ -99,7 +104,11 @@ def create_payment(
         "token": payment.token,
         "reference": payment.reference,
     }
-    if connection.execute(INSERT_PAYMENT, values).fetchone():
+    try:
+        stored = connection.execute(INSERT_PAYMENT, values).fetchone()
+    except psycopg.errors.UniqueViolation as error:
+        raise _reuse(error) from None
+    if stored:
         return response
     return _stored_response(connection, by.merchant_id, key)
 
@@ -119,6 +128,8 @@ def create_operation(
     """
     try:
         stored = connection.execute(INSERT_OPERATION, _values(by, operation, key, response)).fetchone()
+    except psycopg.errors.UniqueViolation as error:
+        raise _reuse(error) from None
     except psycopg.errors.CheckViolation as error:
         raise _rejection(error) from None
     return response if stored else _stored_response(connection, by.merchant_id, key)
@@ -139,7 +150,13 @@ def _values(by: Requester, operation: NewOperation, key: IdempotencyKey, respons
         "amount": operation.amount,
         "correlation": operation.correlation_id,
         "trace": operation.trace,
+        "acquirer_key": acquirer_key(by.merchant_id, operation.kind.value, key.key),
     }
+
+
+def _reuse(error: psycopg.errors.UniqueViolation) -> Exception:
+    """A key that was purged, and that the acquirer may still know: it would take the request for a repeat."""
+    return IdempotencyKeyReused() if error.diag.constraint_name == "operations_acquirer_key" else error
 
 
 def _rejection(error: psycopg.errors.CheckViolation) -> Exception:

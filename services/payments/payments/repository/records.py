@@ -60,7 +60,7 @@ class Payment:
 
 @dataclass(frozen=True)
 class Operation:
-    """A stored operation of a payment. Its id is also the idempotency key of its request to the acquirer."""
+    """A stored operation of a payment."""
 
     id: UUID
     payment_id: UUID
@@ -80,6 +80,8 @@ class Operation:
     """When the queue should process it; long ago where its message is lost."""
     times_not_found: int
     """Answers of the acquirer, hours apart, that it has no record of it, since it was last requested."""
+    acquirer_key: UUID
+    """The idempotency key of its request to the acquirer, made of what the merchant sent; once it was the id."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,7 @@ class OutboxMessage:
     id: int
     operation_id: UUID
     payment_id: UUID
+    acquirer_key: UUID
     correlation_id: str
     trace: str | None
     """W3C traceparent of the request that created the operation."""

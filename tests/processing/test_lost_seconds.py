@@ -1,0 +1,158 @@
+"""The database loses rows, by a failover or a restore, and the merchant repeats its requests: nothing is charged twice.
+
+The acquirer's key of an operation is made of what the merchant has sent, so that the repeat meets the same charge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from payments import repository
+from payments.acquirer.port import AcquirerRequest
+from payments.identifiers import new_id
+from payments.messages import ProcessOperation
+from payments.processing.consumer import Redelivery, consume
+from payments.repository import (
+    IdempotencyKey,
+    IdempotencyKeyReused,
+    NewOperation,
+    NewPayment,
+    Requester,
+    StoredResponse,
+)
+from payments.states import OperationKind
+from tests.payments.conftest import Database
+from tests.payments.support import BY
+from tests.processing.support import World, world
+
+pytestmark = [pytest.mark.requirement("P3.2", "Q4")]
+
+Scenario = Callable[[World], Awaitable[None]]
+Run = Callable[..., None]
+RESPONSE = StoredResponse(202, "{}")
+LOSE_EVERYTHING = "TRUNCATE payments.payments, payments.operations, payments.outbox, payments.idempotency_keys"
+
+
+@pytest.fixture
+def run(database: Database) -> Run:
+    def run(scenario: Scenario, **values: Any) -> None:
+        async def main() -> None:
+            async with world(database, **values) as made:
+                await scenario(made)
+
+        asyncio.run(main())
+
+    return run
+
+
+def pay(world: World, key: str, *, by: Requester = BY, age: timedelta = timedelta(0)) -> ProcessOperation:
+    """A merchant's request, the same for the same key; returns its message."""
+    at = datetime.now(UTC) - age
+    first = NewOperation(new_id(at), new_id(at), OperationKind.SALE, 1250, "c", at)
+    payment = NewPayment("EUR", f"tok_{key}", None, first)
+    repository.create_payment(world.connection, by, payment, IdempotencyKey(key, b"f" * 32), RESPONSE)
+    return sent(world)
+
+
+def refund(world: World, payment_id: UUID, key: str) -> ProcessOperation:
+    now = datetime.now(UTC)
+    operation = NewOperation(new_id(now), payment_id, OperationKind.REFUND, 1000, "c", now)
+    repository.create_operation(world.connection, BY, operation, IdempotencyKey(key, b"f" * 32), RESPONSE)
+    return sent(world)
+
+
+def sent(world: World) -> ProcessOperation:
+    """The message of the outbox, as the publisher sends it."""
+    with world.connection.transaction():
+        (one,) = repository.lock_outbox_messages(world.connection, 10)
+        repository.delete_outbox_messages(world.connection, [one.id])
+    return ProcessOperation(one.operation_id, one.payment_id, one.correlation_id, one.trace, one.acquirer_key)
+
+
+def test_repeat_after_lost_rows_meets_the_same_charge_and_the_same_refund(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        first = pay(world, "order-1")
+        await world.process(first)
+        await world.process(refund(world, first.payment_id, "refund-1"))
+        world.connection.execute(LOSE_EVERYTHING)
+
+        again = pay(world, "order-1")
+        assert again.operation_id != first.operation_id
+        await world.process(again)
+        await world.process(refund(world, again.payment_id, "refund-1"))
+
+        summary = world.simulator.book.summary()
+        assert summary["charged_twice"] == []
+        assert summary["sums"] == {"sale EUR": 1250, "refund EUR": 1000}
+        assert world.status(again) == "captured"
+
+    run(scenario)
+
+
+def test_message_of_lost_rows_says_by_which_key_the_acquirer_knows_the_charge(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        message = pay(world, "order-1")
+        await world.process(message)
+        world.connection.execute(LOSE_EVERYTHING)
+        (key,) = world.simulator.book.entries
+        kept = ProcessOperation.from_json(message.to_json())
+        assert str(kept.acquirer_key) == key
+        assert isinstance(await consume(world.processor, "m", message.to_json(), 1, 30.0), Redelivery)
+
+    run(scenario)
+
+
+def test_equal_keys_of_two_merchants_and_of_two_kinds_are_different_charges(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        other = Requester(new_id(datetime.now(UTC)), None)
+        first = pay(world, "one")
+        await world.process(first)
+        theirs = pay(world, "one", by=other)
+        assert theirs.acquirer_key != first.acquirer_key
+        await world.process(theirs)
+        assert world.simulator.book.summary()["counts"] == {"sale EUR": 2}
+
+    run(scenario)
+
+
+def test_purged_key_is_refused_for_ever_as_the_acquirer_may_know_it(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        await world.process(pay(world, "order-1"))
+        world.connection.execute("DELETE FROM payments.idempotency_keys")
+        with pytest.raises(IdempotencyKeyReused):
+            pay(world, "order-1")
+
+    run(scenario)
+
+
+def test_operation_that_is_not_new_is_looked_up_before_it_is_requested(run: Run) -> None:
+    """A snapshot is restored whose operations have no attempts yet, and the acquirer has performed them since."""
+
+    async def scenario(world: World) -> None:
+        restored, new = pay(world, "order-1", age=timedelta(hours=30)), pay(world, "order-2")
+        looked_up: list[UUID] = []
+        look_up = world.processor.acquirer.look_up
+
+        async def record(request: AcquirerRequest, seconds: float) -> Any:
+            looked_up.append(request.key)
+            return await look_up(request, seconds)
+
+        world.processor.acquirer.look_up = record  # type: ignore[method-assign]
+        world.simulator.book.enter(
+            str(restored.acquirer_key),
+            {"kind": "sale", "amount": 1250, "currency": "EUR", "token": "tok_order-1"},
+            "",
+        )
+        for message in (restored, new):
+            await world.process(message)
+            assert world.status(message) == "captured"
+        assert looked_up == [restored.acquirer_key]
+        assert world.requests(restored) == 1, "the one of before"
+
+    run(scenario)
