@@ -172,7 +172,7 @@ def test_pending_messages_are_batch_item_failures(world: World) -> None:
     good, again, broken = (accepted(world.connection) for _ in range(3))
     assert function.handler(world.send(again.to_json()), Lambda(60)) == {"batchItemFailures": []}
     world.simulator.behaviour = Behaviour(
-        broken_percent=50, seed=_seed(str(broken.operation_id), str(good.operation_id))
+        broken_percent=50, seed=_seed(str(broken.acquirer_key), str(good.acquirer_key))
     )
     event = world.send(good.to_json(), again.to_json(), broken.to_json(), "no message of ours")
 
@@ -241,7 +241,7 @@ def test_reconciler_completes_lost_responses_and_publishes_the_outbox(world: Wor
     lost = accepted(world.connection, age_seconds=3600)
     waiting = accepted(world.connection, age_seconds=7200)
     world.simulator.book.enter(
-        str(lost.operation_id),
+        str(lost.acquirer_key),
         {"kind": "sale", "amount": 1250, "currency": "EUR", "token": f"tok_{lost.payment_id}"},
         "",
     )
