@@ -21,9 +21,10 @@ FinalStatus = Literal[OperationStatus.SUCCEEDED, OperationStatus.DECLINED, Opera
 
 def operation_of(row: Sequence[Any]) -> Operation:
     """The operation in a row of :data:`COLUMNS`."""
-    *values, acquirer_key = row[5:]
-    kind, status = OperationKind(row[2]), OperationStatus(row[4])
-    return Operation(row[0], row[1], kind, row[3], status, *values, acquirer_key=acquirer_key or row[0])
+    values = list(row)
+    values[2], values[4] = OperationKind(values[2]), OperationStatus(values[4])
+    values[-1] = values[-1] or values[0]
+    return Operation(*values)
 
 
 def list_operations(connection: Connection, payment_id: UUID) -> list[Operation]:
