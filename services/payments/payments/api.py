@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import AfterValidator, BaseModel
 
-from payments import authentication, logs, repository, tracing
+from payments import authentication, bodies, logs, repository, tracing
 from payments.authentication import Scope
 from payments.authorization import AuthorizedRoute, caller_of, callers_with, everybody
 from payments.identifiers import new_id
@@ -54,7 +53,14 @@ LINKS = {
     operation: {"operationId": operation, "parameters": {"payment_id": "$response.body#/id"}}
     for operation in ("read_payment", "capture_payment", "refund_payment", "void_payment")
 }
-LOCATION = {"Location": {"description": "The URL path of the payment.", "schema": {"type": "string"}}}
+REPLAYED = "Idempotent-Replayed"
+HEADERS_OF_WRITES = {
+    "Location": {"description": "The URL path of the payment.", "schema": {"type": "string"}},
+    REPLAYED: {
+        "description": "Present where this is the response to an earlier request with the same idempotency key.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
 
 IdempotencyKeyHeader = Annotated[
     str,
@@ -64,7 +70,8 @@ IdempotencyKeyHeader = Annotated[
         max_length=128,
         pattern=r"^[A-Za-z0-9_.:-]+$",
         description="Makes retries safe: a repeated request with the same key and body is performed once, and gets the "
-        "same response.",
+        "same response with the header Idempotent-Replayed, for three days. After that, and with another body at once, "
+        "it is refused: a key never stands for another request. It is the merchant's own: others' keys do not matter.",
     ),
     AfterValidator(without_card_number),
 ]
@@ -99,7 +106,7 @@ health_router = APIRouter(prefix="/api", route_class=AuthorizedRoute)
     "/payments",
     status_code=HTTPStatus.ACCEPTED,
     response_model=Payment,
-    responses={202: {"headers": LOCATION, "links": LINKS}, **documented(*ERRORS_OF_WRITES)},
+    responses={202: {"headers": HEADERS_OF_WRITES, "links": LINKS}, **documented(*ERRORS_OF_WRITES)},
 )
 @callers_with(Scope.PAYMENTS_WRITE)
 async def create_payment(
@@ -112,10 +119,10 @@ async def create_payment(
     first = NewOperation(payment_id, payment_id, kind, body.amount, _correlation_id(), now, tracing.traceparent())
     new = NewPayment(body.currency, body.token, body.reference, first)
     response = StoredResponse(HTTPStatus.ACCEPTED, Payment.accepted(new).model_dump_json())
-    stored, log = await service.create_payment(caller.requester, new, _key(idempotency_key, request, body), response)
+    key = await _key(idempotency_key, request, body)
+    stored, log = await service.create_payment(caller.requester, new, key, response)
     request.state.log.update(log)
-    location = f"{request.url.path}/{json.loads(stored.body)['id']}"
-    return Response(stored.body, stored.status, {"Location": location}, JSON)
+    return _response(stored, f"{request.url.path}/{json.loads(stored.body)['id']}")
 
 
 @payments_router.get("/payments", response_model=PaymentPage, responses=documented(*ERRORS))
@@ -152,7 +159,7 @@ OPERATION_ROUTE: dict[str, Any] = {
     "status_code": HTTPStatus.ACCEPTED,
     "response_model": Operation,
     "responses": {
-        202: {"headers": LOCATION},
+        202: {"headers": HEADERS_OF_WRITES},
         **documented(*ERRORS_OF_WRITES, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     },
 }
@@ -170,7 +177,7 @@ class _OperationRequest:
 
     async def create(self, kind: OperationKind, body: BaseModel, amount: int | None = None) -> Response:
         """Store the operation as pending; without an amount it is of the payment's."""
-        key = _key(self.idempotency_key, self.request, body)
+        key = await _key(self.idempotency_key, self.request, body)
         by, correlation_id, trace = self.caller.requester, _correlation_id(), tracing.traceparent()
 
         def store(connection: Connection) -> StoredResponse:
@@ -184,8 +191,7 @@ class _OperationRequest:
             return repository.create_operation(connection, by, new, key, response)
 
         stored = await self.service.create_operation(store)
-        location = self.request.url.path.rpartition("/")[0]
-        return Response(stored.body, stored.status, {"Location": location}, JSON)
+        return _response(stored, self.request.url.path.rpartition("/")[0])
 
 
 OperationRequest = Annotated[_OperationRequest, Depends()]
@@ -233,10 +239,20 @@ async def ready(request: Request, service: Shared) -> Health:
     return Health(status="ok")
 
 
-def _key(key: str, request: Request, body: BaseModel) -> IdempotencyKey:
-    """The key with a fingerprint of its request: method, path, and the body as it was understood."""
-    fingerprinted = f"{request.method} {request.url.path}\n{body.model_dump_json()}"
-    return IdempotencyKey(key, hashlib.sha256(fingerprinted.encode()).digest())
+async def _key(key: str, request: Request, body: BaseModel) -> IdempotencyKey:
+    """The key with the fingerprints of its request: method, path and body."""
+    where = request.method, request.url.path
+    return IdempotencyKey(
+        key,
+        bodies.fingerprint_of_understood(*where, body),
+        bodies.fingerprint_of_received(*where, await request.body()),
+    )
+
+
+def _response(stored: StoredResponse, location: str) -> Response:
+    """The response to a write, which says whether it is that to an earlier request."""
+    headers = {"Location": location, **({REPLAYED: "true"} if stored.replayed else {})}
+    return Response(stored.body, stored.status, headers, JSON)
 
 
 def _correlation_id() -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from payments import logs, tracing
+from payments import bodies, logs, tracing
 from payments.problems import ApiError, problem_response
 
 MAX_BODY_BYTES = 16 * 1024  # the largest valid request has a few hundred
@@ -43,6 +43,7 @@ class RequestMiddleware:
     async def _respond(self, exchange: _Exchange, headers: Headers, receive: Receive) -> None:
         try:
             body = await self._body(headers, receive)
+            bodies.check(body)
             await self._app(exchange.scope, _replayed(body, receive), exchange.send)
         except ApiError as error:
             await problem_response(error)(exchange.scope, receive, exchange.send)

@@ -54,7 +54,7 @@ class Service:
             The response, and what the request's log line gets: the metric of a payment that is new.
         """
         stored = await self.limiter.run(repository.create_payment, by, new, key, response)
-        if stored.body != response.body:  # it has the id of an earlier payment
+        if stored.replayed:
             return stored, {}
         self._wake_publisher()
         return stored, self._counted(STARTED)

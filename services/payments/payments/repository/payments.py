@@ -37,8 +37,8 @@ GET_PAYMENT = f"SELECT {COLUMNS} FROM payments.payments WHERE merchant_id = %s A
 INSERT_PAYMENT = """
 WITH claimed AS (
     INSERT INTO payments.idempotency_keys
-        (merchant_id, merchant_key, fingerprint, status, answer, created_at)
-    SELECT %(merchant)s, %(key)s, %(fingerprint)s, %(response_status)s, %(response_body)s, %(at)s
+        (merchant_id, merchant_key, fingerprint, received, status, answer, created_at)
+    SELECT %(merchant)s, %(key)s, %(fingerprint)s, %(received)s, %(response_status)s, %(response_body)s, %(at)s
     FROM set_config('payments.merchant', %(merchant)s::text, true)
     ON CONFLICT DO NOTHING
     RETURNING true
@@ -65,8 +65,8 @@ SELECT id FROM operation
 INSERT_OPERATION = """
 WITH claimed AS (
     INSERT INTO payments.idempotency_keys
-        (merchant_id, merchant_key, fingerprint, status, answer, created_at)
-    SELECT %(merchant)s, %(key)s, %(fingerprint)s, %(response_status)s, %(response_body)s, %(at)s
+        (merchant_id, merchant_key, fingerprint, received, status, answer, created_at)
+    SELECT %(merchant)s, %(key)s, %(fingerprint)s, %(received)s, %(response_status)s, %(response_body)s, %(at)s
     FROM set_config('payments.merchant', %(merchant)s::text, true)
     ON CONFLICT DO NOTHING
     RETURNING true
@@ -141,6 +141,7 @@ def _values(by: Requester, operation: NewOperation, key: IdempotencyKey, respons
         "credential": by.credential_id,
         "key": key.key,
         "fingerprint": key.fingerprint,
+        "received": key.received,
         "response_status": response.status,
         "response_body": response.body,
         "at": operation.created_at,
@@ -170,17 +171,18 @@ def _rejection(error: psycopg.errors.CheckViolation) -> Exception:
 def _stored_response(connection: Connection, merchant_id: UUID, key: IdempotencyKey) -> StoredResponse:
     """The response to an earlier request. Its row is committed: the insert waited for the transaction that wrote it."""
     query = """
-        SELECT fingerprint, status, answer FROM payments.idempotency_keys
+        SELECT fingerprint, received, status, answer FROM payments.idempotency_keys
         WHERE merchant_id = %s AND merchant_key = %s
     """
     with of_merchant(connection, merchant_id):
         row = connection.execute(query, (merchant_id, key.key)).fetchone()
     if row is None:  # purged between the two statements
         raise psycopg.errors.SerializationFailure("the idempotency key has just been purged")
-    fingerprint, status, body = row
-    if fingerprint != key.fingerprint:
+    fingerprint, received, status, body = row
+    # Another version may understand the same request otherwise, and the version before knows only how it did.
+    if fingerprint != key.fingerprint and (received is None or received != key.received):
         raise IdempotencyKeyReused
-    return StoredResponse(status, body)
+    return StoredResponse(status, body, replayed=True)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -110,10 +110,13 @@ class NewPayment:
 
 @dataclass(frozen=True)
 class IdempotencyKey:
-    """An idempotency key, with the SHA-256 of the request that it was sent with."""
+    """An idempotency key, with the fingerprints of the request that it was sent with (:mod:`payments.bodies`)."""
 
     key: str
     fingerprint: bytes
+    """Of the request as this version understands it: all that the version before knows."""
+    received: bytes | None = None
+    """Of the request as it was received."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,8 @@ class StoredResponse:
 
     status: int
     body: str
+    replayed: bool = field(default=False, compare=False)
+    """Whether it is the response to an earlier request."""
 
 
 @dataclass(frozen=True)
