@@ -91,7 +91,7 @@ def test_the_schema_is_brought_up_to_date_and_again_without_harm(
     for _ in range(2):
         result = run("migrate", "local")
         assert result.returncode == 0, result.stderr
-        assert "the schema is at step 0009" in result.stdout
+        assert "the schema is at step 0010" in result.stdout
     assert postgresql.execute(f"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{ROLE}'") == [(True,)]
 
 

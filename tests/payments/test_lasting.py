@@ -37,8 +37,11 @@ def stored(platform: Platform) -> set[str]:
 
 def waiting(platform: Platform) -> set[str]:
     """The payments that the outbox has messages for."""
-    with platform.database.connect() as connection, connection.transaction():
-        return {str(message.payment_id) for message in repository.lock_outbox_messages(connection, 100_000)}
+    query = (
+        "SELECT payment_id FROM payments.outbox JOIN payments.operations AS operation ON operation.id = operation_id"
+    )
+    with platform.database.connect() as connection:
+        return {str(payment_id) for (payment_id,) in connection.execute(query)}
 
 
 def sent(sqs: SQSClient, platform: Platform) -> set[str]:
@@ -108,8 +111,8 @@ def test_outbox_is_sent_before_the_process_ends(service_platform: Platform, star
     with service_platform.database.connect() as connection:
         for _ in range(300):
             accept(connection)
-        with connection.transaction():
-            ids = {str(message.payment_id) for message in repository.lock_outbox_messages(connection, 1000)}
+        with connection.transaction(force_rollback=True):
+            ids = {str(message.payment_id) for message in repository.claim_outbox_messages(connection, 1000)}
             running = start(service_platform, DRAIN_SECONDS="0", STOP_SECONDS="60")  # what is locked is passed over
         assert running.stop(60) == 0
 

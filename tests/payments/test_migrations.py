@@ -62,7 +62,7 @@ def test_failed_migration_leaves_nothing_behind(database: Database, migrations: 
         migrate(database.connect, directory=migrations(then=failing))
     with database.connect() as connection:
         assert connection.execute("SELECT to_regclass('payments.half')").fetchone() == (None,)
-    assert migrate(database.connect) == "0009"
+    assert migrate(database.connect) == "0010"
 
 
 @pytest.mark.requirement("Q4")
@@ -81,7 +81,7 @@ def test_request_that_is_under_way_and_a_migration_do_not_wait_for_each_other(
                 time.sleep(0.01)
             for table in ("payments", "operations", "outbox"):
                 request.execute(f"LOCK TABLE payments.{table} IN ROW EXCLUSIVE MODE NOWAIT")
-        assert migrating.result() == "0009"
+        assert migrating.result() == "0010"
 
 
 REQUEST = ("idempotency_keys", "payments", "operations", "outbox")
@@ -118,7 +118,7 @@ def test_foreign_keys_replaced_under_a_request_that_is_under_way_do_not_wait_for
 
         event.listen(Engine, "before_cursor_execute", begin)
         try:
-            assert migrate(empty_database.connect) == "0009"
+            assert migrate(empty_database.connect) == "0010"
         finally:
             event.remove(Engine, "before_cursor_execute", begin)
         assert len(requests) == 4  # each of two is added, and one before it dropped
@@ -155,7 +155,7 @@ def test_rows_of_the_previous_version_get_their_statuses(
         assert version_before.claim(connection, pending[1])
         assert version_before.settle(connection, between[1], "refused")
 
-        assert migrate(empty_database.connect) == "0009"
+        assert migrate(empty_database.connect) == "0010"
         assert status(connection, pending[0]) == ("accepted", ["pending"])
         assert status(connection, declined[0]) == status(connection, between[0]) == ("declined", ["declined"])
         after = "captured" if kind == "sale" else "authorized"

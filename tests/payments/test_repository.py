@@ -76,8 +76,8 @@ def test_created_payment_has_its_operation_and_outbox_message(connection: Connec
         OperationStatus.PENDING,
         0,
     )
-    with connection.transaction():
-        assert first.id in {message.operation_id for message in repository.lock_outbox_messages(connection, 1000)}
+    with connection.transaction(force_rollback=True):
+        assert first.id in {message.operation_id for message in repository.claim_outbox_messages(connection, 1000)}
 
 
 def test_repeated_request_gets_the_stored_response_and_stores_nothing(connection: Connection) -> None:
@@ -194,7 +194,7 @@ def test_pending_operation_is_listed_when_it_is_overdue(connection: Connection) 
 
     assert not found(), "its message is still in the outbox"
     with connection.transaction():
-        messages = repository.lock_outbox_messages(connection, 1000)
+        messages = repository.claim_outbox_messages(connection, 1000)
         repository.delete_outbox_messages(connection, [message.id for message in messages])
     assert found()
     held = repository.claim(connection, first.id, MINUTE)
@@ -205,7 +205,7 @@ def test_pending_operation_is_listed_when_it_is_overdue(connection: Connection) 
     connection.execute("UPDATE payments.operations SET next_attempt_at = now() WHERE id = %s", (first.id,))
     repository.resend(connection, first.id, MINUTE)
     with connection.transaction():
-        messages = repository.lock_outbox_messages(connection, 1000)
+        messages = repository.claim_outbox_messages(connection, 1000)
         assert first.id in {message.operation_id for message in messages}
         repository.delete_outbox_messages(connection, [message.id for message in messages])
     assert not found(), "its message was sent again"
@@ -215,14 +215,14 @@ def test_completed_operation_is_not_sent_again(connection: Connection) -> None:
     first = accepted(connection)
     with connection.transaction():
         repository.delete_outbox_messages(
-            connection, [message.id for message in repository.lock_outbox_messages(connection, 1000)]
+            connection, [message.id for message in repository.claim_outbox_messages(connection, 1000)]
         )
     repository.complete(connection, first.id, OperationStatus.DECLINED, reason="insufficient_funds")
 
     repository.resend(connection, first.id, MINUTE)
 
-    with connection.transaction():
-        assert first.id not in {message.operation_id for message in repository.lock_outbox_messages(connection, 1000)}
+    with connection.transaction(force_rollback=True):
+        assert first.id not in {message.operation_id for message in repository.claim_outbox_messages(connection, 1000)}
 
 
 def test_claim_status_has_the_status_and_the_remaining_claim(connection: Connection) -> None:

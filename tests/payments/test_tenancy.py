@@ -234,7 +234,7 @@ def test_processes_work_with_the_rights_of_their_roles(shared_database: Database
         assert repository.total_pending(processing) is not None
     with reached(shared_database, login, HOUSEKEEPING).connect() as housekeeping:
         with housekeeping.transaction():
-            messages = repository.lock_outbox_messages(housekeeping, 1000)
+            messages = repository.claim_outbox_messages(housekeeping, 1000)
             own = [one.id for one in messages if one.operation_id == stored.operation]
             repository.delete_outbox_messages(housekeeping, own)
         assert len(own) == 2

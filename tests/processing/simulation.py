@@ -259,7 +259,7 @@ class Simulation:
         await Reconciler(processor, self.reconciliation, now=self.clock.now).run(lambda: 60.0)
         self._page(processor)
         with self.connection.transaction():
-            for one in repository.lock_outbox_messages(self.connection, 10_000):
+            for one in repository.claim_outbox_messages(self.connection, 10_000):
                 body = ProcessOperation(one.operation_id, one.payment_id, one.correlation_id).to_json()
                 self.queue.send({"": body}, self.clock.seconds)
                 repository.delete_outbox_messages(self.connection, [one.id])

@@ -157,7 +157,7 @@ def seen_by_acquirer(connection: psycopg.Connection[Any], message: ProcessOperat
 
 def _message(connection: psycopg.Connection[Any], operation: NewOperation) -> ProcessOperation:
     with connection.transaction():
-        messages = repository.lock_outbox_messages(connection, 1000)
+        messages = repository.claim_outbox_messages(connection, 1000)
         repository.delete_outbox_messages(connection, [message.id for message in messages])
     return ProcessOperation(
         operation.id, operation.payment_id, operation.correlation_id, acquirer_key=messages[-1].acquirer_key

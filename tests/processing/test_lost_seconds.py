@@ -70,7 +70,7 @@ def refund(world: World, payment_id: UUID, key: str) -> ProcessOperation:
 def sent(world: World) -> ProcessOperation:
     """The message of the outbox, as the publisher sends it."""
     with world.connection.transaction():
-        (one,) = repository.lock_outbox_messages(world.connection, 10)
+        (one,) = repository.claim_outbox_messages(world.connection, 10)
         repository.delete_outbox_messages(world.connection, [one.id])
     return ProcessOperation(one.operation_id, one.payment_id, one.correlation_id, one.trace, one.acquirer_key)
 

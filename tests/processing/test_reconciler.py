@@ -53,8 +53,8 @@ def due(world: World, seconds: float = 1.0) -> None:
 
 
 def outbox(world: World) -> set[str]:
-    with world.connection.transaction():
-        return {str(one.operation_id) for one in repository.lock_outbox_messages(world.connection, 100)}
+    with world.connection.transaction(force_rollback=True):
+        return {str(one.operation_id) for one in repository.claim_outbox_messages(world.connection, 100)}
 
 
 async def charged_without_response(world: World, age_seconds: float = HOUR) -> ProcessOperation:

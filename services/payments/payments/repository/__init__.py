@@ -19,7 +19,12 @@ from payments.repository.operations import (
     schedule_retry,
     total_pending,
 )
-from payments.repository.outbox import delete_outbox_messages, lock_outbox_messages, resend
+from payments.repository.outbox import (
+    claim_outbox_messages,
+    delete_outbox_messages,
+    release_outbox_messages,
+    resend,
+)
 from payments.repository.payments import (
     check_writable,
     create_operation,
@@ -72,6 +77,7 @@ __all__ = [
     "begin_trial",
     "check_writable",
     "claim",
+    "claim_outbox_messages",
     "close_circuit",
     "complete",
     "count_failure",
@@ -87,8 +93,8 @@ __all__ = [
     "list_operations",
     "list_overdue",
     "list_payments",
-    "lock_outbox_messages",
     "purge_idempotency_keys",
+    "release_outbox_messages",
     "resend",
     "schedule_look_up",
     "schedule_retry",

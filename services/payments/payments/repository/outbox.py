@@ -8,19 +8,31 @@ from uuid import UUID
 
 from payments.repository.records import Connection, OutboxMessage
 
+CLAIM_SECONDS = 30
+"""Longer than a call to the queue takes: of a publisher that has died, others send what it has claimed after that."""
 
-def lock_outbox_messages(connection: Connection, limit: int) -> list[OutboxMessage]:
-    """The oldest messages of the outbox, locked until the transaction ends: another publisher gets others."""
+
+def claim_outbox_messages(connection: Connection, limit: int) -> list[OutboxMessage]:
+    """Claim the oldest messages of the outbox, in their order: for a while another publisher gets others."""
     rows = connection.execute(
         """
-        SELECT message.id, operation.id, operation.payment_id, coalesce(operation.acquirer_key, operation.id),
+        UPDATE payments.outbox AS message SET claimed_until = now() + %s
+        FROM payments.operations AS operation
+        WHERE operation.id = message.operation_id AND message.id IN (
+            SELECT id FROM payments.outbox WHERE claimed_until IS NULL OR claimed_until < now()
+            ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+        )
+        RETURNING message.id, operation.id, operation.payment_id, coalesce(operation.acquirer_key, operation.id),
             operation.correlation_id, message.trace, message.created_at
-        FROM payments.outbox AS message JOIN payments.operations AS operation ON operation.id = message.operation_id
-        ORDER BY message.id LIMIT %s FOR UPDATE OF message SKIP LOCKED
         """,
-        (limit,),
+        (timedelta(seconds=CLAIM_SECONDS), limit),
     )
-    return [OutboxMessage(*row) for row in rows]
+    return sorted((OutboxMessage(*row) for row in rows), key=lambda message: message.id)
+
+
+def release_outbox_messages(connection: Connection, ids: Sequence[int]) -> None:
+    """Give back claimed messages that the queue has not taken: they are sent with the next poll."""
+    connection.execute("UPDATE payments.outbox SET claimed_until = NULL WHERE id = ANY(%s)", (list(ids),))
 
 
 def delete_outbox_messages(connection: Connection, ids: Sequence[int]) -> None:

@@ -1,0 +1,124 @@
+"""The publisher: no transaction is open while it talks to the queue, and a slow or failing queue leaves it draining."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from psycopg.pq import TransactionStatus
+
+from payments import publisher, repository
+from payments.identifiers import new_id
+from payments.repository import IdempotencyKey, NewOperation, NewPayment, StoredResponse
+from payments.states import OperationKind
+from tests.payments.support import BY
+
+pytestmark = [pytest.mark.requirement("Q1", "Q4")]
+
+Connection = psycopg.Connection[Any]
+
+
+class SlowQueue:
+    """A queue that takes its time, fails after so many calls, and notes the state of the publisher's transaction."""
+
+    def __init__(self, connection: Connection, *, seconds: float = 0.0, calls: int = 1000) -> None:
+        self._connection, self._seconds, self._calls = connection, seconds, calls
+        self.statuses: set[TransactionStatus] = set()
+        self.sent: list[str] = []
+        self.rejects: set[str] = set()
+
+    def send(self, bodies: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+        self.statuses.add(self._connection.info.transaction_status)
+        time.sleep(self._seconds)
+        self._calls -= 1
+        if self._calls < 0:
+            raise EndpointConnectionError(endpoint_url="https://sqs")
+        taken = [id_ for id_ in bodies if id_ not in self.rejects]
+        self.sent += taken
+        return taken, dict.fromkeys(self.rejects & set(bodies), "InvalidMessageContents")
+
+
+@pytest.fixture
+def outbox(connection: Connection) -> Connection:
+    """An outbox of 35 messages."""
+    connection.execute("DELETE FROM payments.outbox")
+    for _ in range(35):
+        now = datetime.now(UTC)
+        first = NewOperation(new_id(now), new_id(now), OperationKind.SALE, 100, "c", now)
+        key = IdempotencyKey(secrets.token_hex(8), b"")
+        repository.create_payment(connection, BY, NewPayment("EUR", "tok", None, first), key, StoredResponse(202, "{}"))
+    return connection
+
+
+def left(connection: Connection) -> int:
+    ((count,),) = connection.execute("SELECT count(*) FROM payments.outbox").fetchall()
+    return int(count)
+
+
+def publish(connection: Connection, queue: SlowQueue) -> int:
+    return len(publisher.publish(connection, queue))  # type: ignore[arg-type]
+
+
+def test_no_transaction_is_open_during_a_call_to_the_queue(outbox: Connection) -> None:
+    queue = SlowQueue(outbox)
+    assert publish(outbox, queue) == 35
+    assert queue.statuses == {TransactionStatus.IDLE}
+    assert left(outbox) == 0
+
+
+def test_queue_that_is_slower_than_a_transaction_may_be_idle_is_drained(outbox: Connection) -> None:
+    outbox.execute("SET idle_in_transaction_session_timeout = '100ms'")
+    queue = SlowQueue(outbox, seconds=0.15)
+    assert publish(outbox, queue) == 35
+    assert left(outbox) == 0
+    outbox.execute("RESET idle_in_transaction_session_timeout")
+
+
+def test_what_was_sent_before_a_failure_is_not_sent_again_and_the_rest_is_at_once(outbox: Connection) -> None:
+    failing, well = SlowQueue(outbox, calls=2), SlowQueue(outbox)
+    assert publish(outbox, failing) == 20
+    assert left(outbox) == 15
+    assert publish(outbox, well) == 15
+    assert not set(failing.sent) & set(well.sent)
+
+
+def test_rejected_messages_stand_in_front_of_no_others(outbox: Connection) -> None:
+    queue = SlowQueue(outbox)
+    ids = [str(id_) for (id_,) in outbox.execute("SELECT id FROM payments.outbox ORDER BY id LIMIT 12")]
+    queue.rejects = set(ids)
+    assert publish(outbox, queue) == 23
+    assert publish(outbox, queue) == 0, "they are tried again later"
+    assert left(outbox) == 12
+
+
+def test_failure_of_the_first_call_is_the_callers(outbox: Connection) -> None:
+    with pytest.raises(EndpointConnectionError):
+        publish(outbox, SlowQueue(outbox, calls=0))
+    assert left(outbox) == 35
+    assert publish(outbox, SlowQueue(outbox)) == 35, "nothing stays claimed"
+
+
+def test_claimed_messages_are_no_other_publishers_until_the_claim_expires(outbox: Connection) -> None:
+    taken = repository.claim_outbox_messages(outbox, 10)
+    assert publish(outbox, SlowQueue(outbox)) == 25
+    outbox.execute("UPDATE payments.outbox SET claimed_until = now() - interval '1 second'")
+    queue = SlowQueue(outbox)
+    assert publish(outbox, queue) == 10
+    assert queue.sent == [str(message.id) for message in taken], "in their order"
+
+
+def test_keys_are_purged_as_fast_as_they_come(connection: Connection) -> None:
+    connection.execute(
+        """
+        INSERT INTO payments.idempotency_keys (merchant_key, fingerprint, status, answer, created_at)
+        SELECT 'purge-' || n, '', 202, '{}', now() - interval '4 days' FROM generate_series(1, 12000) AS n
+        """
+    )
+    assert publisher.purge(connection, timedelta(days=3)) == 12000
+    assert publisher.purge(connection, timedelta(days=3)) == 0
