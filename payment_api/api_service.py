@@ -183,6 +183,7 @@ class ApiService(Construct):
                 "ENVIRONMENT_SUFFIX": self._names.suffix,
                 "API_KEY_PEPPERS_SECRET_ARN": peppers.secret_arn,
                 "API_KEY_MODE": self._settings.api_key_mode,
+                "CLIENT_CERTIFICATES": "required",  # of the key's merchant; both doors verify them, and hand them on
                 "QUEUE_URL": queue.queue_url,
                 "HTTPS_PORT": str(TASK_PORT),
             },

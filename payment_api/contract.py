@@ -16,6 +16,8 @@ from typing import Any
 DOCUMENT = Path(__file__).parents[1] / "services" / "payments" / "openapi.json"
 HEALTH, READY = "health", "ready"
 """Operations for operators of the service, which no client calls."""
+CERTIFICATE_HEADER = "X-Client-Certificate"
+"""The header in which both doors send the service the client's certificate. A test compares it with the service's."""
 SCHEMA_PREFIX = "#/components/schemas/"
 
 Schema = dict[str, Any]

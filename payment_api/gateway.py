@@ -1,8 +1,9 @@
 """API Gateway (P2.2): the API on its own name, for clients with a certificate and a key.
 
 Creates the REST API with the paths and models of the service's contract, the stage (throttled, logged, traced), its own
-domain with mutual TLS, the private integration with the internal load balancer, and the usage plan, whose keys
-payment_api/rotation.py makes. The default endpoint, which knows no mutual TLS, is off.
+domain with mutual TLS, the authorizer that hands the client's certificate on, the private integration with the internal
+load balancer, and the usage plan, whose keys payment_api/rotation.py makes. The default endpoint, which knows no mutual
+TLS, is off.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk.aws_apigateway import (
     AccessLogFormat,
+    AuthorizationType,
     CfnMethod,
     CfnModel,
     ConnectionType,
@@ -27,6 +29,7 @@ from aws_cdk.aws_apigateway import (
     MTLSConfig,
     Period,
     QuotaSettings,
+    RequestAuthorizer,
     RequestValidator,
     RestApi,
     SecurityPolicy,
@@ -37,6 +40,7 @@ from aws_cdk.aws_apigateway import (
 from aws_cdk.aws_apigatewayv2 import VpcLink
 from aws_cdk.aws_certificatemanager import Certificate
 from aws_cdk.aws_kms import IKey
+from aws_cdk.aws_lambda import Function
 from aws_cdk.aws_route53 import ARecord, HostedZone, RecordTarget
 from aws_cdk.aws_route53_targets import ApiGatewayDomain
 from aws_cdk.aws_s3 import Bucket
@@ -82,9 +86,19 @@ class Gateway(Construct):
         settings: Settings,
         network: Network,
         load_balancer: GatewayLoadBalancer,
+        certificate_function: Function,
         logs_key: IKey,
     ) -> None:
         super().__init__(scope, id_)
+        self._authorizer = RequestAuthorizer(
+            self,
+            "client-certificate",
+            authorizer_name=settings.names.of("client-certificate"),
+            handler=certificate_function,
+            # Each request has a certificate of its own: a cached result would hand another client's on.
+            identity_sources=[],
+            results_cache_ttl=Duration.seconds(0),
+        )
         self._names, self._domain, self._balancer = settings.names, settings.domain, load_balancer
         self._link = VpcLink(
             self,
@@ -175,6 +189,8 @@ class Gateway(Construct):
     def _add_method(self, resource: IResource, operation: contract.Operation, validator: RequestValidator) -> None:
         """A method that requires an API key and is forwarded, by the VPC link, to the gateway's load balancer.
 
+        The header with the client's certificate is overwritten by the authorizer's, whatever the client has sent.
+
         The header Idempotency-Key is not required here: API Gateway compares names of headers case by case, and
         clients of HTTP/2 send lower case. The service refuses a request without it.
         https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
@@ -190,10 +206,15 @@ class Gateway(Construct):
                 proxy=True,
                 options={
                     "connection_type": ConnectionType.INTERNET,
-                    "request_parameters": {name.replace("method.", "integration.", 1): name for name in in_path},
+                    "request_parameters": {
+                        **{name.replace("method.", "integration.", 1): name for name in in_path},
+                        f"integration.request.header.{contract.CERTIFICATE_HEADER}": "context.authorizer.certificate",
+                    },
                 },
             ),
             api_key_required=True,
+            authorization_type=AuthorizationType.CUSTOM,
+            authorizer=self._authorizer,
             request_validator=validator,
             request_parameters={**in_path, **in_query},
             request_models={JSON: self._model(operation.body)} if operation.body else None,

@@ -23,6 +23,7 @@ from aws_cdk.aws_elasticloadbalancingv2 import (
     ApplicationLoadBalancer,
     ApplicationProtocol,
     ApplicationTargetGroup,
+    CfnListener,
     CfnListenerRule,
     DesyncMitigationMode,
     HealthCheck,
@@ -188,6 +189,7 @@ class PublicLoadBalancer(ServiceLoadBalancer):
             internet_facing=True,
             access_logs=access_logs,
         )
+        self._name_certificate_header()
         self.group.add_ingress_rule(Peer.any_ipv4(), Port.tcp(HTTPS_PORT), "HTTPS from clients that show a certificate")
         domain = settings.domain
         zone = HostedZone.from_hosted_zone_attributes(
@@ -200,6 +202,18 @@ class PublicLoadBalancer(ServiceLoadBalancer):
             record_name=f"{domain.load_balancer_name}.",
             target=RecordTarget.from_alias(LoadBalancerTarget(self.load_balancer)),
         )
+
+    def _name_certificate_header(self) -> None:
+        """The header with the client's certificate, by the name that the gateway gives it.
+
+        https://docs.aws.amazon.com/elasticloadbalancing/latest/application/header-modification.html
+        """
+        listener = self.listener.node.default_child
+        assert isinstance(listener, CfnListener)  # noqa: S101  # what CDK says of every listener
+        name = "routing.http.request.x_amzn_mtls_clientcert_leaf.header_name"
+        listener.listener_attributes = [
+            CfnListener.ListenerAttributeProperty(key=name, value=contract.CERTIFICATE_HEADER)
+        ]
 
     def _mutual_authentication(self) -> MutualAuthentication:
         """The same pinned version of the same certificates as at the gateway."""

@@ -13,6 +13,7 @@ from payment_api.documents import AccessLogs, Documents
 from payment_api.encryption import Encryption
 from payment_api.endpoints import Endpoints
 from payment_api.firewall import EdgeFirewall
+from payment_api.functions import ManagedFunction
 from payment_api.gateway import Gateway
 from payment_api.load_balancer import GatewayLoadBalancer, PublicLoadBalancer
 from payment_api.logs import ENHANCED_MONITORING_LOG, ServiceLog, container_insights_log
@@ -144,12 +145,27 @@ class PaymentApi(Stack):
             ),
             encryption=self.encryption,
         )
+        self.show_certificate = ManagedFunction(
+            self,
+            "show-certificate",
+            name="show_certificate",
+            names=names,
+            network=self.network,
+            endpoints=self.endpoints,
+            logs_key=self.encryption.logs,
+            environment_key=self.encryption.messages,
+            log_days=settings.observability.log_retention_days,
+            timeout_seconds=5,
+            memory_mib=256,
+            environment={},
+        )
         self.gateway = Gateway(
             self,
             "gateway",
             settings=settings,
             network=self.network,
             load_balancer=self.gateway_load_balancer,
+            certificate_function=self.show_certificate,
             logs_key=self.encryption.logs,
         )
         self.rotation = Rotation(
@@ -204,6 +220,7 @@ class PaymentApi(Stack):
                     "rotate-database-secret": self.rotation.database_function,
                     "rotate-api-key": self.rotation.api_key_function,
                     "smoke-test": self.canary.smoke_test,
+                    "show-certificate": self.show_certificate,
                 },
                 former_api_keys_in_use=self.rotation.former_keys_in_use,
             ),

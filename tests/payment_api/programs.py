@@ -13,7 +13,7 @@ PROGRAMS = {
 }
 OF_API = (
     *("prepare_database", "process_payment", "reconcile_payments", "rotate_api_key", "rotate_database_secret"),
-    "smoke_test",
+    *("show_certificate", "smoke_test"),
     SERVICE,
 )
 

@@ -11,6 +11,8 @@ from payment_api.firewall import CAPACITIES, MANAGED_GROUPS
 from payment_api.gateway import ACCESS_LOG_FORMAT
 from payment_api.load_balancer import HTTPS_PORT, TEST_PORT
 from payment_api.settings import Settings
+from payments import certificates
+from payments.certificates import ClientCertificates
 from payments.server import KEEP_ALIVE_SECONDS
 from synthesis.packaging import FUNCTIONS
 from tests.payment_api.conftest import Synthesize
@@ -320,3 +322,28 @@ def test_use_of_a_replaced_key_is_an_alarm(api: Template) -> None:
     alarm = api.one("AWS::CloudWatch::Alarm", "formerapikeys")
     assert (alarm["Namespace"], alarm["MetricName"]) == (transformed["MetricNamespace"], transformed["MetricName"])
     assert alarm["AlarmActions"]
+
+
+@pytest.mark.requirement("P2.2", "P2.1", "Q3")
+def test_both_doors_overwrite_the_header_with_the_clients_certificate(api: Template) -> None:
+    """A client that names itself in a header is not believed: its certificate is, which the door has verified."""
+    assert contract.CERTIFICATE_HEADER == certificates.HEADER
+    authorizer = api.id_of("AWS::ApiGateway::Authorizer")
+    properties = api.one("AWS::ApiGateway::Authorizer")
+    assert (properties["Type"], properties["AuthorizerResultTtlInSeconds"]) == ("REQUEST", 0)
+    methods = api.of("AWS::ApiGateway::Method").values()
+    assert methods
+    for one in methods:
+        assert (one["AuthorizationType"], one["AuthorizerId"]) == ("CUSTOM", {"Ref": authorizer})
+        mapped = one["Integration"]["RequestParameters"]
+        name = f"integration.request.header.{certificates.HEADER}"
+        assert mapped[name] == "context.authorizer.certificate"
+    with_mutual_tls = [
+        one for one in api.of("AWS::ElasticLoadBalancingV2::Listener").values() if "MutualAuthentication" in one
+    ]
+    (public,) = (one for one in with_mutual_tls if one["MutualAuthentication"].get("Mode") == "verify")
+    renamed = {one["Key"]: one["Value"] for one in public["ListenerAttributes"]}
+    assert renamed == {"routing.http.request.x_amzn_mtls_clientcert_leaf.header_name": certificates.HEADER}
+    (container,) = api.one("AWS::ECS::TaskDefinition")["ContainerDefinitions"]
+    variables = {one["Name"]: one["Value"] for one in container["Environment"]}
+    assert variables["CLIENT_CERTIFICATES"] == ClientCertificates.REQUIRED
