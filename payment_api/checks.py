@@ -117,8 +117,8 @@ ACKNOWLEDGED = (
     Acknowledged(
         rule=SOLUTIONS + "COG4",
         paths=r"payment-api/gateway/api/Default/.*/Resource",
-        reason="Clients are programs of merchants, not people: mutual TLS and API keys take the place of a user pool; the "
-        "authorizer hands the certificate on.",
+        reason="Clients are programs of merchants, not people: mutual TLS and API keys take the place of a user pool. "
+        "The authorizer hands the certificate on.",
     ),
     Acknowledged(
         rule=PCI + "S3BucketReplicationEnabled",

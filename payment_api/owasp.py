@@ -34,8 +34,8 @@ TOP_10 = (
         id="A01:2025",
         name="Broken Access Control",
         rules=(COMMON, BAD_INPUTS, "rate"),
-        beyond="Every route requires a scope of a merchant's key, with a certificate of the same merchant that the door "
-        "has verified; rows are kept apart by merchant; no egress for requests that a server is made to send",
+        beyond="Every route requires a scope of a merchant's key, with a certificate of the same merchant that the "
+        "door has verified; rows are kept apart by merchant; no egress for requests that a server is made to send",
         resources=("AWS::ApiGateway::Authorizer", "AWS::ElasticLoadBalancingV2::TrustStore", "AWS::EC2::SecurityGroup"),
     ),
     Risk(
