@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from payment_api.demands import DECIDED_BY_AWS, DEMANDS
 from payment_api.owasp import TOP_10
 from payment_api.pci import CONTROLS
 from payment_api.settings import ENVIRONMENTS, known_environments, load
@@ -42,6 +43,32 @@ def pci() -> str:
         f"which the payment API is synthesized with, is of PCI DSS 3.2.1: there is no newer one. {WRITTEN}",
         "| control | requirement | payment platform | payment API | tests |",
         rows,
+    )
+
+
+def demands() -> str:
+    """docs/payment-api-demands.md."""
+    rows = (
+        f"| {one.asks} | {'<br>'.join(one.resources)} | {'<br>'.join(one.tests)} | {one.open or '-'} |"
+        for one in DEMANDS
+    )
+    questions = (f"| {' | '.join(row)} |" for row in DECIDED_BY_AWS)
+    return "\n".join(
+        [
+            _page(
+                "# The payment API, demand by demand",
+                "Each demand with the types of the resources that keep it, the tests that would notice its loss, and "
+                f"what they do not show. {WRITTEN}",
+                "| demand | resources | tests | not shown |",
+                rows,
+            ),
+            _page(
+                "## What only a real account decides",
+                "Try these after the first deployment, before anybody depends on it.",
+                "| question | try | result |",
+                questions,
+            ),
+        ]
     )
 
 
@@ -83,7 +110,12 @@ def _page(title: str, about: str, head: str, rows: Iterator[str]) -> str:
     return "\n".join([title, "", *([about, ""] if about else []), head, rule, *rows, ""])
 
 
-PAGES = {"payment-api-owasp.md": owasp, "pci-dss.md": pci, "payment-api-sizing.md": sizing}
+PAGES = {
+    "payment-api-demands.md": demands,
+    "payment-api-owasp.md": owasp,
+    "pci-dss.md": pci,
+    "payment-api-sizing.md": sizing,
+}
 
 if __name__ == "__main__":
     for file, page in PAGES.items():

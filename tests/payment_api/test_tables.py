@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from payment_api.demands import DEMANDS, Demand
 from payment_api.owasp import TOP_10, Risk
 from payment_api.pci import CONTROLS, Control
 from payment_api.tables import DOCS, PAGES
@@ -47,6 +48,16 @@ def test_each_control_has_its_resources_in_both_systems_and_its_tests(
     assert all(platform.resources(type_) for type_ in control.platform), control.platform
     for test in control.tests:
         assert "def test_" in (PROJECT / test).read_text(), test
+
+
+@pytest.mark.parametrize("demand", DEMANDS, ids=lambda demand: demand.asks[:40])
+def test_each_demand_has_its_resources_and_its_tests(demand: Demand, api: Template) -> None:
+    assert demand.resources
+    assert all(api.of(type_) for type_ in demand.resources), demand.resources
+    assert demand.tests
+    for test in demand.tests:
+        file, _, name = test.partition("::")
+        assert f"def {name}(" in (PROJECT / "tests" / file).read_text(), test
 
 
 def test_no_table_names_a_rule_twice() -> None:
