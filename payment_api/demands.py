@@ -61,8 +61,8 @@ DEMANDS = (
         asks="Aurora PostgreSQL with a writer and two readers, under a customer-managed key",
         resources=("AWS::RDS::DBCluster", "AWS::RDS::DBInstance"),
         tests=(f"{RUNTIME}::test_the_database_has_a_writer_and_two_readers_encrypted",),
-        open="The readers stand by for a failover. The service reads from the writer: a list must have the payment that "
-        "was just created.",
+        open="The readers stand by for a failover. The service reads from the writer: a list must have the payment "
+        "that was just created.",
     ),
     Demand(
         asks="API Gateway with mutual TLS, 1,000 requests a second, usage plans and API keys",
@@ -149,8 +149,8 @@ DEMANDS = (
             f"{PERMISSIONS}::test_a_role_allows_every_call_of_its_program_and_the_use_of_keys_that_follows",
             f"{PERMISSIONS}::test_a_role_allows_nothing_that_its_program_does_not_call",
         ),
-        open="rotate-api-key may read and delete any API key of the account: a list of keys takes no condition, and one "
-        "on tags fails for minutes after a key was created.",
+        open="rotate-api-key may read and delete any API key of the account: a list of keys takes no condition, and "
+        "one on tags fails for minutes after a key was created.",
     ),
     Demand(
         asks="Audit logs for exactly 7 years",
