@@ -282,8 +282,9 @@ def test_wheels_are_of_the_functions_platform(function: Path, tmp_path: Path, mo
     } <= set(asked[0])
 
 
-def test_smoke_test_zip_has_its_handler_alone(tmp_path: Path) -> None:
-    assert names(package(FUNCTIONS / "smoke_test", tmp_path / "smoke.zip", tmp_path / "cache")) == ["handler.py"]
+def test_smoke_test_zip_has_its_handler_and_the_list_of_its_calls(tmp_path: Path) -> None:
+    made = package(FUNCTIONS / "smoke_test", tmp_path / "smoke.zip", tmp_path / "cache")
+    assert names(made) == ["calls.toml", "handler.py"]
 
 
 OF_THE_RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
