@@ -157,7 +157,7 @@ class ServiceLoadBalancer(Construct):
             protocol=ApplicationProtocol.HTTPS,
             open=False,
             certificates=[ListenerCertificate.from_arn(self._settings.domain.certificate_arn)],
-            ssl_policy=SslPolicy.TLS13_RES,
+            ssl_policy=SslPolicy.TLS13_12_RES_PQ,
             mutual_authentication=self._mutual_authentication(),
             default_action=ListenerAction.fixed_response(404, content_type="application/json", message_body="{}"),
         )
@@ -261,7 +261,7 @@ class GatewayLoadBalancer(ServiceLoadBalancer):
             protocol=ApplicationProtocol.HTTPS,
             open=False,
             certificates=[ListenerCertificate.from_arn(settings.domain.certificate_arn)],
-            ssl_policy=SslPolicy.TLS13_RES,
+            ssl_policy=SslPolicy.TLS13_12_RES_PQ,
             default_action=ListenerAction.fixed_response(404, content_type="application/json", message_body="{}"),
         )
         self.test_rule = self._rule("test-rule", test_listener, ["/*"])

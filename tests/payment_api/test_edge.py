@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from modules.ingress.load_balancer import TLS_POLICY
 from payment_api import contract, gateway
 from payment_api.firewall import CAPACITIES, MANAGED_GROUPS
 from payment_api.gateway import ACCESS_LOG_FORMAT
@@ -131,7 +132,7 @@ def test_every_listener_is_https_and_answers_404_by_default(api: Template) -> No
     assert {one["Port"] for one in listeners} == {HTTPS_PORT, TEST_PORT}
     for one in listeners:
         assert one["Protocol"] == "HTTPS"
-        assert "TLS13" in one["SslPolicy"]
+        assert one["SslPolicy"] == TLS_POLICY  # as the payment platform's: with post-quantum key exchange
         assert one["DefaultActions"][0]["FixedResponseConfig"]["StatusCode"] == "404"
 
 
