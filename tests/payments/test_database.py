@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
-from payments.database import MIN_CONNECTIONS, Credentials, Database, IamLogin, Pool
+from payments.database import MIN_CONNECTIONS, TOKEN_SECONDS, Credentials, Database, IamLogin, Pool
 from payments.settings import DatabaseSettings, Misconfigured, read
 from tests.payments.conftest import PASSWORD
 from tests.payments.support import REGION
@@ -69,6 +69,18 @@ def test_iam_token_is_signed_for_host_and_user_and_renewed(aws: dict[str, str]) 
     assert (values["Action"], values["DBUser"], values["X-Amz-Expires"]) == ("connect", IAM_USER, "900")
     assert f"/{REGION}/rds-db/" in values["X-Amz-Credential"]
     assert login.renewed(token) is not token
+
+
+def test_iam_token_is_signed_once_for_the_connections_of_ten_minutes(aws: dict[str, str]) -> None:
+    now = [0.0]
+    login = IamLogin(host="database.example.com", port=5433, user=IAM_USER, region=REGION, clock=lambda: now[0])
+    token = login.credentials()
+    now[0] = TOKEN_SECONDS - 1
+    assert login.credentials() is token
+    renewed = login.renewed(token)
+    assert login.renewed(token) is renewed is login.credentials(), "once for all that were rejected with the first"
+    now[0] += TOKEN_SECONDS
+    assert login.credentials() is not renewed
 
 
 def test_rejected_login_is_retried_with_renewed_credentials(server: Postgresql, application_user: str) -> None:

@@ -1,6 +1,6 @@
 """Connections to PostgreSQL, by verified TLS, with credentials that survive a rotation.
 
-A login is by an IAM token, made for each connection, or by a secret of Secrets Manager, which is read again when the
+A login is by an IAM token, signed every ten minutes, or by a secret of Secrets Manager, which is read again when the
 database rejects the credentials read before.
 """
 
@@ -38,6 +38,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C")
 Connection = psycopg.Connection[Any]
+TOKEN_SECONDS = 600.0
+"""Seconds that an IAM token is used for new connections, of the 900 that it is valid."""
 
 
 @dataclass(frozen=True)
@@ -59,25 +61,42 @@ class Login(Protocol):
 
 
 class IamLogin:
-    """IAM database authentication: a token in place of the password, made for each connection.
+    """IAM database authentication: a token in place of the password, kept for the connections of ten minutes.
 
-    https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.IAMDBAuth.Connecting.Python.html
+    A pool that connects anew after a failover so signs once, and not for each connection, as AWS advises.
+    https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.IAMDBAuth.html
     """
 
-    def __init__(self, *, host: str, port: int, user: str, region: str) -> None:
+    def __init__(
+        self, *, host: str, port: int, user: str, region: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """``host`` is the endpoint's own name: a token is valid for no other."""
         self._arguments = {"DBHostname": host, "Port": port, "DBUsername": user, "Region": region}
         make: Any = boto3.client
         self._client = make("rds", region_name=region, config=AWS_CONFIG)
         self._user = user
+        self._clock = clock
+        self._cached: Credentials | None = None
+        self._until = 0.0
+        self._lock = threading.Lock()
 
     def credentials(self) -> Credentials:
         """A token, signed without a call; it is valid for 15 minutes."""
-        return Credentials(self._user, self._client.generate_db_auth_token(**self._arguments))
+        with self._lock:
+            if self._cached is None or self._clock() >= self._until:
+                self._cached = self._signed()
+            return self._cached
 
-    def renewed(self, rejected: Credentials) -> Credentials:  # noqa: ARG002 - any other token will do
+    def renewed(self, rejected: Credentials) -> Credentials:
         """Another token: the role's own credentials may have changed since the first was signed."""
-        return self.credentials()
+        with self._lock:
+            if self._cached is None or self._cached is rejected:  # two of one second are equal
+                self._cached = self._signed()
+            return self._cached
+
+    def _signed(self) -> Credentials:
+        self._until = self._clock() + TOKEN_SECONDS
+        return Credentials(self._user, self._client.generate_db_auth_token(**self._arguments))
 
 
 class SecretLogin:
