@@ -18,7 +18,7 @@ from rich.console import Console
 from operations.account import aws_errors_in_words, refuse_account_other_than
 from operations.deployment.synthesized import absolute
 from operations.outcome import Failed, Refused
-from operations.payment_api import preflight
+from operations.payment_api import preflight, weights
 from operations.preflight import node_problem
 from operations.prerequisites import connect
 from operations.project_root import PROJECT
@@ -169,11 +169,23 @@ class Deployment:
         refuse_silence(approve)
         self.preflight()
         self.diff()
+        self._keep_traffic()
         self._ask(f"Deploy this to {self.settings.environment_suffix} in {self.settings.account_id}?", approve)
         raw = self.cdk.assembly.with_suffix(".outputs.json")
         self.cdk.deploy(raw)
         for name, value in write_outputs(raw).items():
             self.console.print(f"{name}  {value}", markup=False)
+
+    def _keep_traffic(self) -> None:
+        """Refuse a change of rules that would return traffic to target groups without tasks."""
+        stack, region = self.settings.names.of("api"), self.settings.region
+        with aws_errors_in_words():
+            if not self._is_deployed():
+                return
+            template = templates(self.cdk.assembly)[stack]
+            found = list(weights.problems(lambda service: connect(service, region), stack, template))
+        if found:
+            raise Refused("\n".join(found))
 
     def destroy(self, *, approve: bool) -> None:
         """Ask (unless ``approve``), and destroy both stacks.
