@@ -17,10 +17,12 @@ SECONDS_OF_A_SESSION = 3600
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """The VPC of a caller."""
+    """The VPC of a caller; ``subnets`` and ``groups`` where the network decides about its connections, too."""
 
     region: str
     vpc_id: str
+    subnets: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from emulator.authorization.api import ApiRequest
-from emulator.authorization.callers import Caller
+from emulator.authorization.callers import Caller, Network
 from emulator.authorization.keys import bucket_region
-from emulator.authorization.policies import Endpoint, endpoint_of, policies_for, trust_policy
+from emulator.authorization.policies import Endpoint, endpoint_of, endpoint_service, policies_for, trust_policy
 from emulator.authorization.requests import asked
 from emulator.authorization.tags import GLOBAL_REGION, tags_of
 from emulator.record import RecordedRefusal
@@ -25,11 +25,30 @@ from iam.evaluation import Request, applying
 
 _log = logging.getLogger(__name__)
 _recorders: list[Callable[[RecordedRefusal], None]] = []
+_ways: list[Callable[[Network, str], str]] = []
 
 
 def record_refusals_with(record: Callable[[RecordedRefusal], None]) -> None:
     """Set the function that records each refusal."""
     _recorders[:] = [record]
+
+
+class UnreachableError(Exception):
+    """A caller's network has no way to the service; on AWS the client's connection would time out."""
+
+
+def find_ways_with(find: Callable[[Network, str], str]) -> None:
+    """Set the function that says why a network has no way to the endpoint of a service; empty where it has one."""
+    _ways[:] = [find]
+
+
+def _refuse_without_way(network: Network | None, signing_name: str) -> None:
+    if network is None or not network.subnets:
+        return
+    service = endpoint_service(network, signing_name)
+    for find in _ways:
+        if reason := find(network, service):
+            raise UnreachableError(f"{service} cannot be reached from {network.vpc_id}: {reason}")
 
 
 def refused(api: ApiRequest, caller: Caller, signing_name: str, allowed_by: list[str]) -> Verdict | None:
@@ -40,7 +59,9 @@ def refused(api: ApiRequest, caller: Caller, signing_name: str, allowed_by: list
 
     Raises:
         LookupError: an action, policy element or condition operator is unknown here.
+        UnreachableError: the caller's network has no way to the service.
     """
+    _refuse_without_way(caller.network, signing_name)
     if not caller.by_web_identity:
         return _first_refusal(api, caller, signing_name, allowed_by)
     try:

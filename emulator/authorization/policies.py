@@ -39,12 +39,17 @@ def endpoint_of(network: Network | None, service: str) -> Endpoint | None:
     """The endpoint of a service in the caller's VPC; None where the request passes none."""
     if network is None:
         return None
-    wanted = f"com.amazonaws.{network.region}.{ENDPOINTS.get(service, service)}"
+    wanted = endpoint_service(network, service)
     ec2: Any = ec2_backends[DEFAULT_ACCOUNT_ID][network.region]
     for one in ec2.vpc_end_points.values():
         if one.vpc_id == network.vpc_id and one.service_name == wanted and one.state == "available":
             return Endpoint(id=one.id, vpc_id=one.vpc_id, document=_document(one.id, one.policy_document))
     return None
+
+
+def endpoint_service(network: Network, service: str) -> str:
+    """The name of a service's endpoints in the caller's region, by its signing name."""
+    return f"com.amazonaws.{network.region}.{ENDPOINTS.get(service, service)}"
 
 
 def policies_for(caller: Caller, request: Request, endpoint: Endpoint | None) -> Policies:

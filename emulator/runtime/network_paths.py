@@ -9,15 +9,18 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.rds.models import rds_backends
 
+from emulator.authorization.callers import Network
 from emulator.runtime import task_sets
 from emulator.runtime.network_interfaces import network_interfaces
 from reachability.connection import Verdict, between_all
 from reachability.network import (
     ANY,
     AclEntry,
+    End,
     GroupRule,
     Interface,
     NetworkAcl,
@@ -28,28 +31,20 @@ from reachability.network import (
 )
 
 CLOUDFRONT = "com.amazonaws.global.cloudfront.origin-facing"
-HEALTH_CHECKERS = "com.amazonaws.{region}.route53-healthchecks"
 ALL_PORTS = (0, 65535)
-DATABASE_HOST = 10
-"""A database's address is not in RDS's API: this one of each subnet of its group stands for it."""
+TASK_HOST, DATABASE_HOST, ENDPOINT_HOST = 10, 11, 12
+"""Addresses that are in no API, or not known: these of each subnet stand for them."""
+PUBLIC_ADDRESS = "203.0.113.1"
+"""Of services that have no prefix list: of a documentation block (RFC 5737)."""
+HTTPS_PORT = 443
 ACTIVE = "active"
 
 
 def from_cloudfront(account_id: str, region: str, load_balancer: Any, port: int) -> Verdict:
     """The verdict on connections from CloudFront to each address of a load balancer."""
-    return _from_aws(account_id, region, CLOUDFRONT, load_balancer, port)
-
-
-def from_health_checkers(account_id: str, region: str, load_balancer: Any, port: int) -> Verdict:
-    """The verdict on connections from Route 53's health checkers to each address of a load balancer."""
-    return _from_aws(account_id, region, HEALTH_CHECKERS.format(region=region), load_balancer, port)
-
-
-def _from_aws(account_id: str, region: str, prefix_list: str, load_balancer: Any, port: int) -> Verdict:
     ec2 = ec2_backends[account_id][region]
-    found = next(one for one in ec2.managed_prefix_lists.values() if one.prefix_list_name == prefix_list)
-    first = ipaddress.ip_network(_blocks(found)[0])[1]
-    source = Outside(name=prefix_list, address=str(first))
+    listed = next(one for one in ec2.managed_prefix_lists.values() if one.prefix_list_name == CLOUDFRONT)
+    source = Outside(name=CLOUDFRONT, address=_first_address(listed))
     return between_all([source], _of_load_balancer(ec2, load_balancer), port)
 
 
@@ -64,6 +59,46 @@ def to_database(account_id: str, region: str, address: str, endpoint: str, port:
     """The verdict on connections from a task to each subnet of the cluster with this endpoint; None where one lacks."""
     task, cluster = _of_task(account_id, region, address), _cluster(account_id, endpoint)
     return between_all([task], cluster, port) if task and cluster else None
+
+
+def to_service(network: Network, service: str) -> str:
+    """Why a task cannot connect to an endpoint of AWS, such as com.amazonaws.us-east-2.sqs; empty where it can.
+
+    Through an interface endpoint with private DNS names where its VPC has one, through a gateway endpoint, or to the
+    service's public address.
+    https://docs.aws.amazon.com/vpc/latest/privatelink/privatelink-access-aws-services.html
+    """
+    ec2 = ec2_backends[DEFAULT_ACCOUNT_ID][network.region]
+    sources = [
+        _interface(ec2, name="task", address=_host(subnet, TASK_HOST), subnet=subnet, groups=list(network.groups))
+        for subnet in map(ec2.get_subnet, network.subnets)
+    ]
+    verdict = between_all(sources, _endpoints_of(ec2, network.vpc_id, service), HTTPS_PORT)
+    return "" if verdict.is_allowed else str(verdict)
+
+
+def _endpoints_of(ec2: Any, vpc_id: str, service: str) -> list[End]:
+    for one in ec2.vpc_end_points.values():
+        if one.vpc_id == vpc_id and one.service_name == service and one.vpc_endpoint_type == "Interface":
+            if not one.private_dns_enabled:
+                continue
+            subnets = map(ec2.get_subnet, one.subnet_ids or [])
+            groups = list(one.security_group_ids)
+            return [
+                _interface(ec2, name=str(one.id), address=_host(subnet, ENDPOINT_HOST), subnet=subnet, groups=groups)
+                for subnet in subnets
+            ]
+    listed = (one for one in ec2.managed_prefix_lists.values() if one.prefix_list_name == service)
+    address = next((_first_address(one) for one in listed), PUBLIC_ADDRESS)
+    return [Outside(name=service, address=address)]
+
+
+def _host(subnet: Any, number: int) -> str:
+    return str(ipaddress.ip_network(subnet.cidr_block)[number])
+
+
+def _first_address(prefix_list: Any) -> str:
+    return str(ipaddress.ip_network(_blocks(prefix_list)[0])[1])
 
 
 # --- interfaces ---
@@ -113,7 +148,7 @@ def _of_cluster(ec2: Any, backend: Any, cluster: Any, name: str) -> Iterator[Int
         yield _interface(
             ec2,
             name=name,
-            address=str(ipaddress.ip_network(subnet.cidr_block)[DATABASE_HOST]),
+            address=_host(subnet, DATABASE_HOST),
             subnet=subnet,
             groups=list(cluster.vpc_security_group_ids),
         )

@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from emulator import process, running
 from emulator.record import read_refusals
@@ -137,6 +138,15 @@ def start(client: Callable[..., Client], family: str, task_role: str, execution_
     )  # fmt: skip
 
 
+def open_to_internet(ec2: Client) -> tuple[str, str]:
+    """Let the subnet of the tasks reach AWS; the route table and the gateway."""
+    vpc = ec2.describe_subnets()["Subnets"][0]["VpcId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    (table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    return str(table["RouteTableId"]), gateway
+
+
 @pytest.fixture(scope="module")
 def service(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("image")
@@ -153,6 +163,8 @@ def service(empty_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> It
         }
         running.describe_image(server, REPOSITORY, image)
         running.keep_tasks(server, 1)
+        table, gateway = open_to_internet(client("ec2"))
+        client("ec2").create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
         client("logs").create_log_group(logGroupName=GROUP)
         client("ecs").create_cluster(clusterName="example")
         secret = client("secretsmanager").create_secret(Name="token", SecretString=json.dumps({"key": "opened"}))["ARN"]
@@ -217,6 +229,31 @@ def test_calls_are_made_as_the_task_role_and_decided_by_its_policies(service: Se
     assert [one["Id"] for one in sqs.send_message_batch(QueueUrl=queue, Entries=entries)["Successful"]] == ["1"]
     with pytest.raises(sqs.exceptions.ClientError, match="is not authorized to perform: sqs:CreateQueue"):
         sqs.create_queue(QueueName="mine")
+
+
+def test_call_without_a_way_to_the_service_fails_and_names_what_is_missing(service: Service) -> None:
+    ec2 = service.client("ec2")
+    vpc = ec2.describe_subnets()["Subnets"][0]["VpcId"]
+    (table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    way = {"RouteTableId": table["RouteTableId"], "DestinationCidrBlock": "0.0.0.0/0"}
+    (gateway,) = [one["GatewayId"] for one in table["Routes"] if one["DestinationCidrBlock"] == "0.0.0.0/0"]
+    given = service.says("ask_agent()")
+    make: Any = boto3.client
+    sqs = make(
+        "sqs",
+        "us-east-2",
+        endpoint_url=service.server.url,
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["Token"],
+    )
+    assert sqs.list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
+    ec2.delete_route(**way)
+    try:
+        with pytest.raises(ClientError, match=r"com\.amazonaws\.us-east-2\.sqs cannot be reached .* no route to"):
+            sqs.list_queues()
+    finally:
+        ec2.create_route(**way, GatewayId=gateway)
 
 
 def test_network_namespace_reaches_only_its_own_addresses(service: Service) -> None:

@@ -19,6 +19,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.ecs.models import ecs_backends
 
+from emulator.authorization import gate
 from emulator.authorization.callers import Network
 from emulator.passages import passing
 from emulator.runtime import network_paths, task_sets
@@ -70,6 +71,7 @@ class Keeper:
 
     def begin(self, most: int) -> None:
         """Run tasks from now on, at most ``most`` of a task set; 0 runs none."""
+        gate.find_ways_with(network_paths.to_service)
         keeps, self._most = bool(self._most), most
         if not most:
             self.end_all()
@@ -212,10 +214,13 @@ class Keeper:
 
 
 def _network(region: str, tasks: Any) -> Network | None:
-    subnets = ((tasks.network_configuration or {}).get("awsvpcConfiguration") or {}).get("subnets")
+    configuration = (tasks.network_configuration or {}).get("awsvpcConfiguration") or {}
+    subnets = configuration.get("subnets")
     if not subnets:
         return None
-    return Network(region=region, vpc_id=ec2_backends[DEFAULT_ACCOUNT_ID][region].get_subnet(subnets[0]).vpc_id)
+    vpc_id = ec2_backends[DEFAULT_ACCOUNT_ID][region].get_subnet(subnets[0]).vpc_id
+    groups = tuple(configuration.get("securityGroups") or ())
+    return Network(region=region, vpc_id=vpc_id, subnets=tuple(subnets), groups=groups)
 
 
 def _surroundings(plan: Plan) -> Surroundings:
