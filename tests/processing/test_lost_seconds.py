@@ -36,6 +36,8 @@ pytestmark = [pytest.mark.requirement("P3.2", "Q4")]
 Scenario = Callable[[World], Awaitable[None]]
 Run = Callable[..., None]
 RESPONSE = StoredResponse(202, "{}")
+PATIENT = {"read_seconds": 20.0, "total_seconds": 25.0}
+STILL_NEW = {"call_seconds": 25.0, "new_seconds": 3600.0}
 LOSE_EVERYTHING = "TRUNCATE payments.payments, payments.operations, payments.outbox, payments.idempotency_keys"
 
 
@@ -43,7 +45,7 @@ LOSE_EVERYTHING = "TRUNCATE payments.payments, payments.operations, payments.out
 def run(database: Database) -> Run:
     def run(scenario: Scenario, **values: Any) -> None:
         async def main() -> None:
-            async with world(database, **values) as made:
+            async with world(database, adapter=PATIENT, processing=STILL_NEW, **values) as made:
                 await scenario(made)
 
         asyncio.run(main())

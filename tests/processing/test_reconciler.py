@@ -24,6 +24,7 @@ from tests.processing.support import World, accepted, world
 pytestmark = [pytest.mark.requirement("P3.2")]
 
 HOUR, DAY = 3600.0, 86400.0
+PATIENT = {"read_seconds": 20.0, "total_seconds": 25.0}
 Scenario = Callable[[World], Awaitable[None]]
 Run = Callable[..., None]
 
@@ -202,7 +203,7 @@ def test_operation_fails_that_was_given_up_and_denied_for_hours(run: Run) -> Non
         await world.process(message)
         assert len(world.simulator.book.entries) == 1, "a late message changes nothing"
 
-    run(scenario)
+    run(scenario, adapter=PATIENT)
 
 
 def test_denials_within_an_hour_count_once(run: Run) -> None:
@@ -214,7 +215,7 @@ def test_denials_within_an_hour_count_once(run: Run) -> None:
             await reconcile(world)
         assert world.status(message) == "accepted"
 
-    run(scenario)
+    run(scenario, adapter=PATIENT)
 
 
 def test_nothing_fails_while_the_acquirer_does_not_find_what_it_has_performed(run: Run) -> None:
@@ -228,7 +229,7 @@ def test_nothing_fails_while_the_acquirer_does_not_find_what_it_has_performed(ru
         assert set(await deny(world, 3)) == {"waiting"}
         assert world.status(message) == "accepted"
 
-    run(scenario)
+    run(scenario, adapter=PATIENT)
 
 
 def test_old_operation_that_was_never_given_up_is_sent_again(run: Run) -> None:
@@ -241,7 +242,7 @@ def test_old_operation_that_was_never_given_up_is_sent_again(run: Run) -> None:
             await world.process(message)
             assert world.status(message) == "captured"
 
-    run(scenario)
+    run(scenario, adapter=PATIENT)
 
 
 def test_look_ups_are_no_tries(run: Run) -> None:
