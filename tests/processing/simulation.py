@@ -82,7 +82,7 @@ class Clock:
 @dataclass(frozen=True)
 class Fault:
     """What the acquirer does from ``start`` to ``end`` (seconds): a status, or ``silent``: performs, and the response
-    is lost; ``page``: 404 as a page of its gateway; ``poisoned``: 500 for one key."""
+    is lost; ``page``: 404 as a page of its gateway; ``requests``: 500, but to look-ups; of all keys or of one."""
 
     start: float
     end: float
@@ -109,6 +109,8 @@ class Acquirer:
         self.calls[f"{request.method} {fault or 'served'}"] += 1
         if fault == "page":
             return httpx.Response(404, html="<h1>Not found</h1>")
+        if fault == "requests" and request.method == "POST":
+            return httpx.Response(500, json={"problem": "down"})
         if isinstance(fault, int):
             return httpx.Response(fault, json={"problem": "down"})
         if request.method == "GET":

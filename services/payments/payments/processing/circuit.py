@@ -84,6 +84,14 @@ class SharedCircuit:
             await self._database.run(repository.close_circuit)
             self._known_at = -float("inf")
 
+    async def answered(self) -> None:
+        """The acquirer has answered a look-up: failures are no longer in a row, but no trial call has succeeded.
+
+        So an operation that alone fails, where nobody else calls, is a failure of its own and no outage.
+        """
+        if self._known.open_seconds is None and self._known.failures:
+            await self.served()
+
     async def failed(self, failure: Failure) -> bool:
         """The acquirer has not served a call; returns whether the circuit is open now."""
         known = await self._read()

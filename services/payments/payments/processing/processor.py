@@ -154,6 +154,8 @@ class Processor:
         age = datetime.now(UTC) - claim.operation.created_at
         if claim.operation.attempts > 1 or age > timedelta(seconds=self.settings.new_seconds):
             result = await self.acquirer.look_up(request, seconds)
+            if not isinstance(result, Unknown):
+                await self.circuit.answered()
             if not isinstance(result, NotFound):
                 return result
         remaining = min(ends - time.time(), seconds)
