@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from payments import repository
+from payments.application import PROBLEMS
 from payments.identifiers import new_id
 from payments.repository import IdempotencyKey, NewOperation, NewPayment, StoredResponse
 from payments.states import TRANSITIONS, OperationKind, OperationStatus, PaymentStatus
@@ -300,3 +301,19 @@ def test_old_idempotency_keys_are_purged(connection: Connection) -> None:
     assert repository.purge_idempotency_keys(connection, timedelta(days=1), 1000) == 0
     assert repository.purge_idempotency_keys(connection, timedelta(0), 1000) > 0
     assert repository.claim(connection, uuid4(), MINUTE) is None
+
+
+def test_token_is_in_no_representation_of_a_record(connection: Connection) -> None:
+    now = datetime.now(UTC)
+    first = NewOperation(new_id(now), new_id(now), OperationKind.SALE, 100, "c", now)
+    new = NewPayment("EUR", "tok_secret", None, first)
+    repository.create_payment(connection, BY, new, key(), StoredResponse(202, "{}"))
+    held = repository.claim(connection, first.id, MINUTE)
+    assert held
+    assert held.token == "tok_secret"
+    assert "tok_secret" not in repr(new) + repr(held)
+
+
+def test_database_that_has_become_read_only_is_temporary() -> None:
+    problem = PROBLEMS[psycopg.Error](psycopg.errors.ReadOnlySqlTransaction())
+    assert problem.status == 503

@@ -118,8 +118,8 @@ def _of_key(_error: repository.IdempotencyKeyReused) -> ApiError:
 
 
 def _of_database(error: psycopg.Error) -> ApiError:
-    """An unreachable or slow database is temporary. Any other error of it is a fault of this service."""
-    if isinstance(error, psycopg.OperationalError):
+    """A database that is unreachable, slow or no writer is temporary. Any other error is a fault of this service."""
+    if isinstance(error, psycopg.OperationalError | psycopg.errors.ReadOnlySqlTransaction):
         logs.error("database failed", error, code=error.sqlstate)
         return Overloaded("The database did not respond in time; retry with the same Idempotency-Key.")
     raise error

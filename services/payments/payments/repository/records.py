@@ -103,7 +103,8 @@ class NewPayment:
     """A payment to be stored as accepted. Its first operation is an authorization or a sale of the same amount."""
 
     currency: str
-    token: str
+    token: str = field(repr=False)
+    """The card's token."""
     reference: str | None
     first: NewOperation
 
@@ -137,7 +138,7 @@ class Claim:
     """Fences writes: a claim that another process has taken over writes nothing."""
     operation: Operation
     currency: str
-    token: str | None
+    token: str | None = field(repr=False)
     """The card's token; only for an authorization or a sale."""
     acquirer_reference: str | None
     """The acquirer's name for the payment; only for operations after the authorization or sale."""
