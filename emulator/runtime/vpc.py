@@ -10,15 +10,19 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from moto.cloudfront.models import cloudfront_backends
 from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 
 from emulator.authorization.callers import Network
 from emulator.runtime import internet, load_balancers
+from emulator.runtime.edge.server import EDGE
 from emulator.runtime.names import NAMES
 from emulator.runtime.network_interfaces import network_interfaces
 
 EVERY_PROTOCOL = "-1"
+EDGE_ADDRESS = "203.0.113.9"
+"""Of the edge for functions: of a documentation block (RFC 5737)."""
 TCP = "tcp"
 
 
@@ -30,12 +34,12 @@ def view(function: Any) -> dict[str, Any]:
 
     Returns:
         ``networks``, the CIDR blocks of the VPC; ``ports``, by "address:port" the port of 127.0.0.1 that stands in for
-        it, without which a connection times out; ``names``, by name an address of this machine. All are empty for a
-        function outside any VPC.
+        it, without which a connection times out; ``names``, by name an address of this machine. A function outside any
+        VPC has those of distributions alone.
     """
     config = function.vpc_config or {}
     if not config.get("SubnetIds"):
-        return {"networks": [], "ports": {}, "names": {}}
+        return _outside(function.account_id)
     account_id, region = function.account_id, function.region
     ec2 = ec2_backends[account_id][region]
     subnets = [ec2.get_subnet(one) for one in config["SubnetIds"]]
@@ -56,6 +60,20 @@ def view(function: Any) -> dict[str, Any]:
         "networks": [vpc.cidr_block, *(f"{address}/32" for address in internet.names().values())],
         "ports": {**ports, **{f"{address}:{internet.HTTPS_PORT}": port for address, port in outside.items()}},
         "names": {**NAMES.table(), **internet.names()},
+    }
+
+
+def _outside(account_id: str) -> dict[str, Any]:
+    """The view of a function outside any VPC: names of distributions lead to the edge of this machine."""
+    distributions = cloudfront_backends[account_id]["aws"].distributions.values()
+    names = {str(one) for found in distributions for one in (found.config.get("Aliases") or {}).get("Items") or []}
+    if not names:
+        return {"networks": [], "ports": {}, "names": {}}
+    ports = EDGE.ports()
+    return {
+        "networks": [f"{EDGE_ADDRESS}/32"],
+        "ports": {f"{EDGE_ADDRESS}:443": ports.https, f"{EDGE_ADDRESS}:80": ports.http},
+        "names": dict.fromkeys(sorted(names), EDGE_ADDRESS),
     }
 
 

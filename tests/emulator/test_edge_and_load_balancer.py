@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import ssl
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from emulator.runtime.stand_in import StandIn
 from operations.pay.command import FrontDoor
 from tests.emulator.edge_support import ALL_METHODS, HOST, NOTHING, Edge, behavior, custom_origin, listed
 from tests.emulator.load_balancer_support import IMAGE, NAME, World
+from tests.emulator.release_support import make_function
 from tests.emulator.support import client_for
 from tests.warm_aws import LocalAws
 
@@ -28,6 +30,13 @@ function handler(event) {{
     event.request.headers['{HEADER}'] = {{ value: '{SECRET}' }};
     return event.request;
 }}
+"""
+OUTSIDE = """
+import urllib.request
+
+def handle(event, context):
+    with urllib.request.urlopen(event["url"], timeout=20) as response:
+        return [response.status, response.read().decode()]
 """
 SHOWN = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "MetricName": "m"}
 FORGED_ADDRESS = "127.0.0.66"
@@ -213,6 +222,12 @@ def test_payer_connects_by_the_name_and_the_record_shows_each_hop(edge: Edge, se
     assert hops["web ACL"].outcome == "allowed by default action"
     assert "function viewer, origin named, A origin.pay.example.com -> " in hops["distribution"].way
     assert hops["load balancer"].way.startswith("rule 100 -> answering-blue -> ")
+
+
+def test_function_outside_any_vpc_reaches_the_platform_by_its_name(edge: Edge, world: World) -> None:
+    make_function(world.client, "outside", OUTSIDE)
+    answer = world.client("lambda").invoke(FunctionName="outside", Payload=json.dumps({"url": f"https://{HOST}/api/f"}))
+    assert json.loads(answer["Payload"].read()) == [200, "ready"]
 
 
 def test_load_balancer_whose_groups_do_not_admit_cloudfront_is_a_504(edge: Edge, world: World, server: Server) -> None:
