@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from emulator import running
+from emulator import process, running
 from emulator.process import EmulatorError, Server
 from tests.emulator.edge_support import (
     ALL_METHODS,
@@ -313,3 +314,12 @@ def test_what_is_not_emulated_is_refused(edge: Edge, members: dict[str, object],
     answer = ask(at, "/", scheme="http")
     assert answer.status == 501
     assert lacking in answer.body
+
+
+def test_fork_has_an_edge_of_its_own(edge: Edge, server: Server, tmp_path: Path) -> None:
+    assert edge.ask("/f/teapot").status == 418
+    with process.forked(server, tmp_path / "fork") as copy:
+        own = running.edge(copy, HOST)
+        assert own.https != running.edge(server, HOST).https
+        assert ask(own, "/f/teapot").status == 418
+    assert edge.ask("/f/teapot").status == 418
