@@ -34,6 +34,8 @@ class Size:
     slow_seconds: float = 1.0
     bare: int = 200
     """How many inserts, sends and requests are measured by themselves."""
+    tries: int = 5
+    """Requests without a decision before an operation is given up. What always fails is alone at the end of a run."""
     durable: bool = True
     """Whether PostgreSQL writes to disk for good."""
     seconds: float = 1800.0
@@ -47,6 +49,7 @@ QUICK = Size(
     clients=40,
     seconds_between_kills=2.5,
     broken_percent=1.0,
+    tries=2,
     bare=20,
     durable=False,
     seconds=400.0,

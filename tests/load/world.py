@@ -32,7 +32,7 @@ from tests.payments.support import PYTHON_PATH
 REGION = "us-east-2"
 USER, PASSWORD = "payments_app", "a-password-of-a-load-test"
 SECONDS_TO_START = 60.0
-TRIES, MAX_RECEIVES = 5, 1000
+MAX_RECEIVES = 1000
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
 DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "shared_buffers": "256MB"}
@@ -278,7 +278,7 @@ def _made(size: Size, database: postgresql.Postgresql, others: list[Process], fo
         ACQUIRER_TOTAL_SECONDS="12",
         PROCESSING_CALL_SECONDS="12",
         PROCESSING_CLAIM_MARGIN_SECONDS="3",
-        PROCESSING_TRIES=str(TRIES),
+        PROCESSING_TRIES=str(size.tries),
         DEAD_LETTER_QUEUE_URL=dead_letters,
         PROCESSING_FIRST_DELAY_SECONDS="1",
         PROCESSING_MAX_DELAY_SECONDS="8",
