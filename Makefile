@@ -66,6 +66,10 @@ deploy-local: setup ## deploy everything to a local AWS and prove that a second 
 pay: .venv/.synced ## send a payment through the platform that deploy-local made, and show its way hop by hop
 	@$(RUN) -m operations pay $(ARGS)
 
+.PHONY: rehearse-load
+rehearse-load: .venv/.synced ## let customers pay while what deploy-local made is operated, and count (ARGS="--only failover")
+	@$(RUN) -m operations rehearse-load $(ARGS)
+
 .PHONY: destroy-local
 destroy-local: .venv/.synced ## destroy the deployment of deploy-local, and stop the local AWS
 	@$(RUN) -m operations destroy-local $(ARGS)

@@ -92,7 +92,7 @@ def _stand_on_the_internet(asked: dict[str, Any]) -> dict[str, object]:
         internet.run(asked["name"], asked["command"], asked["variables"])
     else:
         internet.stand_for(asked["name"], asked["url"])
-    return {"name": asked["name"]}
+    return {"name": asked["name"], "url": internet.url_of(asked["name"])}
 
 
 def _find_listeners(_asked: dict[str, Any]) -> dict[str, object]:

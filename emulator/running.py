@@ -46,13 +46,17 @@ def stand_on_the_internet(server: Server, name: str, url: str) -> None:
     control(server, "internet", {"name": name, "url": url})
 
 
-def run_on_the_internet(server: Server, name: str, command: Sequence[str], variables: Mapping[str, str]) -> None:
+def run_on_the_internet(server: Server, name: str, command: Sequence[str], variables: Mapping[str, str]) -> str:
     """As :func:`stand_on_the_internet`, of a server that ``command`` with ``--port`` is, until the local AWS ends.
+
+    Returns:
+        Its URL on this machine. One that runs already goes on.
 
     Raises:
         EmulatorError: the server does not answer.
     """
-    control(server, "internet", {"name": name, "command": list(command), "variables": dict(variables)})
+    asked: dict[str, object] = {"name": name, "command": list(command), "variables": dict(variables)}
+    return str(control(server, "internet", asked)["url"])
 
 
 def execute(server: Server, task: str, command: Sequence[str], seconds: float = 30.0) -> tuple[int, str]:

@@ -77,6 +77,12 @@ def run(name: str, command: Sequence[str], variables: Mapping[str, str]) -> None
     stand_for(name, f"http://{HOST}:{port}")
 
 
+def url_of(name: str) -> str:
+    """The URL of the server that stands in for a name."""
+    with _lock:
+        return _servers[name].url
+
+
 def names() -> dict[str, str]:
     """The address of each name."""
     with _lock:

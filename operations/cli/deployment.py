@@ -40,6 +40,20 @@ def pay(
     payer.print_key() if only_key else payer.pay(amount, currency)
 
 
+@application.command("rehearse-load")
+def rehearse_load(
+    customers: Annotated[int, typer.Option(min=1, help="How many pay at the same time.")] = 4,
+    pause: Annotated[float, typer.Option(min=0, help="Seconds between two payments of a customer.")] = 0.5,
+    only: Annotated[list[str] | None, typer.Option(help="An event; repeatable. Default: all of them.")] = None,
+) -> None:
+    """Let customers pay while what deploy-local made is operated and breaks, and count each payment."""
+    from operations.deployment.local import DIRECTORY, ENVIRONMENT
+    from operations.rehearsal.command import LoadRehearsal
+
+    rehearsal = LoadRehearsal(settings_of(ENVIRONMENT), DIRECTORY, ENVIRONMENT, console())
+    rehearsal.run(customers, pause, only or [])
+
+
 @application.command("destroy-local")
 def destroy_local(
     abandon: Annotated[

@@ -35,7 +35,7 @@ from operations.deployment.synthesized import provider_installation, synthesize
 from operations.deployment.terraform import Progress, Resource, Terraform
 from operations.deployment.waits import Chain, longest_chain
 from operations.outcome import EXIT_INTERRUPTED, EXIT_REFUSED, Failed, Refused
-from operations.pay.command import front_door
+from operations.pay.platform import front_door
 from operations.project_root import PROJECT
 from operations.release import revisions_left_behind as released_revisions
 from settings import load

@@ -15,7 +15,7 @@ from emulator.process import Server
 from emulator.record import read_passages
 from emulator.runtime import stand_in
 from emulator.runtime.stand_in import StandIn
-from operations.pay.command import FrontDoor
+from operations.pay.platform import FrontDoor
 from tests.emulator.edge_support import ALL_METHODS, HOST, NOTHING, Edge, behavior, custom_origin, listed
 from tests.emulator.load_balancer_support import IMAGE, NAME, World
 from tests.emulator.release_support import make_function
