@@ -100,9 +100,9 @@ def reset_default_version(original: Method, self: Any, secret_version: dict[str,
 
 @override(SecretsManagerBackend)
 def get_secret_value(original: Method, self: Any, secret_id: str, version_id: str, version_stage: str) -> Any:
-    """The current value is that of the version that has AWSCURRENT, also after the stage was moved."""
+    """The current value is that of the version that has AWSCURRENT, also after the stage was moved, in every region."""
     known = self.secrets.get(secret_id)
-    if not version_id and not version_stage and isinstance(known, FakeSecret):
+    if not version_id and not version_stage and known is not None:
         staged = [name for name, one in known.versions.items() if "AWSCURRENT" in one["version_stages"]]
         version_id = staged[0] if staged else version_id
     return original(self, secret_id, version_id, version_stage)

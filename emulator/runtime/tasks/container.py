@@ -128,7 +128,7 @@ class _Outer:
             if asked["do"] == "stop":
                 self._stopping = asyncio.ensure_future(self._stop())
             else:
-                task = asyncio.ensure_future(self._check(asked))
+                task = asyncio.ensure_future(self._check(asked) if asked["do"] == "run" else self._probe(asked))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
         self._tell({"do": "kill"})  # the local AWS has closed the socket
@@ -142,6 +142,13 @@ class _Outer:
     async def _check(self, asked: dict[str, Any]) -> None:
         said, _ = await self._ask({"do": "run", "command": asked["command"], "seconds": asked["seconds"]})
         self._say({"id": asked["id"], "code": said["code"], "output": said["output"]})
+
+    async def _probe(self, asked: dict[str, Any]) -> None:
+        """Connect to the container's port, and say by the code whether somebody listens there."""
+        _, descriptors = await self._ask({"do": "connect", "port": self._box.port})
+        for one in descriptors:
+            os.close(one)
+        self._say({"id": asked["id"], "code": int(not descriptors), "output": ""})
 
     # --- the init ---
 

@@ -19,6 +19,7 @@ from emulator.runtime.tasks.box import Box
 ROOT = Path(__file__).parents[3]
 THREAD = "(task)"
 """Suffix of the names of threads that read from a task: a fork of the local AWS does not have them."""
+SECONDS_FOR_A_PROBE = 5.0
 _MESSAGE_BYTES = 65_536
 _LOG_BYTES = 65_536
 
@@ -70,10 +71,18 @@ class Process:
 
     def run(self, command: tuple[str, ...], seconds: float) -> tuple[int, str] | None:
         """The exit code and output of a command in the container; None where it did not end in time."""
+        return self._ask({"do": "run", "command": command, "seconds": seconds}, seconds)
+
+    def is_listening(self) -> bool:
+        """Whether a process of the container accepts connections on the container's port."""
+        said = self._ask({"do": "probe"}, SECONDS_FOR_A_PROBE)
+        return said is not None and said[0] == 0
+
+    def _ask(self, asked: dict[str, Any], seconds: float) -> tuple[int, str] | None:
         with self._answered:
             self._numbers += 1
             number = self._numbers
-        self._say({"do": "run", "id": number, "command": command, "seconds": seconds})
+        self._say({**asked, "id": number})
         with self._answered:
             self._answered.wait_for(lambda: number in self._answers, seconds + 1)
             return self._answers.pop(number, None)

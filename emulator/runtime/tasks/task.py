@@ -27,6 +27,7 @@ from emulator.runtime.tasks.process import Process
 from emulator.turns import turn
 
 SECONDS_TO_START = 30.0
+SECONDS_BETWEEN_LOOKS = 0.1
 PATIENCE = 6
 """How much longer than on AWS a health check may take: a rehearsal's processes share a small machine."""
 RELATIVE_URI = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
@@ -81,6 +82,7 @@ class Task:
     """The result of the container's health check; None without a check or before its first result."""
     identifier: str = field(default_factory=lambda: uuid.uuid4().hex)
     _credentials: str = ""
+    _listens: bool = False
     _ended: Callable[[Task], None] = lambda _task: None
 
     @property
@@ -91,9 +93,9 @@ class Task:
 
     @property
     def url(self) -> str | None:
-        """The URL of the container's port on this machine."""
+        """The URL of the container's port on this machine, once somebody listens there."""
         port = self.process.port if self.process else None
-        return f"https://{HOST}:{port}" if port and self.state is State.RUNNING else None
+        return f"https://{HOST}:{port}" if port and self._listens and self.state is State.RUNNING else None
 
     def described(self) -> dict[str, object]:
         """The task as a rehearsal reports it."""
@@ -125,6 +127,8 @@ class Task:
         if self.process.wait_until_started(SECONDS_TO_START) and self.state is State.PENDING:
             self.state = State.RUNNING
             self._check()
+            name = f"{self.plan.service} {self.identifier[:8]} awaited (task)"
+            threading.Thread(target=self._wait_until_it_listens, name=name, daemon=True).start()
 
     def stop(self, reason: str) -> None:
         """Send SIGTERM, and SIGKILL after the definition's stopTimeout."""
@@ -241,6 +245,14 @@ class Task:
                 logs.put_log_events(group, self._stream, events)
 
     # --- while it runs ---
+
+    def _wait_until_it_listens(self) -> None:
+        """Wait for a listener on the container's port: before, the task takes no requests."""
+        while self.state is State.RUNNING and self.process and self.process.port:
+            if self.process.is_listening():
+                self._listens = True
+                return
+            time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def _check(self) -> None:
         if check := health_check_of(self.plan.container):
