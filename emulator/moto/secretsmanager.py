@@ -17,9 +17,12 @@ from moto.awslambda.utils import get_backend
 from moto.secretsmanager.exceptions import ResourceNotFoundException
 from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend, SecretsStore
 
+from emulator.clock import CLOCK
 from emulator.moto.extend import Method, override
 from emulator.runtime import functions
 
+ROTATIONS = 3
+MINUTES_BETWEEN_ROTATIONS = 1.0
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 
 
@@ -64,9 +67,9 @@ def __contains__(original: Method, self: Any, key: str) -> bool:  # noqa: N807 (
 
 @override(SecretsManagerBackend)
 def rotate_secret(original: Method, self: Any, secret_id: str, **sent: Any) -> str:
-    """Store the rules as they were sent, and invoke the function for each step, in the background, until one fails.
+    """Store the rules as they were sent, and invoke the function for each step, in the background.
 
-    https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html
     """
     known = self.secrets.get(secret_id)
     arn = sent.get("rotation_lambda_arn") or getattr(known, "rotation_lambda_arn", "")
@@ -116,9 +119,11 @@ def _function(self: Any, arn: str) -> Any:
 
 
 def _make_steps(function: Any, event: dict[str, str]) -> None:
-    for step in STEPS:
-        if functions.run(function, {"Step": step, **event}).failed:
+    """Make the steps; where one fails, all of them again, as AWS does "multiple times", without saying how many."""
+    for _ in range(ROTATIONS):
+        if all(not functions.run(function, {"Step": step, **event}).failed for step in STEPS):
             return
+        CLOCK.wait(MINUTES_BETWEEN_ROTATIONS, lambda: False)
 
 
 @override(FakeSecret)

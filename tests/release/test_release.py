@@ -192,6 +192,7 @@ def test_revisions_of_releases_are_deregistered_with_the_environment(
 ) -> None:
     terraform = MagicMock(spec=Terraform)
     terraform.resources.return_value = []
+    terraform.planned.return_value.__enter__.return_value.as_json.return_value = "{}"
     monkeypatch.setattr(Deployment, "_terraform", lambda _: nullcontext(terraform))
     assert world.run(NEW).code == 0
     own = [{"key": "platform", "value": "payments"}]
