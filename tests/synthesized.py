@@ -32,9 +32,14 @@ class Synthesized:
     configuration: Block = field(repr=False)
     directory: Path
 
-    def resources(self, type_: str) -> dict[str, Block]:
-        """The resources of a type, by their id within the configuration."""
+    def resources(self, type_: str, *, none_is_right: bool = False) -> dict[str, Block]:
+        """The resources of a type, by their id within the configuration.
+
+        Raises:
+            AssertionError: there is none. What a test says of each would hold, and of nothing.
+        """
         found: dict[str, Block] = self.configuration.get("resource", {}).get(type_, {})
+        assert found or none_is_right, f"there is no {type_}: what is said of each is said of nothing"
         return found
 
     def resource(self, type_: str, path: str) -> Block:

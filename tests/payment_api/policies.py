@@ -42,7 +42,7 @@ class Roles:
         attached = [
             one
             for type_ in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
-            for one in self.template.of(type_).values()
+            for one in self.template.of(type_, none_is_right=True).values()
             if {"Ref": role} in one.get("Roles", [])
         ]
         statements = [

@@ -17,11 +17,24 @@ class Template:
 
     @property
     def resources(self) -> dict[str, dict[str, Any]]:
-        return self.content["Resources"]  # type: ignore[no-any-return]
+        """All resources, by logical id.
 
-    def of(self, type_: str) -> dict[str, Properties]:
-        """The properties of all resources of a type, by logical id."""
-        return {id_: one.get("Properties", {}) for id_, one in self.resources.items() if one["Type"] == type_}
+        Raises:
+            AssertionError: there is none.
+        """
+        found: dict[str, dict[str, Any]] = self.content["Resources"]
+        assert found, "the template is empty: what is said of each resource is said of nothing"
+        return found
+
+    def of(self, type_: str, *, none_is_right: bool = False) -> dict[str, Properties]:
+        """The properties of all resources of a type, by logical id.
+
+        Raises:
+            AssertionError: there is none. What a test says of each would hold, and of nothing.
+        """
+        found = {id_: one.get("Properties", {}) for id_, one in self.resources.items() if one["Type"] == type_}
+        assert found or none_is_right, f"there is no {type_}: what is said of each is said of nothing"
+        return found
 
     def one(self, type_: str, part: str = "") -> Properties:
         """The properties of the only resource of a type, or the only one whose logical id holds ``part``."""
@@ -37,7 +50,7 @@ class Template:
         """Every statement of every identity policy, with the logical id of its resource."""
         found = []
         for type_ in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
-            for id_, properties in self.of(type_).items():
+            for id_, properties in self.of(type_, none_is_right=True).items():
                 found += [(id_, one) for one in properties["PolicyDocument"]["Statement"]]
         for id_, properties in self.of("AWS::IAM::Role").items():
             for policy in properties.get("Policies", []):

@@ -173,7 +173,7 @@ def test_each_function_and_task_has_a_role_of_its_own(api: Template) -> None:
 
 @pytest.mark.requirement("P4.5")
 def test_secrets_are_imported_and_rotate_every_thirty_days(api: Template, settings: Settings) -> None:
-    assert not api.of("AWS::SecretsManager::Secret")
+    assert not api.of("AWS::SecretsManager::Secret", none_is_right=True)
     schedules = api.of("AWS::SecretsManager::RotationSchedule").values()
     rotated = {json.dumps(one["SecretId"]) for one in schedules}
     assert any(settings.secrets.database in one for one in rotated)

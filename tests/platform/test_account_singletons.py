@@ -30,18 +30,18 @@ def with_changes(**values: object) -> Synthesized:
 
 
 def test_owner_makes_each_singleton(platform: Synthesized) -> None:
-    assert {type_ for type_ in SINGLETONS if not platform.resources(type_)} == set()
+    assert {type_ for type_ in SINGLETONS if not platform.resources(type_, none_is_right=True)} == set()
 
 
 def test_environment_that_extends_the_owners_file_makes_none() -> None:
     beside = with_changes(environment_suffix="pr-42")
-    assert {type_ for type_ in SINGLETONS if beside.resources(type_)} == set()
+    assert {type_ for type_ in SINGLETONS if beside.resources(type_, none_is_right=True)} == set()
     assert beside.resources("aws_iam_role")
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_existing_singleton_of_the_account_is_not_created(switch: str) -> None:
     owner = with_changes(account={switch: False})
-    assert {type_ for type_ in SWITCHES.values() if owner.resources(type_)} == set(SWITCHES.values()) - {
-        SWITCHES[switch]
-    }
+    assert {type_ for type_ in SWITCHES.values() if owner.resources(type_, none_is_right=True)} == set(
+        SWITCHES.values()
+    ) - {SWITCHES[switch]}

@@ -27,8 +27,8 @@ def test_vaults_of_an_unprotected_environment_can_be_destroyed_with_their_recove
     for vault in backups.resources("aws_backup_vault").values():
         assert vault["force_destroy"] is True
         assert vault["lifecycle"] == {"prevent_destroy": False}
-    assert not backups.resources("aws_backup_vault_lock_configuration")
-    assert not backups.resources("aws_backup_vault_policy")
+    assert not backups.resources("aws_backup_vault_lock_configuration", none_is_right=True)
+    assert not backups.resources("aws_backup_vault_policy", none_is_right=True)
 
 
 @pytest.mark.requirement("W3.4")

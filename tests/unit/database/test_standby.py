@@ -52,7 +52,7 @@ def test_the_mode_of_recovery_leaves_the_primary_as_it_is(platform: Synthesized,
 
 @pytest.mark.requirement("W3.5")
 def test_snapshots_need_the_prerequisites_of_a_cluster_and_no_cluster(snapshots: Synthesized) -> None:
-    assert not snapshots.resources("aws_rds_global_cluster")
+    assert not snapshots.resources("aws_rds_global_cluster", none_is_right=True)
     assert [region_of(one) for one in snapshots.resources("aws_rds_cluster").values()] == ["primary"]
     for type_ in ("aws_db_subnet_group", "aws_rds_cluster_parameter_group", "aws_db_parameter_group"):
         assert sorted(region_of(one) for one in snapshots.resources(type_).values()) == ["primary", "recovery"]

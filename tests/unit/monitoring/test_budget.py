@@ -76,7 +76,7 @@ def test_budgets_of_this_account_alone_publish_to_the_topic(
 
 def test_without_an_amount_there_is_no_budget_and_no_grant() -> None:
     without = changed()
-    assert without.resources("aws_budgets_budget") == {}
+    assert without.resources("aws_budgets_budget", none_is_right=True) == {}
     text = json.dumps(without.configuration["data"]["aws_iam_policy_document"])
     assert "budgets.amazonaws.com" not in text
 
