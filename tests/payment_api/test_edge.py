@@ -67,7 +67,9 @@ def test_rule_groups_fit_a_web_acl(api: Template) -> None:
     }
     assert {f"AWSManagedRules{name}" for name in managed} == set(MANAGED_GROUPS)
     rates = 2 * (2 + 1)  # each, with what narrows it
-    assert sum(CAPACITIES.values()) + sum(managed.values()) + rates <= 5000
+    own = [one["Capacity"] for one in api.of("AWS::WAFv2::RuleGroup").values()]
+    assert sorted(own) == sorted(CAPACITIES.values())
+    assert sum(own) + sum(managed.values()) + rates <= 5000
 
 
 @pytest.mark.requirement("P2.1", "P2.2")
@@ -275,7 +277,7 @@ def test_the_owner_of_the_account_makes_the_role_that_logs_and_no_other_environm
     assert stage["MethodSettings"][0]["LoggingLevel"] != "OFF"
     assert len(api.of("AWS::ApiGateway::Account")) == 1
     other = settings.model_copy(update={"account_owner": "another"})
-    assert not synthesize(other)[settings.region].of("AWS::ApiGateway::Account")
+    assert not synthesize(other)[settings.region].of("AWS::ApiGateway::Account", none_is_right=True)
 
 
 @pytest.mark.requirement("P2.2", "P4.5")
@@ -287,8 +289,8 @@ def test_usage_plan_throttles_and_its_keys_are_in_no_template(api: Template, set
     plan = api.one("AWS::ApiGateway::UsagePlan")
     assert plan["Throttle"] == {"RateLimit": 1000, "BurstLimit": 2000}
     assert plan["Quota"]["Period"] == "DAY"
-    assert not api.of("AWS::ApiGateway::ApiKey")
-    assert not api.of("AWS::ApiGateway::UsagePlanKey")
+    assert not api.of("AWS::ApiGateway::ApiKey", none_is_right=True)
+    assert not api.of("AWS::ApiGateway::UsagePlanKey", none_is_right=True)
     keys = api.one("Custom::ApiKeys")
     assert settings.secrets.api_key in str(keys["SecretId"])
     rotated = api.one("AWS::SecretsManager::RotationSchedule", "apikey")

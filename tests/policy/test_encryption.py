@@ -61,6 +61,7 @@ def test_every_resource_that_has_a_key_of_ours_and_a_policy_is_known(platform: S
     types = {type_ for type_ in platform.configuration["resource"] if _service(type_) in asking}
     keyed = {type_ for type_ in types if "kms" in str(platform.resources(type_)) and not type_.endswith("_policy")}
     own = {type_ for type_ in keyed if any("aws_kms_key." in str(one) for one in platform.resources(type_).values())}
+    assert own
     assert own - {"aws_s3_bucket_replication_configuration"} <= KEYED.keys()
 
 

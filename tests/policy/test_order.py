@@ -23,13 +23,16 @@ def test_resources_depend_on_all_that_aws_requires_at_their_creation(graph: Grap
 
 
 def test_no_resource_needs_itself(graph: Graph) -> None:
+    assert graph.blocks
     assert all(address not in graph.needs(address) for address in graph.blocks)
 
 
 def test_every_load_balancer_address_and_association_is_under_a_rule(graph: Graph) -> None:
     held = {later for rule in RULES for later, _ in rule.pairs(graph)}
     for type_ in ("aws_lb", "aws_nat_gateway", "aws_eip", "aws_route_table_association"):
-        assert {address for address, _ in graph.of_type(type_)} <= held, type_
+        found = {address for address, _ in graph.of_type(type_)}
+        assert found, type_
+        assert found <= held, type_
 
 
 def test_every_route_table_of_a_subnet_has_a_route(graph: Graph) -> None:

@@ -118,6 +118,7 @@ def test_every_resource_that_takes_tags_gets_the_suffix(platform: Synthesized, s
 @pytest.mark.requirement("W0.5")
 def test_no_value_looks_like_a_secret(platform: Synthesized) -> None:
     """Access keys, private keys and passwords in URLs, wherever they might hide."""
+    assert platform.configuration["resource"]
     text = json.dumps(platform.configuration)
     for pattern in (r"\b(AKIA|ASIA)[A-Z0-9]{16}\b", r"-----BEGIN [A-Z ]*PRIVATE KEY", r"://[^/\s:@]+:[^/\s:@]+@"):
         assert not re.search(pattern, text), pattern
