@@ -14,6 +14,7 @@ from constructs import Construct
 from modules.dashboards.dashboard import (
     BLUE,
     GREEN,
+    GREY,
     ORANGE,
     RED,
     Dashboard,
@@ -199,6 +200,7 @@ class BusinessDashboard(Construct):
             series=[
                 line("without a decision", self._of(metrics.ATTEMPTS_FAILED), ORANGE),
                 line("contradictions", self._of(metrics.CONTRADICTED), RED),
+                line("credential rejected", self._of(metrics.CREDENTIAL_REJECTED), GREY),
             ],
         )
 
@@ -209,6 +211,7 @@ class BusinessDashboard(Construct):
             series=[
                 line("found", self._of(metrics.RECONCILED), GREEN),
                 line("given up", self._of(metrics.DEAD_LETTERS), RED),
+                line("not in the database", self._of(metrics.NOT_IN_DATABASE), GREY),
                 line("shed", self._of(metrics.REQUESTS_SHED), ORANGE),
             ],
         )
