@@ -47,7 +47,7 @@ def repeated() -> Iterator[str]:
     yield BODY.replace('"amount"', '"\\u0061mount": 1, "amount"')
 
 
-@pytest.mark.parametrize("body", repeated())
+@pytest.mark.parametrize("body", list(repeated()))
 def test_repeated_member_is_refused(service: Running, body: str) -> None:
     response = post(service, body.encode())
     assert (response.status_code, response.json()["type"]) == (400, "urn:payments:problem:malformed-json")

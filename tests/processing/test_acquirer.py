@@ -207,7 +207,15 @@ def test_decline_with_an_unprintable_reason_is_a_decline(reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["", "<html>", "{}", "[]", f'{{"key": "{KEY}"}}', f'{{"key": "{uuid4()}", "status": "not_found"}}']
+    "body",
+    [
+        "",
+        "<html>",
+        "{}",
+        "[]",
+        f'{{"key": "{KEY}"}}',
+        '{"key": "0193a8f0-0000-7000-8000-000000000002", "status": "not_found"}',
+    ],
 )
 def test_404_that_does_not_name_the_key_says_nothing_of_the_operation(body: str) -> None:
     async def main() -> None:
