@@ -27,6 +27,10 @@ LINES_OF_OTHER_OUTPUT = 40  # kept for the message of a failure without diagnost
 FROM_STATE = ("-refresh=false", "-lock=false")
 # Deletion protection arguments (load balancers, clusters, user pools, tables ...) in provider 5.100.0.
 PROTECTIONS = ("deletion_protection", "deletion_protection_enabled", "enable_deletion_protection")
+# Terraform and its providers collect garbage when their memory has grown by so many percent, unless the caller's
+# variables say otherwise. With Go's default of 100 a plan of the whole platform took a seventh more of processor time;
+# with 400 the largest process grows from 670 to 870 MB.
+COLLECT_AT_PERCENT = "400"
 SECONDS_BETWEEN_LINES = 15.0  # where the output is not a terminal, on which a line is rewritten
 
 
@@ -237,11 +241,15 @@ class Terraform:
         except ValueError as error:
             raise Failed(f"terraform {arguments[0]} wrote no JSON ({error})") from error
 
+    @property
+    def _variables(self) -> dict[str, str]:
+        return {"GOGC": COLLECT_AT_PERCENT, **self.environment}
+
     def _captured(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["terraform", *arguments],
             cwd=self.directory,
-            env=dict(self.environment),
+            env=self._variables,
             capture_output=True,
             text=True,
             check=False,
@@ -254,7 +262,7 @@ class Terraform:
             process = subprocess.Popen(
                 command,
                 cwd=self.directory,
-                env=dict(self.environment),
+                env=self._variables,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

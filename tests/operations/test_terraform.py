@@ -169,3 +169,15 @@ def test_plan_is_empty_only_if_terraform_reports_it(tmp_path: Path, monkeypatch:
     changes = Terraform(tmp_path, environment, Console(file=io.StringIO())).plan()
 
     assert changes == ["changes that Terraform does not name"]
+
+
+@pytest.mark.parametrize(("given", "used"), [({}, "400"), ({"GOGC": "50"}, "50")])
+def test_garbage_is_collected_seldom_unless_the_caller_says_otherwise(
+    tmp_path: Path, given: dict[str, str], used: str
+) -> None:
+    program = tmp_path / "terraform"
+    program.write_text('#!/bin/sh\necho "$GOGC"\n')
+    program.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", **given}
+    runner = Terraform(tmp_path, environment, Console(file=io.StringIO()))
+    assert runner.read("version").strip() == used
