@@ -355,14 +355,14 @@ def test_replica_is_found_by_name_and_by_partial_and_complete_arn(client: Make) 
 
 def test_replica_has_the_value_to_which_the_current_stage_was_moved(client: Make) -> None:
     secrets = client("secretsmanager")
-    first = secrets.create_secret(Name="moved", SecretString="old", AddReplicaRegions=[{"Region": "us-west-2"}])
-    second = secrets.put_secret_value(SecretId="moved", SecretString="new", VersionStages=["AWSPENDING"])
+    first = secrets.create_secret(Name="staged", SecretString="old", AddReplicaRegions=[{"Region": "us-west-2"}])
+    second = secrets.put_secret_value(SecretId="staged", SecretString="new", VersionStages=["AWSPENDING"])
     secrets.update_secret_version_stage(
-        SecretId="moved", VersionStage="AWSCURRENT",
+        SecretId="staged", VersionStage="AWSCURRENT",
         MoveToVersionId=second["VersionId"], RemoveFromVersionId=first["VersionId"],
     )  # fmt: skip
     for region in ("us-east-2", "us-west-2"):
-        assert client("secretsmanager", region).get_secret_value(SecretId="moved")["SecretString"] == "new"
+        assert client("secretsmanager", region).get_secret_value(SecretId="staged")["SecretString"] == "new"
 
 
 def test_each_replica_of_a_secret_keeps_its_key(client: Make) -> None:

@@ -82,7 +82,9 @@ class World:
             ]
             for n, zone in enumerate("ab")
         ]
-        self._security_group = ec2.create_security_group(VpcId=vpc, GroupName="tasks", Description="tasks")["GroupId"]
+        self._security_group = ec2.create_security_group(VpcId=vpc, GroupName="all", Description="all")["GroupId"]
+        among_themselves = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": self._security_group}]}
+        ec2.authorize_security_group_ingress(GroupId=self._security_group, IpPermissions=[among_themselves])
         self.client("ecs", place).create_cluster(clusterName=self.names.of("cluster"))
         self._make_load_balancer(place)
         for name in self.settings.services:
@@ -97,7 +99,9 @@ class World:
         elbv2 = self.client("elbv2", place)
         origin = self.origin(place)
         certificate = self.client("acm", place).request_certificate(DomainName=origin)["CertificateArn"]
-        made = elbv2.create_load_balancer(Name=self.names.of("lb"), Subnets=self._subnets)["LoadBalancers"][0]
+        made = elbv2.create_load_balancer(
+            Name=self.names.of("lb"), Subnets=self._subnets, SecurityGroups=[self._security_group]
+        )["LoadBalancers"][0]
         refusal = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "403"}}]
         self._listener = elbv2.create_listener(
             LoadBalancerArn=made["LoadBalancerArn"],

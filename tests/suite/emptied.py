@@ -48,7 +48,10 @@ def _synthesize(settings: Settings) -> Synthesized:
     return _empty()
 
 
-synthesized.synthesize = _synthesize
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests() -> None:
+    """Replace it before others import it; not when this module is imported, as the test of it imports it, too."""
+    synthesized.synthesize = _synthesize
 
 
 @pytest.hookimpl(tryfirst=True)

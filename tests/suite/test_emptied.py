@@ -33,3 +33,7 @@ def test_no_test_of_what_is_synthesized_passes_on_nothing(tmp_path: Path) -> Non
     assert passed - PASSES.keys() == set()
     assert passed >= PASSES.keys(), "an exception that is needed no more"
     assert len({test for _, test in outcomes}) >= LEAST
+
+
+def test_import_of_the_plugin_changes_no_synthesis_of_this_process() -> None:
+    assert emptied.synthesized.synthesize is not emptied._synthesize
