@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import synthesized
 from tests.suite import emptied
 
 REPOSITORY = Path(__file__).parents[2]
@@ -36,4 +37,4 @@ def test_no_test_of_what_is_synthesized_passes_on_nothing(tmp_path: Path) -> Non
 
 
 def test_import_of_the_plugin_changes_no_synthesis_of_this_process() -> None:
-    assert emptied.synthesized.synthesize is not emptied._synthesize
+    assert synthesized.synthesize is not emptied._synthesize
