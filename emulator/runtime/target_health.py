@@ -14,9 +14,7 @@ from urllib.parse import urlsplit
 
 from emulator.runtime.forwarding import status_of
 from emulator.runtime.tasks.keeper import KEEPER
-
-PATIENCE = 6
-"""How much longer than on AWS a health check may take: a rehearsal's processes share a small machine."""
+from emulator.runtime.tasks.task import PATIENCE
 
 
 @dataclass(frozen=True, kw_only=True)
