@@ -19,14 +19,13 @@ from rich.table import Table
 
 from emulator import process
 from operations.outcome import Failed
-from operations.pay.platform import Platform, front_door, host_name
+from operations.pay.platform import FINAL, Platform, front_door, host_name
 from operations.pay.way import Place, Stage, hops, stages
 from settings import Settings
 from settings.naming import PROCESS_PAYMENT
 
 SECONDS_TO_SETTLE = 60.0
 SECONDS_BETWEEN_LOOKS = 0.5
-FINAL = {"captured", "authorized", "declined", "failed"}
 MERCHANT = "rehearsal"
 
 

@@ -26,6 +26,8 @@ from settings.processing import ProcessingSettings
 SECONDS_TO_RUN = 60.0
 SECONDS_BETWEEN_LOOKS = 0.5
 SCOPES = "payments:read,payments:write,refunds:write"
+FINAL = {"captured", "authorized", "declined", "failed"}
+"""The statuses of a payment that change by no further answer of the acquirer."""
 NOTHING_RUNS = "no local AWS runs: run make deploy-local first"
 
 

@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.table import Table
 
 from operations.outcome import Failed, Refused
-from operations.pay.platform import Platform, front_door
-from operations.rehearsal.customers import FINAL, Customers, Payment, read_statuses
+from operations.pay.platform import FINAL, Platform, front_door
+from operations.rehearsal.customers import Customers, Payment, read_statuses
 from operations.rehearsal.events import EVENTS, Event, Operator
 from settings import Settings
 
 SECONDS_TO_SETTLE = 300.0
 NUMBER_OF_MERCHANTS = 3
-ACCEPTED = "202"
+ACCEPTED, CAPTURED = "202", "captured"
 FIRST_KINDS = {"sale", "authorization"}
 
 
@@ -30,6 +30,8 @@ class Books:
 
     lost: list[Payment]
     """Accepted, and unknown or unanswered at the end."""
+    failed: list[Payment]
+    """Answered otherwise than captured, though the rehearsal acquirer declines nothing."""
     unpaid: list[Payment]
     """Said to be captured, and not in the acquirer's book."""
     charged_twice: list[Payment]
@@ -43,7 +45,8 @@ class Books:
         accepted = [one for one in payments if one.identifier]
         return cls(
             lost=[one for one in accepted if one.status not in FINAL],
-            unpaid=[one for one in accepted if one.status == "captured" and not charges[one.token]],
+            failed=[one for one in accepted if one.status in FINAL - {CAPTURED}],
+            unpaid=[one for one in accepted if one.status == CAPTURED and not charges[one.token]],
             charged_twice=[one for one in payments if charges[one.token] > 1],
             refused=[one for one in payments if one.refusal],
             never_accepted=[one for one in payments if not one.identifier and not one.refusal],
@@ -53,6 +56,7 @@ class Books:
         """A line for each kind of payment that there should be none of."""
         kinds = {
             "lost": self.lost,
+            "not captured": self.failed,
             "captured, and not charged": self.unpaid,
             "charged twice": self.charged_twice,
             "refused": self.refused,
@@ -96,7 +100,7 @@ class LoadRehearsal:
         self.console.print(f"{len(payments)} payments were sent; reading what became of each ...")
         read_statuses(door, payments, SECONDS_TO_SETTLE)
         self._report(events, payments, crowd.tries)
-        problems = Books.compare(payments, charges_of(acquirer)).problems()
+        problems = [*idle(events, crowd.tries), *Books.compare(payments, charges_of(acquirer)).problems()]
         if failure or problems:
             raise Failed("\n".join(([failure] if failure else []) + problems))
         self.console.print("each payment was accepted, answered, and charged once")
@@ -144,6 +148,12 @@ def chosen(names: Sequence[str]) -> list[Event]:
         if name not in known:
             raise Refused(f"--only: {name!r} is not allowed; an event is: {', '.join(known)}")
     return [one for one in EVENTS if not names or one.name in names]
+
+
+def idle(events: Sequence[Event], tries: Counter[tuple[str, str]]) -> list[str]:
+    """A line for each event during which nobody tried to pay: it has shown nothing."""
+    tried = {phase for phase, _ in tries}
+    return [f"nobody tried to pay during {one.name}" for one in events if one.name not in tried]
 
 
 def charges_of(acquirer: str) -> Counter[str]:

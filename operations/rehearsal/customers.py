@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from operations.pay.platform import FrontDoor
+from operations.pay.platform import FINAL, FrontDoor
 
 AMOUNT, CURRENCY = 1000, "USD"
 PATH = "/api/v1/payments"
 SECONDS_BETWEEN_TRIES = 0.5
 SECONDS_TO_BE_ACCEPTED = 600.0
-FINAL = {"captured", "authorized", "declined", "failed"}
 MISSING = "missing"
 SERVER_ERROR, TOO_MANY_REQUESTS, CONFLICT = 500, 429, 409
 

@@ -16,10 +16,10 @@ from emulator import process
 from operations.outcome import Failed
 from operations.pay.platform import Platform
 from operations.project_root import PROJECT
+from operations.release.command import EXIT_ROLLED_BACK
 
 SECONDS_BETWEEN_LOOKS = 0.25
 SECONDS_TO_HAPPEN = 300.0
-EXIT_ROLLED_BACK = 3
 CANARY = "AllowTraffic"
 """What a release prints once the canary has its share of the requests."""
 SECONDS_BETWEEN_MOVES = 10.0

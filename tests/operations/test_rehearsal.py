@@ -16,7 +16,7 @@ import pytest
 
 from operations.outcome import Refused, console
 from operations.pay.platform import FrontDoor
-from operations.rehearsal.command import Books, LoadRehearsal, charges_of, chosen
+from operations.rehearsal.command import Books, LoadRehearsal, charges_of, chosen, idle
 from operations.rehearsal.customers import Customers, Payment, read_statuses
 from settings import load
 
@@ -91,7 +91,8 @@ def test_answer_that_no_repetition_changes_ends_the_tries() -> None:
     ("identifier", "status", "charges", "problem"),
     [
         ("id", "captured", 1, None),
-        ("id", "declined", 0, None),
+        ("id", "declined", 0, "1 not captured"),
+        ("id", "failed", 1, "1 not captured"),
         ("id", "captured", 2, "1 charged twice"),
         ("id", "captured", 0, "1 captured, and not charged"),
         ("id", "missing: 404", 1, "1 lost"),
@@ -123,6 +124,11 @@ def test_events_happen_in_their_order_and_an_unknown_one_is_refused() -> None:
     assert [one.name for one in chosen(["failover", "release"])] == ["release", "failover"]
     with pytest.raises(Refused, match="--only: 'flood' is not allowed; an event is: quiet, tasks-killed, release"):
         chosen(["flood"])
+
+
+def test_event_during_which_nobody_pays_is_a_problem() -> None:
+    events = chosen(["release", "rotation"])
+    assert idle(events, Counter({("release", "503"): 1})) == ["nobody tried to pay during rotation"]
 
 
 def test_rehearsal_needs_a_deployment(tmp_path: Path) -> None:
