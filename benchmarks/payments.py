@@ -3,6 +3,10 @@
 The bare handler is what can be had on this machine: the same server, the same database by the same driver and pool, and
 one INSERT of one row. Rounds of all are interleaved, so that what else the machine does meets all alike; the ratio is
 the figure to compare, not the requests a second.
+
+Beside it is the service without identity (benchmarks/without_identity.py): what authentication, authorization, quotas,
+row-level security and audit events take of the processors, the service's and the database's together, is at most
+1.15 times what a request takes without them.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -26,10 +30,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+import benchmarks.without_identity as without_identity_module
+from benchmarks.without_identity import take_identity_away
 from emulator.process import free_port
 from payments.migrate import migrate
+from payments.roles import API
 from tests import postgresql
 from tests.payments import conftest
+from tests.payments.logins import USER, create_logins, logins
 from tests.payments.support import authorized, running, wait_for_port
 
 BODY = {"amount": 1000, "currency": "USD", "token": "tok_bench_1"}
@@ -56,6 +64,8 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", lifespan="off", acc
 
 UNLIMITED = {"MERCHANT_REQUESTS_PER_SECOND": "10000", "MERCHANT_BURST": "10000", "MERCHANT_SHARE": "1"}
 """There is one merchant, whose limits are not what is measured."""
+MOST_OF_IDENTITY = 1.15
+WITH_IDENTITY, WITHOUT_IDENTITY = "payments, one process", "payments without identity, one process"
 AGAINST = "the other checkout, one process"
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -69,11 +79,27 @@ class Contender:
     path: str = "/api/v1/payments"
     key: str = field(default="", repr=False)
     """The API key; the bare handler asks for none."""
+    database: conftest.Database | None = None
+    """Whose connections are its own while it is measured."""
 
-    def processor_seconds(self) -> float:
-        """What the processes have had of the processors; it knows nothing of what else the machine does."""
-        fields = [Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split() for process in self.processes]
-        return sum(int(one[11]) + int(one[12]) for one in fields) / TICKS
+    def processor_seconds(self) -> dict[int, float]:
+        """What each process has had of the processors; it knows nothing of what else the machine does.
+
+        Processes of the database's connections are among them.
+        """
+        found = {}
+        for process in (*self.processes, *self._connections()):
+            with suppress(FileNotFoundError):  # a connection has ended
+                fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+                found[process] = (int(fields[11]) + int(fields[12])) / TICKS
+        return found
+
+    def _connections(self) -> list[int]:
+        if self.database is None:
+            return []
+        query = "SELECT pid FROM pg_stat_activity WHERE datname = %s"
+        with self.database.server.connect() as connection:
+            return [int(pid) for (pid,) in connection.execute(query, (self.database.name,))]
 
 
 @dataclass
@@ -83,6 +109,11 @@ class Figures:
     rates: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     processor_seconds: float = 0.0
+
+    @property
+    def milliseconds_of_a_request(self) -> float:
+        """Of the processors."""
+        return self.processor_seconds / len(self.times) * 1000
 
 
 async def measure(contender: Contender, seconds: float) -> tuple[float, list[float]]:
@@ -108,13 +139,13 @@ async def measure(contender: Contender, seconds: float) -> tuple[float, list[flo
 
 
 @contextmanager
-def bare(conninfo: str) -> Iterator[Contender]:
+def bare(conninfo: str, database: conftest.Database) -> Iterator[Contender]:
     """The handler that only does the insert."""
     port = free_port()
     process = subprocess.Popen([sys.executable, "-c", BARE, str(port)], env={**os.environ, "BARE_CONNINFO": conninfo})
     try:
         wait_for_port(port)
-        yield Contender([f"http://127.0.0.1:{port}"], [process.pid], "/")
+        yield Contender([f"http://127.0.0.1:{port}"], [process.pid], "/", database=database)
     finally:
         process.kill()
         process.wait()
@@ -133,11 +164,28 @@ def of_checkout(
     with conftest.database_of(server) as database:
         migrate(database.connect, directory=service / "payments" / "migrations")
         with database.connect() as connection:
-            connection.execute(f"GRANT USAGE ON SCHEMA payments TO {conftest.USER}")
-            connection.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA payments TO {conftest.USER}")
+            for role in (USER, API):  # its rights are its own, which are not known here
+                connection.execute(f"GRANT USAGE ON SCHEMA payments TO {role}")
+                connection.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA payments TO {role}")
+                connection.execute(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA payments TO {role}")
         own = {**platform.environment, **environment, "DATABASE_NAME": database.name}
         with running(directory, own, python_path=f"{service}{os.pathsep}{checkout}") as one:
-            yield Contender([one.url], [one.process.pid], key=one.key)
+            yield Contender([one.url], [one.process.pid], key=one.key, database=database)
+
+
+@contextmanager
+def without_identity(
+    server: postgresql.Postgresql, directory: Path, environment: dict[str, str]
+) -> Iterator[Contender]:
+    """The service without identity, on a database of its own."""
+    with conftest.database_of(server) as database:
+        migrate(database.connect, logins=logins())
+        with database.connect() as connection:
+            take_identity_away(connection)
+        own = {**environment, "DATABASE_NAME": database.name}
+        command = (sys.executable, "-P", without_identity_module.__file__)  # benchmarks/ has a payments.py, too
+        with running(directory, own, command=command) as one:
+            yield Contender([one.url], [one.process.pid], key=one.key, database=database)
 
 
 def main(
@@ -150,13 +198,13 @@ def main(
         server = stack.enter_context(postgresql.running())
         database = stack.enter_context(conftest.database_of(server))
         with server.connect() as connection:
-            connection.execute(f"CREATE ROLE {conftest.USER} LOGIN PASSWORD '{conftest.PASSWORD}'")
-        migrate(database.connect, application_role=conftest.USER)
+            create_logins(connection)
+        migrate(database.connect, logins=logins())
         with database.connect() as connection:
             connection.execute("CREATE TABLE bare (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text)")
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         aws = stack.enter_context(conftest.local_aws())
-        platform = conftest.platform_of(database, conftest.USER, aws)
+        platform = conftest.platform_of(database, aws)
         environment = {**platform.environment, "DATABASE_CONNECTIONS": CONNECTIONS, "PUBLISHES": "false", **UNLIMITED}
         services = [stack.enter_context(running(directory, environment)) for _ in range(2)]
         urls, processes = [one.url for one in services], [one.process.pid for one in services]
@@ -164,16 +212,22 @@ def main(
             f"host={server.host} port={server.port} dbname={database.name} user=postgres password={server.password} "
             f"sslmode=verify-full sslrootcert={server.ca}"
         )
-        plain = stack.enter_context(bare(conninfo))
+        plain = stack.enter_context(bare(conninfo, database))
         contenders = {
             "only the insert, one process": plain,
-            "payments, one process": Contender(urls[:1], processes[:1], key=services[0].key),
-            "payments, two processes": Contender(urls, processes, key=services[0].key),
+            WITH_IDENTITY: Contender(urls[:1], processes[:1], key=services[0].key, database=database),
+            WITHOUT_IDENTITY: stack.enter_context(without_identity(server, directory, environment)),
+            "payments, two processes": Contender(urls, processes, key=services[0].key, database=database),
         }
         if against:
             other = of_checkout(against.resolve(), server, platform, directory, environment)
             contenders[AGAINST] = stack.enter_context(other)
-        _print(asyncio.run(_rounds(contenders, seconds, rounds)))
+        found = asyncio.run(_rounds(contenders, seconds, rounds))
+    _print(found)
+    ratio = found[WITH_IDENTITY].milliseconds_of_a_request / found[WITHOUT_IDENTITY].milliseconds_of_a_request
+    Console().print(f"Identity: {ratio:.2f} times the processor time of a request, at most {MOST_OF_IDENTITY}")
+    if ratio > MOST_OF_IDENTITY:
+        raise typer.Exit(1)
 
 
 async def _rounds(contenders: dict[str, Contender], seconds: float, rounds: int) -> dict[str, Figures]:
@@ -186,7 +240,9 @@ async def _rounds(contenders: dict[str, Contender], seconds: float, rounds: int)
             rate, times = await measure(one, seconds)
             found[name].rates.append(rate)
             found[name].times.extend(times)
-            found[name].processor_seconds += one.processor_seconds() - before
+            found[name].processor_seconds += sum(
+                seconds_now - before.get(process, 0.0) for process, seconds_now in one.processor_seconds().items()
+            )
     return found
 
 
@@ -200,7 +256,7 @@ def _print(found: dict[str, Figures]) -> None:
             name,
             f"{rate:.0f}",
             f"{rate / reference:.2f}",
-            f"{figures.processor_seconds / len(figures.times) * 1000:.2f}",
+            f"{figures.milliseconds_of_a_request:.2f}",
             *(f"{cuts[part - 1] * 1000:.1f}" for part in (50, 95, 99)),
         )
     Console(width=120).print(table)

@@ -1,6 +1,6 @@
-"""The CloudWatch metrics of the payments software, once for those who write them and those who read them.
+"""CloudWatch metrics of the payments software, the only source for publishers and readers.
 
-The service and the functions write them; the dashboards and alarms of both systems read them.
+The service and the functions publish them; the dashboards and alarms of both systems read them.
 """
 
 from __future__ import annotations
@@ -40,6 +40,10 @@ ATTEMPTS_FAILED = Metric("AcquirerAttemptsFailed", "Count")
 """Attempts to perform an operation that ended without the acquirer's decision."""
 REQUESTS_SHED = Metric("RequestsShed", "Count")
 """API requests answered with 503 because the service was overloaded."""
+REQUESTS_THROTTLED = Metric("RequestsThrottled", "Count")
+"""API requests answered with 429: above the quota of their merchant, or of the address that sends unknown keys."""
+REQUESTS_UNAUTHENTICATED = Metric("RequestsUnauthenticated", "Count")
+"""API requests answered with 401: without a valid credential."""
 OUTBOX_AGE = Metric("OutboxAge", "Milliseconds")
 """Time from the acceptance of an operation until its message was sent to the queue."""
 DEAD_LETTERS = Metric("OperationsGivenUp", "Count")
@@ -58,6 +62,10 @@ PENDING_AMOUNT = Metric("AmountPending", "None")
 """Sum of the amounts of pending operations in minor units, per currency: money promised to customers, undecided yet."""
 CONTRADICTED = Metric("AcquirerContradictions", "Count")
 """Decisions of the acquirer that differ from the stored one. Each needs a person."""
+SETTLEMENT_DIFFERENCES = Metric("SettlementDifferences", "Count")
+"""Open differences between the acquirer's settlement files and the database, at a run. Read its maximum."""
+SETTLEMENT_OVERDUE = Metric("SettlementOverdue", "Seconds")
+"""Age of the oldest operation that has moved money and that no settlement file has told of yet, at a run."""
 
 METRICS = (
     STARTED,
@@ -66,6 +74,8 @@ METRICS = (
     PROCESSING_TIME,
     ATTEMPTS_FAILED,
     REQUESTS_SHED,
+    REQUESTS_THROTTLED,
+    REQUESTS_UNAUTHENTICATED,
     OUTBOX_AGE,
     DEAD_LETTERS,
     RECONCILED,
@@ -75,4 +85,6 @@ METRICS = (
     CONTRADICTED,
     CREDENTIAL_REJECTED,
     NOT_IN_DATABASE,
+    SETTLEMENT_DIFFERENCES,
+    SETTLEMENT_OVERDUE,
 )

@@ -6,8 +6,8 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 CURRENCIES = ("EUR", "USD", "JPY")
@@ -73,7 +73,29 @@ class Customers:
 
         await asyncio.gather(*(one() for _ in range(clients)))
 
+    async def repeat(self, purchases: Sequence[Purchase], clients: int = 20) -> None:
+        """Send requests that were accepted once more, with the same keys, and note the payments of the answers."""
+        waiting = iter(purchases)
+
+        async def one() -> None:
+            connection = Connection(self.ports)
+            for purchase in waiting:
+                again = replace(purchase, payment="")
+                await self._ask(connection, again)
+                purchase.payment = again.payment
+            connection.close()
+
+        await asyncio.gather(*(one() for _ in range(clients)))
+
     async def _buy(self, connection: Connection, purchase: Purchase) -> None:
+        purchase.first_sent_at = time.monotonic()
+        await self._ask(connection, purchase)
+        if purchase.payment:
+            purchase.seconds = time.monotonic() - purchase.first_sent_at
+            self.accepted.append(purchase)
+
+    async def _ask(self, connection: Connection, purchase: Purchase) -> None:
+        """Send the request until it is accepted, or answered wrongly."""
         body = {
             "amount": purchase.amount,
             "currency": purchase.currency,
@@ -82,7 +104,6 @@ class Customers:
         }
         request = _request("/api/v1/payments", self.api_key, purchase.key, body)
         pause = 0.1
-        purchase.first_sent_at = time.monotonic()
         self.open += 1
         self.max_open = max(self.max_open, self.open)
         try:
@@ -100,8 +121,6 @@ class Customers:
                 if status == 202:
                     purchase.payment = json.loads(answer)["id"]
                     purchase.seconds_of_last = time.monotonic() - began
-                    purchase.seconds = time.monotonic() - purchase.first_sent_at
-                    self.accepted.append(purchase)
                 elif status in {429, 503}:
                     self.shed += 1
                     await asyncio.sleep(float(headers.get("retry-after", "1")) * random.uniform(0.5, 1.5))

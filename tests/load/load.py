@@ -12,17 +12,26 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg
+
+from payments.identifiers import lowest_id
 from tests.load.customers import Connection, Customers, _request
+from tests.load.faults import Faults, fill
 from tests.load.size import Size
-from tests.load.world import World
+from tests.load.world import World, behaviour_of
 
 SECONDS_BETWEEN_SAMPLES = 0.5
+FEW = 50
+RESEND_AFTER_SECONDS = "10"
+"""Half an hour else: how long a message whose operation is due counts as under way."""
 # The payments by which bare costs are measured are in another currency than those of the load.
 STATUSES = "SELECT status, count(*) FROM payments.payments WHERE currency <> 'GBP' GROUP BY status"
 SUMS = "SELECT currency, sum(captured_amount)::bigint FROM payments.payments WHERE currency <> 'GBP' GROUP BY currency"
+PENDING_OPERATIONS = "SELECT id FROM payments.operations WHERE status = 'pending'"
 PENDING = "SELECT id FROM payments.payments WHERE status = 'accepted' AND currency <> 'GBP'"
 AGES = """
 SELECT extract(epoch FROM completed_at - created_at)::float FROM payments.operations
@@ -85,12 +94,20 @@ class Result:
     """Seconds of processor time by kind of process."""
     statuses: list[int]
     """How the processes ended that were stopped at the end."""
+    faults: Faults
+    poisoned: set[str]
+    """Those of the dead letters that the acquirer answers with an error however often it is asked."""
     problems: list[str] = field(default_factory=list)
 
     @property
     def peak(self) -> int:
         """The most payments that were in flight at the same time."""
         return max((sample.in_flight for sample in self.samples), default=0)
+
+    @property
+    def waiting(self) -> set[str]:
+        """Payments that wait for a person: dead letters, and in a run with faults what always fails and has an age."""
+        return self.dead | (self.poisoned if self.faults.windows else set())
 
     @property
     def accepted(self) -> int:
@@ -100,8 +117,11 @@ class Result:
 async def run(world: World, say: Callable[[str], None]) -> Result:
     """Put the load on, wait until all is completed, and compare the books."""
     size = world.size
+    world.behave(broken_percent=0.0)  # one that always fails, and is alone, is no try: it would be waited for for ever
     bare = await _bare(world)
     say(f"bare: insert {bare.insert:.2f} ms, send {bare.send:.2f} ms; accepting a payment {bare.accept:.2f} ms")
+    if size.rows:
+        await asyncio.to_thread(fill, world, size.rows, say)
     world.behave(down=size.outage)
     if size.outage:
         say("the acquirer is out of order until the wanted number is in flight")
@@ -109,13 +129,15 @@ async def run(world: World, say: Callable[[str], None]) -> Result:
     state = _State(world, customers, say)
     began = time.monotonic()
     watching = [asyncio.create_task(state.sample()), asyncio.create_task(state.kill())]
+    happening = asyncio.create_task(state.faults.run(lambda: state.over))
     try:
         await customers.run(size.payments, size.clients, state.may_begin)
         say(f"all {len(customers.accepted)} are accepted after {time.monotonic() - began:.0f} s")
+        await happening
         await state.until_completed()
     finally:
         state.over = True
-        await asyncio.gather(*watching)
+        await asyncio.gather(*watching, happening)
     seconds = time.monotonic() - began
     reconciled = await asyncio.to_thread(_reconcile, world)
     return await asyncio.to_thread(_compared, world, bare, state, seconds, reconciled)
@@ -128,13 +150,14 @@ class _State:
         self.world = world
         self.customers = customers
         self.say = say
+        self.faults = Faults(world, customers, say)
         self.samples: list[Sample] = []
         self.kills: Counter[str] = Counter()
         self.over = False
         self._outage = world.size.outage
         self._completed = 0
         self._began = time.monotonic()
-        self._connection = world.connect()
+        self._first = lowest_id(datetime.now(UTC) - timedelta(minutes=10))
 
     async def may_begin(self) -> bool:
         """Wait until there is room for another payment in flight."""
@@ -163,10 +186,23 @@ class _State:
             await asyncio.sleep(SECONDS_BETWEEN_SAMPLES)
 
     def _count(self) -> int:
-        row = self._connection.execute(
-            "SELECT count(*) FROM payments.operations WHERE status <> 'pending' AND correlation_id <> 'bare'"
-        ).fetchone()
-        return int(row[0]) if row else 0
+        row = self._query(
+            "SELECT count(*) FROM payments.operations"
+            " WHERE id >= %s AND status <> 'pending' AND correlation_id <> 'bare'",
+            self._first,
+        )[0]
+        return int(row[0])
+
+    def _query(self, statement: str, *parameters: object) -> list[Any]:
+        """The rows of a statement; a database that is not there is waited for."""
+        while True:
+            try:
+                with self.world.connect() as connection:
+                    return connection.execute(statement.encode(), parameters).fetchall()
+            except psycopg.OperationalError:
+                if self.over or time.monotonic() > self._began + self.world.size.seconds:
+                    raise
+                time.sleep(SECONDS_BETWEEN_SAMPLES)
 
     async def kill(self) -> None:
         chance = random.Random(self.world.size.seed)
@@ -182,11 +218,25 @@ class _State:
         """Wait until each operation is completed, or its message is a dead letter."""
         deadline = self._began + self.world.size.seconds
         while time.monotonic() < deadline:
-            pending = await asyncio.to_thread(_count_pending, self._connection)
-            if pending <= await asyncio.to_thread(_dead, self.world):
+            pending = len(await asyncio.to_thread(self._query, PENDING_OPERATIONS))
+            dead = await asyncio.to_thread(_dead, self.world)
+            # Dead letters may be of rows that are lost.
+            alike = pending <= (0 if self.world.size.lost_seconds else dead)
+            if alike or (pending <= dead + FEW and await asyncio.to_thread(self._only_poisoned_wait)):
                 return
+            if self.world.size.lost_seconds:  # of what was done in the lost seconds the message is gone
+                await asyncio.to_thread(_reconcile, self.world)
             await asyncio.sleep(0.5)
         self.say(f"not all is completed after {self.world.size.seconds:.0f} s")
+
+    def _only_poisoned_wait(self) -> bool:
+        """Whether a run with faults is over: what always fails is alone then, which is no try and pages by its age."""
+        if not self.faults.windows:
+            return False
+        pending = [str(row[0]) for row in self._query(PENDING)]
+        dead = {message["payment_id"] for message in self.world.dead_letters(hidden_seconds=1)}
+        with self.world.connect() as connection:
+            return all(one in dead or _is_broken(connection, self.world, one) for one in pending)
 
 
 def _count_pending(connection: Any) -> int:
@@ -231,6 +281,8 @@ async def _bare(world: World) -> Bare:
 def _reconcile(world: World) -> dict[str, int]:
     """One run of the reconciler, once no claim holds any more: an answer that was lost for good is found."""
     environment = {**world.environment, "RECONCILIATION_MIN_AGE_SECONDS": "0"}
+    if world.size.lost_seconds:
+        environment["RECONCILIATION_RESEND_AFTER_SECONDS"] = RESEND_AFTER_SECONDS
     time.sleep(1)
     done = subprocess.run(
         [sys.executable, "-m", "payments", "reconcile"], env=environment, capture_output=True, text=True, check=True
@@ -267,6 +319,8 @@ def _compared(world: World, bare: Bare, state: _State, seconds: float, reconcile
         processing_seconds=processing,
         cpu=cpu,
         statuses=statuses,
+        faults=state.faults,
+        poisoned={one for one in pending if _is_broken(connection, world, one)},
     )
     result.problems = list(_problems(result, connection, pending))
     return result
@@ -277,15 +331,27 @@ def _problems(result: Result, connection: Any, pending: set[str]) -> Iterator[st
     completed = result.statuses_of_payments["captured"] + result.statuses_of_payments["declined"]
     if result.accepted != result.size.payments:
         yield f"{result.size.payments} were to be taken, {result.accepted} were"
-    if result.accepted != completed + len(result.dead):
-        yield f"{result.accepted} accepted, {completed} completed, {len(result.dead)} dead letters"
-    if lost := pending - result.dead:
+    waiting = result.waiting
+    if result.accepted != completed + len(waiting):
+        yield f"{result.accepted} accepted, {completed} completed, {len(waiting)} wait for a person"
+    if lost := pending - waiting:
         yield f"{len(lost)} are neither completed nor dead letters"
     if result.customers.wrong:
         yield f"wrong answers: {Counter(result.customers.wrong)}"
     if any(result.statuses):
         yield f"processes ended with {result.statuses}"
+    if result.size.outage_seconds and not result.dead <= result.poisoned:
+        yield f"{len(result.dead - result.poisoned)} dead letters of an outage"
+    yield from result.faults.problems
     yield from _of_the_books(result, connection)
+
+
+def _is_broken(connection: Any, world: World, payment_id: str) -> bool:
+    """Whether the acquirer never answers the first operation of a payment."""
+    query = "SELECT coalesce(acquirer_key, id)::text FROM payments.operations WHERE payment_id = %s"
+    (key,) = connection.execute(query, (payment_id,)).fetchone()
+    broken = behaviour_of(world.size).model_copy(update={"failing_percent": 0.0})
+    return all(broken.fault(key, number) == "failing" for number in range(1, 30))
 
 
 def _of_the_books(result: Result, connection: Any) -> Iterator[str]:

@@ -34,10 +34,15 @@ def charts(result: Result) -> list[tuple[str, list[float], str]]:
         (after.completed - before.completed) / max(after.at - before.at, 1e-9)
         for before, after in zip(samples, samples[4:], strict=False)
     ]
+    accepted = [
+        (after.accepted - before.accepted) / max(after.at - before.at, 1e-9)
+        for before, after in zip(samples, samples[4:], strict=False)
+    ]
     return [
         ("payments in flight", [float(one.in_flight) for one in samples], ""),
         ("completed a second", rates, ""),
         ("memory of the service's processes", [one.service_bytes / MIB for one in samples], " MiB"),
+        ("payments accepted a second", accepted, ""),
         ("memory of the workers", [one.worker_bytes / MIB for one in samples], " MiB"),
     ]
 
@@ -50,7 +55,9 @@ def _books(result: Result) -> Table:
         ("accepted", f"{result.accepted:,}"),
         ("= captured", f"{captured:,}"),
         ("+ declined", f"{declined:,}"),
-        ("+ dead letters", f"{len(result.dead):,}"),
+        ("+ waiting for a person, with an alarm", f"{len(result.waiting):,}"),
+        ("  of these dead letters", f"{len(result.dead):,}"),
+        ("  of these poisoned: the acquirer never answers", f"{len(result.poisoned):,}"),
         ("charged twice", f"{len(result.book['charged_twice']):,}"),
         *((f"sum {currency}, minor units", f"{sum_:,}") for currency, sum_ in sorted(result.captured.items())),
         ("the acquirer's book says", "the same" if not any("book" in one for one in result.problems) else "OTHERWISE"),
@@ -60,6 +67,7 @@ def _books(result: Result) -> Table:
         ("killed", f"{sum(result.kills.values())}: {', '.join(f'{k} {v}' for k, v in sorted(result.kills.items()))}"),
         ("customers' requests that broke", f"{result.customers.broken:,}"),
         ("customers' requests that were shed", f"{result.customers.shed:,}"),
+        *((one.name, f"{one.begins:.0f} to {one.ends:.0f} s; {one.seen}") for one in result.faults.windows),
         ("completed by the reconciler at the end", f"{result.reconciled.get('completed', 0):,}"),
     ]
     for row in rows:
@@ -76,6 +84,11 @@ def _times(result: Result) -> Table:
         "answer to the request that was accepted": [one.seconds_of_last for one in purchases],
         "from the first request until accepted, kills and all": [one.seconds for one in purchases],
         "from accepted until completed": result.processing_seconds,
+        **{
+            f"from the first request until accepted, {name}": values
+            for name, values in result.faults.latencies()
+            if result.faults.windows
+        },
     }
     for name, values in rows.items():
         table.add_row(name, *(f"{value:.3f}" for value in percentiles(values)))

@@ -15,6 +15,8 @@ class Size:
     """How many are to be in flight at the same time: their request open, or accepted and not completed."""
     clients: int = 160
     """Connections of customers; each sends one request at a time."""
+    merchants: int = 1
+    """How many pay; the limits of each are the service's own where there are several."""
     services: int = 2
     workers: int = 2
     at_once: int = 64
@@ -23,6 +25,18 @@ class Size:
     """On average; each kills one process of the service or a worker."""
     outage: bool = True
     """Whether the acquirer is out of order until the wanted number is in flight and a process was killed."""
+    outage_seconds: float = 0.0
+    """Of the acquirer, once a third is accepted."""
+    brown_out_seconds: float = 0.0
+    """How long each call to the queue takes seconds, once a third is accepted."""
+    lost_seconds: float = 0.0
+    """How many of its last seconds the database loses, once a third is accepted; merchants repeat."""
+    migrate: bool = False
+    """Whether the schema is migrated, by two at once, beside a transaction that is open."""
+    release: bool = False
+    """Whether a new version with a migration replaces the old one."""
+    rows: int = 0
+    """How many payments of years ago are in the database before."""
     failing_percent: float = 5.0
     slow_percent: float = 5.0
     lost_percent: float = 1.0

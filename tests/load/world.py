@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,16 +22,18 @@ import psycopg
 
 from emulator.process import free_port
 from payments.api_keys import KeyMode, Peppers
-from payments.authentication import Scope
 from payments.merchants import Merchants
 from payments.migrate import migrate
+from payments.roles import Process as LoginProcess
+from payments.scopes import Scope
 from rehearsal.acquirer import Behaviour
 from tests import postgresql
+from tests.load.proxy import Proxy
 from tests.load.size import Size
+from tests.payments.logins import PASSWORD, create_logins, logins
 from tests.payments.support import PYTHON_PATH
 
 REGION = "us-east-2"
-USER, PASSWORD = "payments_app", "a-password-of-a-load-test"
 SECONDS_TO_START = 60.0
 MAX_RECEIVES = 1000
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -107,6 +110,10 @@ class Process:
             return 0
 
 
+ONE_MERCHANT = {"MERCHANT_REQUESTS_PER_SECOND": "10000", "MERCHANT_BURST": "10000", "MERCHANT_SHARE": "1"}
+"""The limits of a merchant that is alone: none."""
+
+
 @dataclass
 class World:
     """Everything that a load needs."""
@@ -119,9 +126,15 @@ class World:
     environment: dict[str, str]
     api_key: str = field(repr=False)
     sqs: Any
+    merchant_keys: list[str] = field(default_factory=list, repr=False)
+    """An API key of each merchant."""
     services: list[Process] = field(default_factory=list)
     workers: list[Process] = field(default_factory=list)
     others: list[Process] = field(default_factory=list)
+    proxy: Proxy = field(default_factory=lambda: Proxy(0))
+    """Before the queue."""
+    one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a process is killed or replaced."""
 
     def connect(self) -> psycopg.Connection[Any]:
         return self.database.connect()
@@ -140,17 +153,27 @@ class World:
 
     def kill_one(self, chance: random.Random) -> str:
         """Kill a process of the service or a worker, start it again, and wait until it is at work."""
-        victim = chance.choice(self.services + self.workers)
-        victim.kill()
-        victim.start()
-        victim.wait()
+        with self.one_at_a_time:
+            victim = chance.choice(self.services + self.workers)
+            victim.kill()
+            victim.start()
+            victim.wait()
         return victim.name
 
-    def dead_letters(self) -> list[dict[str, Any]]:
+    def replace(self, process: Process, folder: Path) -> int:
+        """Replace a process by one whose code is in ``folder``, as ECS does; returns how the old one ended."""
+        with self.one_at_a_time:
+            status = process.stop()
+            process.environment["PYTHONPATH"] = f"{folder}{os.pathsep}{process.environment['PYTHONPATH']}"
+            process.start()
+            process.wait()
+        return status
+
+    def dead_letters(self, hidden_seconds: int = 43_200) -> list[dict[str, Any]]:
         """The bodies of all dead letters; they are hidden for as long as a run takes."""
         found: dict[str, dict[str, Any]] = {}
         while messages := self.sqs.receive_message(
-            QueueUrl=self.dead_letters_url, MaxNumberOfMessages=10, VisibilityTimeout=43200
+            QueueUrl=self.dead_letters_url, MaxNumberOfMessages=10, VisibilityTimeout=hidden_seconds
         ).get("Messages", []):
             found |= {one["MessageId"]: json.loads(one["Body"]) for one in messages}
         return list(found.values())
@@ -175,7 +198,10 @@ def world(size: Size, folder: Path) -> Iterator[World]:
             process.start()
             stack.callback(process.stop)
         _wait([one.port for one in others])
-        made = _made(size, database, others, folder)
+        proxy = Proxy(others[1].port)
+        proxy.start()
+        stack.callback(proxy.stop)
+        made = _made(size, database, others, folder, proxy)
         for process in made.services + made.workers:
             process.start()
             stack.callback(process.kill)
@@ -218,10 +244,10 @@ def _sqs(folder: Path) -> Process:
     return Process("sqs", _python("-m", "ministack"), _environment(**variables), folder / "sqs.log", port)
 
 
-def _made(size: Size, database: postgresql.Postgresql, others: list[Process], folder: Path) -> World:
+def _made(size: Size, database: postgresql.Postgresql, others: list[Process], folder: Path, proxy: Proxy) -> World:
     acquirer, sqs_server = others
     aws = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{sqs_server.port}",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxy.port}",
         "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_REGION": REGION,
@@ -230,15 +256,16 @@ def _made(size: Size, database: postgresql.Postgresql, others: list[Process], fo
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
-    database.execute(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
-    migrate(database.connect, application_role=USER)
+    with database.connect() as connection:
+        create_logins(connection)
+    migrate(database.connect, logins=logins())
 
     def client(service: str) -> Any:
         make: Any = boto3.client
         return make(
             service,
             region_name=REGION,
-            endpoint_url=aws["AWS_ENDPOINT_URL"],
+            endpoint_url=f"http://127.0.0.1:{sqs_server.port}",
             aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
         )
@@ -248,9 +275,12 @@ def _made(size: Size, database: postgresql.Postgresql, others: list[Process], fo
     arn = sqs.get_queue_attributes(QueueUrl=dead_letters, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES})
     queue = sqs.create_queue(QueueName="payments", Attributes={"RedrivePolicy": policy})["QueueUrl"]
-    secret = client("secretsmanager").create_secret(
-        Name="payments", SecretString=json.dumps({"username": USER, "password": PASSWORD})
-    )["ARN"]
+    secrets = {
+        process: client("secretsmanager").create_secret(
+            Name=user, SecretString=json.dumps({"username": user, "password": PASSWORD})
+        )["ARN"]
+        for user, process in logins().items()
+    }
     peppers = client("secretsmanager").create_secret(
         Name="peppers", SecretString=json.dumps({"current": "first", "peppers": {"first": "p" * 64}})
     )["ARN"]
@@ -263,13 +293,11 @@ def _made(size: Size, database: postgresql.Postgresql, others: list[Process], fo
         DATABASE_PORT=str(database.port),
         DATABASE_NAME="postgres",
         DATABASE_LOGIN="secret",
-        DATABASE_SECRET_ARN=secret,
+        DATABASE_SECRET_ARN=secrets[LoginProcess.API],
+        DATABASE_PUBLISHER_SECRET_ARN=secrets[LoginProcess.PUBLISHING],
         DATABASE_CA_FILE=str(database.ca),
         DATABASE_CONNECTIONS="8",
-        # There is one merchant.
-        MERCHANT_REQUESTS_PER_SECOND="10000",
-        MERCHANT_BURST="10000",
-        MERCHANT_SHARE="1",
+        **(ONE_MERCHANT if size.merchants == 1 else {}),
         LISTEN="127.0.0.1",
         DRAIN_SECONDS="0.3",
         ACQUIRER_BASE_URL=f"http://127.0.0.1:{acquirer.port}",
@@ -292,9 +320,12 @@ def _made(size: Size, database: postgresql.Postgresql, others: list[Process], fo
         merchants = Merchants(
             connection, Peppers(peppers, region=REGION, client=client("secretsmanager")), KeyMode.TEST
         )
-        _, key = merchants.create_key(merchants.make("load").id, [Scope.PAYMENTS_WRITE])
+        made_merchants = [merchants.make(f"load-{number}").id for number in range(size.merchants)]
+        keys = [merchants.create_key(one, [Scope.PAYMENTS_WRITE])[1].text for one in made_merchants]
     url = f"http://127.0.0.1:{acquirer.port}"
-    made = World(size, database, url, queue, dead_letters, environment, key.text, sqs, others=others)
+    processing = {**environment, "DATABASE_SECRET_ARN": secrets[LoginProcess.PROCESSING]}
+    made = World(size, database, url, queue, dead_letters, processing, keys[0], sqs, others=others, proxy=proxy)
+    made.merchant_keys = keys
     for number in range(size.services):
         port = free_port()
         name = f"service-{number + 1}"
@@ -303,7 +334,7 @@ def _made(size: Size, database: postgresql.Postgresql, others: list[Process], fo
     for number in range(size.workers):
         name = f"worker-{number + 1}"
         command = _python("-m", "payments", "work")
-        made.workers.append(Process(name, command, environment, folder / f"{name}.log"))
+        made.workers.append(Process(name, command, dict(processing), folder / f"{name}.log"))
     return made
 
 

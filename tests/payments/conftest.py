@@ -6,7 +6,7 @@ import json
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +21,17 @@ from mypy_boto3_sqs import SQSClient
 from emulator.address import environment as aws_environment
 from emulator.process import free_port
 from payments.api_keys import KeyMode, Peppers
-from payments.authentication import Scope
+from payments.database import Database as Reached
 from payments.merchants import Merchants
 from payments.migrate import migrate
 from payments.repository.credentials import Merchant, create_merchant
-from payments.roles import HOUSEKEEPING
+from payments.roles import ADMINISTRATION, Process
+from payments.scopes import Scope
 from tests import postgresql
 from tests.payments import support
+from tests.payments.logins import PASSWORD, USER, Known, create_logins, logins, user_of
 from tests.payments.support import PYTHON_PATH, REGION, Running
 from tests.postgresql import Postgresql
-
-PASSWORD = "Correct-Horse-4711"
-USER = "payments_app"
 
 
 @dataclass(frozen=True)
@@ -81,11 +80,32 @@ def database(empty_database: Database) -> Database:
 
 
 @pytest.fixture(scope="session")
-def shared_database(server: Postgresql) -> Iterator[Database]:
-    """A database with the schema, shared by tests, each with payments of its own."""
+def shared_database(server: Postgresql, application_user: str) -> Iterator[Database]:
+    """A database with the schema and its logins, shared by tests, each with payments of its own."""
     with database_of(server) as database:
-        migrate(database.connect)
+        migrate(database.connect, logins=logins(application_user))
         yield database
+
+
+LoggedIn = Callable[[Process], Reached]
+
+
+@pytest.fixture
+def logged_in(shared_database: Database) -> LoggedIn:
+    """The shared database with the login of a process, whose sessions assume its rights as the process's do."""
+    server = shared_database.server
+
+    def of(process: Process) -> Reached:
+        return Reached(
+            host=server.host,
+            port=server.port,
+            name=shared_database.name,
+            login=Known(user_of(process)),
+            certificates=server.ca,
+            role=process.rights,
+        )
+
+    return of
 
 
 @pytest.fixture
@@ -155,38 +175,42 @@ def queue_url(sqs: SQSClient) -> str:
 
 @dataclass(frozen=True)
 class Platform:
-    """What the service runs on: a database with the schema and a user of its own, a queue, secrets and a merchant."""
+    """What the service runs on: a database with the schema and users of its own, a queue, secrets and a merchant."""
 
     database: Database
     queue_url: str
-    secret: str
+    secrets: Mapping[Process, str]
+    """The secret with the login of each process."""
     environment: dict[str, str]
+    """Of a process of the API."""
     merchant: Merchant
     peppers: Peppers
+
+    def environment_of(self, process: Process) -> dict[str, str]:
+        """As ``environment``, of another kind of process."""
+        return {**self.environment, "DATABASE_SECRET_ARN": self.secrets[process]}
 
     @contextmanager
     def merchants(self) -> Iterator[Merchants]:
         """What makes merchants and keys, as `python -m payments merchants` does."""
         with self.database.connect() as connection:
-            connection.execute(f"SET ROLE {HOUSEKEEPING}")
+            connection.execute(f"SET ROLE {ADMINISTRATION}")
             yield Merchants(connection, self.peppers, KeyMode.TEST)
 
 
 @pytest.fixture(scope="session")
 def application_user(server: Postgresql) -> str:
-    """The service's database user, which owns nothing."""
+    """The API's database user, which owns nothing; beside it those of the other processes."""
     with server.connect() as connection:
-        connection.execute(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
+        create_logins(connection)
     return USER
 
 
-def platform_of(database: Database, user: str, aws: dict[str, str]) -> Platform:
+def platform_of(database: Database, aws: dict[str, str], first: str = USER) -> Platform:
     """A platform with a database, and a queue, secrets and a merchant of its own."""
     name = f"payments-{secrets.token_hex(6)}"
     queue_url = client("sqs", aws).create_queue(QueueName=name)["QueueUrl"]
-    secret = client("secretsmanager", aws).create_secret(
-        Name=name, SecretString=json.dumps({"username": user, "password": PASSWORD})
-    )["ARN"]
+    secrets_of = {process: _secret(aws, f"{name}-{process}", user_of(process, first)) for process in Process}
     pepper_values = json.dumps({"current": "first", "peppers": {"first": secrets.token_hex(32)}})
     peppers = client("secretsmanager", aws).create_secret(Name=f"{name}-peppers", SecretString=pepper_values)["ARN"]
     environment = {
@@ -198,7 +222,8 @@ def platform_of(database: Database, user: str, aws: dict[str, str]) -> Platform:
         "DATABASE_PORT": str(database.server.port),
         "DATABASE_NAME": database.name,
         "DATABASE_LOGIN": "secret",
-        "DATABASE_SECRET_ARN": secret,
+        "DATABASE_SECRET_ARN": secrets_of[Process.API],
+        "DATABASE_PUBLISHER_SECRET_ARN": secrets_of[Process.PUBLISHING],
         "DATABASE_CA_FILE": str(database.server.ca),
         "DATABASE_CONNECTIONS": "6",
         "DRAIN_SECONDS": "0.3",
@@ -206,7 +231,7 @@ def platform_of(database: Database, user: str, aws: dict[str, str]) -> Platform:
     }
     merchant = Merchant(uuid4(), f"merchant-{secrets.token_hex(4)}")
     found = Peppers(peppers, region=REGION, client=client("secretsmanager", aws))
-    platform = Platform(database, queue_url, secret, environment, merchant, found)
+    platform = Platform(database, queue_url, secrets_of, environment, merchant, found)
     with platform.merchants() as merchants:
         create_merchant(merchants.connection, merchant)
         _, key = merchants.create_key(merchant.id, list(Scope))
@@ -214,19 +239,24 @@ def platform_of(database: Database, user: str, aws: dict[str, str]) -> Platform:
     return platform
 
 
+def _secret(aws: dict[str, str], name: str, user: str) -> str:
+    value = json.dumps({"username": user, "password": PASSWORD})
+    return str(client("secretsmanager", aws).create_secret(Name=name, SecretString=value)["ARN"])
+
+
 @pytest.fixture
 def service_platform(database: Database, application_user: str, aws: dict[str, str]) -> Platform:
     """A platform of the test's own."""
-    migrate(database.connect, application_role=application_user)
-    return platform_of(database, application_user, aws)
+    migrate(database.connect, logins=logins(application_user))
+    return platform_of(database, aws, application_user)
 
 
 @pytest.fixture(scope="session")
 def shared_platform(server: Postgresql, application_user: str, aws: dict[str, str]) -> Iterator[Platform]:
     """The platform of the shared service."""
     with database_of(server) as database:
-        migrate(database.connect, application_role=application_user)
-        yield platform_of(database, application_user, aws)
+        migrate(database.connect, logins=logins(application_user))
+        yield platform_of(database, aws, application_user)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -11,14 +12,26 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
+import psycopg
 
 from emulator.process import free_port
-from payments.repository import FIRST_MERCHANT_ID, Requester
+from payments import repository
+from payments.identifiers import new_id
+from payments.repository import (
+    FIRST_MERCHANT_ID,
+    IdempotencyKey,
+    NewOperation,
+    NewPayment,
+    Requester,
+    StoredResponse,
+)
+from payments.states import OperationKind
 
 REPOSITORY = Path(__file__).parents[2]
 SERVICE = REPOSITORY / "services" / "payments"
@@ -135,3 +148,22 @@ def wait_for_port(port: int) -> None:
             time.sleep(0.05)
         else:
             return
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A payment of a merchant."""
+
+    merchant: UUID
+    payment: UUID
+    operation: UUID
+
+
+def store(connection: psycopg.Connection[Any], merchant: UUID | None = None) -> Stored:
+    """Store a payment of a merchant, of a new one unless one is given."""
+    by = Requester(merchant or uuid4(), uuid4())
+    now = datetime.now(UTC)
+    first = NewOperation(new_id(now), new_id(now), OperationKind.SALE, 1000, "c-1", now)
+    key = IdempotencyKey(secrets.token_hex(8), b"")
+    repository.create_payment(connection, by, NewPayment("EUR", "tok_1", None, first), key, StoredResponse(202, "{}"))
+    return Stored(by.merchant_id, first.payment_id, first.id)

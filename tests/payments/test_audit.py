@@ -12,13 +12,15 @@ import pytest
 
 from payments import repository
 from payments.api_keys import KeyMode, Peppers
-from payments.authentication import Scope
 from payments.identifiers import new_id
 from payments.merchants import Merchants
 from payments.repository import IdempotencyKey, NewOperation, NewPayment, Requester, StoredResponse
 from payments.repository.credentials import note_use
+from payments.scopes import Scope
 from payments.states import OperationKind, OperationStatus
 from tests.payments import version_before
+from tests.payments.conftest import Platform, Start
+from tests.payments.support import keyed
 from tests.payments.test_credentials import PEPPER, Secret
 
 pytestmark = [pytest.mark.requirement("Q3")]
@@ -46,7 +48,7 @@ def test_each_status_of_an_operation_and_its_requester_is_audited(
     first = NewOperation(new_id(now), new_id(now), OperationKind.SALE, 1000, "correlation-1", now)
     repository.create_payment(
         connection,
-        Requester(merchant.id, credential.id),
+        Requester(merchant.id, credential.id, "2001:db8::1"),
         NewPayment("EUR", "tok_1", None, first),
         IdempotencyKey(secrets.token_hex(8), b""),
         StoredResponse(202, "{}"),
@@ -54,11 +56,20 @@ def test_each_status_of_an_operation_and_its_requester_is_audited(
     assert repository.claim(connection, first.id, MINUTE)  # which is no change of its status
     repository.complete(connection, first.id, OperationStatus.SUCCEEDED, acquirer_reference="acq")
     query = """
-        SELECT merchant_id, credential_id, action, payment_id, correlation_id, login
+        SELECT merchant_id, credential_id, action, payment_id, correlation_id, login, host(source_address)
         FROM payments.audit_events WHERE object_id = %s ORDER BY id
     """
     asked, answered = connection.execute(query, (first.id,)).fetchall()
-    assert asked == (merchant.id, credential.id, "sale.pending", first.payment_id, "correlation-1", "postgres")
+    assert asked == (
+        merchant.id,
+        credential.id,
+        "sale.pending",
+        first.payment_id,
+        "correlation-1",
+        "postgres",
+        "2001:db8::1",
+    )
+    assert answered[6] is None
     assert answered[:3] == (merchant.id, None, "sale.succeeded")
 
 
@@ -78,6 +89,21 @@ def test_writes_of_the_previous_version_are_audited(connection: psycopg.Connecti
     _, operation = version_before.accept(connection)
     version_before.settle(connection, operation, "refused")
     assert events(connection, operation) == ["sale.pending", "sale.declined"]
+
+
+def test_event_of_a_request_has_the_address_that_the_edge_saw(service_platform: Platform, start: Start) -> None:
+    """Behind one trusted proxy: what a client writes into the header itself comes before, and is not believed."""
+    running = start(service_platform, PUBLISHES="false")
+    payment = running.client.post(
+        "/api/v1/payments",
+        json={"amount": 1000, "currency": "USD", "token": "tok_visa_1"},
+        headers={**keyed(), "X-Forwarded-For": "203.0.113.9, 198.51.100.7"},
+    ).json()["id"]
+    without = running.create().json()["id"]
+    query = "SELECT host(source_address) FROM payments.audit_events WHERE payment_id = %s"
+    with service_platform.database.connect() as owner:
+        found = [owner.execute(query, (one,)).fetchall() for one in (payment, without)]
+    assert found == [[("198.51.100.7",)], [("127.0.0.1",)]]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,11 +18,12 @@ from fastapi import APIRouter
 from payments import repository
 from payments.api_keys import ApiKey, KeyMode
 from payments.application import document
-from payments.authentication import Scope
 from payments.authorization import AuthorizedRoute, NotDeclared
 from payments.merchants import Merchants
 from payments.repository.credentials import Merchant, find_credential
+from payments.scopes import Scope
 from payments.states import OperationStatus
+from shared import json_lines
 from tests.payments.conftest import Platform
 from tests.payments.support import Running, authorized, keyed
 
@@ -60,7 +60,7 @@ def routes() -> list[Route]:
     found = []
     for path, methods in document()["paths"].items():
         for method, described in methods.items():
-            scopes = [Scope(one) for security in described["security"] for one in security["api_key"]]
+            scopes = [Scope(one) for security in described["security"] for one in security.get("api_key", [])]
             found.append(Route(described["operationId"], method.upper(), path, scopes[0] if scopes else None))
     return found
 
@@ -164,7 +164,14 @@ def test_each_kind_of_credential_gets_its_status_at_every_route(service: Running
 def test_every_route_but_the_probes_requires_a_scope() -> None:
     assert {route.id for route in routes() if route.scope is None} == OPEN
     assert len(routes()) > len(OPEN)
-    assert document()["components"]["securitySchemes"]["api_key"]["scheme"] == "bearer"
+    schemes = document()["components"]["securitySchemes"]
+    assert {name: scheme["scheme"] for name, scheme in schemes.items()} == {
+        "api_key": "bearer",
+        "access_token": "bearer",
+    }
+    for methods in document()["paths"].values():
+        for described in methods.values():
+            assert {name for one in described["security"] for name in one} in (set(), set(schemes))
 
 
 def test_route_without_declared_callers_is_refused() -> None:
@@ -226,7 +233,7 @@ def test_operation_records_the_credential_that_requested_it(
     assert refunded.status_code == 202
     query = "SELECT requested_by, merchant_id FROM payments.operations WHERE id = %s"
     assert service_database.execute(query, (refunded.json()["id"],)).fetchone() == (credential.id, keys.merchant.id)
-    lines = [json.loads(line) for line in service.log.read_text().split("\n")[:-1]]
+    lines = json_lines.read(service.log)
     (line,) = [one for one in lines if one.get("correlation_id") == refunded.headers["X-Correlation-Id"]]
     assert (line["merchant_id"], line["credential_id"]) == (str(keys.merchant.id), str(credential.id))
     found = find_credential(service_database, "api_key", key.id)

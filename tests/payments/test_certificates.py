@@ -15,10 +15,12 @@ import psycopg
 import pytest
 
 from payments import certificates
+from payments.administration import _parser
 from payments.api_keys import KeyMode, Peppers
-from payments.authentication import Authenticator, Caller, Scope, Unauthenticated
+from payments.authentication import Authenticator, Caller, Unauthenticated
 from payments.certificates import ClientCertificates, fingerprint, parse_fingerprint
-from payments.merchants import Merchants, Refused, _parser
+from payments.merchants import Merchants, Refused
+from payments.scopes import Scope
 from tests.https import self_signed
 from tests.payments.test_credentials import PEPPER, Clock, Direct, Secret
 

@@ -13,10 +13,13 @@ import pytest
 
 from payments import __main__ as program
 from payments.api_keys import MIN_SECONDS_BETWEEN_READS, ApiKey, KeyMode, Peppers, PeppersInvalid
-from payments.authentication import Authenticator, Caller, Scope, Unauthenticated
+from payments.authentication import Authenticator, Caller, Unauthenticated
 from payments.merchants import Merchants, Refused
 from payments.problems import ApiError
+from payments.quotas import LookupQuotas, TooManyRequests
 from payments.repository.credentials import find_credential, list_credentials
+from payments.roles import Process
+from payments.scopes import Scope
 from tests.payments.conftest import Platform
 from tests.payments.support import authorized
 
@@ -192,6 +195,39 @@ def test_repeated_unknown_keys_are_answered_from_the_cache(connection: psycopg.C
     assert limiter.calls == 1, "what is misspelt, or of another environment, costs none at all"
 
 
+def test_only_a_bearers_key_is_a_credential_and_the_challenge_says_whether_one_was_shown(
+    connection: psycopg.Connection[Any], merchants: Merchants, merchant_id: Any, secret: Secret
+) -> None:
+    one = authenticator(Direct(connection), secret, Clock())
+    _, key = merchants.create_key(merchant_id, [Scope.PAYMENTS_READ])
+    ended, expired = merchants.create_key(merchant_id, [Scope.PAYMENTS_READ])
+    merchants.revoke_key(ended.identifier)
+    challenges = {}
+    for header in (None, "", key.text, f"Basic {key.text}", f"Bearer {key.text[:-1]}", f"Bearer {expired.text}"):
+        with pytest.raises(Unauthenticated) as refused:
+            asyncio.run(one.authenticate(header))
+        challenges[header] = (refused.value.headers or {})["WWW-Authenticate"]
+    assert {header for header, challenge in challenges.items() if "invalid_token" not in challenge} == {None, ""}
+    assert isinstance(asyncio.run(one.authenticate(f"bearer {key.text}")), Caller)
+
+
+def test_known_key_is_looked_up_again_though_its_address_has_used_up_its_look_ups_and_an_unknown_one_is_not(
+    connection: psycopg.Connection[Any], merchants: Merchants, merchant_id: Any, secret: Secret
+) -> None:
+    limiter, clock = Direct(connection), Clock()
+    made: Any = limiter
+    quotas = LookupQuotas(per_second=1e-9, burst=1, clock=clock)
+    peppers = Peppers("secret", region="us-east-2", client=secret, clock=clock)
+    one = Authenticator(made, peppers, mode=KeyMode.TEST, keep_seconds=KEEP_SECONDS, lookup_quotas=quotas, clock=clock)
+    _, known = merchants.create_key(merchant_id, [Scope.PAYMENTS_READ])
+    unknown, third = ApiKey.make(KeyMode.TEST), ApiKey.make(KeyMode.TEST)
+    assert isinstance(authenticate(one, known.text)[0], Caller), "and counts for nothing"
+    assert isinstance(authenticate(one, unknown.text)[0], Unauthenticated)
+    clock.now += KEEP_SECONDS
+    assert isinstance(authenticate(one, known.text)[0], Caller)
+    assert [type(authenticate(one, key.text)[0]) for key in (unknown, third)] == [TooManyRequests] * 2
+
+
 def test_pepper_rotation_keeps_every_key_valid(
     connection: psycopg.Connection[Any], merchants: Merchants, merchant_id: Any, secret: Secret
 ) -> None:
@@ -242,7 +278,7 @@ Run = Callable[..., tuple[int, list[dict[str, Any]], str]]
 @pytest.fixture
 def run(shared_platform: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs `python -m payments merchants`: its exit code, the lines that it printed, and its errors."""
-    for name, value in shared_platform.environment.items():
+    for name, value in shared_platform.environment_of(Process.ADMINISTRATION).items():
         monkeypatch.setenv(name, value)
 
     def run(*arguments: str) -> tuple[int, list[dict[str, Any]], str]:

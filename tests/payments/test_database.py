@@ -14,7 +14,7 @@ import pytest
 
 from payments.database import MIN_CONNECTIONS, TOKEN_SECONDS, Credentials, Database, IamLogin, Pool
 from payments.settings import DatabaseSettings, Misconfigured, read
-from tests.payments.conftest import PASSWORD
+from tests.payments.logins import PASSWORD
 from tests.payments.support import REGION
 from tests.postgresql import Postgresql
 

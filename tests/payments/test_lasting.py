@@ -20,9 +20,11 @@ from payments.identifiers import new_id
 from payments.messages import ProcessOperation
 from payments.migrate import migrate
 from payments.repository import IdempotencyKey, NewOperation, NewPayment, StoredResponse
+from payments.roles import Process
 from payments.states import OperationKind
-from tests.payments.conftest import PASSWORD, Database, Platform, Start
+from tests.payments.conftest import Database, Platform, Start
 from tests.payments.load import Load, load, until
+from tests.payments.logins import PASSWORD
 from tests.payments.support import BY, REGION, SERVICE
 
 pytestmark = [pytest.mark.requirement("Q1")]
@@ -150,9 +152,9 @@ def rotate(platform: Platform, user: str, password: str) -> None:
     """As the rotation function does: a second user, the same rights, and then the secret."""
     with platform.database.connect() as connection:
         connection.execute(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
-        migrate(platform.database.connect, application_role=user)
+        migrate(platform.database.connect, logins={user: Process.API})
     boto3.client("secretsmanager", region_name=REGION).put_secret_value(
-        SecretId=platform.secret, SecretString=json.dumps({"username": user, "password": password})
+        SecretId=platform.secrets[Process.API], SecretString=json.dumps({"username": user, "password": password})
     )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from shared import json_lines
 from shared import payment_metrics as metrics
 from tests.payments.conftest import Platform, Start
 from tests.payments.load import until
@@ -33,11 +32,6 @@ HEADERS = {
     "Accept-Language": MARKED,
     f"X-{MARKED}": MARKED,
 }
-
-
-def lines(log: Path) -> list[dict[str, Any]]:
-    """All that are written to their end."""
-    return [json.loads(line) for line in log.read_text().split("\n")[:-1]]
 
 
 def send_marked_values_everywhere(running: Running) -> list[str]:
@@ -96,7 +90,7 @@ def test_no_value_sent_by_a_client_is_logged(service_platform: Platform, start: 
     assert password not in written
     assert secret not in written
     assert service_platform.environment[KEY_VARIABLE].rpartition("_")[2] not in written
-    errors_logged = [line for line in lines(running.log) if line["level"] == "ERROR"]
+    errors_logged = [line for line in json_lines.read(running.log) if line["level"] == "ERROR"]
     assert {line["error"] for line in errors_logged} == {"CheckViolation", "UndefinedTable"}
     assert all(line["raised_at"] and line["correlation_id"] for line in errors_logged)
 
@@ -111,7 +105,7 @@ def test_request_line_has_correlation_id_route_and_status(service: Running) -> N
     service.client.get(f"/api/v1/payments/{payment}", headers={"X-Correlation-Id": correlation_id})
 
     def found() -> list[dict[str, Any]]:
-        return [line for line in lines(service.log) if line.get("correlation_id") == correlation_id]
+        return [line for line in json_lines.read(service.log) if line.get("correlation_id") == correlation_id]
 
     until(lambda: len(found()) == 2, "lines of two requests")
     created, read = found()
@@ -127,7 +121,7 @@ def test_repeated_request_is_counted_once_in_embedded_metric_format(service_plat
         running.create("counted-1")
     running.stop()
 
-    counted = [line for line in lines(running.log) if metrics.STARTED.name in line]
+    counted = [line for line in json_lines.read(running.log) if metrics.STARTED.name in line]
     (line,) = counted
     assert line[metrics.STARTED.name] == 1
     assert (line["Environment"], line["Service"]) == ("test", "payments")
@@ -137,7 +131,7 @@ def test_repeated_request_is_counted_once_in_embedded_metric_format(service_plat
         "Dimensions": [["Environment", "Service"], ["Environment"]],
         "Metrics": [{"Name": "PaymentsStarted", "Unit": "Count"}],
     }
-    (sent,) = (line for line in lines(running.log) if metrics.OUTBOX_AGE.name in line)
+    (sent,) = (line for line in json_lines.read(running.log) if metrics.OUTBOX_AGE.name in line)
     assert len(sent[metrics.OUTBOX_AGE.name]) == 1
 
 
@@ -146,4 +140,4 @@ def test_successful_probes_are_not_logged(service_platform: Platform, start: Sta
     for path in ("/api/health", "/api/ready") * 3:
         assert running.client.get(path).status_code == 200
     running.stop()
-    assert not [line for line in lines(running.log) if line["message"] == "request handled"]
+    assert not [line for line in json_lines.read(running.log) if line["message"] == "request handled"]

@@ -26,6 +26,8 @@ from tests.payments.support import BY
 pytestmark = [pytest.mark.requirement("Q1")]
 
 MINUTE = timedelta(minutes=1)
+HEAD = max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+"""The last one."""
 Directory = Callable[..., Path]
 
 
@@ -62,7 +64,7 @@ def test_failed_migration_leaves_nothing_behind(database: Database, migrations: 
         migrate(database.connect, directory=migrations(then=failing))
     with database.connect() as connection:
         assert connection.execute("SELECT to_regclass('payments.half')").fetchone() == (None,)
-    assert migrate(database.connect) == "0010"
+    assert migrate(database.connect) == HEAD
 
 
 @pytest.mark.requirement("Q4")
@@ -81,7 +83,7 @@ def test_request_that_is_under_way_and_a_migration_do_not_wait_for_each_other(
                 time.sleep(0.01)
             for table in ("payments", "operations", "outbox"):
                 request.execute(f"LOCK TABLE payments.{table} IN ROW EXCLUSIVE MODE NOWAIT")
-        assert migrating.result() == "0010"
+        assert migrating.result() == HEAD
 
 
 REQUEST = ("idempotency_keys", "payments", "operations", "outbox")
@@ -118,7 +120,7 @@ def test_foreign_keys_replaced_under_a_request_that_is_under_way_do_not_wait_for
 
         event.listen(Engine, "before_cursor_execute", begin)
         try:
-            assert migrate(empty_database.connect) == "0010"
+            assert migrate(empty_database.connect) == HEAD
         finally:
             event.remove(Engine, "before_cursor_execute", begin)
         assert len(requests) == 4  # each of two is added, and one before it dropped
@@ -155,7 +157,7 @@ def test_rows_of_the_previous_version_get_their_statuses(
         assert version_before.claim(connection, pending[1])
         assert version_before.settle(connection, between[1], "refused")
 
-        assert migrate(empty_database.connect) == "0010"
+        assert migrate(empty_database.connect) == HEAD
         assert status(connection, pending[0]) == ("accepted", ["pending"])
         assert status(connection, declined[0]) == status(connection, between[0]) == ("declined", ["declined"])
         after = "captured" if kind == "sale" else "authorized"
@@ -217,3 +219,22 @@ def test_old_and_new_columns_cannot_differ(connection: psycopg.Connection[Any], 
         FROM payments.operations WHERE id = %s
     """
     assert connection.execute(same, (operation,)).fetchone() == (True, True)
+
+
+@pytest.mark.requirement("Q4")
+def test_events_of_before_stay_and_are_followed_by_those_of_the_version_before(
+    empty_database: Database, migrations: Directory
+) -> None:
+    assert migrate(empty_database.connect, directory=migrations(until="0018")) == "0018"
+    query = "SELECT id, action, source_address FROM payments.audit_events ORDER BY id"
+    with empty_database.connect() as running:
+        _, first = version_before.accept(running)
+        before = running.execute("SELECT id, action, NULL FROM payments.audit_events ORDER BY id").fetchall()
+        migrate(empty_database.connect)
+        version_before.settle(running, first, "succeeded")  # in the session that knew the table as it was
+        version_before.accept(running)
+        after = running.execute(query).fetchall()
+    assert before
+    assert after[: len(before)] == before
+    assert [action for _, action, _ in after[len(before) :]] == ["sale.succeeded", "sale.pending"]
+    assert [id_ for id_, _, _ in after] == list(range(1, len(after) + 1))

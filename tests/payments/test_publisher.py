@@ -13,10 +13,14 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from psycopg.pq import TransactionStatus
 
-from payments import publisher, repository
+from payments import logs, publisher, repository
 from payments.identifiers import new_id
+from payments.lifetimes import Lifetimes
 from payments.repository import IdempotencyKey, NewOperation, NewPayment, StoredResponse
+from payments.roles import Process
 from payments.states import OperationKind
+from shared.payment_metrics import OUTBOX_AGE
+from tests.payments.conftest import Database, LoggedIn
 from tests.payments.support import BY
 
 pytestmark = [pytest.mark.requirement("Q1", "Q4")]
@@ -95,6 +99,37 @@ def test_rejected_messages_stand_in_front_of_no_others(outbox: Connection) -> No
     assert publish(outbox, queue) == 23
     assert publish(outbox, queue) == 0, "they are tried again later"
     assert left(outbox) == 12
+
+
+def test_publishers_that_claim_at_the_same_time_get_the_oldest_each_their_own_without_waiting(
+    outbox: Connection, shared_database: Database
+) -> None:
+    ids = [id_ for (id_,) in outbox.execute("SELECT id FROM payments.outbox ORDER BY id")]
+    outbox.execute("SET lock_timeout = '5s'")
+    with shared_database.connect() as other, other.transaction():
+        first = repository.claim_outbox_messages(other, 10)
+        second = repository.claim_outbox_messages(outbox, 10)
+    assert [message.id for message in (*first, *second)] == ids[:20]
+
+
+def test_stopped_publisher_sends_all_that_is_left_and_tells_its_age_in_milliseconds(
+    outbox: Connection, logged_in: LoggedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox.execute("UPDATE payments.outbox SET created_at = now() - interval '1 hour'")
+    monkeypatch.setattr(publisher, "BATCHES_PER_POLL", 1)
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(logs, "info", lambda _, **values: told.append(values))
+    queue: Any = SlowQueue(outbox, seconds=0.1)
+    kept = Lifetimes(idempotency_keys=timedelta(days=3), audit_months=13)
+    one = publisher.Publisher(logged_in(Process.PUBLISHING), queue, environment="test", kept=kept)
+    one.start()
+    one.stop(30)
+    assert left(outbox) == 0
+    assert [values["messages"] for values in told] == [10, 10, 10, 5]
+    ages = [age for values in told for age in values[OUTBOX_AGE.name]]
+    assert len(ages) == 35
+    hour = timedelta(hours=1) / timedelta(milliseconds=1)
+    assert all(hour <= age < 2 * hour for age in ages)
 
 
 def test_failure_of_the_first_call_is_the_callers(outbox: Connection) -> None:

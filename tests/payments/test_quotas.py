@@ -10,8 +10,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from payments.authentication import Scope
-from payments.quotas import Quota, Quotas, TooManyRequests
+from payments.api_keys import ApiKey, KeyMode
+from payments.quotas import MAX_ADDRESSES, LookupQuotas, Quota, Quotas, TooManyRequests
+from payments.scopes import Scope
+from shared import json_lines
 from tests.payments.conftest import Platform, Start
 from tests.payments.load import until
 from tests.payments.support import authorized, keyed
@@ -101,6 +103,31 @@ def test_request_that_waits_too_long_for_its_share_gets_429() -> None:
     asyncio.run(run())
 
 
+def test_refusals_come_late_up_to_a_number_and_none_of_them_holds_up_an_accepted_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("payments.quotas.MAX_WITHHELD", 2)
+    quotas = Quotas(replace(QUOTA, burst=1, refusal_seconds=60), clock=Clock())
+
+    async def run() -> None:
+        assert await ask(quotas, ONE) == 200
+        late = [asyncio.create_task(ask(quotas, ONE)) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert await ask(quotas, ONE) == "1", "two are withheld, which are as many as may be"
+        assert await ask(quotas, OTHER) == 200
+        assert not any(one.done() for one in late)
+        for one in late:
+            one.cancel()
+        await asyncio.wait(late)
+        late = [asyncio.create_task(ask(quotas, ONE)) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert not any(one.done() for one in late), "whoever has gone leaves a place"
+        for one in late:
+            one.cancel()
+
+    asyncio.run(run())
+
+
 async def _place(quotas: Quotas) -> None:
     async with quotas.place(ONE):
         pass
@@ -128,3 +155,66 @@ def test_flood_of_one_merchant_leaves_connections_to_others(service_platform: Pl
     assert {one.json()["type"] for one in problems} == {"urn:payments:problem:too-many-requests"}
     assert all(int(one.headers["Retry-After"]) >= 1 for one in problems)
     assert {answer.status_code for answer in answers} == {202, 429}
+
+
+def test_unknown_credentials_of_an_address_are_bounded_and_found_ones_count_for_nothing() -> None:
+    clock = Clock()
+    quotas = LookupQuotas(per_second=0.5, burst=3, clock=clock)
+    for _ in range(10):
+        quotas.take("192.0.2.1")()
+    for address in ("192.0.2.1", "2001:db8::1"):
+        for _ in range(3):
+            quotas.take(address)
+        with pytest.raises(TooManyRequests) as refused:
+            quotas.take(address)
+        assert dict(refused.value.headers or {})["Retry-After"] == "2"
+    with pytest.raises(TooManyRequests):
+        quotas.take("2001:db8::ffff")  # which is of the same site
+    quotas.take("192.0.2.2")
+    clock.now += 2
+    quotas.take("192.0.2.1")
+
+
+def test_addresses_that_are_remembered_are_bounded() -> None:
+    quotas = LookupQuotas(per_second=1, burst=1, clock=Clock())
+    for number in range(MAX_ADDRESSES + 1):
+        quotas.take(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+    quotas.take("10.0.0.0")  # the first one was forgotten
+
+
+QUERIES = "SELECT calls FROM pg_stat_user_functions WHERE funcname = 'credential_of'"
+
+
+def test_guessed_keys_cost_a_bounded_number_of_queries_and_keep_no_merchant_out(
+    service_platform: Platform, start: Start
+) -> None:
+    """Three hundred well-formed keys of one address, which forges others; a merchant behind another is answered."""
+    settings = {"UNKNOWN_CREDENTIALS_BURST": "10", "UNKNOWN_CREDENTIALS_PER_SECOND": "0.001", "PUBLISHES": "false"}
+    with service_platform.database.connect() as superuser:
+        superuser.execute(f"ALTER DATABASE {service_platform.database.name} SET track_functions = 'all'")
+    running = start(service_platform, **settings)
+    assert running.create().status_code == 202
+
+    def guess(number: int) -> httpx.Response:
+        forwarded = {"X-Forwarded-For": f"203.0.113.{number % 250}, 198.51.100.7"}
+        return running.client.get(
+            "/api/v1/payments", headers={**authorized(ApiKey.make(KeyMode.TEST).text), **forwarded}
+        )
+
+    with ThreadPoolExecutor(20) as guessers:
+        answers = list(guessers.map(guess, range(300)))
+    assert [sum(one.status_code == status for one in answers) for status in (401, 429)] == [10, 290]
+    assert all(int(one.headers["Retry-After"]) >= 1 for one in answers if one.status_code == 429)
+    # Of the same address: who is known goes on, who is not waits; of another one each merchant is answered.
+    with service_platform.merchants() as merchants:
+        key = merchants.create_key(merchants.make("another").id, [Scope.PAYMENTS_READ])[1].text
+    own, others = {"X-Forwarded-For": "198.51.100.7"}, {"X-Forwarded-For": "198.51.100.8"}
+    assert running.client.get("/api/v1/payments", headers=own).status_code == 200
+    assert running.client.get("/api/v1/payments", headers={**authorized(key), **own}).status_code == 429
+    assert running.client.get("/api/v1/payments", headers={**authorized(key), **others}).status_code == 200
+    assert running.stop() == 0
+    with service_platform.database.connect() as superuser:
+        assert superuser.execute(QUERIES).fetchone() == (12,), "ten guesses and two merchants"
+    lines = list(json_lines.read(running.log))
+    counted = [sum(line.get(name, 0) for line in lines) for name in ("RequestsUnauthenticated", "RequestsThrottled")]
+    assert counted == [10, 291]

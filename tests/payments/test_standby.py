@@ -18,33 +18,20 @@ from mypy_boto3_sqs import SQSClient
 from psycopg_pool import PoolTimeout
 
 from payments import repository
-from payments.database import Credentials, Pool
 from payments.database import Database as Reached
+from payments.database import Pool
 from payments.identifiers import new_id
+from payments.lifetimes import Lifetimes
 from payments.publisher import Publisher
 from payments.queue import Queue
 from payments.repository import IdempotencyKey, NewOperation, NewPayment, StoredResponse
-from payments.roles import RIGHTS
+from payments.roles import API, PROCESSING, PUBLISHING
 from payments.states import OperationKind
 from tests.payments.conftest import Database
+from tests.payments.logins import PASSWORD, Known
 from tests.payments.support import BY, REGION
 
 pytestmark = [pytest.mark.requirement("W3.5", "P3.2")]
-
-PASSWORD = "Correct-Horse-4711"
-
-
-class Known:
-    """A login that does not change."""
-
-    def __init__(self, user: str) -> None:
-        self._held = Credentials(user, PASSWORD)
-
-    def credentials(self) -> Credentials:
-        return self._held
-
-    def renewed(self, rejected: Credentials) -> Credentials:
-        return rejected
 
 
 @dataclass(frozen=True)
@@ -85,7 +72,7 @@ def standby(database: Database) -> Iterator[Standby]:
     user = f"standby_{secrets.token_hex(4)}"
     with database.connect() as connection:
         connection.execute(f"CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}'")
-        connection.execute(f"GRANT {', '.join(RIGHTS)} TO {user}")
+        connection.execute(f"GRANT {API}, {PROCESSING}, {PUBLISHING} TO {user}")
         yield Standby(database, user)
         connection.execute(f"DROP OWNED BY {user}")
         connection.execute(f"DROP ROLE {user}")
@@ -126,7 +113,7 @@ def test_publisher_backs_off_from_a_read_only_database_and_resumes(
         accept(connection)
     standby.writes(allowed=False)
     publisher = Publisher(
-        standby.reached, Queue(queue_url, region=REGION), environment="test", key_lifetime=timedelta(days=3)
+        standby.reached, Queue(queue_url, region=REGION), environment="test", kept=Lifetimes(timedelta(days=3), 12)
     )
     publisher.start()
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from payments import repository
 from payments.identifiers import new_id
 from payments.repository import (
     AmountTooLarge,
+    Awaited,
     IdempotencyKey,
     NewOperation,
     NewPayment,
@@ -40,6 +41,8 @@ FIRST = (OperationKind.AUTHORIZATION, OperationKind.SALE)
 LATER = (OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND)
 AMOUNTS = st.integers(1, 1200)
 RESPONSE = StoredResponse(202, "{}")
+PAST = datetime(2026, 1, 1, tzinfo=UTC)
+CAPTURABLE = {PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURING, PaymentStatus.VOIDING}
 
 
 def test_every_status_is_reachable_and_final_statuses_are_those_of_the_field() -> None:
@@ -47,13 +50,13 @@ def test_every_status_is_reachable_and_final_statuses_are_those_of_the_field() -
     while more := {target for (_, _, origin), target in TABLE.items() if origin in reached} - reached:
         reached |= more
     assert reached == set(PaymentStatus)
-    assert ends == {PaymentStatus.REFUNDED, PaymentStatus.VOIDED, PaymentStatus.DECLINED, PaymentStatus.FAILED}
+    assert {status.value for status in ends} == {"refunded", "voided", "declined", "failed", "expired"}
 
 
 def test_every_pending_operation_can_end_in_each_final_status() -> None:
-    """Also where another operation of the payment has ended in between."""
+    """Also where another operation of the payment has ended in between, or the cardholder has to act before."""
     for kind, event, _, target in TRANSITIONS:
-        if event is Event.PENDING:
+        if event in {Event.PENDING, Event.ACTION_REQUIRED}:
             for final in (Event.SUCCEEDED, Event.DECLINED, Event.FAILED):
                 assert (kind, final, target) in TABLE
 
@@ -102,7 +105,7 @@ class Machine(RuleBasedStateMachine):
     )
     def complete(self, outcome: Any, data: st.DataObject) -> None:
         operation = self.pending.pop(data.draw(st.sampled_from(sorted(self.pending))))
-        assert repository.complete(self.connection, operation.id, outcome, acquirer_reference="acq")
+        assert repository.complete(self.connection, operation.id, outcome, acquirer_reference="acq", expires_at=PAST)
         event = Event(outcome.value)
         if outcome is OperationStatus.SUCCEEDED:
             if operation.kind is OperationKind.REFUND:
@@ -112,6 +115,23 @@ class Machine(RuleBasedStateMachine):
                 self.captured = operation.amount
         self.status = TABLE[operation.kind, event, self.status]
         self.completed.append(operation.id)
+
+    @precondition(lambda self: self.status is PaymentStatus.ACCEPTED)
+    @rule()
+    def require_action(self) -> None:
+        (operation,) = self.pending.values()
+        claim = repository.claim(self.connection, operation.id, timedelta(minutes=1))
+        assert claim
+        awaited = Awaited("cardholder", "acq", timedelta(hours=1), {"url": "https://acs.example.com"})
+        assert repository.await_decision(self.connection, claim, awaited)
+        self.status = TABLE[operation.kind, Event.ACTION_REQUIRED, self.status]
+
+    @rule()
+    def expire(self) -> None:
+        """Every authorization of this machine is released at once, unless a capture or void of it is pending."""
+        repository.expire_authorizations(self.connection, 100)
+        if target := TABLE.get((OperationKind.AUTHORIZATION, Event.EXPIRED, self.status)):
+            self.status = target
 
     @precondition(lambda self: self.completed)
     @rule(
@@ -126,6 +146,8 @@ class Machine(RuleBasedStateMachine):
     def database_equals_model(self) -> None:
         found = repository.get_payment(self.connection, BY.merchant_id, self.payment)
         assert found
+        assert (found.next_action is not None) == (found.status is PaymentStatus.REQUIRES_ACTION)
+        assert (found.capture_before == PAST) == (found.status in CAPTURABLE)
         assert (found.status, found.captured_amount, found.refunded_amount, found.refunding_amount) == (
             self.status,
             self.captured,

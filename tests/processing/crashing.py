@@ -91,7 +91,7 @@ async def work(calls: Calls) -> None:
     environment = composition.environment
     settings = WorkerSettings()
     queue = Queue(environment.queue_url, region=environment.aws_region, wait_seconds=settings.wait_seconds)
-    worker = Worker(composition.processor, queue, settings)
+    worker = Worker(composition.router, queue, settings)
     loop = asyncio.get_running_loop()
 
     def stopping(function: Callable[..., Any]) -> Callable[..., Any]:

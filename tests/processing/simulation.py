@@ -21,7 +21,10 @@ import psycopg
 
 from payments import repository
 from payments.acquirer.breaker import BreakerSettings, CircuitBreaker
-from payments.acquirer.http_client import AcquirerSettings, HttpAcquirer
+from payments.acquirer.dialect import Plain
+from payments.acquirer.http_client import HttpAcquirer
+from payments.acquirer.port import Capabilities
+from payments.acquirer.settings import AcquirerSettings
 from payments.messages import ProcessOperation
 from payments.metrics import MetricRecorder
 from payments.processing.circuit import SharedCircuit
@@ -29,6 +32,7 @@ from payments.processing.consumer import GivenUp, consume
 from payments.processing.processor import Processor
 from payments.processing.reconciler import Reconciler
 from payments.processing.settings import ProcessingSettings, ReconciliationSettings
+from rehearsal.acquirer import found
 from rehearsal.book import Book, InvalidRequest
 from settings import load
 from shared import payment_metrics as metrics
@@ -93,8 +97,14 @@ class Fault:
 class Acquirer:
     """The acquirer's end of the network: a book, and faults by the clock."""
 
-    def __init__(self, clock: Clock, faults: Sequence[Fault] = ()) -> None:
-        self.book, self.faults, self._clock = Book(), list(faults), clock
+    def __init__(self, clock: Clock, faults: Sequence[Fault] = (), capabilities: Capabilities | None = None) -> None:
+        can = capabilities or Capabilities()
+        self.book = Book(
+            look_up=can.look_up.value, key_retention_seconds=can.key_retention.total_seconds(), clock=clock.time
+        )
+        self.faults, self._clock = list(faults), clock
+        self.promises: dict[str, str] = {}
+        """What it answers before it decides, by key: pending or action_required."""
         self.calls: Counter[str] = Counter()
         """Requests by method and what they got."""
 
@@ -116,11 +126,10 @@ class Acquirer:
         if request.method == "GET":
             if fault == "silent":
                 raise httpx.ReadTimeout("", request=request)
-            entry = self.book.entries.get(key)
-            missing = {"key": key, "status": "not_found"}
-            return httpx.Response(200 if entry else 404, json=entry.response() if entry else missing)
+            status, body = found(self.book, request.url.raw_path.decode())
+            return httpx.Response(status, json=body)
         try:
-            entry = self.book.enter(key, json.loads(request.content), "")
+            entry = self.book.enter(key, json.loads(request.content), "", self.promises.get(key, ""))
         except InvalidRequest as error:
             return httpx.Response(error.status, json={"problem": str(error)})
         if fault == "silent":
@@ -189,9 +198,13 @@ class Simulation:
         seed: int = 1,
         processing: dict[str, Any] | None = None,
         reconciliation: dict[str, Any] | None = None,
+        capabilities: Capabilities | None = None,
+        believed: Capabilities | None = None,
     ) -> None:
+        """``capabilities`` are the acquirer's; where they are not those that it has declared, ``believed`` are."""
         self.connection, self.clock, self.random = connection, Clock(connection), random.Random(seed)
-        self.acquirer = Acquirer(self.clock, faults)
+        self.capabilities = believed or capabilities or Capabilities()
+        self.acquirer = Acquirer(self.clock, faults, capabilities)
         self.queue = SimulatedQueue(MAX_RECEIVES)
         self.settings = ProcessingSettings(**(processing or {}))
         self.reconciliation = ReconciliationSettings(**(reconciliation or {}))
@@ -208,7 +221,12 @@ class Simulation:
         executor: Any = InThisThread(self.connection)
         return Processor(
             executor,
-            HttpAcquirer(quick, breaker=breaker, transport=httpx.MockTransport(self.acquirer.handle)),
+            HttpAcquirer(
+                quick,
+                dialect=Plain(self.capabilities),
+                breaker=breaker,
+                transport=httpx.MockTransport(self.acquirer.handle),
+            ),
             MetricRecorder("test", "simulation"),
             self.settings,
             circuit=SharedCircuit(executor, clock=self.clock.time, jitter=self.random.random),
@@ -217,10 +235,7 @@ class Simulation:
 
     def accept(self) -> ProcessOperation:
         """A payment comes in now; its message is sent at once."""
-        message = accepted(self.connection)
-        self.connection.execute(
-            "UPDATE payments.operations SET next_attempt_at = now() WHERE id = %s", (message.operation_id,)
-        )
+        message = accepted(self.connection, age_seconds=-self.clock.seconds)
         self.queue.send({"": message.to_json()}, self.clock.seconds)
         return message
 

@@ -14,8 +14,9 @@ import psycopg
 
 from payments import repository
 from payments.acquirer.breaker import BreakerSettings, CircuitBreaker
-from payments.acquirer.http_client import AcquirerSettings, HttpAcquirer
+from payments.acquirer.http_client import HttpAcquirer
 from payments.acquirer.port import AcquirerRequest
+from payments.acquirer.settings import AcquirerSettings
 from payments.identifiers import new_id
 from payments.messages import ProcessOperation
 from payments.metrics import MetricRecorder
@@ -39,6 +40,11 @@ def request(**values: Any) -> AcquirerRequest:
     return AcquirerRequest(
         **{"key": KEY, "kind": OperationKind.SALE, "amount": 1250, "currency": "EUR", "token": "tok_1", **values}
     )
+
+
+SECONDS = 60.0
+PATIENT = {"connect_seconds": 30.0, "read_seconds": SECONDS, "total_seconds": SECONDS}
+"""Of an acquirer that answers, however busy this machine is; one that is silent is given up as soon as settings say."""
 
 
 def settings(url: str, **values: Any) -> AcquirerSettings:

@@ -18,7 +18,7 @@ from payments.acquirer.http_client import HttpAcquirer
 from payments.acquirer.port import Approved, Declined, NotPerformed, Unknown, Unserved
 from payments.states import OperationKind
 from rehearsal.acquirer import Simulator
-from tests.processing.support import KEY, reached, request, settings, simulated
+from tests.processing.support import KEY, PATIENT, SECONDS, reached, request, settings, simulated
 
 pytestmark = [pytest.mark.requirement("P3.2")]
 
@@ -26,8 +26,10 @@ Scenario = Callable[[Simulator, HttpAcquirer], Awaitable[None]]
 
 
 def run(scenario: Scenario, adapter: dict[str, Any] | None = None, **behaviour: Any) -> None:
+    values = ({} if behaviour.get("silent_percent") else PATIENT) | (adapter or {})
+
     async def main() -> None:
-        async with simulated(**behaviour) as (simulator, url), reached(url, **(adapter or {})) as acquirer:
+        async with simulated(**behaviour) as (simulator, url), reached(url, **values) as acquirer:
             await scenario(simulator, acquirer)
 
     asyncio.run(main())
@@ -71,17 +73,18 @@ NOT_FOUND = answer(404, NOT_FOUND_BODY)
 
 def perform(*answers: bytes | float, **adapter: Any) -> tuple[Any, list[bytes]]:
     """The outcome of a request that gets these responses, and what the server received."""
+    values = ({} if any(isinstance(one, float) for one in answers) else PATIENT) | adapter
 
     async def main() -> tuple[Any, list[bytes]]:
-        async with answering(*answers) as (url, heard), reached(url, **adapter) as acquirer:
-            return await acquirer.perform(request(), 5.0), heard
+        async with answering(*answers) as (url, heard), reached(url, **values) as acquirer:
+            return await acquirer.perform(request(), SECONDS), heard
 
     return asyncio.run(main())
 
 
 def test_approval_has_the_acquirers_reference() -> None:
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
-        assert await acquirer.perform(request(), 5.0) == Approved(f"ref-{KEY}")
+        assert await acquirer.perform(request(), SECONDS) == Approved(f"ref-{KEY}")
         assert simulator.book.accounts[f"ref-{KEY}"].captured == 1250
 
     run(scenario)
@@ -89,11 +92,11 @@ def test_approval_has_the_acquirers_reference() -> None:
 
 def test_decline_is_final_and_not_retried() -> None:
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
-        outcome = await acquirer.perform(request(), 5.0)
+        outcome = await acquirer.perform(request(), SECONDS)
         assert isinstance(outcome, Declined)
         assert outcome.reason in {"insufficient_funds", "do_not_honor", "expired_card"}
         assert simulator.book.requests[str(KEY)] == 1
-        assert await acquirer.look_up(request(), 5.0) == outcome
+        assert await acquirer.look_up(request(), SECONDS) == outcome
 
     run(scenario, declined_percent=100)
 
@@ -101,12 +104,12 @@ def test_decline_is_final_and_not_retried() -> None:
 def test_authorization_capture_and_refunds_succeed_in_turn() -> None:
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
         reference = f"ref-{KEY}"
-        assert await acquirer.perform(request(kind=OperationKind.AUTHORIZATION), 5.0) == Approved(reference)
+        assert await acquirer.perform(request(kind=OperationKind.AUTHORIZATION), SECONDS) == Approved(reference)
         later = {"token": None, "reference": reference}
         for kind, amount in ((OperationKind.CAPTURE, 1000), (OperationKind.REFUND, 400), (OperationKind.REFUND, 600)):
-            outcome = await acquirer.perform(request(key=uuid4(), kind=kind, amount=amount, **later), 5.0)
+            outcome = await acquirer.perform(request(key=uuid4(), kind=kind, amount=amount, **later), SECONDS)
             assert outcome == Approved(reference)
-        too_much = await acquirer.perform(request(key=uuid4(), kind=OperationKind.REFUND, amount=1, **later), 5.0)
+        too_much = await acquirer.perform(request(key=uuid4(), kind=OperationKind.REFUND, amount=1, **later), SECONDS)
         assert too_much == Declined("not_possible")
         account = simulator.book.accounts[reference]
         assert (account.authorized, account.captured, account.refunded) == (0, 1000, 1000)
@@ -116,7 +119,7 @@ def test_authorization_capture_and_refunds_succeed_in_turn() -> None:
 
 def test_broken_connection_after_success_is_looked_up() -> None:
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
-        assert await acquirer.perform(request(), 5.0) == Approved(f"ref-{KEY}")
+        assert await acquirer.perform(request(), SECONDS) == Approved(f"ref-{KEY}")
         assert simulator.book.requests[str(KEY)] == 1  # looked up, not sent again
 
     run(scenario, lost_percent=100)
@@ -124,7 +127,7 @@ def test_broken_connection_after_success_is_looked_up() -> None:
 
 def test_timeout_after_success_is_looked_up() -> None:
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
-        assert await acquirer.perform(request(), 5.0) == Approved(f"ref-{KEY}")
+        assert await acquirer.perform(request(), SECONDS) == Approved(f"ref-{KEY}")
         assert simulator.book.requests[str(KEY)] == 1
 
     run(scenario, silent_percent=100)
@@ -132,7 +135,7 @@ def test_timeout_after_success_is_looked_up() -> None:
 
 def test_failing_acquirer_gets_a_few_attempts() -> None:
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
-        outcome = await acquirer.perform(request(), 5.0)
+        outcome = await acquirer.perform(request(), SECONDS)
         assert isinstance(outcome, NotPerformed)
         assert outcome.cause.startswith("status 50")
         assert simulator.book.requests[str(KEY)] == 3
@@ -145,7 +148,7 @@ def test_duplicate_response_is_not_taken_for_the_next_request() -> None:
     async def scenario(_: Simulator, acquirer: HttpAcquirer) -> None:
         for _number in range(20):
             one = request(key=uuid4())
-            assert await acquirer.perform(one, 5.0) == Approved(f"ref-{one.key}")
+            assert await acquirer.perform(one, SECONDS) == Approved(f"ref-{one.key}")
 
     run(scenario, twice_percent=100)
 
@@ -214,8 +217,8 @@ OF_ANOTHER_KEY = NOT_FOUND_BODY.replace(str(KEY), "0193a8f0-0000-7000-8000-00000
 def test_404_that_does_not_name_the_key_says_nothing_of_the_operation(body: str) -> None:
     async def main() -> None:
         async with answering(answer(404, body)) as (url, _), reached(url) as acquirer:
-            assert await acquirer.perform(request(), 5.0) == Unknown("status 404", Unserved.FAILED)
-            assert await acquirer.look_up(request(), 5.0) == Unknown("look-up: status 404", Unserved.FAILED)
+            assert await acquirer.perform(request(), SECONDS) == Unknown("status 404", Unserved.FAILED)
+            assert await acquirer.look_up(request(), SECONDS) == Unknown("look-up: status 404", Unserved.FAILED)
 
     asyncio.run(main())
 
@@ -269,8 +272,10 @@ def test_connection_refused_is_not_performed_and_unknown_to_a_look_up() -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             async with reached(f"http://127.0.0.1:{taken.getsockname()[1]}") as acquirer:
-                assert await acquirer.perform(request(), 5.0) == NotPerformed("ConnectError", unserved=Unserved.FAILED)
-                assert await acquirer.look_up(request(), 5.0) == Unknown("look-up: ConnectError", Unserved.FAILED)
+                assert await acquirer.perform(request(), SECONDS) == NotPerformed(
+                    "ConnectError", unserved=Unserved.FAILED
+                )
+                assert await acquirer.look_up(request(), SECONDS) == Unknown("look-up: ConnectError", Unserved.FAILED)
 
     asyncio.run(main())
 
@@ -289,7 +294,7 @@ def test_trickling_response_times_out() -> None:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             async with reached(url, total_seconds=0.6) as acquirer:
                 began = time.monotonic()
-                assert await acquirer.perform(request(), 5.0) == Unknown("TimeoutError", Unserved.FAILED)
+                assert await acquirer.perform(request(), SECONDS) == Unknown("TimeoutError", Unserved.FAILED)
                 assert time.monotonic() - began < 2.0  # the whole answer takes eight
 
     asyncio.run(main())
@@ -323,10 +328,10 @@ def test_failing_acquirer_opens_the_circuit() -> None:
 
     async def scenario(simulator: Simulator, acquirer: HttpAcquirer) -> None:
         for _ in range(2):
-            await acquirer.perform(request(key=uuid4()), 5.0)
+            await acquirer.perform(request(key=uuid4()), SECONDS)
         assert acquirer.open_for_seconds() > 15
         requests = sum(simulator.book.requests.values())
-        outcome = await acquirer.perform(request(key=uuid4()), 5.0)
+        outcome = await acquirer.perform(request(key=uuid4()), SECONDS)
         assert isinstance(outcome, NotPerformed)
         assert outcome.cause == "circuit open"
         assert outcome.retry_after_seconds > 15
@@ -339,12 +344,12 @@ def test_cancelled_call_is_not_counted_by_the_circuit_breaker() -> None:
     breaker = {"window_calls": 1, "min_calls": 1}
 
     async def scenario(_: Simulator, acquirer: HttpAcquirer) -> None:
-        task = asyncio.create_task(acquirer.perform(request(), 5.0))
+        task = asyncio.create_task(acquirer.perform(request(), SECONDS))
         await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert acquirer._breaker.state is CircuitState.CLOSED
+        assert acquirer.breaker.state is CircuitState.CLOSED
 
     run(scenario, adapter={"breaker": breaker}, silent_percent=100)
 
@@ -367,7 +372,7 @@ def test_request_has_key_and_credential_and_retries_with_a_rotated_one() -> None
     async def main() -> None:
         async with answering(answer(401), answer(200, APPROVED)) as (url, heard):
             acquirer = HttpAcquirer(settings(url), credential=Keys())
-            assert await acquirer.perform(request(), 5.0) == Approved("r")
+            assert await acquirer.perform(request(), SECONDS) == Approved("r")
             await acquirer.close()
         for number, one in enumerate(heard, 1):
             assert b"\r\nidempotency-key: " + str(KEY).encode() in one.lower()
@@ -383,13 +388,7 @@ def test_representation_of_a_request_hides_the_token() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [
-        ("base_url", "acquirer"),
-        ("base_url", "ftp://a"),
-        ("base_url", "https://user@a"),
-        ("tries", 0),
-        ("read_seconds", 0),
-    ],
+    [("base_url", one) for one in ("acquirer", "ftp://a", "https://user@a")] + [("tries", 0), ("read_seconds", 0)],
 )
 def test_invalid_settings_are_rejected(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):

@@ -54,6 +54,12 @@ def client(service: str, endpoint_url: str) -> Any:
     return make(service, endpoint_url=endpoint_url, region_name=REGION, **KEYS)
 
 
+def messages_in(sqs: Any, queue: str) -> int:
+    """How many messages a queue holds, visible or not."""
+    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    return int(attributes["ApproximateNumberOfMessages"]) + int(attributes["ApproximateNumberOfMessagesNotVisible"])
+
+
 def run_all(cases: list[dict[str, Any]], environment: dict[str, str]) -> list[int]:
     done = subprocess.run(
         _python("-m", "tests.processing.crashing"),
@@ -108,15 +114,16 @@ def test_worker_that_crashes_at_any_call_is_continued_by_the_next(
                 message = accepted(connection)
                 sqs.send_message(QueueUrl=queue, MessageBody=message.to_json())
                 where = {"QUEUE_URL": queue, "ACQUIRER_BASE_URL": acquirers[fault]}
-                cases.append({"environment": where, "call": call, "of": calls, "when": when})
+                cases.append({"environment": where, "call": call, "when": when})
                 messages.append((fault, message))
 
     ended = run_all(cases, environment)
 
     assert ended == [CRASHED] * len(cases), "each of the calls is made"
 
-    # After the last call, which deletes the message, nothing is left to be done.
-    left = [case for case in cases if (case["call"], case["when"]) != (case["of"], "after")]
+    # After the last call, which deletes the message, nothing is left to be done; on a slow machine an answer of the
+    # acquirer is looked up too, and the last call of these is another one.
+    left = [case for case in cases if messages_in(sqs, case["environment"]["QUEUE_URL"])]
     ended = run_all([{**case, "call": 0} for case in left], environment)
 
     assert ended == [0] * len(left)
@@ -130,10 +137,7 @@ def test_worker_that_crashes_at_any_call_is_continued_by_the_next(
         assert book["charged_twice"] == []
         assert book["counts"] == {"sale EUR": number}
         assert book["sums"] == {"sale EUR": 1250 * number}
-    for case in cases:
-        attributes = sqs.get_queue_attributes(QueueUrl=case["environment"]["QUEUE_URL"], AttributeNames=["All"])
-        assert attributes["Attributes"]["ApproximateNumberOfMessages"] == "0"
-        assert attributes["Attributes"]["ApproximateNumberOfMessagesNotVisible"] == "0"
+    assert [messages_in(sqs, case["environment"]["QUEUE_URL"]) for case in cases] == [0] * len(cases)
     connection.close()
 
 
@@ -184,8 +188,7 @@ def test_stopped_worker_completes_its_messages(
 
     row = connection.execute("SELECT status FROM payments.payments WHERE id = %s", (message.payment_id,)).fetchone()
     assert row == ("captured",)
-    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
-    assert attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
+    assert messages_in(sqs, queue) == 0
     acquirer.kill()
     connection.close()
 

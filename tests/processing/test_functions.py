@@ -11,9 +11,11 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import psycopg
@@ -22,11 +24,13 @@ from moto.server import ThreadedMotoServer
 
 from payments import repository
 from payments.messages import ProcessOperation
+from payments.repository.settlement import list_differences
 from rehearsal.acquirer import Behaviour, Simulator, start
+from rehearsal.settlement import settlement_file
 from synthesis.packaging import FUNCTIONS
 from tests.payments.conftest import Database
 from tests.payments.support import BY
-from tests.processing.support import accepted
+from tests.processing.support import accepted, seen_by_acquirer
 
 pytestmark = [pytest.mark.requirement("P3.2", "Q2")]
 
@@ -71,7 +75,7 @@ class World:
             self.sqs.send_message(QueueUrl=self.queue, MessageBody=body)
         return self.receive(len(bodies))
 
-    def receive(self, count: int, seconds: float = 10.0) -> dict[str, Any]:
+    def receive(self, count: int, seconds: float = 60.0) -> dict[str, Any]:
         """As many messages, as the event that Lambda makes of them."""
         found: list[Any] = []
         deadline = time.monotonic() + seconds
@@ -257,6 +261,33 @@ def test_reconciler_completes_lost_responses_and_publishes_the_outbox(world: Wor
     assert world.status(lost) == "captured"
     (record,) = world.receive(1)["Records"]
     assert json.loads(record["body"])["operation_id"] == str(waiting.operation_id)
+    close(function)
+
+
+@pytest.mark.requirement("Q6")
+def test_reconciler_reads_the_settlement_file_of_the_bucket(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The acquirer's own file, by its own book, through S3."""
+    s3: Any = boto3.client("s3", region_name=REGION)
+    bucket = f"settlement-{uuid4()}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    monkeypatch.setenv("SETTLEMENT_BUCKET", bucket)
+    function = world.function("reconcile_payments")
+    message = accepted(world.connection)
+    seen = seen_by_acquirer(world.connection, message)
+    world.simulator.book.enter(seen.key, seen.body, "")
+    assert function.handler({}, Lambda(60))["settlement_files"] == 0
+    day = timedelta(days=1)
+    for name, entries in (("1.csv", list(world.simulator.book.entries.values())), ("2.csv", [])):
+        now = datetime.now(UTC)
+        file = "".join(settlement_file(entries, now - day, now))
+        s3.put_object(Bucket=bucket, Key=f"settlement/{name}", Body=file.encode())
+    s3.put_object(Bucket=bucket, Key="of-another/3.csv", Body=b"anything")
+
+    said = [function.handler({}, Lambda(60))["settlement_files"] for _ in range(2)]
+
+    assert said == [2, 0]
+    assert world.status(message) == "captured"
+    assert not list_differences(world.connection, 10, closed=True)
     close(function)
 
 

@@ -18,6 +18,7 @@ from payments.acquirer.port import AcquirerRequest
 from payments.identifiers import new_id
 from payments.messages import ProcessOperation
 from payments.processing.consumer import Redelivery, consume
+from payments.processing.processor import TriesUsedUp
 from payments.repository import (
     IdempotencyKey,
     IdempotencyKeyReused,
@@ -156,5 +157,54 @@ def test_operation_that_is_not_new_is_looked_up_before_it_is_requested(run: Run)
             assert world.status(message) == "captured"
         assert looked_up == [restored.acquirer_key]
         assert world.requests(restored) == 1, "the one of before"
+
+    run(scenario)
+
+
+LOST_BY_FAILOVER = "UPDATE payments.epochs SET cause = 'server of the lost region'"
+
+
+@pytest.mark.parametrize("look_up", ["key", "file"])
+def test_what_is_older_than_the_epoch_is_looked_up_before_it_is_requested_however_new_it_is(
+    database: Database, look_up: str
+) -> None:
+    """Another server is the writer: the last seconds are lost, in which the acquirer was requested."""
+
+    async def scenario(world: World) -> None:
+        await world.process(pay(world, "order-0"))
+        message = pay(world, "order-1")
+        body = {"kind": "sale", "amount": 1250, "currency": "EUR", "token": "tok_order-1"}
+        world.simulator.book.enter(str(message.acquirer_key), body, "")
+        world.connection.execute(LOST_BY_FAILOVER)
+        if look_up == "key":
+            await world.process(message)
+            assert world.status(message) == "captured"
+        else:  # nobody can tell: it is a person's, and not requested a second time
+            with pytest.raises(TriesUsedUp):
+                await world.process(message)
+        after = pay(world, "order-2")
+        await world.process(after)
+        assert world.status(after) == "captured"
+        assert world.simulator.book.summary()["charged_twice"] == []
+        assert world.simulator.book.summary()["sums"] == {"sale EUR": 3 * 1250}
+
+    async def main() -> None:
+        adapter = {**PATIENT, "look_up": look_up}
+        async with world(database, adapter=adapter, processing=STILL_NEW, look_up=look_up) as made:
+            await scenario(made)
+
+    asyncio.run(main())
+
+
+def test_epoch_begins_once_for_a_writer(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        for number in range(3):
+            await world.process(pay(world, f"order-{number}"))
+        assert world.connection.execute("SELECT count(*) FROM payments.epochs").fetchone() == (1,)
+        repository.begin_epoch(world.connection, "restored")
+        await world.process(pay(world, "order-4"))
+        await world.process(pay(world, "order-5"))
+        causes = world.connection.execute("SELECT cause FROM payments.epochs ORDER BY began_at").fetchall()
+        assert [cause.split()[0] for (cause,) in causes] == ["server", "restored", "server"]
 
     run(scenario)

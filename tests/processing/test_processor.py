@@ -204,7 +204,9 @@ def test_operation_is_given_up_after_its_tries_and_not_for_an_outage(run: Run) -
         world.processor.acquirer.perform = perform  # type: ignore[method-assign]
         ended = []
         for receives in range(1, 9):
-            world.connection.execute("UPDATE payments.circuits SET open_until = now() WHERE open_until IS NOT NULL")
+            world.connection.execute(
+                "UPDATE payments.circuits SET open_until = now() - interval '1 minute' WHERE open_until IS NOT NULL"
+            )
             world.processor.circuit = SharedCircuit(world.processor.database)
             ended.append(await consume(world.processor, "m", message.to_json(), receives, 30.0))
         assert [type(one) for one in ended] == [*[Redelivery] * 7, GivenUp]
@@ -231,7 +233,7 @@ def test_decision_that_contradicts_the_stored_one_is_reported(run: Run) -> None:
         claim = await world.processor.claim(message.operation_id, 1.0)
         assert claim
         repository.complete(world.connection, message.operation_id, OperationStatus.FAILED, reason="given up")
-        await world.processor.store_decision(claim, Approved("late"))
+        await world.processor.store_decision(claim.operation, Approved("late"))
         assert world.measured(metrics.CONTRADICTED) == [1]
         assert world.status(message) == "failed"
 
@@ -243,8 +245,8 @@ def test_repeated_decision_is_no_contradiction(run: Run) -> None:
         message = accepted(world.connection)
         claim = await world.processor.claim(message.operation_id, 1.0)
         assert claim
-        await world.processor.store_decision(claim, Approved("once"))
-        await world.processor.store_decision(claim, Approved("once"))
+        await world.processor.store_decision(claim.operation, Approved("once"))
+        await world.processor.store_decision(claim.operation, Approved("once"))
         assert world.measured(metrics.CONTRADICTED) == []
         assert world.measured(metrics.SUCCEEDED) == [1]
 

@@ -27,6 +27,7 @@ from operations.redrive.request import Filter, Place, Request, duration
 from payments import repository
 from payments.messages import ProcessOperation
 from payments.states import OperationStatus
+from shared import json_lines
 from tests.payments.conftest import Database
 from tests.processing.support import accepted
 from tests.warm_aws import LocalAws
@@ -164,7 +165,7 @@ def test_discarded_messages_are_recorded_with_the_reason(queues: Queues) -> None
     said = queues.run(discard="the customer was refunded by hand")
 
     assert "2 of 2 discarded" in said
-    lines = [json.loads(line) for line in queues.record.read_text(encoding="utf-8").splitlines()]
+    lines = list(json_lines.read(queues.record))
     assert sorted(line["body"] for line in lines) == bodies(messages)
     assert {line["reason"] for line in lines} == {"the customer was refunded by hand"}
     assert queues.waiting(queues.dead) == queues.waiting(queues.source) == []

@@ -46,8 +46,9 @@ def begin(simulation: Simulation, requests: int, *, lost: bool, claimed: bool, c
     if claimed:
         repository.claim(simulation.connection, message.operation_id, timedelta(seconds=35))
     simulation.connection.execute(
-        "UPDATE payments.operations SET attempts = %s, tries = %s WHERE id = %s",
-        (requests, requests, message.operation_id),
+        "UPDATE payments.operations SET attempts = %s, tries = %s, requested_at = coalesce(%s, requested_at)"
+        " WHERE id = %s",
+        (requests, requests, simulation.clock.now() - timedelta(minutes=1) if requests else None, message.operation_id),
     )
     if not lost:
         simulation.queue.send({"": message.to_json()})

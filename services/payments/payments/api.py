@@ -13,7 +13,6 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import AfterValidator, BaseModel
 
 from payments import authentication, bodies, logs, repository, tracing
-from payments.authentication import Scope
 from payments.authorization import AuthorizedRoute, caller_of, callers_with, everybody
 from payments.identifiers import new_id
 from payments.problems import ApiError, InvalidValue, Overloaded, documented
@@ -33,6 +32,7 @@ from payments.representations import (
     payment_before,
     without_card_number,
 )
+from payments.scopes import Scope
 from payments.service import Service
 from payments.states import OperationKind, PaymentStatus
 

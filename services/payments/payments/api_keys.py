@@ -31,8 +31,10 @@ from botocore.config import Config
 
 ALPHABET = string.digits + string.ascii_letters
 ID_LENGTH, SECRET_LENGTH, CHECK_LENGTH = 16, 43, 6
+PREFIX = "pay_"
+"""What every API key begins with, and no access token."""
 FORM = re.compile(
-    rf"pay_(live|test)_([0-9A-Za-z]{{{ID_LENGTH}}})_[0-9A-Za-z]{{{SECRET_LENGTH}}}[0-9A-Za-z]{{{CHECK_LENGTH}}}"
+    rf"{PREFIX}(live|test)_([0-9A-Za-z]{{{ID_LENGTH}}})_[0-9A-Za-z]{{{SECRET_LENGTH}}}[0-9A-Za-z]{{{CHECK_LENGTH}}}"
 )
 MIN_PEPPER_LENGTH = 32
 MIN_SECONDS_BETWEEN_READS = 10.0
@@ -59,7 +61,7 @@ class ApiKey:
     def make(cls, mode: KeyMode, id_: str | None = None) -> ApiKey:
         """A new key, with a new id unless one is given."""
         id_ = id_ or _random(ID_LENGTH)
-        text = f"pay_{mode}_{id_}_{_random(SECRET_LENGTH)}"
+        text = f"{PREFIX}{mode}_{id_}_{_random(SECRET_LENGTH)}"
         return cls(mode, id_, text + _check(text))
 
     @classmethod

@@ -18,15 +18,23 @@ from payments import logs, repository
 from payments.api import health_router, invalid_request, payments_router
 from payments.authorization import SECURITY_SCHEMES
 from payments.middleware import RequestMiddleware
+from payments.notifications import notifications_router
 from payments.problems import ApiError, InvalidValue, Overloaded, Problem, problem_response
 from payments.service import Service
 from payments.settings import ServiceSettings
+from shared.payment_metrics import REQUESTS_SHED, REQUESTS_THROTTLED, REQUESTS_UNAUTHENTICATED
 
 MEMBER_NAME = re.compile(r"[a-z_]{1,32}")
 HTTP_DETAILS = {
     HTTPStatus.NOT_FOUND: "There is no such path.",
     HTTPStatus.METHOD_NOT_ALLOWED: "The path has no such method; the Allow header has those that it has.",
 }
+COUNTED = {
+    HTTPStatus.UNAUTHORIZED: REQUESTS_UNAUTHENTICATED,
+    HTTPStatus.TOO_MANY_REQUESTS: REQUESTS_THROTTLED,
+    HTTPStatus.SERVICE_UNAVAILABLE: REQUESTS_SHED,
+}
+"""The metric of the requests that are answered with a status."""
 UNPARSABLE = "The request body could not be parsed."
 
 
@@ -35,7 +43,9 @@ def create(settings: ServiceSettings, service: Service) -> FastAPI:
     app = _application()
     app.state.service = service
     app.state.draining = False
-    app.add_middleware(RequestMiddleware, body_timeout_seconds=settings.request_seconds)
+    app.add_middleware(
+        RequestMiddleware, body_timeout_seconds=settings.request_seconds, proxies=settings.trusted_proxies
+    )
     return app
 
 
@@ -52,6 +62,7 @@ def _application() -> FastAPI:
     )
     app.include_router(payments_router)
     app.include_router(health_router)
+    app.include_router(notifications_router)
     for kind, problem in PROBLEMS.items():
         app.add_exception_handler(kind, _handler(problem))
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
@@ -61,8 +72,8 @@ def _application() -> FastAPI:
 def _handler(problem: Callable[[Any], ApiError]) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def handle(request: Request, exception: Exception) -> Response:
         error = problem(exception)
-        if isinstance(error, Overloaded):
-            request.state.log.update(request.app.state.service.shed())
+        if metric := COUNTED.get(error.status):
+            request.state.log.update(request.app.state.service.counted(metric))
         response = problem_response(error)
         if error.status is HTTPStatus.METHOD_NOT_ALLOWED:
             response.headers["Allow"] = _methods(request)

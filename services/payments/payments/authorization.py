@@ -10,18 +10,26 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from payments import certificates, logs
-from payments.authentication import Caller, Forbidden, Scope
+from payments.authentication import Caller, Forbidden
 from payments.problems import documented
+from payments.scopes import Scope
 from payments.service import Service
 
 DECLARED = "__payments_callers__"
-SCHEME = "api_key"
+SCHEME, TOKEN_SCHEME = "api_key", "access_token"
 SECURITY_SCHEMES = {
     SCHEME: {
         "type": "http",
         "scheme": "bearer",
         "description": "An API key of a merchant, such as pay_live_..., which has scopes.",
-    }
+    },
+    TOKEN_SCHEME: {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token of the environment's OAuth 2.0 issuer, by client credentials, with scopes; "
+        "where there is an issuer.",
+    },
 }
 E = TypeVar("E", bound=Callable[..., Any])
 
@@ -63,7 +71,9 @@ class AuthorizedRoute(APIRoute):
         if self.scope:
             refusals = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
             values["responses"] = {**(values.get("responses") or {}), **refusals}
-        security: list[dict[str, list[str]]] = [{SCHEME: [self.scope.value]}] if self.scope else []
+        security: list[dict[str, list[str]]] = (
+            [{one: [self.scope.value]} for one in SECURITY_SCHEMES] if self.scope else []
+        )
         values["openapi_extra"] = {**(values.get("openapi_extra") or {}), "security": security}
         super().__init__(path, endpoint, **values)
 
@@ -76,7 +86,9 @@ class AuthorizedRoute(APIRoute):
         async def authorized(request: Request) -> Response:
             service: Service = request.app.state.service
             caller = await service.authenticator.authenticate(
-                request.headers.get("authorization"), request.headers.getlist(certificates.HEADER)
+                request.headers.get("authorization"),
+                request.headers.getlist(certificates.HEADER),
+                address=request.state.client_address,
             )
             logs.caller.set(
                 {"merchant_id": str(caller.merchant_id), "credential_id": str(caller.requester.credential_id)}

@@ -18,6 +18,11 @@ def new_id(at: datetime) -> UUID:
     return UUID(int=(milliseconds << 80) | VERSION_AND_VARIANT | (secrets.randbits(128) & RANDOM_BITS))
 
 
+def lowest_id(at: datetime) -> UUID:
+    """The lowest identifier of the millisecond of ``at``: those of :func:`new_id` since then are not lower."""
+    return UUID(int=(int(at.timestamp() * 1000) << 80) | VERSION_AND_VARIANT)
+
+
 def acquirer_key(merchant_id: UUID, kind: str, idempotency_key: str) -> UUID:
     """The acquirer's idempotency key of an operation: a UUID of version 5 (RFC 9562, 5.5) of what its merchant sent.
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
 
+from payments.cards import holds_card_number
+
 correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 """Of the request or message that is being handled."""
 caller: ContextVar[dict[str, str] | None] = ContextVar("caller", default=None)
@@ -74,13 +76,13 @@ def error(message: str, exception: BaseException | None = None, **values: object
 
 
 def correlation_of(own: str | None, trace: str | None) -> str:
-    """The correlation id of a request: the one that it was sent with, or a new one.
+    """The correlation id of a request: the one that it was sent with, or a new one. It is logged and stored.
 
     Args:
         own: the header X-Correlation-Id, if any.
         trace: the header X-Amzn-Trace-Id, if any; load balancers add it.
     """
-    if own and CORRELATION_ID.fullmatch(own):
+    if own and CORRELATION_ID.fullmatch(own) and not holds_card_number(own):
         return own
     found = TRACE_ROOT.match(trace or "")
     return found[1] if found else str(uuid4())

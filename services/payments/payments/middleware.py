@@ -10,7 +10,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from payments import bodies, logs, tracing
+from payments import bodies, client_addresses, logs, tracing
 from payments.problems import ApiError, problem_response
 
 MAX_BODY_BYTES = 16 * 1024  # the largest valid request has a few hundred
@@ -22,9 +22,10 @@ METHODS = {"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"}
 class RequestMiddleware:
     """The outermost middleware of the application's own."""
 
-    def __init__(self, app: ASGIApp, *, body_timeout_seconds: float) -> None:
-        """A body must have been received after ``body_timeout_seconds``."""
+    def __init__(self, app: ASGIApp, *, body_timeout_seconds: float, proxies: int = 1) -> None:
+        """A body must have been received after ``body_timeout_seconds``; each request passes so many ``proxies``."""
         self._app = app
+        self._proxies = proxies
         self._body_timeout_seconds = body_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,6 +37,9 @@ class RequestMiddleware:
         logs.correlation_id.set(logs.correlation_of(headers.get("x-correlation-id"), headers.get("x-amzn-trace-id")))
         logs.caller.set(None)
         exchange = _Exchange(scope, send)
+        peer = (scope.get("client") or ("",))[0]
+        forwarded = headers.getlist(client_addresses.HEADER)
+        scope["state"]["client_address"] = client_addresses.client_address(forwarded, peer, proxies=self._proxies)
         with tracing.request(headers) as span:
             await self._respond(exchange, headers, receive)
             exchange.log(span)

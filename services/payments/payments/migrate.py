@@ -10,7 +10,7 @@ that gave up has left of the index is removed before the next one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from payments.roles import GRANTS, RIGHTS
+from payments.roles import GRANTS, RIGHTS, Process
 
 SCHEMA = "payments"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -35,13 +35,24 @@ FROM pg_index JOIN pg_class AS index ON index.oid = indexrelid JOIN pg_namespace
 WHERE nspname = %s AND NOT indisvalid
   AND indexrelid NOT IN (SELECT index_relid FROM pg_stat_progress_create_index WHERE index_relid IS NOT NULL)
 """
+# Made by the migration from which on each process has a login of its own (0017).
+HAS_LOGINS = "SELECT EXISTS (SELECT FROM pg_policies WHERE schemaname = %s AND policyname = 'published_rows')"
+# What a login is a member of beside its own rights: those of other processes, and a role that it shares with others.
+RIGHTS_OF_OTHERS = """
+SELECT DISTINCT role.rolname
+FROM pg_auth_members JOIN pg_roles AS role ON role.oid = roleid JOIN pg_roles AS login ON login.oid = member
+WHERE login.rolname = %(login)s AND role.rolname <> %(own)s AND EXISTS (
+    SELECT FROM pg_roles AS rights
+    WHERE rights.rolname = ANY(%(rights)s) AND pg_has_role(role.oid, rights.oid, 'MEMBER')
+)
+"""
 Connect = Callable[[], psycopg.Connection[Any]]
 
 
 def migrate(
     connect: Connect,
     *,
-    application_role: str | None = None,
+    logins: Mapping[str, Process] | None = None,
     directory: Path = MIGRATIONS,
     attempts: int = ATTEMPTS,
     wait_seconds: float = WAIT_SECONDS,
@@ -50,8 +61,9 @@ def migrate(
 
     Args:
         connect: opens a connection of the schema's owner.
-        application_role: the role that gets the rights of every kind of process, before row-level security asks for
-            them: the version before goes on with what it inherits.
+        logins: existing users by name, and the process of each, whose rights it gets. It loses those of all other
+            processes, unless this is the run that gives each process its login: until the next run, the version before
+            goes on with the login that it had for all.
         directory: where the steps are.
         attempts: how often a step is tried that must wait for a lock, or that a deadlock ends.
         wait_seconds: how long another one who migrates is waited for.
@@ -68,7 +80,8 @@ def migrate(
         _take_time(guard)
         _wait_for_others(guard, wait_seconds)
         guard.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
-        _create_roles(guard, application_role)
+        _create_roles(guard)
+        shared = _version(guard) is not None and guard.execute(HAS_LOGINS, (SCHEMA,)).fetchone() != (True,)
         for attempt in range(1, attempts + 1):
             _drop_invalid_indexes(guard)
             try:
@@ -80,12 +93,21 @@ def migrate(
                 time.sleep(SECONDS_BETWEEN_ATTEMPTS)
         if directory == MIGRATIONS:  # the grants are those of this version's schema
             _grant(guard)
-        row = guard.execute("SELECT version_num FROM payments.schema_version").fetchone()
-    return str(row[0]) if row else ""
+        for login, process in (logins or {}).items():
+            _assign(guard, login, process, shared=shared)
+        return _version(guard) or ""
 
 
-def _create_roles(guard: psycopg.Connection[Any], application_role: str | None) -> None:
-    """Create the roles of :data:`RIGHTS`, and make ``application_role`` a member of each.
+def _version(guard: psycopg.Connection[Any]) -> str | None:
+    """The schema's migration; None where there is no schema yet."""
+    if guard.execute("SELECT to_regclass('payments.schema_version')").fetchone() == (None,):
+        return None
+    row = guard.execute("SELECT version_num FROM payments.schema_version").fetchone()
+    return str(row[0]) if row else None
+
+
+def _create_roles(guard: psycopg.Connection[Any]) -> None:
+    """Create the roles of :data:`RIGHTS`.
 
     Roles belong to the server, not to the database: another run may create one at the same moment.
     """
@@ -93,14 +115,31 @@ def _create_roles(guard: psycopg.Connection[Any], application_role: str | None) 
         if not guard.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
             with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
                 guard.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
-        if application_role:
-            guard.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(application_role)))
 
 
 def _grant(guard: psycopg.Connection[Any]) -> None:
-    for role, granted in GRANTS.items():
-        for one in (f"USAGE ON SCHEMA {SCHEMA}", *granted):
-            guard.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(one), sql.Identifier(role)))
+    """Give each role the rights of :data:`GRANTS`, and take from it any other: at once, as requests go on."""
+    with guard.transaction():
+        for role, granted in GRANTS.items():
+            for kind in ("TABLES", "FUNCTIONS", "SEQUENCES"):
+                revoke = f"REVOKE ALL ON ALL {kind} IN SCHEMA {SCHEMA} FROM {{}}"
+                guard.execute(sql.SQL(revoke).format(sql.Identifier(role)))
+            for one in (f"USAGE ON SCHEMA {SCHEMA}", *granted):
+                guard.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(one), sql.Identifier(role)))
+
+
+def _assign(guard: psycopg.Connection[Any], login: str, process: Process, *, shared: bool) -> None:
+    """Give a login the rights of its process, and take from it those of others, unless it is still ``shared``."""
+    with guard.transaction():
+        guard.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(process.rights), sql.Identifier(login)))
+        if shared:
+            return
+        asked = {"login": login, "own": process.rights, "rights": list(RIGHTS)}
+        for (role,) in guard.execute(RIGHTS_OF_OTHERS, asked).fetchall():
+            guard.execute(sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(role), sql.Identifier(login)))
+        names = sql.Identifier(guard.info.dbname), sql.Identifier(login)
+        for change in ("REVOKE ALL ON DATABASE {0} FROM {1}", "GRANT CONNECT ON DATABASE {0} TO {1}"):
+            guard.execute(sql.SQL(change).format(*names))
 
 
 def _take_time(connection: psycopg.Connection[Any]) -> None:

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from payments import logs, metrics, repository
 from payments.database import Database
+from payments.lifetimes import Lifetimes
 from payments.messages import ProcessOperation
 from payments.queue import MAX_BATCH, Queue
 from payments.repository import Connection, OutboxMessage
@@ -25,6 +26,7 @@ BATCHES_PER_POLL = 10
 POLL_SECONDS = 0.5
 MAX_RETRY_SECONDS = 10.0
 PURGE_SECONDS = 60.0
+MONTHS_SECONDS = 3600.0
 KEYS_PER_PURGE = 5000
 MAX_PURGES = 20
 """At a time, so that messages do not wait for it: 100,000 keys a minute, of each process."""
@@ -86,18 +88,18 @@ def _body(message: OutboxMessage) -> str:
 
 
 class Publisher:
-    """A thread that polls the outbox, and purges expired idempotency keys every minute."""
+    """A thread that polls the outbox, and purges what is kept no longer: keys each minute, audit events each hour."""
 
-    def __init__(self, database: Database, queue: Queue, *, environment: str, key_lifetime: timedelta) -> None:
-        """``environment`` is the environment's suffix, for metrics; ``key_lifetime`` is of idempotency keys."""
+    def __init__(self, database: Database, queue: Queue, *, environment: str, kept: Lifetimes) -> None:
+        """``environment`` is the environment's suffix, for metrics."""
         self._database = database
         self._queue = queue
         self._environment = environment
-        self._key_lifetime = key_lifetime
+        self._kept = kept
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._stop_at = 0.0
-        self._purge_at = 0.0
+        self._purge_at = self._months_at = 0.0
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
@@ -147,7 +149,10 @@ class Publisher:
             logs.info("outbox sent", messages=len(sent), **metrics.embedded(self._environment, {OUTBOX_AGE: ages}))
         if time.monotonic() > self._purge_at:
             self._purge_at = time.monotonic() + PURGE_SECONDS
-            purge(self._connection, self._key_lifetime)
+            purge(self._connection, self._kept.idempotency_keys)
+        if time.monotonic() > self._months_at:
+            self._months_at = time.monotonic() + MONTHS_SECONDS
+            repository.keep_audit_months(self._connection, self._kept.audit_months)
         return len(sent)
 
     def _disconnect(self) -> None:

@@ -6,7 +6,7 @@ import base64
 import binascii
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -127,6 +127,15 @@ class Operation(BaseModel):
         )
 
 
+class NextAction(BaseModel):
+    """What the cardholder has to do before the acquirer decides, such as authenticate by 3-D Secure."""
+
+    type: Literal["redirect"] = Field(description="Send the cardholder's browser to the URL.")
+    url: str
+    method: Literal["GET", "POST"] = Field(description="HTTP method by which the browser goes there.")
+    data: dict[str, str] = Field(description="Form fields that it sends there, with POST.")
+
+
 class Payment(BaseModel):
     """A payment. Amounts are in minor units of the currency."""
 
@@ -140,6 +149,15 @@ class Payment(BaseModel):
     reference: str | None
     created_at: datetime
     updated_at: datetime
+    next_action: NextAction | None = Field(
+        None,
+        description="What the cardholder has to do while the status is requires_action; null once that is done and the "
+        "acquirer is deciding.",
+    )
+    capture_before: datetime | None = Field(
+        None,
+        description="When the acquirer releases the authorization, if it has said so: then the payment is expired.",
+    )
 
     @classmethod
     def of(cls, stored: repository.Payment) -> Payment:

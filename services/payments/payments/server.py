@@ -17,16 +17,18 @@ from contextlib import contextmanager
 import uvicorn
 
 from payments import application, logs, tls, tracing
+from payments.acquirer.notification_keys import NotificationKeys
 from payments.api_keys import Peppers
 from payments.authentication import Authenticator
-from payments.database import Database, Pool
+from payments.database import Pool
 from payments.limiter import ConcurrencyLimiter
 from payments.publisher import Publisher
 from payments.queue import Queue
-from payments.quotas import Quota, Quotas
-from payments.roles import API, HOUSEKEEPING
+from payments.quotas import LookupQuotas, Quota, Quotas
+from payments.roles import API, PUBLISHING
 from payments.service import Service
-from payments.settings import DatabaseSettings, ServiceSettings
+from payments.settings import DatabaseSettings, IssuerSettings, ServiceSettings, read
+from payments.tokens import Issuer, Tokens
 
 # Longer than the load balancers' idle timeout (settings/load_balancer.py): they close an idle connection first.
 KEEP_ALIVE_SECONDS = 75
@@ -39,8 +41,7 @@ def serve(settings: ServiceSettings, database_settings: DatabaseSettings) -> Non
     tracing.configure("payments")
     database = database_settings.database(settings.aws_region, role=API)
     queue = Queue(settings.queue_url, region=settings.aws_region)
-    outbox = database_settings.database(settings.aws_region, role=HOUSEKEEPING)
-    publisher = _publisher(settings, outbox, queue) if settings.publishes else None
+    publisher = _publisher(settings, database_settings.of_publisher(), queue) if settings.publishes else None
     connections = database_settings.connections - (1 if publisher else 0)
     pool = Pool(database, connections)
     pool.open()
@@ -51,8 +52,9 @@ def serve(settings: ServiceSettings, database_settings: DatabaseSettings) -> Non
     logs.info("stopped")
 
 
-def _publisher(settings: ServiceSettings, database: Database, queue: Queue) -> Publisher:
-    return Publisher(database, queue, environment=settings.environment_suffix, key_lifetime=settings.key_lifetime)
+def _publisher(settings: ServiceSettings, database_settings: DatabaseSettings, queue: Queue) -> Publisher:
+    database = database_settings.database(settings.aws_region, application="publisher", role=PUBLISHING)
+    return Publisher(database, queue, environment=settings.environment_suffix, kept=settings.lifetimes)
 
 
 async def _serve(
@@ -70,6 +72,10 @@ async def _serve(
         mode=settings.api_key_mode,
         keep_seconds=settings.credential_seconds,
         client_certificates=settings.client_certificates,
+        tokens=_tokens(read(IssuerSettings)),
+        lookup_quotas=LookupQuotas(
+            per_second=settings.unknown_credentials_per_second, burst=settings.unknown_credentials_burst
+        ),
     )
     service = Service(
         settings,
@@ -78,6 +84,7 @@ async def _serve(
         quotas=Quotas(_quota(settings, connections)),
         queue=queue,
         publisher=publisher,
+        notification_keys=_notification_keys(settings),
     )
     app = application.create(settings, service)
     if publisher:
@@ -92,6 +99,26 @@ async def _serve(
         await asyncio.to_thread(publisher.stop, settings.stop_seconds)
 
 
+def _notification_keys(settings: ServiceSettings) -> NotificationKeys | None:
+    secret = settings.acquirer_notification_secret_arn
+    return NotificationKeys(secret, region=settings.aws_region) if secret else None
+
+
+def _tokens(settings: IssuerSettings) -> Tokens | None:
+    if settings.issuer is None or settings.jwks_url is None or settings.audience is None:
+        return None
+    return Tokens(
+        Issuer(
+            issuer=settings.issuer,
+            jwks_url=settings.jwks_url,
+            audience=settings.audience,
+            algorithms=settings.algorithms,
+            refresh_seconds=settings.refresh_seconds,
+            stale_seconds=settings.stale_seconds,
+        )
+    )
+
+
 def _whole(places: float) -> int:
     return int(min(places, MOST_PLACES))
 
@@ -104,6 +131,7 @@ def _quota(settings: ServiceSettings, connections: int) -> Quota:
         running=max(1, _whole(connections * share)),
         waiting=_whole(settings.waiting_requests * share),
         max_wait_seconds=settings.waiting_seconds,
+        refusal_seconds=settings.merchant_refusal_seconds,
     )
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from payments import metrics, repository
+from payments.acquirer.adyen import AdyenNotifications
+from payments.acquirer.notification_keys import NotificationKeys
+from payments.acquirer.notifications import Notifications, PlainNotifications
 from payments.authentication import Authenticator
 from payments.limiter import ConcurrencyLimiter
 from payments.publisher import Publisher
@@ -15,7 +18,7 @@ from payments.queue import Queue
 from payments.quotas import Quotas
 from payments.repository import Connection, IdempotencyKey, NewPayment, Requester, StoredResponse
 from payments.settings import ServiceSettings
-from shared.payment_metrics import REQUESTS_SHED, STARTED, Metric
+from shared.payment_metrics import STARTED, Metric
 
 READY_SECONDS = 3.0
 """How long a successful readiness check is valid."""
@@ -34,8 +37,11 @@ class Service:
         quotas: Quotas,
         queue: Queue,
         publisher: Publisher | None,
+        notification_keys: NotificationKeys | None = None,
     ) -> None:
-        """Without a ``publisher`` the outbox is sent by other processes."""
+        """Without a ``publisher`` the outbox is sent by other processes; without keys no notification is taken."""
+        self.notification_keys = notification_keys
+        self._acquirer = settings.acquirer_api, settings.acquirer_merchant_account
         self.limiter = limiter
         self.authenticator = authenticator
         self.quotas = quotas
@@ -44,6 +50,11 @@ class Service:
         self._publisher = publisher
         self._ready_until = 0.0
         self._checking = asyncio.Lock()
+
+    def notifications(self, keys: Sequence[bytes]) -> Notifications:
+        """The notifications of the acquirer, verified by these keys."""
+        api, account = self._acquirer
+        return AdyenNotifications(keys, account) if api == "adyen" else PlainNotifications(keys)
 
     async def create_payment(
         self, by: Requester, new: NewPayment, key: IdempotencyKey, response: StoredResponse
@@ -56,18 +67,18 @@ class Service:
         stored = await self.limiter.run(repository.create_payment, by, new, key, response)
         if stored.replayed:
             return stored, {}
-        self._wake_publisher()
-        return stored, self._counted(STARTED)
+        self.wake_publisher()
+        return stored, self.counted(STARTED)
 
     async def create_operation(self, create: Callable[[Connection], StoredResponse]) -> StoredResponse:
         """Store an operation of a payment, or find the response to an earlier request with its key."""
         stored = await self.limiter.run(create)
-        self._wake_publisher()
+        self.wake_publisher()
         return stored
 
-    def shed(self) -> Mapping[str, Any]:
-        """What the log line of a request gets that the service is too busy for: a metric."""
-        return self._counted(REQUESTS_SHED)
+    def counted(self, metric: Metric) -> Mapping[str, Any]:
+        """What a request's log line gets so that the request is counted by a metric."""
+        return metrics.embedded(self._environment, {metric: 1})
 
     async def check_ready(self) -> None:
         """Raise whatever keeps payments from being taken. A success is remembered for a few seconds."""
@@ -82,9 +93,7 @@ class Service:
             await asyncio.wait_for(checks, READINESS_CHECK_SECONDS)
             self._ready_until = time.monotonic() + READY_SECONDS
 
-    def _counted(self, metric: Metric) -> Mapping[str, Any]:
-        return metrics.embedded(self._environment, {metric: 1})
-
-    def _wake_publisher(self) -> None:
+    def wake_publisher(self) -> None:
+        """Have the outbox sent soon."""
         if self._publisher:
             self._publisher.wake()

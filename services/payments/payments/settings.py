@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from payments.api_keys import KeyMode
 from payments.certificates import ClientCertificates
 from payments.database import Database, IamLogin, Login, SecretLogin
+from payments.lifetimes import Lifetimes
+from payments.roles import Process
 
 
 class Misconfigured(Exception):
@@ -41,6 +43,10 @@ class DatabaseSettings(BaseSettings):
     """The database user, for a login by IAM."""
     secret_arn: str | None = None
     """The secret with username and password as JSON, for a login by secret."""
+    publisher_user: str | None = None
+    """The publisher's own database user, where it runs in the process of the API."""
+    publisher_secret_arn: str | None = None
+    """The publisher's own secret, likewise."""
     ca_file: Path = Path("/etc/ssl/certs/rds-global-bundle.pem")
     """The CA certificates that the server's certificate is verified with, as PEM."""
     connections: Annotated[int, Field(ge=2, le=200)] = 10
@@ -67,6 +73,18 @@ class DatabaseSettings(BaseSettings):
             application=application,
             role=role,
         )
+
+    def of_publisher(self) -> DatabaseSettings:
+        """The same database with the publisher's login.
+
+        Raises:
+            Misconfigured: it is not given.
+        """
+        given = {DatabaseLogin.IAM: self.publisher_user, DatabaseLogin.SECRET: self.publisher_secret_arn}[self.login]
+        if not given:
+            name = {DatabaseLogin.IAM: "USER", DatabaseLogin.SECRET: "SECRET_ARN"}[self.login]
+            raise Misconfigured(f"DATABASE_PUBLISHER_{name} is needed to send the outbox by a login by {self.login}")
+        return self.model_copy(update={"user": self.publisher_user, "secret_arn": self.publisher_secret_arn})
 
     def _login(self, region: str) -> Login:
         if self.login is DatabaseLogin.IAM:
@@ -98,6 +116,20 @@ class ServiceSettings(BaseSettings):
     """How many of them may come at once after a pause."""
     merchant_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     """The share of the connections, and of the places to wait for one, that one merchant may have; 1 is no limit."""
+    merchant_refusal_seconds: Annotated[float, Field(ge=0, le=10)] = 1.0
+    """How late a merchant's 429 is sent, so that a client which asks again at once does so no faster."""
+    trusted_proxies: Annotated[int, Field(ge=0, le=5)] = 1
+    """Proxies in front of the service that append to X-Forwarded-For: the load balancer, and CloudFront if there is."""
+    unknown_credentials_per_second: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    """Unknown credentials that a process looks up for one client address; any more get a 429."""
+    unknown_credentials_burst: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """How many of them at once after a pause."""
+    acquirer_notification_secret_arn: str | None = None
+    """The secret with the keys by which notifications of the acquirer are verified; without it none is taken."""
+    acquirer_api: Literal["platform", "adyen"] = "platform"
+    """Whose form notifications have, as in :class:`payments.acquirer.settings.AcquirerSettings`."""
+    acquirer_merchant_account: str = ""
+    """Of Adyen: the account whose notifications are taken."""
     https_port: Annotated[int, Field(ge=1, le=65_535)] = 8443
     http_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     """If given, the service listens on it without TLS, instead of https_port: for measurements on one machine."""
@@ -116,11 +148,42 @@ class ServiceSettings(BaseSettings):
     """Whether this process sends the outbox to the queue."""
     idempotency_days: Annotated[int, Field(ge=1, le=30)] = 3
     """Lifetime of an idempotency key."""
+    audit_months: Annotated[int, Field(ge=12, le=120)] = 12
+    """How long audit events are kept, all of them at hand. PCI DSS 10.5.1: twelve months at least."""
 
     @property
-    def key_lifetime(self) -> timedelta:
-        """Lifetime of an idempotency key."""
-        return timedelta(days=self.idempotency_days)
+    def lifetimes(self) -> Lifetimes:
+        """How long rows are kept."""
+        return Lifetimes(timedelta(days=self.idempotency_days), self.audit_months)
+
+
+class IssuerSettings(BaseSettings):
+    """The OAuth 2.0 issuer whose access tokens are credentials, if there is one. Variables begin with OAUTH_."""
+
+    model_config = SettingsConfigDict(env_prefix="oauth_", frozen=True, hide_input_in_errors=True)
+
+    issuer: Annotated[str | None, Field(min_length=1)] = None
+    """What its tokens name as ``iss``."""
+    jwks_url: Annotated[str | None, Field(pattern=r"^https://")] = None
+    """Where it publishes its keys."""
+    audience: Annotated[str | None, Field(min_length=1)] = None
+    """What tokens for this environment name as ``aud``: another environment's are not valid here."""
+    algorithms: Annotated[tuple[Literal["RS256", "PS256", "ES256", "EdDSA"], ...], Field(min_length=1)] = (
+        "RS256",
+        "ES256",
+    )
+    """The algorithms that its tokens may be signed by, as a JSON list."""
+    refresh_seconds: Annotated[float, Field(ge=10, le=86_400)] = 300.0
+    """How long its keys are used before they are read again."""
+    stale_seconds: Annotated[float, Field(ge=10, le=7 * 86_400)] = 86_400.0
+    """How long they are used where they cannot be read again."""
+
+    @model_validator(mode="after")
+    def _require_all_or_none(self) -> IssuerSettings:
+        given = [one is not None for one in (self.issuer, self.jwks_url, self.audience)]
+        if any(given) and not all(given):
+            raise ValueError("OAUTH_ISSUER, OAUTH_JWKS_URL and OAUTH_AUDIENCE are needed together")
+        return self
 
 
 class RegionSettings(BaseSettings):
@@ -134,8 +197,10 @@ class RegionSettings(BaseSettings):
 class MigrationSettings(RegionSettings):
     """What a migration needs in addition to the database."""
 
-    application_role: str | None = None
-    """The database role that is granted the application's rights; users of the service are members of it."""
+    database_logins: dict[str, Process] = {}
+    """Database users by name, and the process of each (:class:`payments.roles.Process`), as a JSON object."""
+    operator_role: str | None = None
+    """The database role of operators, which reads only."""
 
 
 S = TypeVar("S", bound=BaseSettings)

@@ -10,12 +10,17 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+ACQUIRER = "acquirer"
+"""The acquirer of the ACQUIRER_ variables: the only one of old rows, and the one of payments that fit no route."""
+
 
 class PaymentStatus(StrEnum):
     """The status of a payment."""
 
     ACCEPTED = "accepted"
     """Stored, and to be processed: the acquirer has not decided yet."""
+    REQUIRES_ACTION = "requires_action"
+    """The cardholder has to act, such as authenticate by 3-D Secure, or has acted and the acquirer has not decided."""
     AUTHORIZED = "authorized"
     """The amount is reserved on the card, and can be captured or voided."""
     CAPTURING = "capturing"
@@ -28,6 +33,8 @@ class PaymentStatus(StrEnum):
     """A void is pending."""
     VOIDED = "voided"
     """The authorization was released; nothing was captured."""
+    EXPIRED = "expired"
+    """The acquirer released the authorization, as its time had passed; nothing was captured."""
     DECLINED = "declined"
     """The acquirer declined the payment."""
     FAILED = "failed"
@@ -57,14 +64,18 @@ class OperationStatus(StrEnum):
 
 
 class Event(StrEnum):
-    """What happens to a payment: one of its operations enters a status."""
+    """What happens to a payment: one of its operations enters a status, or is answered so by the acquirer."""
 
     PENDING = "pending"
+    ACTION_REQUIRED = "action_required"
+    """The cardholder has to act; the operation stays pending."""
     SUCCEEDED = "succeeded"
     FULLY_REFUNDED = "fully_refunded"
     """A refund succeeded, and with it everything that was captured is refunded."""
     DECLINED = "declined"
     FAILED = "failed"
+    EXPIRED = "expired"
+    """The acquirer has released what the operation had authorized."""
 
 
 class Transition(NamedTuple):
@@ -81,10 +92,21 @@ TRANSITIONS = (
     Transition(OperationKind.AUTHORIZATION, Event.SUCCEEDED, PaymentStatus.ACCEPTED, PaymentStatus.AUTHORIZED),
     Transition(OperationKind.AUTHORIZATION, Event.DECLINED, PaymentStatus.ACCEPTED, PaymentStatus.DECLINED),
     Transition(OperationKind.AUTHORIZATION, Event.FAILED, PaymentStatus.ACCEPTED, PaymentStatus.FAILED),
+    Transition(
+        OperationKind.AUTHORIZATION, Event.ACTION_REQUIRED, PaymentStatus.ACCEPTED, PaymentStatus.REQUIRES_ACTION
+    ),
+    Transition(OperationKind.AUTHORIZATION, Event.SUCCEEDED, PaymentStatus.REQUIRES_ACTION, PaymentStatus.AUTHORIZED),
+    Transition(OperationKind.AUTHORIZATION, Event.DECLINED, PaymentStatus.REQUIRES_ACTION, PaymentStatus.DECLINED),
+    Transition(OperationKind.AUTHORIZATION, Event.FAILED, PaymentStatus.REQUIRES_ACTION, PaymentStatus.FAILED),
+    Transition(OperationKind.AUTHORIZATION, Event.EXPIRED, PaymentStatus.AUTHORIZED, PaymentStatus.EXPIRED),
     Transition(OperationKind.SALE, Event.PENDING, PaymentStatus.ACCEPTED, PaymentStatus.ACCEPTED),
     Transition(OperationKind.SALE, Event.SUCCEEDED, PaymentStatus.ACCEPTED, PaymentStatus.CAPTURED),
     Transition(OperationKind.SALE, Event.DECLINED, PaymentStatus.ACCEPTED, PaymentStatus.DECLINED),
     Transition(OperationKind.SALE, Event.FAILED, PaymentStatus.ACCEPTED, PaymentStatus.FAILED),
+    Transition(OperationKind.SALE, Event.ACTION_REQUIRED, PaymentStatus.ACCEPTED, PaymentStatus.REQUIRES_ACTION),
+    Transition(OperationKind.SALE, Event.SUCCEEDED, PaymentStatus.REQUIRES_ACTION, PaymentStatus.CAPTURED),
+    Transition(OperationKind.SALE, Event.DECLINED, PaymentStatus.REQUIRES_ACTION, PaymentStatus.DECLINED),
+    Transition(OperationKind.SALE, Event.FAILED, PaymentStatus.REQUIRES_ACTION, PaymentStatus.FAILED),
     Transition(OperationKind.CAPTURE, Event.PENDING, PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURING),
     Transition(OperationKind.CAPTURE, Event.SUCCEEDED, PaymentStatus.CAPTURING, PaymentStatus.CAPTURED),
     Transition(OperationKind.CAPTURE, Event.DECLINED, PaymentStatus.CAPTURING, PaymentStatus.AUTHORIZED),

@@ -9,10 +9,16 @@ The fault of a request depends on the seed, on its key and on how often the key 
 - silent: the operation is performed, and no response comes before the client times out;
 - twice: the response is sent twice on the connection, the second time as if it were the next request's.
 
-No fault, but configured alike: declined, the share of operations that the acquirer declines, by the key alone.
+No fault, but configured alike, by the key alone: declined, the share of operations that the acquirer declines;
+pending, the share that it decides later, and action, the share of first ones whose cardholder has to act before. PUT
+/_book/decisions/{key} decides on these: {"approved": true or false}.
 
-GET /_book returns the totals of its book and GET /_book/entries the entries; PUT /_behaviour changes the faults. It is
-one process with one thread, in which a waiting request is a timer: ten thousand of them are no load.
+What acquirers differ in is configured, too: how a request is looked up (look_up, one of rehearsal.book.LOOK_UPS), and
+for how long a key is remembered.
+
+GET /_book returns the totals of its book, GET /_book/entries the entries, GET /_settlement/BEGINS/ENDS the settlement
+file of a period as a JSON string; PUT /_behaviour changes the faults. It is one process with one thread, in which a
+waiting request is a timer: ten thousand of them are no load.
 """
 
 from __future__ import annotations
@@ -22,19 +28,21 @@ import asyncio
 import json
 import random
 from collections.abc import Callable
-from typing import Annotated, Any, cast
+from datetime import datetime
+from typing import Annotated, Any, Literal, cast
+from urllib.parse import parse_qs, urlsplit
 
 import httptools
 import uvloop
 from pydantic import BaseModel, ConfigDict, Field
 
-from rehearsal.book import BAD_REQUEST, Book, InvalidRequest
+from rehearsal.book import ACTION_REQUIRED, BAD_REQUEST, FIRST_KINDS, NOT_FOUND, PENDING, Book, InvalidRequest
+from rehearsal.settlement import settlement_file
 
 HOST = "127.0.0.1"
 SILENT_SECONDS = 3600.0
 REASONS = ("insufficient_funds", "do_not_honor", "expired_card")
 FAILURES = (500, 502, 503)
-NOT_FOUND = 404
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
@@ -53,6 +61,10 @@ class Behaviour(BaseModel):
     silent_percent: Percent = 0.0
     twice_percent: Percent = 0.0
     declined_percent: Percent = 0.0
+    pending_percent: Percent = 0.0
+    action_percent: Percent = 0.0
+    look_up: Literal["key", "reference", "repeat", "file"] = "key"
+    key_retention_seconds: Annotated[float, Field(ge=0)] = 1e9
     seconds: Annotated[float, Field(ge=0)] = 0.0
     """Response time, on average: from half to one and a half of it, at random."""
     slow_seconds: Annotated[float, Field(ge=0)] = 2.0
@@ -77,16 +89,33 @@ class Behaviour(BaseModel):
         chance = random.Random(f"{self.seed}:{key}")  # noqa: S311 - no secret
         return chance.choice(REASONS) if chance.uniform(0, 100) < self.declined_percent else ""
 
+    def promise(self, key: str, kind: str) -> str:
+        """What the acquirer answers where it decides later; empty where it decides at once."""
+        drawn = random.Random(f"{self.seed}:{key}:promise").uniform(0, 100)  # noqa: S311 - no secret
+        if kind in FIRST_KINDS and drawn < self.action_percent:
+            return ACTION_REQUIRED
+        return PENDING if 100 - drawn < self.pending_percent else ""
+
 
 class Simulator:
     """The acquirer: its book, its behaviour, and the number of requests that wait for a response."""
 
     def __init__(self, behaviour: Behaviour) -> None:
-        self.behaviour = behaviour
         self.book = Book()
+        self.behaviour = behaviour
         self.faults: dict[str, int] = {}
         self.in_flight = 0
         self.max_in_flight = 0
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """Its faults and capabilities."""
+        return self._behaviour
+
+    @behaviour.setter
+    def behaviour(self, behaviour: Behaviour) -> None:
+        self._behaviour = behaviour
+        self.book.look_up, self.book.key_retention_seconds = behaviour.look_up, behaviour.key_retention_seconds
 
     def handle_operation(self, connection: Connection, key: str, body: bytes) -> None:
         """Handle a request to perform an operation, with or without a response."""
@@ -101,7 +130,8 @@ class Simulator:
             request = json.loads(body)
             if not (key and isinstance(request, dict)):
                 raise InvalidRequest(BAD_REQUEST, "a key and a JSON object are required")
-            entry = self.book.enter(key, request, self.behaviour.decline_reason(key))
+            promise = self.behaviour.promise(key, str(request.get("kind")))
+            entry = self.book.enter(key, request, self.behaviour.decline_reason(key), promise)
         except (ValueError, InvalidRequest) as error:
             status = error.status if isinstance(error, InvalidRequest) else BAD_REQUEST
             connection.respond(status, {"problem": str(error)})
@@ -121,12 +151,11 @@ class Simulator:
 
     def handle_other(self, connection: Connection, method: str, path: str, body: bytes) -> None:
         """Handle a request for anything else."""
-        if method == "GET" and path.startswith("/v1/operations/"):
-            key = path.rpartition("/")[2]
-            entry = self.book.entries.get(key)
-            connection.respond(
-                200 if entry else NOT_FOUND, entry.response() if entry else {"key": key, "status": "not_found"}
-            )
+        if method == "GET" and path.startswith("/v1/operations"):
+            connection.respond(*found(self.book, path))
+        elif method == "PUT" and path.startswith("/_book/decisions/"):
+            entry = self.book.decide(path.rpartition("/")[2], approved=bool(json.loads(body)["approved"]))
+            connection.respond(200, entry.response())
         elif method == "PUT" and path == "/_behaviour":
             self.behaviour = Behaviour.model_validate_json(body)
             connection.respond(200, self.behaviour.model_dump())
@@ -135,8 +164,17 @@ class Simulator:
             connection.respond(200, {**self.book.summary(), **more})
         elif path == "/_book/entries":
             connection.respond(200, [{**one.response(), "subject": one.subject} for one in self.book.entries.values()])
+        elif path.startswith("/_settlement/"):
+            begins, ends = map(datetime.fromisoformat, path.split("/")[2:4])
+            connection.respond(200, "".join(settlement_file(self.book.entries.values(), begins, ends)))
         else:
             connection.respond(NOT_FOUND, {"problem": "no such path"})
+
+
+def found(book: Book, path: str) -> tuple[int, dict[str, Any]]:
+    """The response to a look-up, by the path of the request: status and body."""
+    (reference,) = parse_qs(urlsplit(path).query).get("merchant_reference", [""])
+    return book.find(reference or path.rpartition("/")[2], by_reference=bool(reference))
 
 
 class Connection(asyncio.Protocol):

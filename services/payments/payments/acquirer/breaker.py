@@ -95,6 +95,12 @@ class CircuitBreaker:
         """For how long the circuit stays open; 0 where it is not."""
         return max(0.0, self._open_until - self._clock()) if self._open_until is not None else 0.0
 
+    def half_open_for_seconds(self) -> float | None:
+        """For how long the circuit has been half open; None where it is not."""
+        if self.state is not CircuitState.HALF_OPEN or self._open_until is None:
+            return None
+        return self._clock() - self._open_until
+
     @contextmanager
     def call(self) -> Iterator[Call]:
         """Let a call pass; the block makes it, and sets ``succeeded``.

@@ -11,6 +11,7 @@ from psycopg_pool import PoolTimeout
 from payments import logs
 from payments.messages import ProcessOperation
 from payments.processing.processor import OperationNotFound, Processor, RetryLater, TriesUsedUp
+from payments.processing.routing import Router
 from shared.payment_metrics import DEAD_LETTERS, NOT_IN_DATABASE
 
 
@@ -34,7 +35,7 @@ class GivenUp:
 
 
 async def consume(
-    processor: Processor, message_id: str, body: str, receives: int, seconds: float
+    processor: Processor | Router, message_id: str, body: str, receives: int, seconds: float
 ) -> Redelivery | GivenUp | None:
     """Process a message.
 
@@ -64,7 +65,9 @@ async def consume(
     return None
 
 
-def _failed(processor: Processor, about: dict[str, Any], receives: int, error: Exception) -> Redelivery | GivenUp:
+def _failed(
+    processor: Processor | Router, about: dict[str, Any], receives: int, error: Exception
+) -> Redelivery | GivenUp:
     """What becomes of a message whose processing has raised an error."""
     # Not the error's message, which can quote what was stored.
     cause = f"{'database: ' if isinstance(error, psycopg.Error) else ''}{type(error).__name__}"
@@ -78,7 +81,7 @@ def _failed(processor: Processor, about: dict[str, Any], receives: int, error: E
     return Redelivery(processor.delay_seconds(receives), cause)
 
 
-def _give_up(processor: Processor, about: dict[str, Any], receives: int, cause: str) -> GivenUp:
+def _give_up(processor: Processor | Router, about: dict[str, Any], receives: int, cause: str) -> GivenUp:
     processor.metrics.add(DEAD_LETTERS)
     logs.error("given up: the message goes to the dead-letter queue", **about, cause=cause)
     return GivenUp(processor.delay_seconds(receives), cause)

@@ -4,7 +4,9 @@ A look-up at the acquirer is always safe, so it is made wherever the message is;
 operation anew is left to the queue: the reconciler sends a lost message again. An operation whose tries are used up has
 its message in the dead-letter queue, for a person to decide on, who was paged. It fails only when the acquirer has said
 several times, hours apart, that it has no record of it, and in the same run has found an operation that it is known to
-have performed: a look-up that finds nothing of anything proves nothing.
+have performed: a look-up that finds nothing of anything proves nothing, nor does one by a key that the acquirer may
+have forgotten. Where the acquirer has no look-ups, the reconciler sends lost messages again, and the rest is for
+notifications, the settlement file or a person. It also lets authorizations expire that the acquirer has released.
 
 What goes wrong with one operation touches no other, and the metrics are written whatever happens.
 """
@@ -24,14 +26,27 @@ from botocore.exceptions import BotoCoreError, ClientError
 from psycopg_pool import PoolTimeout
 
 from payments import logs, publisher, repository
-from payments.acquirer.port import AcquirerRequest, Approved, Decision, NotFound, NotPerformed, Unknown
+from payments.acquirer.port import (
+    AcquirerRequest,
+    Approved,
+    Decision,
+    LookUp,
+    LookUpResult,
+    NotPerformed,
+    Promise,
+    Unknown,
+)
 from payments.processing.composition import Composition, compose
 from payments.processing.processor import MAX_CAUSE_LENGTH, Processor, RetryLater, acquirer_request
+from payments.processing.routing import Router
 from payments.processing.settings import ReconciliationSettings
 from payments.queue import Queue
 from payments.repository import Claim, Connection, Operation
 from payments.settings import read
-from payments.states import OperationStatus
+from payments.settlement.files import Bucket
+from payments.settlement.formats import FORMATS
+from payments.settlement.reader import Reader, SettlementFailed, SettlementSettings
+from payments.states import ACQUIRER, OperationStatus
 from shared.payment_metrics import OLDEST_PENDING, PENDING, PENDING_AMOUNT, RECONCILED, RECONCILIATION
 
 NOT_KNOWN = "not_known_to_acquirer"
@@ -59,16 +74,17 @@ class Reconciler:
 
     def __init__(
         self,
-        processor: Processor,
+        processor: Processor | Router,
         settings: ReconciliationSettings | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._processor = processor
+        self._router = processor if isinstance(processor, Router) else Router({ACQUIRER: processor})
+        self._processor = self._router.first
         self._settings = settings or ReconciliationSettings()
         self._now = now
         self._canary = asyncio.Lock()
-        self._finds: bool | None = None
+        self._finds: dict[str, bool] = {}
 
     async def run(self, seconds_left: Callable[[], float]) -> Report:
         """Take care of the overdue operations.
@@ -81,9 +97,11 @@ class Reconciler:
         """
         min_age = timedelta(seconds=self._settings.min_age_seconds)
         oldest_seconds = await self._measure_pending()
+        await self._expire_authorizations()
+        await self._apply_notifications()
         operations = await self._processor.database.run(repository.list_overdue, min_age, self._settings.max_operations)
         report = Report(len(operations), oldest_seconds=oldest_seconds)
-        self._finds = None
+        self._finds = {}
         places = asyncio.Semaphore(self._settings.concurrency)
 
         async def one(operation: Operation) -> None:
@@ -112,6 +130,21 @@ class Reconciler:
         self._processor.metrics.add(OLDEST_PENDING, oldest_seconds)
         return oldest_seconds
 
+    async def _expire_authorizations(self) -> None:
+        limit = self._settings.max_operations
+        if expired := await self._processor.database.run(repository.expire_authorizations, limit):
+            logs.info("authorizations expired", number=expired)
+
+    async def _apply_notifications(self) -> None:
+        """Apply what no consumer has: of operations that were decided before, or whose message is lost."""
+        min_age = timedelta(seconds=self._settings.min_notification_seconds)
+        limit = self._settings.max_operations
+        for one in await self._processor.database.run(repository.list_notified, min_age=min_age, limit=limit):
+            try:
+                await self._processor.apply(one)
+            except Exception as error:  # noqa: BLE001 - it is of this notification alone
+                logs.error("notification not applied", error, acquirer_key=str(one.notification.key))
+
     def _age(self, operation: Operation) -> float:
         return (self._now() - operation.created_at).total_seconds()
 
@@ -127,44 +160,53 @@ class Reconciler:
 
     async def _reconcile(self, operation: Operation, seconds: float) -> str:
         """Look up the decision on an operation, and act on it; returns the result."""
-        if await self._processor.open_for_seconds():
+        processor = self._router.of(operation)
+        if await processor.open_for_seconds():
             return "suspended"  # nothing can be found out, and what is sent again would only wait in the queue
         if not operation.attempts:
             return await self._resend(operation)  # never requested, so there is no decision to look up
+        if not processor.acquirer.capabilities.can_look_up:
+            await self._schedule_look_up(operation, "no look-up")
+            return await self._resend(operation)
         try:
-            claim = await self._processor.claim(operation.id, seconds, to_look_up=True)
+            claim = await processor.claim(operation.id, seconds, to_look_up=True)
         except RetryLater:
             return "waiting"
         if claim is None:
             return "completed"
-        return await self._look_up(claim, seconds)
+        return await self._look_up(processor, claim, seconds)
 
-    async def _look_up(self, claim: Claim, seconds: float) -> str:
+    async def _look_up(self, processor: Processor, claim: Claim, seconds: float) -> str:
         operation = claim.operation
-        result = await self._call(acquirer_request(claim), seconds)
+        result = await self._call(processor, acquirer_request(claim), seconds)
         if isinstance(result, Decision):
-            await self._processor.store_decision(claim, result)
-            self._processor.metrics.add(RECONCILED)
+            await processor.store_decision(operation, result)
+            processor.metrics.add(RECONCILED)
             logs.info("decision found", **_about(operation))
             return "completed"
-        if isinstance(result, Unknown):
-            await self._schedule_look_up(operation, result.cause)
-            return "unknown"
-        if self._may_fail(operation) and await self._finds_what_is_known(seconds):
-            await self._processor.complete(operation, OperationStatus.FAILED, reason=NOT_KNOWN)
+        if isinstance(result, Promise):
+            await processor.store_promise(claim, result)
+            await self._schedule_look_up(operation, "decided later")
+            return "waiting"
+        if isinstance(result, Unknown) or operation.awaiting or not _proves(processor, claim):
+            await self._schedule_look_up(operation, result.cause if isinstance(result, Unknown) else "not known")
+            return "unknown" if operation.awaiting or isinstance(result, Unknown) else await self._resend(operation)
+        if self._may_fail(operation) and await self._finds_what_is_known(processor, seconds):
+            await processor.complete(operation, OperationStatus.FAILED, reason=NOT_KNOWN)
             logs.info("failed: the acquirer has no record of it", **_about(operation))
             return "failed"
         await self._schedule_look_up(operation, "not known", not_found=True)
         return await self._resend(operation)
 
-    async def _call(self, request: AcquirerRequest, seconds: float) -> Decision | NotFound | Unknown:
+    @staticmethod
+    async def _call(processor: Processor, request: AcquirerRequest, seconds: float) -> LookUpResult:
         """Look an operation up, and tell the circuit how that went."""
-        call_seconds = min(self._processor.settings.call_seconds, seconds)
-        result = await self._processor.acquirer.look_up(request, call_seconds)
+        call_seconds = min(processor.settings.call_seconds, seconds)
+        result = await processor.acquirer.look_up(request, call_seconds)
         if isinstance(result, NotPerformed | Unknown):
-            await self._processor.report(result)
+            await processor.report(result)
         else:
-            await self._processor.circuit.served()
+            await processor.circuit.served()
         return result
 
     async def _schedule_look_up(self, operation: Operation, cause: str, *, not_found: bool = False) -> None:
@@ -181,29 +223,35 @@ class Reconciler:
             and operation.times_not_found >= self._settings.times_not_found
         )
 
-    async def _finds_what_is_known(self, seconds: float) -> bool:
+    async def _finds_what_is_known(self, processor: Processor, seconds: float) -> bool:
         """Whether the acquirer finds, in this run, an operation that it is known to have performed."""
         async with self._canary:
-            if self._finds is None:
-                self._finds = False
-                if found := await self._processor.database.run(repository.latest_succeeded):
+            if processor.name not in self._finds:
+                self._finds[processor.name] = False
+                if found := await processor.database.run(repository.latest_succeeded, processor.name):
                     known, currency = found
                     request = AcquirerRequest(
                         key=known.acquirer_key, kind=known.kind, amount=known.amount, currency=currency
                     )
-                    self._finds = isinstance(await self._call(request, seconds), Approved)
-            return self._finds
+                    self._finds[processor.name] = isinstance(await self._call(processor, request, seconds), Approved)
+            return self._finds[processor.name]
 
     async def _resend(self, operation: Operation) -> str:
         """Send an operation's message again, if the queue cannot have it any more; returns the result."""
         due_seconds = (self._now() - operation.next_attempt_at).total_seconds()
         lost = due_seconds >= self._settings.resend_after_seconds
-        if not lost or operation.tries >= self._processor.settings.tries:
+        if not lost or operation.awaiting or operation.tries >= self._processor.settings.tries:
             return "waiting"
         delay = timedelta(seconds=self._settings.resend_after_seconds)
         await self._processor.database.run(repository.resend, operation.id, delay)
         logs.info("message sent again", **_about(operation))
         return "resent"
+
+
+def _proves(processor: Processor, claim: Claim) -> bool:
+    """Whether the acquirer would still know the operation, had it performed it."""
+    can, since = processor.acquirer.capabilities, claim.may_be_known_since
+    return can.look_up is LookUp.BY_REFERENCE or since is None or can.remembers(claim.claimed_at - since)
 
 
 def _about(operation: Operation) -> dict[str, str]:
@@ -215,17 +263,20 @@ def _about(operation: Operation) -> dict[str, str]:
 
 
 async def reconcile(parts: Composition, seconds_left: Callable[[], float]) -> dict[str, int]:
-    """Make a whole run: send what the outbox holds, then take care of the overdue operations.
+    """Make a whole run: send what the outbox holds, take care of the overdue operations, read settlement files.
 
     Args:
         parts: the parts of the process.
         seconds_left: the time left.
 
     Returns:
-        The number of messages sent from the outbox, of overdue operations found, and of these by result.
+        The number of messages sent from the outbox, of overdue operations found, of these by result, and of settlement
+        files read.
 
     Raises:
         psycopg.Error: the database failed; a later run goes on.
+        payments.settlement.reader.SettlementFailed, botocore.exceptions.BotoCoreError,
+        botocore.exceptions.ClientError: settlement files could not be read, after all else was done.
     """
     settings = read(ReconciliationSettings)
     try:
@@ -233,12 +284,39 @@ async def reconcile(parts: Composition, seconds_left: Callable[[], float]) -> di
             logs.info("not reconciled: the writer is in the other region, whose reconciler takes care of it")
             return {}
         sent = await _publish(parts, seconds_left)
-        report = await Reconciler(parts.processor, settings).run(seconds_left)
+        report = await Reconciler(parts.router, settings).run(seconds_left)
+        settled = await _settle(parts, seconds_left)
     finally:
         parts.processor.metrics.flush()
-    counts = {"published": sent, "found": report.found, **report.results}
+    counts = {"published": sent, "found": report.found, **report.results, **settled}
     logs.info("reconciled", **counts, oldest_seconds=round(report.oldest_seconds))
     return counts
+
+
+async def _settle(parts: Composition, seconds_left: Callable[[], float]) -> dict[str, int]:
+    """Read the settlement files that are new, of each acquirer, where there is a bucket of them."""
+    settings = read(SettlementSettings)
+    if settings.bucket is None:
+        return {}
+    forms = {ACQUIRER: (settings.prefix, settings.format)} | {
+        name: (one.settlement_prefix, one.settlement_format)
+        for name, one in parts.routing.acquirers.items()
+        if one.settlement_prefix
+    }
+    prefixes = [prefix for prefix, _ in forms.values()]
+    if any(one != other and one.startswith(other) for one in prefixes for other in prefixes):
+        raise SettlementFailed("the files of one acquirer are below the prefix of another")
+    files, failed = 0, []
+    for name, (prefix, form) in forms.items():
+        bucket = Bucket(settings.bucket, prefix=prefix, region=parts.environment.aws_region)
+        reader = Reader(parts.router.processors[name], bucket, FORMATS[form], acquirer=name)
+        try:
+            files += await reader.run(seconds_left)
+        except SettlementFailed as error:  # the others' files are read
+            failed.append(str(error))
+    if failed:
+        raise SettlementFailed(", ".join(failed))
+    return {"settlement_files": files}
 
 
 async def run_once() -> dict[str, int]:

@@ -22,6 +22,9 @@ class ProcessingSettings(BaseSettings):
     deliveries of a message that cannot be read, or whose operation is not in the database."""
     new_seconds: Annotated[float, Field(ge=0, le=86400)] = 60.0
     """The age up to which an operation is requested without a look-up before: an older one may have been restored."""
+    repeats_seconds: Annotated[float, Field(ge=0, le=30 * 86400)] = 3 * 86400.0
+    """For how long after a failover or a restore a merchant may repeat what is lost, and each acquirer of a payment's
+    route is asked for it first: not less than the lifetime of idempotency keys."""
     first_delay_seconds: Annotated[float, Field(gt=0, le=900)] = 15.0
     """Delay before the second attempt; each further delay is twice as long."""
     max_delay_seconds: Annotated[float, Field(gt=0, le=43200)] = 900.0
@@ -50,6 +53,8 @@ class ReconciliationSettings(BaseSettings):
     """Answers of the acquirer, hours apart, that it has no record of an operation, before that has failed."""
     max_look_up_seconds: Annotated[float, Field(ge=0, le=86400)] = 3600.0
     """The longest between two look-ups of an operation: an eighth of its age, and min_age_seconds at least."""
+    min_notification_seconds: Annotated[float, Field(ge=0, le=86400)] = 60.0
+    """Younger notifications are left to the queue."""
     max_operations: Annotated[int, Field(ge=1, le=100_000)] = 500
     """Operations in one run."""
     concurrency: Annotated[int, Field(ge=1, le=100)] = 10

@@ -26,6 +26,7 @@ from payments import logs
 from payments.processing.composition import compose
 from payments.processing.consumer import GivenUp, Redelivery, consume
 from payments.processing.processor import Processor
+from payments.processing.routing import Router
 from payments.queue import MAX_BATCH, Message, Queue
 from payments.settings import read
 from shared.payment_metrics import WORKER
@@ -60,7 +61,7 @@ class WorkerSettings(BaseSettings):
 class Worker:
     """Consumes a queue until it is stopped."""
 
-    def __init__(self, processor: Processor, queue: Queue, settings: WorkerSettings) -> None:
+    def __init__(self, processor: Processor | Router, queue: Queue, settings: WorkerSettings) -> None:
         self._processor = processor
         self._queue = queue
         self._settings = settings
@@ -194,7 +195,7 @@ async def work() -> None:
             wait_seconds=settings.wait_seconds,
             dead_letters=environment.dead_letter_queue_url,
         )
-        worker = Worker(composition.processor, queue, settings)
+        worker = Worker(composition.router, queue, settings)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, worker.stop)
         await worker.run()

@@ -6,10 +6,14 @@ the database pass through as :class:`psycopg.Error`, a lost connection among the
 """
 
 from payments.repository.circuits import Circuit, begin_trial, close_circuit, count_failure, get_circuit
+from payments.repository.epochs import begin_epoch
+from payments.repository.notifications import Notified, list_notified, mark_applied, receive_notification
 from payments.repository.operations import (
     FinalStatus,
+    await_decision,
     claim,
     complete,
+    expire_authorizations,
     get_claim_status,
     get_details,
     latest_succeeded,
@@ -18,6 +22,7 @@ from payments.repository.operations import (
     schedule_look_up,
     schedule_retry,
     total_pending,
+    was_claimed,
 )
 from payments.repository.outbox import (
     claim_outbox_messages,
@@ -31,12 +36,14 @@ from payments.repository.payments import (
     create_payment,
     get_payment,
     get_payment_with_operations,
+    keep_audit_months,
     list_payments,
     purge_idempotency_keys,
 )
 from payments.repository.records import (
     FIRST_MERCHANT_ID,
     AmountTooLarge,
+    Awaited,
     Claim,
     ClaimStatus,
     Connection,
@@ -53,10 +60,12 @@ from payments.repository.records import (
     StatusConflict,
     StoredResponse,
 )
+from payments.repository.routing import Routed, get_routed
 
 __all__ = [
     "FIRST_MERCHANT_ID",
     "AmountTooLarge",
+    "Awaited",
     "Circuit",
     "Claim",
     "ClaimStatus",
@@ -66,14 +75,18 @@ __all__ = [
     "IdempotencyKeyReused",
     "NewOperation",
     "NewPayment",
+    "Notified",
     "Operation",
     "OperationDetails",
     "OutboxMessage",
     "Payment",
     "PendingTotal",
     "Requester",
+    "Routed",
     "StatusConflict",
     "StoredResponse",
+    "await_decision",
+    "begin_epoch",
     "begin_trial",
     "check_writable",
     "claim",
@@ -84,19 +97,26 @@ __all__ = [
     "create_operation",
     "create_payment",
     "delete_outbox_messages",
+    "expire_authorizations",
     "get_circuit",
     "get_claim_status",
     "get_details",
     "get_payment",
     "get_payment_with_operations",
+    "get_routed",
+    "keep_audit_months",
     "latest_succeeded",
+    "list_notified",
     "list_operations",
     "list_overdue",
     "list_payments",
+    "mark_applied",
     "purge_idempotency_keys",
+    "receive_notification",
     "release_outbox_messages",
     "resend",
     "schedule_look_up",
     "schedule_retry",
     "total_pending",
+    "was_claimed",
 ]

@@ -1,4 +1,4 @@
-"""The circuit of the acquirer: a row that all processes read and write."""
+"""The circuits of the acquirers: rows that all processes read and write."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from payments.repository.records import Connection
+from payments.states import ACQUIRER
 
-ACQUIRER = "acquirer"
 COLUMNS = """
     failures, times_opened, extract(epoch FROM open_until - now())::float,
     coalesce(extract(epoch FROM trial_until - now()), 0)::float
@@ -28,14 +28,14 @@ class Circuit:
     """For how long another process makes the trial call."""
 
 
-def get_circuit(connection: Connection) -> Circuit:
-    """The state of the circuit."""
+def get_circuit(connection: Connection, name: str = ACQUIRER) -> Circuit:
+    """The state of an acquirer's circuit."""
     query = f"SELECT {COLUMNS} FROM payments.circuits WHERE name = %s"  # noqa: S608 - constants
-    row = connection.execute(query, (ACQUIRER,)).fetchone()
+    row = connection.execute(query, (name,)).fetchone()
     return Circuit(*row) if row else Circuit()
 
 
-def begin_trial(connection: Connection, duration: timedelta) -> bool:
+def begin_trial(connection: Connection, duration: timedelta, name: str = ACQUIRER) -> bool:
     """Begin the trial call of a half-open circuit; returns whether it is this process that makes it."""
     return bool(
         connection.execute(
@@ -43,12 +43,12 @@ def begin_trial(connection: Connection, duration: timedelta) -> bool:
             UPDATE payments.circuits SET trial_until = now() + %s
             WHERE name = %s AND open_until <= now() AND (trial_until IS NULL OR trial_until <= now())
             """,
-            (duration, ACQUIRER),
+            (duration, name),
         ).rowcount
     )
 
 
-def close_circuit(connection: Connection) -> None:
+def close_circuit(connection: Connection, name: str = ACQUIRER) -> None:
     """A call was served: close the circuit, unless another call has opened it in the meantime."""
     connection.execute(
         """
@@ -56,11 +56,13 @@ def close_circuit(connection: Connection) -> None:
         SET failures = 0, times_opened = 0, open_until = NULL, trial_until = NULL, cause = NULL
         WHERE name = %s AND (open_until IS NULL OR open_until <= now())
         """,
-        (ACQUIRER,),
+        (name,),
     )
 
 
-def count_failure(connection: Connection, cause: str, duration: timedelta, failures: int) -> Circuit:
+def count_failure(
+    connection: Connection, cause: str, duration: timedelta, failures: int, name: str = ACQUIRER
+) -> Circuit:
     """A call was not served: count it, and open the circuit for ``duration`` where that makes so many ``failures``.
 
     A half-open circuit opens again with any failure. While it is open, what fails late is not counted.
@@ -68,6 +70,8 @@ def count_failure(connection: Connection, cause: str, duration: timedelta, failu
     Returns:
         The state of the circuit.
     """
+    if name != ACQUIRER:  # whose row the schema comes with
+        connection.execute("INSERT INTO payments.circuits (name) VALUES (%s) ON CONFLICT DO NOTHING", (name,))
     connection.execute(
         """
         UPDATE payments.circuits AS circuit SET
@@ -82,6 +86,6 @@ def count_failure(connection: Connection, cause: str, duration: timedelta, failu
         ) AS before
         WHERE circuit.name = before.name AND (open_until IS NULL OR open_until <= now())
         """,
-        {"duration": duration, "cause": cause, "failures": failures, "name": ACQUIRER},
+        {"duration": duration, "cause": cause, "failures": failures, "name": name},
     )
-    return get_circuit(connection)
+    return get_circuit(connection, name)

@@ -15,6 +15,8 @@ COLUMNS = (
 )
 API_KEY = "api_key"
 """The kind of a credential by API key; its identifier is the key's id."""
+OAUTH_CLIENT = "oauth_client"
+"""The kind of a client of the OAuth 2.0 issuer; its identifier is the client's id there."""
 CERTIFICATE = "certificate"
 """The kind of a client certificate that a merchant's keys may be used with; its identifier is the fingerprint."""
 

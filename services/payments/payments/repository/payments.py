@@ -29,7 +29,7 @@ from payments.states import PaymentStatus
 
 COLUMNS = (
     "id, status, amount, currency, captured_amount, refunding_amount, refunded_amount, reference, "
-    "created_at, updated_at"
+    "created_at, updated_at, next_action, capture_before"
 )
 
 GET_PAYMENT = f"SELECT {COLUMNS} FROM payments.payments WHERE merchant_id = %s AND id = %s"  # noqa: S608 - constants
@@ -39,7 +39,8 @@ WITH claimed AS (
     INSERT INTO payments.idempotency_keys
         (merchant_id, merchant_key, fingerprint, received, status, answer, created_at)
     SELECT %(merchant)s, %(key)s, %(fingerprint)s, %(received)s, %(response_status)s, %(response_body)s, %(at)s
-    FROM set_config('payments.merchant', %(merchant)s::text, true)
+    FROM set_config('payments.merchant', %(merchant)s::text, true) AS merchant,
+         set_config('payments.source_address', %(address)s, true) AS source
     ON CONFLICT DO NOTHING
     RETURNING true
 ), payment AS (
@@ -67,7 +68,8 @@ WITH claimed AS (
     INSERT INTO payments.idempotency_keys
         (merchant_id, merchant_key, fingerprint, received, status, answer, created_at)
     SELECT %(merchant)s, %(key)s, %(fingerprint)s, %(received)s, %(response_status)s, %(response_body)s, %(at)s
-    FROM set_config('payments.merchant', %(merchant)s::text, true)
+    FROM set_config('payments.merchant', %(merchant)s::text, true) AS merchant,
+         set_config('payments.source_address', %(address)s, true) AS source
     ON CONFLICT DO NOTHING
     RETURNING true
 ), operation AS (
@@ -139,6 +141,7 @@ def _values(by: Requester, operation: NewOperation, key: IdempotencyKey, respons
     return {
         "merchant": by.merchant_id,
         "credential": by.credential_id,
+        "address": by.address or "",
         "key": key.key,
         "fingerprint": key.fingerprint,
         "received": key.received,
@@ -253,6 +256,16 @@ def purge_idempotency_keys(connection: Connection, older_than: timedelta, limit:
         """,
         (older_than, limit),
     ).rowcount
+
+
+def keep_audit_months(connection: Connection, months: int) -> int:
+    """Make the partitions of audit events to come, and drop those that are over for ``months``; returns how many.
+
+    Raises:
+        psycopg.errors.CheckViolation: fewer than twelve months.
+    """
+    row = connection.execute("SELECT payments.keep_audit_months(%s)", (months,)).fetchone()
+    return int(row[0]) if row else 0
 
 
 def check_writable(connection: Connection) -> None:

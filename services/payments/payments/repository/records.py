@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 from uuid import UUID
 
 import psycopg
@@ -39,6 +39,8 @@ class Requester:
     merchant_id: UUID
     credential_id: UUID | None
     """None for rows that were not requested by a credential, such as those of a test."""
+    address: str | None = None
+    """The client's, as the edge saw it: of audit events."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class Payment:
     reference: str | None
     created_at: datetime
     updated_at: datetime
+    next_action: dict[str, Any] | None
+    """What the cardholder's browser has to do: url, method, data."""
+    capture_before: datetime | None
+    """When the acquirer releases the authorization."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,12 @@ class Operation:
     """When the queue should process it; long ago where its message is lost."""
     times_not_found: int
     """Answers of the acquirer, hours apart, that it has no record of it, since it was last requested."""
+    requested_at: datetime | None
+    """Since when the acquirer may have performed it; None where it has not, or has said so."""
+    awaiting: str | None
+    """Whose turn it is, where the acquirer has answered and not decided: acquirer or cardholder."""
+    acquirer: str | None
+    """The acquirer that it was requested from, or may have been; None where it can be none, or of old rows."""
     acquirer_key: UUID
     """The idempotency key of its request to the acquirer, made of what the merchant sent; once it was the id."""
 
@@ -142,6 +154,31 @@ class Claim:
     """The card's token; only for an authorization or a sale."""
     acquirer_reference: str | None
     """The acquirer's name for the payment; only for operations after the authorization or sale."""
+    claimed_at: datetime
+    epoch: datetime | None = None
+    """When the database last lost what it knew, by a failover or a restore."""
+    notified: bool = False
+    """Whether a notification of the acquirer has come that is not applied yet."""
+    counted: bool = True
+    """Whether it counts as a try until it is released."""
+
+    @property
+    def may_be_known_since(self) -> datetime | None:
+        """Since when the acquirer may have performed the operation, not counting this claim; None where it has not."""
+        if self.operation.requested_at is None and self.epoch and self.operation.created_at < self.epoch:
+            return self.operation.created_at
+        return self.operation.requested_at
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """The acquirer has answered and will decide later."""
+
+    whom: Literal["acquirer", "cardholder"]
+    acquirer_reference: str
+    within: timedelta
+    """A person is told if there is no decision by then."""
+    next_action: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
