@@ -54,7 +54,7 @@ async def process(record: SQSRecord, lambda_context: LambdaContext) -> None:
     """
     seconds = lambda_context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS
     receives = int(record.attributes.approximate_receive_count or 1)
-    ended = await consume(composition().processor, record.message_id, record.body, receives, seconds)
+    ended = await consume(composition().router, record.message_id, record.body, receives, seconds)
     if isinstance(ended, GivenUp) and not await _give_up(record):
         ended = Redelivery(ended.seconds, ended.cause)
     if isinstance(ended, Redelivery):

@@ -1,10 +1,11 @@
 """Reconciles payments that have been pending for too long, on a schedule.
 
 It sends what the outbox holds, looks up decisions whose response was lost, sends lost messages again, and fails what
-the acquirer has no record of after a settled time: see :mod:`payments.processing.reconciler`. Runs may overlap, with
-each other and with everything else.
+the acquirer has no record of after a settled time: see :mod:`payments.processing.reconciler`. Then it reads the
+acquirer's settlement files that are new (:mod:`payments.settlement`). Runs may overlap, with each other and with
+everything else.
 
-Environment variables: those of process_payment, and RECONCILIATION_... .
+Environment variables: those of process_payment, RECONCILIATION_... and SETTLEMENT_... .
 """
 
 from __future__ import annotations

@@ -1,35 +1,35 @@
 """Rotates the passwords of a PostgreSQL database (W3.3), by one of two strategies.
 
 - Alternating users, for a secret that names a master secret (`masterarn`). There are two users, NAME and NAME_clone,
-  and each rotation gives the one that nobody uses a new password and makes it the current one. The other's keeps
-  working until the next rotation, so that no login fails, also not one with a value that was read a while ago.
-- Single user, for a secret that names none, such as the master's. PostgreSQL keeps one password a user: from the
-  moment it is changed the old one is refused. So the change and the move of AWSCURRENT are next to each other, in
+  and each rotation sets a new password for the idle one and makes it the current one. The other's stays valid until
+  the next rotation, so that no login fails, even with a value that was read a while ago.
+- Single user, for a secret that names none, such as the master's. PostgreSQL has one password for each user: once it
+  is changed, the old one is refused. So the change and the move of AWSCURRENT are next to each other, in
   setSecret: between the end of ALTER ROLE and the effect of UpdateSecretVersionStage, one call, AWSCURRENT is refused.
-  An error in there puts the old password back. Only if the function is killed right there does AWSCURRENT stay refused
-  until it is called again; AWSPENDING is what opens the database meanwhile.
+  An error in between restores the old password. Only if the function is killed at that moment does AWSCURRENT stay
+  refused until the next invocation; AWSPENDING is valid meanwhile.
 
-A second user is a member of the first and works as it (`ALTER ROLE NAME_clone SET role = NAME`): what the first may,
-now or later, so may the second, and whatever either makes is the first's. Settings, connection limit and validity are
-brought in line at each of its rotations. The password itself is never sent: its SCRAM-SHA-256 verifier is.
+The second user is a member of the first and acts as it (`ALTER ROLE NAME_clone SET role = NAME`): it has all present
+and future permissions of the first, and objects that either creates belong to the first. Each of its rotations copies
+settings, connection limit and validity. The password itself is never sent: its SCRAM-SHA-256 verifier is.
 
 A secret is JSON as RDS has it: engine (postgres or aurora-postgresql), host, username, password; port, dbname,
 masterarn and ssl may be left out. https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html
-Connections are by TLS, to a server that a certificate of rds-ca-bundle.pem vouches for, and never otherwise: a secret
-with `"ssl": false` is refused.
+Connections use TLS, with a server certificate verified by rds-ca-bundle.pem, and never otherwise: a secret with
+`"ssl": false` is refused.
 
-The environment may say:
+Environment variables, all optional:
 
-- DATABASE_HOST: the endpoints that may lead to the writer, separated by commas, in place of a secret's own host. The
-  password is changed at the one that writes: of a global database that may be in either region;
-- APPLICATION_USER: the first of the two users that may be made, with all privileges on its database, if it is not there
-  yet, and whose current password may be set if it does not open the database, as after a restore. No other is:
-  whoever may write a secret could otherwise take any user's place;
+- DATABASE_HOST: endpoints of clusters that may have the writer, separated by commas, in place of the secret's own host.
+  The password is changed at the writer, which in a global database may be in either region;
+- APPLICATION_USERS: the names, separated by commas, of those first users of two that may be created, with the right to
+  connect to their database, if missing, and whose current password may be reset if the database refuses it, as after a
+  restore. No other user is: a principal that may write a secret could otherwise take over any user;
 - PASSWORD_LENGTH and EXCLUDED_CHARACTERS: of new passwords, in place of those below.
 
-What it calls of AWS is in calls.toml; of a master secret that another function rotates GetSecretValue alone, and where
-secrets are replicated kms:Encrypt too, and all three on the replicas' key. The master user needs CREATEROLE; from
-PostgreSQL 16 on it must have made the first user.
+Its calls to AWS are in calls.toml; for a master secret that another function rotates GetSecretValue only, and where
+secrets are replicated kms:Encrypt, too, and all three on the replicas' key. The master user needs CREATEROLE; from
+PostgreSQL 16 on it must have created the first user.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ from contextlib import suppress
 
 from shared.postgresql_rotation.connection import cause, connected, first_that_opens, opens
 from shared.postgresql_rotation.login import Login
-from shared.postgresql_rotation.users import bring_up, new_password
+from shared.postgresql_rotation.users import application_users, bring_up, new_password
 from shared.secret_rotation import CURRENT, PENDING, PREVIOUS, RotationRefused, Secret, Steps, run
 
 PASSWORD_LENGTH = 40
-# Beside letters and digits only - . _ and ~ are left, which mean nothing in URLs, connection strings and shells.
+# Besides letters and digits only - . _ and ~ remain, which have no meaning in URLs, connection strings and shells.
 # RDS takes no / @ " or space: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBCluster.html
 EXCLUDED_CHARACTERS = " !\"#$%&'()*+,/:;<=>?@[\\]^`{|}"
 
 
 def handler(event: Mapping[str, str], _context: object) -> None:
-    """Make one step of a rotation. Whatever fails is said without a word of what is secret."""
+    """Run one step of a rotation. Errors are reported without secrets."""
     run(event, Steps(create=_create, set=_set, test=_test, cause=cause))
 
 
@@ -83,7 +83,7 @@ def _set(secret: Secret) -> None:
 
 
 def _test(secret: Secret) -> None:
-    """Log in with the new password, and see that the user is who it should be."""
+    """Log in with the new password, and check the user."""
     pending = Login.of(secret.pending())
     with connected(pending) as connection:
         user = pending.first_user if pending.master_arn else pending.username
@@ -95,7 +95,7 @@ def _set_own_password(secret: Secret, current: Login, pending: Login) -> None:
     if opens(pending):  # an earlier call was ended between the two
         secret.promote()
         return
-    # What an earlier rotation has left may be in a version that has no stage any more.
+    # The value of an earlier rotation may be in a version without a staging label.
     known = first_that_opens(
         itertools.chain([current], (login for login in _readable(secret) if login.enters_as(current)))
     )
@@ -110,7 +110,7 @@ def _set_own_password(secret: Secret, current: Login, pending: Login) -> None:
 
 
 def _take_back(current: Login, pending: Login) -> None:
-    """Let the current secret open the database again. The connection may be what has failed: this is a new one."""
+    """Make the current secret valid again, by a new connection, as the previous one may have failed."""
     if opens(pending):
         with connected(pending) as connection:
             connection.run(new_password(current))
@@ -121,8 +121,10 @@ def _set_other_user(secret: Secret, current: Login, pending: Login) -> None:
         return
     master = _master(secret, current)
     repair = not opens(current)
-    if repair and current.first_user != os.environ.get("APPLICATION_USER"):
-        raise RotationRefused("the current secret does not open the database, and its user is not APPLICATION_USER")
+    if repair and current.first_user not in application_users():
+        raise RotationRefused(
+            "the current secret does not open the database, and its user is not among APPLICATION_USERS"
+        )
     with connected(master) as connection:
         # In one transaction: a user that can log in has all that it should have.
         connection.run("BEGIN")
@@ -152,7 +154,7 @@ def _in_the_region_of(arn: str, another: str) -> str:
 
 
 def _readable(secret: Secret) -> Iterator[Login]:
-    """The logins among the secret's former values; what was once in it need not have been one."""
+    """The former values of the secret that are logins."""
     previous = secret.previous()
     for value in itertools.chain([] if previous is None else [previous], secret.unstaged_values()):
         with suppress(RotationRefused):

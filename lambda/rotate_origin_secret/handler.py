@@ -22,7 +22,7 @@ The environment:
   the result;
 - RULE_GROUP and RULE_GROUP_CAPACITY: the name of the rule group in each region, and its capacity (WCU);
 - VIEWER_FUNCTION: the name of CloudFront's function;
-- HEALTH_PATH: the only path that rule groups let pass without the secret, by GET;
+- HEALTH_PATH: the only path that rule groups allow without the secret, by GET;
 - TEST_URL: of the platform through CloudFront; another path than HEALTH_PATH;
 - TAGS: JSON, of the rule groups.
 """

@@ -14,8 +14,7 @@ Environment variables (CHECKS and TEST_LISTENER_URL are required):
   resolves to public addresses inside the VPC too: a request to those leaves through the NAT gateway, and no longer
   comes from this function's security group;
 - ORIGIN_VERIFY_HEADER and ORIGIN_VERIFY_SECRET_ARN: if given, a header without which the load balancer responds 403,
-and
-  the secret whose string is its value.
+  and the secret whose string is its value.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What sends the origin secret and what checks it, for lambda/rotate_origin_secret."""
+"""CloudFront function and WAF rule groups of the origin secret, for lambda/rotate_origin_secret."""

@@ -1,4 +1,4 @@
-"""The CloudFront function that adds the secret to requests: what it sends is read from CloudFront, not remembered."""
+"""The CloudFront function that adds the secret to requests. Its current value is read from CloudFront, not stored."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Logins of a PostgreSQL database whose passwords rotate: what a secret says, connections, and users in pairs."""
+"""Rotating logins of a PostgreSQL database: secrets, connections, and alternating users."""

@@ -1,7 +1,7 @@
-"""Connections to the database of a login: to its writer, by TLS that is verified, and never otherwise.
+"""Connections to the database of a login: to its writer, by verified TLS only.
 
-DATABASE_HOST of the environment may list the endpoints that may lead to the writer, separated by commas, as of a global
-database; without it a secret's own host is the only one.
+The environment variable DATABASE_HOST may list endpoints of clusters that may have the writer, separated by commas, as
+of a global database; without it the secret's own host is the only one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def first_that_opens(logins: Iterable[Login]) -> Login:
 
 
 def opens(login: Login) -> bool:
-    """Whether the database takes a login. Any other trouble than wrong credentials is an error, and says nothing."""
+    """Whether the database accepts a login. Any error other than wrong credentials is raised."""
     try:
         with connected(login):
             return True
@@ -69,7 +69,7 @@ def connected(login: Login) -> Iterator[Connection]:
 
 
 def _close(connection: Connection) -> None:
-    with suppress(InterfaceError, OSError):  # it may be broken, which is what an error before says
+    with suppress(InterfaceError, OSError):  # the connection may be broken, which an earlier error reports
         connection.close()
 
 
@@ -131,7 +131,7 @@ def code(error: DatabaseError) -> str:
 
 
 def cause(error: Exception) -> str | None:
-    """What went wrong with the database, without its words: they may quote a statement."""
+    """The kind of a database error, without its message, which may quote a statement."""
     if isinstance(error, DatabaseError):
         return f"PostgreSQL: SQLSTATE {code(error)}"
     if isinstance(error, ssl.SSLCertVerificationError):

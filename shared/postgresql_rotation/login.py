@@ -1,4 +1,4 @@
-"""A secret of a database, as RDS writes it: which user enters which database, and with what.
+"""A database secret in RDS's format: user, password, host and database.
 
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html
 """
@@ -19,7 +19,7 @@ ENGINES = {"postgres", "aurora-postgresql"}
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """What a secret says: who enters which database where."""
+    """Content of a secret: user, host and database."""
 
     host: str
     port: int
@@ -34,7 +34,7 @@ class Login:
         """Read a secret's JSON.
 
         Raises:
-            RotationRefused: it lacks something, or asks for what is not done.
+            RotationRefused: a member is missing or not supported.
         """
         values = _object(text)
         for name in ("engine", "host", "username", "password"):
@@ -56,12 +56,12 @@ class Login:
 
     @property
     def first_user(self) -> str:
-        """The first of the two users between whom rotations alternate."""
+        """The first of the two alternating users."""
         return self.username.removesuffix(SUFFIX)
 
     @property
     def other_user(self) -> str:
-        """The one of the two who is not this one."""
+        """The other one of the two users."""
         if self.username.endswith(SUFFIX):
             return self.first_user
         other = self.username + SUFFIX

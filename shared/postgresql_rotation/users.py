@@ -21,15 +21,20 @@ INSUFFICIENT_PRIVILEGE = "42501"
 LISTS_OF_NAMES = {"local_preload_libraries", "search_path", "session_preload_libraries", "temp_tablespaces"}
 
 
+def application_users() -> set[str]:
+    """The first users that a rotation may make, and whose passwords it may set again."""
+    return set(os.environ.get("APPLICATION_USERS", "").split(",")) - {""}
+
+
 def bring_up(connection: Connection, login: Login) -> None:
-    """Make a user, if there is none, and let it be what it should be, with this password."""
+    """Create a user if it does not exist, and set its attributes and this password."""
     first = login.first_user
     there = {name for (name,) in rows(connection, EXISTING_USERS, first=first, second=login.username)}
     if first not in there:
-        if first != os.environ.get("APPLICATION_USER"):
-            raise RotationRefused("the first user is not there, and it is not APPLICATION_USER")
+        if first not in application_users():
+            raise RotationRefused("the first user is not there, and it is not among APPLICATION_USERS")
         connection.run(f"CREATE ROLE {identifier(first)} LOGIN")
-        connection.run(f"GRANT ALL ON DATABASE {identifier(login.database)} TO {identifier(first)}")
+        connection.run(f"GRANT CONNECT ON DATABASE {identifier(login.database)} TO {identifier(first)}")
     if login.username != first:
         if login.username not in there:
             connection.run(f"CREATE ROLE {identifier(login.username)} LOGIN")
@@ -39,13 +44,13 @@ def bring_up(connection: Connection, login: Login) -> None:
 
 
 def _let_be_like(connection: Connection, first: str, second: str) -> None:
-    """Give the second user what the first one has."""
+    """Give the second user the attributes of the first."""
     try:
         connection.run(f"GRANT {identifier(first)} TO {identifier(second)}")
     except DatabaseError as error:
         if code(error) != INSUFFICIENT_PRIVILEGE:
             raise
-        # From PostgreSQL 16 on: as after the restore of a dump, whose roles somebody else has made.
+        # From PostgreSQL 16 on: as after the restore of a dump, whose roles another user created.
         raise RotationRefused(
             "the master did not make the first user, and may not administer it: let who made it GRANT it to the "
             "master WITH ADMIN OPTION"
@@ -79,7 +84,7 @@ def _settings(connection: Connection, user: str) -> dict[tuple[str, str], str]:
 
 
 def _change_setting(connection: Connection, user: str, database: str, name: str, value: str | None) -> None:
-    """Change one setting, or take it away; one that only a superuser may change is said and left."""
+    """Change or reset one setting; one that only a superuser may change is logged and skipped."""
     where = f" IN DATABASE {identifier(database)}" if database else ""
     change = f"RESET {_name(name)}" if value is None else f"SET {_name(name)} TO {_setting(name, value)}"
     connection.run("SAVEPOINT setting")

@@ -1,4 +1,4 @@
-"""Secret rotation by a Lambda function: what all such functions share, whatever the secret gives access to.
+"""Secret rotation by a Lambda function: common code of all such functions, whatever the secret is for.
 
 Secrets Manager invokes a function four times, for the steps createSecret, setSecret, testSecret and finishSecret, and
 starts over if one of them fails. It needs boto3.

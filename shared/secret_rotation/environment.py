@@ -1,4 +1,4 @@
-"""What a rotation reads: its environment variables, and the JSON of secrets."""
+"""Input of a rotation: its environment variables, and the JSON of secrets."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
 
 
 class RotationRefused(Exception):
-    """A rotation that must not be made, or not be continued. The message says why, and holds no secret."""
+    """A rotation that must not be started or continued. The message has the reason, and no secret."""
 
 
 class Secret:
@@ -49,7 +49,7 @@ class Secret:
             raise RotationRefused(f"version {self.token} is not {PENDING}")
 
     def check_replicas(self) -> None:
-        """Refuse to go on while a replica has not got what was put: it would keep what opens nothing any more.
+        """Refuse to continue while a replica lacks the new value: it would keep one that is no longer valid.
 
         https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets-troubleshoot.html
 

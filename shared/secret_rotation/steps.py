@@ -1,4 +1,4 @@
-"""One invocation by Secrets Manager: its step, whether it may run, and what is logged of it."""
+"""One invocation by Secrets Manager: its step, the checks before it, and its log lines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RotationFailed(Exception):
 
 @dataclass(frozen=True)
 class Steps:
-    """A function's implementation of the steps. Each is idempotent: it does what is left to do.
+    """A function's implementation of the steps. Each is idempotent: it does the rest.
 
     ``cause`` describes errors that only the function knows; it returns None for others.
     """

@@ -16,12 +16,17 @@ import psycopg
 import pytest
 from moto import mock_aws
 
-from payments.roles import RIGHTS
+from payments.roles import RIGHTS, Process
 from tests import postgresql
 from tests.postgresql import Postgresql
 
 FOLDER = Path(__file__).parents[2] / "lambda" / "prepare_database"
-USERS, ROLE = ["payments_service", "payments_processing"], "payments_application"
+LOGINS = {
+    "payments_service": Process.API,
+    "payments_processing": Process.PROCESSING,
+    "payments_publishing": Process.PUBLISHING,
+    "payments_administration": Process.ADMINISTRATION,
+}
 MASTER, PASSWORD = "payments_admin", "of-the-master-user"
 
 pytestmark = pytest.mark.requirement("P4.2", "Q2")
@@ -39,7 +44,8 @@ def database(server: Postgresql, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
     for statement in (
         "CREATE ROLE rds_iam NOLOGIN",
         "CREATE ROLE payments_admin LOGIN CREATEROLE CREATEDB PASSWORD 'of-the-master-user'",
-        "GRANT rds_iam TO payments_admin WITH ADMIN OPTION",
+        "GRANT rds_iam, pg_monitor TO payments_admin WITH ADMIN OPTION",
+        'GRANT SET ON PARAMETER "pgaudit.log" TO payments_admin',
         "CREATE DATABASE prepared OWNER payments_admin",
     ):
         server.execute(statement)
@@ -60,8 +66,10 @@ def database(server: Postgresql, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
             monkeypatch.setenv(name, value)
         yield "prepared"
     server.execute("DROP DATABASE prepared WITH (FORCE)")
-    server.execute("DROP ROLE IF EXISTS payments_service, payments_processing, payments_application")
-    for role in (*RIGHTS, MASTER, "rds_iam"):
+    for user in LOGINS:
+        server.execute(f"DROP ROLE IF EXISTS {user}")
+    server.execute('REVOKE SET ON PARAMETER "pgaudit.log" FROM payments_admin')
+    for role in (*RIGHTS, OPERATOR, MASTER, "rds_iam"):
         server.execute(f"DROP ROLE IF EXISTS {role}")
 
 
@@ -91,15 +99,15 @@ def test_users_log_in_by_iam_alone_and_may_use_the_schema(
     server: Postgresql, database: str, function: ModuleType, times: int
 ) -> None:
     for _ in range(times):
-        version = function.prepare(USERS, ROLE)
+        version = function.prepare(LOGINS)
     assert version
-    assert {(user, role) for user in USERS for role in ("rds_iam", ROLE)} <= members(server)
+    expected = {(user, role) for user, process in LOGINS.items() for role in ("rds_iam", process.rights)}
+    assert {(member, role) for member, role in members(server) if member in LOGINS} == expected
     rows = server.execute(
         "SELECT rolname, rolpassword, rolcanlogin FROM pg_authid WHERE starts_with(rolname, 'payments_')"
     )
     found = {name: (password, login) for name, password, login in rows}
-    assert all(found[user] == (None, True) for user in USERS)
-    assert found[ROLE] == (None, False)
+    assert all(found[user] == (None, True) for user in LOGINS)
     with server.connect(database=database) as connection:
         connection.execute("SET ROLE payments_service")
         assert connection.execute("SELECT count(*) FROM payments.payments").fetchone() == (0,)
@@ -115,7 +123,7 @@ def test_a_user_with_a_password_loses_it(server: Postgresql, database: str, func
     # From PostgreSQL 16 on the master user may only change whom it has made, or administers.
     if server.execute("SELECT current_setting('server_version_num')::int >= 160000")[0][0]:
         server.execute("GRANT payments_service TO payments_admin WITH ADMIN OPTION")
-    function.prepare(USERS, ROLE)
+    function.prepare(LOGINS)
     rows = server.execute("SELECT rolpassword, rolcreatedb FROM pg_authid WHERE rolname = 'payments_service'")
     assert rows == [(None, False)]
 
@@ -125,7 +133,7 @@ def test_server_with_an_unverified_certificate_gets_no_password(
 ) -> None:
     monkeypatch.setenv("DATABASE_CA_FILE", str(FOLDER.parents[1] / "shared" / "rds-ca-bundle.pem"))
     with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
-        function.prepare(USERS, ROLE)
+        function.prepare(LOGINS)
     assert not server.execute("SELECT 1 FROM pg_roles WHERE rolname = 'payments_service'")
 
 
@@ -155,7 +163,7 @@ class CloudFormation:
             "StackId": "stack",
             "RequestId": "request",
             "LogicalResourceId": "database-ready",
-            "ResourceProperties": {"Users": USERS, "Role": ROLE},
+            "ResourceProperties": {"Logins": LOGINS},
         }
 
 
@@ -177,7 +185,7 @@ def test_cloudformation_receives_success(
     (told,) = cloudformation.answers
     assert told["Status"] == "SUCCESS"
     assert told["LogicalResourceId"] == "database-ready"
-    assert server.execute("SELECT count(*) FROM pg_roles WHERE rolname = ANY(%s)", [USERS]) == [(2,)]
+    assert server.execute("SELECT count(*) FROM pg_roles WHERE rolname = ANY(%s)", [list(LOGINS)]) == [(4,)]
 
 
 def test_cloudformation_receives_failure_without_a_secret(
@@ -197,20 +205,21 @@ def test_deleted_stack_drops_nothing(
     function.handler(cloudformation.event("Create"), CONTEXT)
     function.handler(cloudformation.event("Delete"), CONTEXT)
     assert [told["Status"] for told in cloudformation.answers] == ["SUCCESS", "SUCCESS"]
-    assert server.execute("SELECT count(*) FROM pg_roles WHERE rolname = ANY(%s)", [USERS]) == [(2,)]
+    assert server.execute("SELECT count(*) FROM pg_roles WHERE rolname = ANY(%s)", [list(LOGINS)]) == [(4,)]
 
 
-APPLICATION_ROLE = "payments_app"
+OPERATOR = "payments_operator"
+LOGIN = "payments_app"
 
 
 @pytest.fixture
 def by_password(server: Postgresql, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The application's users log in by password: those of the rotation of its secret."""
-    monkeypatch.setenv("APPLICATION_ROLE", APPLICATION_ROLE)
+    monkeypatch.setenv("DATABASE_LOGINS", json.dumps({LOGIN: "api"}))
     yield
     with server.connect(database=database) as connection:
-        connection.execute(f"DROP OWNED BY {APPLICATION_ROLE}")
-    server.execute(f"DROP ROLE IF EXISTS {APPLICATION_ROLE}_clone, {APPLICATION_ROLE}")
+        connection.execute(f"DROP OWNED BY {LOGIN}")
+    server.execute(f"DROP ROLE IF EXISTS {LOGIN}_clone, {LOGIN}")
 
 
 @pytest.mark.requirement("Q1", "W3.3")
@@ -224,20 +233,59 @@ def test_a_plain_call_brings_the_schema_up_to_date_for_both_users_of_the_rotatio
     assert server.execute(found) == [(True, True, False)]
     with server.connect() as connection:  # what the rotation does, as the master
         connection.execute(f"SET ROLE {MASTER}")
-        connection.execute(f"ALTER ROLE {APPLICATION_ROLE} PASSWORD 'rotated'")
-        connection.execute(f"CREATE ROLE {APPLICATION_ROLE}_clone LOGIN")
-        connection.execute(f"GRANT {APPLICATION_ROLE} TO {APPLICATION_ROLE}_clone")
-        connection.execute(f"ALTER ROLE {APPLICATION_ROLE}_clone SET role = {APPLICATION_ROLE}")
+        connection.execute(f"ALTER ROLE {LOGIN} PASSWORD 'rotated'")
+        connection.execute(f"CREATE ROLE {LOGIN}_clone LOGIN")
+        connection.execute(f"GRANT {LOGIN} TO {LOGIN}_clone")
+        connection.execute(f"ALTER ROLE {LOGIN}_clone SET role = {LOGIN}")
     assert function.handler({}, CONTEXT) == first
     assert first["version"]
     assert server.execute(found) == [(True, False, False)]  # the password is left alone
     with server.connect(database=database) as connection:
-        connection.execute(f"SET ROLE {APPLICATION_ROLE}_clone")
+        connection.execute(f"SET ROLE {LOGIN}_clone")
         assert connection.execute("SELECT count(*) FROM payments.payments").fetchone() == (0,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("UPDATE payments.payments SET currency = 'EUR'")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("DROP TABLE payments.payments")
+
+
+CAN_LOG_IN = "SELECT rolcanlogin, rolpassword IS NULL FROM pg_authid WHERE rolname = 'payments_operator'"
+DENIED_TO_OPERATORS = (
+    "SELECT token FROM payments.payments",
+    "SELECT count(*) FROM payments.credentials",
+    "SELECT count(*) FROM payments.idempotency_keys",
+    "DELETE FROM payments.outbox",
+)
+
+
+@pytest.mark.requirement("W8.10")
+@pytest.mark.usefixtures("by_password")
+def test_operators_read_every_row_of_what_they_need_and_change_nothing_while_settings_let_them_in(
+    server: Postgresql, database: str, function: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPERATOR_ROLE", OPERATOR)
+    for _ in range(2):  # each part is idempotent
+        function.handler({"operators": True}, CONTEXT)
+    function.handler({}, CONTEXT)  # it says nothing of operators
+    assert server.execute(CAN_LOG_IN) == [(True, True)]
+    assert {(OPERATOR, "rds_iam"), (OPERATOR, "pg_monitor")} <= members(server)
+    rows = server.execute(
+        "SELECT setconfig FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = setrole "
+        "WHERE rolname = 'payments_operator'"
+    )
+    assert {"default_transaction_read_only=on", "pgaudit.log=all", "statement_timeout=60s"} <= set(rows[0][0])
+    with server.connect(database=database) as connection:
+        connection.execute(
+            "INSERT INTO payments.payments (id, merchant_id, amount, currency, token, created_at, updated_at) "
+            "SELECT gen_random_uuid(), id, 100, 'EUR', 'token', now(), now() FROM payments.merchants LIMIT 1"
+        )
+        connection.execute(f"SET ROLE {OPERATOR}")
+        assert connection.execute("SELECT amount FROM payments.payments").fetchall() == [(100,)]
+        for statement in DENIED_TO_OPERATORS:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)
+    function.handler({"operators": False}, CONTEXT)
+    assert server.execute(CAN_LOG_IN) == [(False, True)]
 
 
 @pytest.mark.requirement("Q1")

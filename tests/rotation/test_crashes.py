@@ -65,7 +65,7 @@ def scenario(
         return Scenario(name, vault, own_database, own_password(vault, own_database))
     first, second = "neither" not in name, "back" in name
     if not first:
-        monkeypatch.setenv("APPLICATION_USER", own_database.user)
+        monkeypatch.setenv("APPLICATION_USERS", own_database.user)
     prepare = alternating(vault, own_database, first_user=first, second_user=second)
     return Scenario(name, vault, own_database, prepare)
 

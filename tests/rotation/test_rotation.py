@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import psycopg
 import pytest
 
 from shared.secret_rotation.steps import RotationFailed
@@ -149,8 +150,8 @@ def test_settings_that_the_first_has_no_more_are_taken_from_the_second(
         assert connection.execute("SELECT session_user::text").fetchall() == [(own_database.clone,)]
         assert connection.execute("SHOW statement_timeout").fetchall() == [("0",)]
         assert connection.execute("SHOW DateStyle").fetchall() == [("ISO, MDY",)]
-    limits = own_database.run("SELECT DISTINCT rolconnlimit FROM pg_roles WHERE rolname LIKE 'payments%'")
-    assert limits == [(9,)]
+    limits = dict(own_database.run("SELECT rolname, rolconnlimit FROM pg_roles"))
+    assert (limits[own_database.user], limits[own_database.clone]) == (9, 9)
 
 
 def test_a_hostile_setting_of_the_first_user_is_text_to_the_master(
@@ -176,13 +177,14 @@ def test_missing_application_user_is_created(
     vault: Vault, own_database: Database, application: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own_database.forget(own_database.user)
-    monkeypatch.setenv("APPLICATION_USER", own_database.user)
+    monkeypatch.setenv("APPLICATION_USERS", own_database.user)
     first = vault.value(application)
     vault.rotate(application)
 
     assert own_database.opens(first)
-    with own_database.enter(vault.value(application)) as connection:
-        connection.execute("CREATE SCHEMA payments")  # it may make what it needs in its own database
+    entered = own_database.enter(vault.value(application))
+    with entered as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("CREATE SCHEMA payments")  # it is given its rights by who makes the schema
 
 
 def test_the_applications_password_is_set_again_where_it_was_restored_to_an_old_one(
@@ -191,7 +193,7 @@ def test_the_applications_password_is_set_again_where_it_was_restored_to_an_old_
     vault.rotate(application)
     own_database.set_password(own_database.clone, "of-the-snapshot")
     own_database.set_password(own_database.user, "of-the-snapshot")
-    monkeypatch.setenv("APPLICATION_USER", own_database.user)
+    monkeypatch.setenv("APPLICATION_USERS", own_database.user)
     before = vault.value(application)
     vault.rotate(application)
 
@@ -208,10 +210,10 @@ def test_password_of_another_user_is_not_set(
     application_user: str | None,
 ) -> None:
     if application_user:
-        monkeypatch.setenv("APPLICATION_USER", application_user)
+        monkeypatch.setenv("APPLICATION_USERS", application_user)
     vault.put(application, password="a guess")
 
-    with pytest.raises(RotationFailed, match="is not APPLICATION_USER"):
+    with pytest.raises(RotationFailed, match="is not among APPLICATION_USERS"):
         vault.rotate(application)
     assert own_database.opens(own_database.secret(own_database.user, USER_PASSWORD))
 

@@ -77,7 +77,7 @@ def test_a_certificate_of_another_host_is_refused(
 def test_a_database_that_is_away_is_an_error_and_no_reason_to_set_a_password(
     vault: Vault, own_database: Database, application: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("APPLICATION_USER", own_database.user)
+    monkeypatch.setenv("APPLICATION_USERS", own_database.user)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     vault.put(application, port=port)
@@ -96,7 +96,7 @@ def test_no_password_is_in_a_log_or_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     arn: str = request.getfixturevalue(which)
-    monkeypatch.setenv("APPLICATION_USER", own_database.user)
+    monkeypatch.setenv("APPLICATION_USERS", own_database.user)
     own_database.server.configure(log_statement="all", log_min_messages="debug1", log_parameter_max_length="-1")
     told = ""
     try:
