@@ -17,6 +17,10 @@ STATE_FILE = "server.json"
 ADMINISTRATOR_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
 """Access key id of the account's administrator, who is allowed everything: an example of AWS's documentation."""
 
+TOKENS_VARIABLE = "LOCAL_AWS_IAM_LOGINS"
+"""In the server's environment where clusters take tokens of IAM: that of the payment API, whose programs send nothing
+else. Every connection then passes a door, which costs time that the platform's rehearsal under load does not have."""
+
 
 def identity(url: str, seconds: float = 5.0) -> dict[str, object] | None:
     """Process id and directory of the local AWS that answers at ``url``; None when something else or nothing does."""

@@ -23,15 +23,15 @@ from typing import TYPE_CHECKING
 
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
 from moto.core.request import Request
-from moto.iam.models import get_account_id_from
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from moto.sts.models import sts_backends
 
 from emulator import controls
 from emulator.answer import Answer
 from emulator.authorization.api import ApiRequest
-from emulator.authorization.callers import Caller, UnknownKeyError, caller_of
+from emulator.authorization.callers import ANONYMOUS, Caller, UnknownKeyError, caller_of
 from emulator.authorization.gate import record_refusals_with, refused
+from emulator.authorization.uses import USES
+from emulator.behind import BEHIND
 from emulator.contract import (
     Check,
     Constraint,
@@ -50,6 +50,7 @@ from emulator.passages import record_with
 from emulator.record import Call, RecordedViolation, Recorder
 from emulator.regions import REGIONS
 from emulator.runtime.tasks import credentials
+from emulator.signatures import assumed_role, attempt_of, credential_scope
 from emulator.turns import turn
 
 if TYPE_CHECKING:
@@ -67,17 +68,9 @@ _NO_AWS_API = ("/moto-api", "/latest/", "/favicon.ico")
 # Long polls that wait in moto: they must not block other requests.
 _WAITING_OPERATIONS = frozenset({"ReceiveMessage", "Invoke", "StartSyncExecution", "SubscribeToShard"})
 
-# access key id / date / region / signing name / aws4_request
-_SCOPE_SEPARATORS = 4
-
-_UNSIGNED_STS = ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
-
 # AWS's SDKs retry after 500, 502, 503 and 504: a request that fails here would fail again.
 _NOT_RETRIED = int(HTTPStatus.NOT_IMPLEMENTED)
 _UNROUTED = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
-ANONYMOUS = "anonymous"
-"""The principal of an unsigned request."""
-
 _NOT_IMPLEMENTED = "LocalAwsNotImplemented"
 _FAILED = "LocalAwsFailure"
 
@@ -94,6 +87,7 @@ class LocalAws:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._requests, self._counting = 0, threading.Lock()
         record_refusals_with(self._recorder.refusal)
+        USES.record_with(self._recorder.use)
         record_with(self._recorder.passage)
 
     @property
@@ -105,6 +99,7 @@ class LocalAws:
         """Write the record to another directory from now on."""
         self._directory, self._recorder = directory, Recorder(directory)
         record_refusals_with(self._recorder.refusal)
+        USES.record_with(self._recorder.use)
         record_with(self._recorder.passage)
 
     @contextlib.contextmanager
@@ -169,7 +164,7 @@ class LocalAws:
             error = _not_allowed(exchange)
             if error is not None:
                 return Answer.of(error)
-            if exchange.name_of_operation not in _WAITING_OPERATIONS:
+            if exchange.name_of_operation not in _WAITING_OPERATIONS and not BEHIND.serves(exchange.signing_name):
                 return self._forward(exchange)
         return self._forward(exchange)
 
@@ -207,6 +202,10 @@ class LocalAws:
                 target.operation, target.protocol, fault, f"A fault that was asked for: {fault}", 400
             )
             return Answer.of(error)
+        if own := BEHIND.own(exchange.name):
+            return own(exchange.region, exchange.api_request.parameters)
+        if BEHIND.serves(exchange.signing_name):
+            return BEHIND.answer(exchange.environ, exchange.body)
         return self._of_moto(exchange)
 
     def _of_moto(self, exchange: _Exchange) -> Answer:
@@ -242,7 +241,7 @@ class _Exchange:
         # The body is read in full here: moto then reads from memory, and a slow client holds no lock.
         self.body = _read_body(environ)
         self.request = Request({**environ, "wsgi.input": BytesIO(self.body)})
-        self.caller, self.region, self.signing_name = _credential_scope(self.request)
+        self.caller, self.region, self.signing_name = credential_scope(self.request)
         self.target = find_target(self.signing_name, self.request)
         self.allowed_by: list[str] = []
         environ["wsgi.input"] = BytesIO(self.body)
@@ -268,13 +267,20 @@ class _Exchange:
         return str(self.target.operation.name) if self.target else ""
 
     @property
+    def action(self) -> str:
+        """The IAM action; of API Gateway, whose actions are HTTP's methods, the method."""
+        of_path = self.signing_name == "apigateway"
+        return iam_action(self.signing_name, self.request.method if of_path else self.name_of_operation)
+
+    @property
     def api_request(self) -> ApiRequest:
         """The request in the form of authorization."""
         check, service = self.check, str(self.target.service.service_name) if self.target else ""
         return ApiRequest(
             service=service,
             operation=self.name_of_operation,
-            action=iam_action(self.signing_name, self.name_of_operation),
+            action=self.action,
+            path=self.request.path,
             region=self.region,
             account=ACCOUNT_ID,
             resource=check.resource if check else {},
@@ -309,14 +315,14 @@ class _Exchange:
             time=self.time,
             service=str(self.target.service.service_name) if self.target else self.signing_name,
             operation=operation,
-            action=iam_action(self.signing_name, operation) if operation else "",
+            action=self.action if operation else "",
             region=self.region,
             resource=self.resource,
             caller=self.caller,
-            assumed_role=_assumed_role(self.caller),
+            assumed_role=assumed_role(self.caller),
             allowed_by=self.allowed_by,
             user_agent=self.user_agent,
-            attempt=_attempt(self.request),
+            attempt=attempt_of(self.request),
             status=answer.status,
             error=answer.error,
             seconds=round(time.monotonic() - self._begin, 4),
@@ -353,31 +359,6 @@ def _plain_error(code: str, message: str) -> ErrorResponse:
 def _read_body(environ: WSGIEnvironment) -> bytes:
     length = -1 if environ.get("wsgi.input_terminated") else int(environ.get("CONTENT_LENGTH") or 0)
     return bytes(environ["wsgi.input"].read(length))
-
-
-def _credential_scope(request: Request) -> tuple[str, str, str]:
-    """Access key id, region and signing name of a request.
-
-    An unsigned request is one to STS with a token of another identity provider, or otherwise one to S3, as in moto.
-    """
-    signed = re.search(r"Credential=([^,\s]+)", request.headers.get("Authorization", ""))
-    credential = signed[1] if signed else request.args.get("X-Amz-Credential", "")
-    if credential.count("/") >= _SCOPE_SEPARATORS:
-        access_key_id, _date, region, signing_name, _end = credential.rsplit("/", _SCOPE_SEPARATORS)
-        return access_key_id, region, signing_name
-    return "", "us-east-1", "sts" if request.values.get("Action") in _UNSIGNED_STS else "s3"
-
-
-def _assumed_role(access_key_id: str) -> str:
-    if not access_key_id:
-        return ""
-    role = sts_backends[get_account_id_from(access_key_id)]["aws"].get_assumed_role_from_access_key(access_key_id)
-    return role.arn if role else ""
-
-
-def _attempt(request: Request) -> int:
-    attempt = re.search(r"attempt=(\d+)", request.headers.get("amz-sdk-request", ""))
-    return int(attempt[1]) if attempt else 1
 
 
 def _identity(directory: Path, start_response: StartResponse) -> Iterable[bytes]:

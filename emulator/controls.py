@@ -10,6 +10,9 @@ from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
 
+from emulator.authorization.statements import all_statements
+from emulator.authorization.struck import STRUCK
+from emulator.authorization.uses import USES
 from emulator.clock import CLOCK
 from emulator.faults import FAULTS
 from emulator.regions import REGIONS
@@ -42,8 +45,15 @@ EXECUTE_PATH = "/_local-aws/execute"
 EDGE_PATH = "/_local-aws/edge"
 """Takes ``{"name": "pay.example.com"}`` by PUT: where CloudFront answers for it here, and who has signed for it."""
 
+GATEWAY_PATH = "/_local-aws/gateway"
+"""Takes ``{"name": "api.example.com", "region": "ap-southeast-1"}`` by PUT: where API Gateway answers for it here."""
+
 CLOCK_PATH = "/_local-aws/clock"
 """Takes ``{"seconds_per_minute": 0.5}`` by PUT: how fast releases go from now on."""
+
+ALARMS_PATH = "/_local-aws/alarms"
+"""Takes ``{"ring": true}`` by PUT: metrics are published and alarms evaluated from now on, or no more.
+Answers the time of the clock, which metrics have, and what evaluation has cost."""
 
 SNAPSHOTS_PATH = "/_local-aws/snapshots"
 """Takes ``{"region": "us-east-2", "cluster": "name"}`` by PUT: RDS takes an automated snapshot, as every night."""
@@ -55,6 +65,15 @@ FAULTS_PATH = "/_local-aws/faults"
 """Takes ``{"operation": "StartExportTask", "code": "Throttling", "times": 2}`` by PUT: the next calls fail so."""
 
 
+STEP_PATH = "/_local-aws/step"
+"""Takes ``{"name": "pay"}`` by PUT: what a rehearsal does from now on, under which uses of statements are recorded."""
+
+STATEMENTS_PATH = "/_local-aws/statements"
+"""Takes ``{}`` by PUT: every statement of every policy that there is, by the names of ``uses.jsonl``."""
+
+STRIKE_PATH = "/_local-aws/strike"
+"""Takes ``{"statements": [["kind", "document", "statement"]]}`` by PUT: these decide nothing, all others do again."""
+
 DATABASES_PATH = "/_local-aws/databases"
 """Takes ``{}`` by PUT: PostgreSQL runs behind each cluster; the names that lead there, and who has signed for them."""
 
@@ -62,6 +81,29 @@ DATABASES_PATH = "/_local-aws/databases"
 def _set_clock(asked: dict[str, Any]) -> dict[str, object]:
     CLOCK.set(asked["seconds_per_minute"])
     return {"seconds_per_minute": CLOCK.seconds_per_minute}
+
+
+def _begin_step(asked: dict[str, Any]) -> dict[str, object]:
+    USES.begin(str(asked["name"]))
+    return {"step": asked["name"]}
+
+
+def _find_statements(_asked: dict[str, Any]) -> dict[str, object]:
+    with turn():
+        return {"statements": list(all_statements())}
+
+
+def _strike(asked: dict[str, Any]) -> dict[str, object]:
+    STRUCK.set(frozenset((kind, document, name) for kind, document, name in asked["statements"]))
+    return {**asked}
+
+
+def _ring_alarms(asked: dict[str, Any]) -> dict[str, object]:
+    from emulator.runtime.monitoring.ringing import RINGER
+
+    if "ring" in asked:
+        (RINGER.begin if asked["ring"] else RINGER.end)()
+    return {"now": CLOCK.seconds(), "looks": RINGER.looks, "processor_seconds": RINGER.seconds}
 
 
 def _register_image(asked: dict[str, Any]) -> dict[str, object]:
@@ -114,6 +156,17 @@ def _find_edge(asked: dict[str, Any]) -> dict[str, object]:
     return {"distribution": distribution.id, "https": ports.https, "http": ports.http, "authority": pem}
 
 
+def _find_gateway(asked: dict[str, Any]) -> dict[str, object]:
+    from emulator.runtime.gateway import deployed
+    from emulator.runtime.gateway.server import GATEWAY
+
+    try:
+        found = deployed.domain(str(asked["region"]), str(asked["name"]).lower())
+    except deployed.UnknownNameError as refused:
+        raise ValueError(str(refused)) from None
+    return {"api": found.api.id, "https": GATEWAY.port(found.region), "authority": authority().pem.decode()}
+
+
 def _execute(asked: dict[str, Any]) -> dict[str, object]:
     from emulator.runtime.tasks.keeper import KEEPER
 
@@ -156,13 +209,18 @@ def _ask_for_faults(asked: dict[str, Any]) -> dict[str, object]:
 
 
 CONTROLS: dict[str, Callable[[dict[str, Any]], dict[str, object]]] = {
+    ALARMS_PATH: _ring_alarms,
     CLOCK_PATH: _set_clock,
     CONTAINERS_PATH: _describe_image,
     EDGE_PATH: _find_edge,
     EXECUTE_PATH: _execute,
+    GATEWAY_PATH: _find_gateway,
     IMAGES_PATH: _register_image,
     INTERNET_PATH: _stand_on_the_internet,
     LISTENERS_PATH: _find_listeners,
+    STATEMENTS_PATH: _find_statements,
+    STEP_PATH: _begin_step,
+    STRIKE_PATH: _strike,
     TASKS_PATH: _keep_tasks,
     SNAPSHOTS_PATH: _take_snapshot,
     FAULTS_PATH: _ask_for_faults,

@@ -32,6 +32,7 @@ from emulator.address import HOST, STATE_FILE
 from emulator.lifetime import CannotServeError, end_at_a_signal, lock_state, write_state
 from emulator.process import LOG_FILE
 from emulator.request_handler import RequestHandler
+from emulator.runtime.execution_environments import ENVIRONMENTS
 from emulator.runtime.tasks.process import THREAD
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ def _live(application: Forkable, directory: Path, says: int) -> NoReturn:
 
 
 def _serve(application: Forkable, directory: Path, state: TextIO) -> BaseWSGIServer:
+    ENVIRONMENTS.forget()
     _let_go_of(application.directory)
     log = os.open(directory / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for descriptor in (sys.stdout.fileno(), sys.stderr.fileno()):

@@ -65,9 +65,9 @@ def end_at_a_signal(server: BaseWSGIServer) -> NoReturn:
 
 def _end_what_runs() -> None:
     from emulator.runtime.databases.clusters import SERVERS
-    from emulator.runtime.functions import end_all
+    from emulator.runtime.execution_environments import ENVIRONMENTS
     from emulator.runtime.tasks.keeper import KEEPER
 
     KEEPER.end_all()
-    end_all()
+    ENVIRONMENTS.end_all()
     SERVERS.end()

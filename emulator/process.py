@@ -35,11 +35,12 @@ SECONDS_TO_START = 60.0
 SECONDS_TO_STOP = 10.0
 SECONDS_TO_FORK = 30.0
 SECONDS_FOR_DATABASES = 60.0
+SECONDS_FOR_CONTROLS = 30.0  # a busy machine answers late
 _SECONDS_BETWEEN_LOOKS = 0.05
 
 
 class EmulatorError(Exception):
-    """The local AWS could not be started or stopped; the message is one line for the user."""
+    """The local AWS did not start, stop, answer or do what it was asked; the message is one line for the user."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +230,48 @@ def take_snapshot(server: Server, region: str, cluster: str) -> str:
     return str(control(server, "snapshots", {"region": region, "cluster": cluster})["snapshot"])
 
 
+def begin_step(server: Server, name: str) -> None:
+    """Say what a rehearsal does from now on: uses of statements are recorded under this name.
+
+    Raises:
+        EmulatorError: the server does not answer.
+    """
+    control(server, "step", {"name": name})
+
+
+@dataclass(frozen=True, order=True)
+class Statement:
+    """A statement of a policy: of which kind, of whose, its name in it, and its effect.
+
+    ``owner`` is the same in every deployment; ``document`` is how the record of this one has it.
+    """
+
+    kind: str
+    owner: str
+    statement: str
+    effect: str
+    document: str
+
+
+def statements(server: Server) -> list[Statement]:
+    """Every statement of every policy that the local AWS holds.
+
+    Raises:
+        EmulatorError: the server does not answer.
+    """
+    found: Any = control(server, "statements", {})["statements"]
+    return sorted(Statement(**one) for one in found)
+
+
+def strike(server: Server, *struck: Statement) -> None:
+    """Let statements decide nothing, as if they were deleted; all others decide again.
+
+    Raises:
+        EmulatorError: the server does not answer.
+    """
+    control(server, "strike", {"statements": [[one.kind, one.document, one.statement] for one in struck]})
+
+
 def let_fail(server: Server, operation: str, code: str, times: int = 1) -> None:
     """Make the next calls of an operation fail with an error code, such as Throttling.
 
@@ -244,7 +287,7 @@ def lose_region(server: Server, region: str, *, silent: bool = False) -> None:
     Raises:
         EmulatorError: the server does not answer.
     """
-    control(server, "regions", {"region": region, "lost": True, "silent": silent})
+    control(server, "regions", {"region": region, "lost": True, "silent": silent}, seconds=SECONDS_FOR_DATABASES)
 
 
 def restore_region(server: Server, region: str) -> None:
@@ -253,7 +296,7 @@ def restore_region(server: Server, region: str) -> None:
     Raises:
         EmulatorError: the server does not answer.
     """
-    control(server, "regions", {"region": region, "lost": False, "silent": False})
+    control(server, "regions", {"region": region, "lost": False, "silent": False}, seconds=SECONDS_FOR_DATABASES)
 
 
 def fork(server: Server, directory: Path | str) -> Server:
@@ -281,7 +324,9 @@ def forked(server: Server, directory: Path | str) -> Iterator[Server]:
         stop(copy)
 
 
-def control(server: Server, path: str, asked: dict[str, object], *, seconds: float = 5.0) -> dict[str, object]:
+def control(
+    server: Server, path: str, asked: dict[str, object], *, seconds: float = SECONDS_FOR_CONTROLS
+) -> dict[str, object]:
     """Send a request to the local AWS's own controls (emulator/controls.py); returns the response.
 
     Raises:

@@ -1,25 +1,26 @@
 """The record of a rehearsal: every call that reached the local AWS, one JSON object a line.
 
-Four files in the directory of the server: ``calls.jsonl`` (all calls), ``passages.jsonl`` (what passed load balancers
-and functions), ``violations.jsonl`` (requests that AWS's
-published models do not allow) and ``refusals.jsonl`` (requests that no policy allowed, or one denied). None holds a
-request's body, a secret or a password: of a request's parameters only those that name a resource are kept, and never
-one that the model marks as sensitive.
+Five files in the directory of the server: ``calls.jsonl`` (all calls), ``passages.jsonl`` (what passed load balancers
+and functions), ``violations.jsonl`` (requests that AWS's published models do not allow), ``refusals.jsonl`` (requests
+that no policy allowed, or one denied) and ``uses.jsonl`` (statements that allowed something). They may be read while
+the server runs. None holds a request's body, a secret or a password: of a request's parameters only those that name a
+resource are kept, and never one that the model marks as sensitive.
 """
 
 from __future__ import annotations
 
-import json
-import threading
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TextIO
+
+from shared import json_lines
 
 CALLS_FILE = "calls.jsonl"
 VIOLATIONS_FILE = "violations.jsonl"
 REFUSALS_FILE = "refusals.jsonl"
 PASSAGES_FILE = "passages.jsonl"
+USES_FILE = "uses.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,26 @@ class RecordedRefusal:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecordedUse:
+    """A statement of a policy that allowed an action, for the first time in a step.
+
+    ``step`` is what the rehearsal calls what it does, empty until it says so. ``kind``, ``document`` and ``statement``
+    are of :class:`iam.authorization.Said`, ``principal`` the role's ARN, or the name of a service. ``needed``: without
+    the statement the request would have been refused.
+    """
+
+    time: str
+    step: str
+    kind: str
+    document: str
+    statement: str
+    principal: str
+    action: str
+    resource: str
+    needed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecordedPassage:
     """A request that passed something that runs here and is no API of AWS.
 
@@ -109,35 +130,31 @@ class Recorder:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
         # All files exist from the start, so that "no violation" is an empty file and not a missing one.
-        self._calls = (directory / CALLS_FILE).open("a", encoding="utf-8")
-        self._violations = (directory / VIOLATIONS_FILE).open("a", encoding="utf-8")
-        self._refusals = (directory / REFUSALS_FILE).open("a", encoding="utf-8")
-        self._passages = (directory / PASSAGES_FILE).open("a", encoding="utf-8")
+        self._calls, self._violations, self._refusals, self._passages, self._uses = (
+            os.open(directory / name, json_lines.APPENDING, 0o666)
+            for name in (CALLS_FILE, VIOLATIONS_FILE, REFUSALS_FILE, PASSAGES_FILE, USES_FILE)
+        )
 
     def call(self, call: Call) -> None:
         """Append one call."""
-        self._append(self._calls, asdict(call))
+        json_lines.append(self._calls, [asdict(call)])
 
     def violation(self, violation: RecordedViolation) -> None:
         """Append one violation."""
-        self._append(self._violations, asdict(violation))
+        json_lines.append(self._violations, [asdict(violation)])
 
     def refusal(self, refusal: RecordedRefusal) -> None:
         """Append one refusal."""
-        self._append(self._refusals, asdict(refusal))
+        json_lines.append(self._refusals, [asdict(refusal)])
+
+    def use(self, use: RecordedUse) -> None:
+        """Append one use of a statement."""
+        json_lines.append(self._uses, [asdict(use)])
 
     def passage(self, passage: RecordedPassage) -> None:
         """Append one passage."""
-        self._append(self._passages, asdict(passage))
-
-    def _append(self, file: TextIO, entry: dict[str, object]) -> None:
-        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n"
-        with self._lock:
-            file.write(line)
-            # Line by line: a reader of the file sees every completed call while the server runs.
-            file.flush()
+        json_lines.append(self._passages, [asdict(passage)])
 
 
 def read_calls(directory: Path | str) -> list[Call]:
@@ -176,18 +193,20 @@ def read_passages(directory: Path | str) -> list[RecordedPassage]:
     return [RecordedPassage(**entry) for entry in _read(Path(directory) / PASSAGES_FILE, RecordedPassage)]  # type: ignore[arg-type]
 
 
-Entry = RecordedPassage | Call | RecordedViolation | RecordedRefusal
+def read_uses(directory: Path | str) -> list[RecordedUse]:
+    """The uses of statements recorded in ``directory``, oldest first; empty when there is no record.
+
+    Raises:
+        ValueError: a line is not a use; the message names the file and the line.
+    """
+    return [RecordedUse(**entry) for entry in _read(Path(directory) / USES_FILE, RecordedUse)]  # type: ignore[arg-type]
+
+
+Entry = RecordedPassage | RecordedUse | Call | RecordedViolation | RecordedRefusal
 
 
 def _read(path: Path, kind: type[Entry]) -> Iterator[dict[str, object]]:
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                raise ValueError(f"{path}, line {number}: not JSON") from None
-            if not isinstance(entry, dict) or not entry.keys() <= kind.__dataclass_fields__.keys():
-                raise ValueError(f"{path}, line {number}: not a {kind.__name__}")
-            yield entry
+    for number, entry in enumerate(json_lines.read(path), start=1):
+        if not entry.keys() <= kind.__dataclass_fields__.keys():
+            raise ValueError(f"{path}, line {number}: not a {kind.__name__}")
+        yield entry

@@ -27,6 +27,15 @@ def keep_tasks(server: Server, most: int) -> None:
     control(server, "tasks", {"most": most})
 
 
+def ring_alarms(server: Server, *, ring: bool = True) -> None:
+    """Publish metrics and evaluate alarms from now on, or no more. A fork begins without.
+
+    Raises:
+        EmulatorError: the server does not answer.
+    """
+    control(server, "alarms", {"ring": ring})
+
+
 def tasks(server: Server) -> list[dict[str, object]]:
     """The tasks of a local AWS: of each ``arn``, ``service``, ``state``, ``reason``, ``url``, ``pid`` and others.
 
@@ -98,3 +107,22 @@ def edge(server: Server, name: str) -> Edge:
     """
     said: dict[str, Any] = control(server, "edge", {"name": name})
     return Edge(**said)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gateway:
+    """API Gateway at a custom domain: its API, the port of 127.0.0.1 that stands for 443, and the CA's PEM."""
+
+    api: str
+    https: int
+    authority: str
+
+
+def gateway(server: Server, region: str, name: str) -> Gateway:
+    """API Gateway at a custom domain.
+
+    Raises:
+        EmulatorError: there is none, or the server does not answer.
+    """
+    said: dict[str, Any] = control(server, "gateway", {"name": name, "region": region})
+    return Gateway(**said)

@@ -23,6 +23,9 @@ MOTO_ENVIRONMENT = {
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
     # A validation that ends at once: DNS is not what is rehearsed.
     "MOTO_ACM_VALIDATION_WAIT": "0",
+    # Concurrency of functions that an account has in a region: Lambda's default.
+    # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    "MOTO_LAMBDA_CONCURRENCY_QUOTA": "1000",
     # Otherwise each response carries headers for browsers.
     "MOTO_DISABLE_GLOBAL_CORS": "true",
     # The virtual host of a bucket is never used with an IP address; its absence spares a parse of each host.

@@ -12,11 +12,11 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from iam.evaluation import Decision, Request, applying, evaluate, principal_names
+from iam.evaluation import Decision, Request, applying, evaluate, numbered, principal_names, statements_of
 
 IDENTITY = "identity-based policy"
 BOUNDARY = "permissions boundary"
@@ -87,12 +87,18 @@ class Policies:
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """A statement that applied: of which document, of which kind, and its Sid."""
+    """A statement that applied: of which document, of which kind, its Sid, and its place in the document from 0."""
 
     kind: str
     document: str
     sid: str
     effect: str
+    place: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name of the statement within its document: the Sid, or the place of one that has none."""
+        return name_of(self.sid, self.place)
 
     def __str__(self) -> str:
         verb = "allows" if self.effect == "Allow" else "denies"
@@ -140,6 +146,54 @@ def _with_article(kind: str) -> str:
     return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"
 
 
+def name_of(sid: str, place: int) -> str:
+    """The name of a statement within its document: its Sid, or its place (from 0) where it has none."""
+    return sid or f"statement {place}"
+
+
+def needed(verdict: Verdict, policies: Policies) -> frozenset[Said]:
+    """Those of the statements that allow a request without which it would be refused.
+
+    Args:
+        verdict: that allows the request.
+        policies: those that decided on it.
+    """
+    return frozenset(
+        one
+        for one in verdict.said
+        if one.effect == "Allow" and not authorize(verdict.request, without(policies, one)).is_allowed
+    )
+
+
+def without(policies: Policies, said: Said) -> Policies:
+    """The same policies, less one statement, or less a grant."""
+    if said.kind == GRANT:
+        return replace(policies, grants=tuple(one for one in policies.grants if one.name != said.document))
+
+    def less(one: Document | None, kind: str) -> Document | None:
+        return _less(one, said.place) if one and (kind, one.name) == (said.kind, said.document) else one
+
+    return replace(
+        policies,
+        identity=tuple(found for one in policies.identity if (found := less(one, IDENTITY))),
+        boundary=less(policies.boundary, BOUNDARY),
+        session=less(policies.session, SESSION),
+        resource=less(policies.resource, RESOURCE),
+        endpoint=less(policies.endpoint, ENDPOINT),
+    )
+
+
+def places_of(one: Document, names: Collection[str]) -> list[int]:
+    """The places of the statements of a document that have one of these names."""
+    found = enumerate(statements_of(one.document))
+    return [place for place, statement in found if name_of(statement.get("Sid", ""), place) in names]
+
+
+def _less(one: Document, place: int) -> Document:
+    kept = [statement for at, statement in enumerate(statements_of(one.document)) if at != place]
+    return Document(name=one.name, document={**one.document, "Statement": kept})
+
+
 def authorize(request: Request, policies: Policies) -> Verdict:
     """Decide on a request by all policies that apply.
 
@@ -154,8 +208,9 @@ def authorize(request: Request, policies: Policies) -> Verdict:
 
 def _said(request: Request, policies: Policies) -> Iterator[Said]:
     for kind, one in policies.by_kind():
-        for statement in applying(one.document, request):
-            yield Said(kind=kind, document=one.name, sid=statement.get("Sid", ""), effect=statement["Effect"])
+        for place, statement in numbered(one.document, request):
+            sid = statement.get("Sid", "")
+            yield Said(kind=kind, document=one.name, sid=sid, effect=statement["Effect"], place=place)
     for grant in policies.grants:
         if grant.allows(request):
             yield Said(kind=GRANT, document=grant.name, sid="", effect="Allow")

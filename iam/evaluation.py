@@ -77,9 +77,15 @@ def applying(document: Mapping[str, Any], request: Request) -> Iterator[Mapping[
     Raises:
         LookupError: for an element or a condition operator that is not known here.
     """
-    for statement in statements_of(document):
+    for _, statement in numbered(document, request):
+        yield statement
+
+
+def numbered(document: Mapping[str, Any], request: Request) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """:func:`applying`, each statement with its place in the document, from 0."""
+    for place, statement in enumerate(statements_of(document)):
         if _applies(statement, request):
-            yield statement
+            yield place, statement
 
 
 def statements_of(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:

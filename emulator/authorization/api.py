@@ -12,7 +12,7 @@ class ApiRequest:
     """A request to an AWS API.
 
     ``resource`` has the top-level parameters that identify something, ``parameters`` every scalar by its path
-    (``Tags[0].Key``), ``headers`` the HTTP headers.
+    (``Tags[0].Key``), ``headers`` the HTTP headers, ``path`` the path of the URL.
     """
 
     service: str
@@ -23,3 +23,4 @@ class ApiRequest:
     resource: Mapping[str, str | list[str]] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""

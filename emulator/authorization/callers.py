@@ -13,6 +13,8 @@ from moto.sts.models import sts_backends
 from emulator.address import ADMINISTRATOR_KEY_ID
 
 SECONDS_OF_A_SESSION = 3600
+ANONYMOUS = "anonymous"
+"""The principal of an unsigned request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +32,16 @@ class Caller:
     """The caller of a request: a session of a role, or a service principal.
 
     ``principal`` is the session's ARN or the service's name, ``role`` the ARN of the role, empty for a service.
-    ``by_web_identity`` marks a session that a token of another identity provider was exchanged for: a workflow's.
     """
 
     principal: str
     role: str = ""
     session_policy: str = ""
     network: Network | None = None
-    by_web_identity: bool = False
+
+
+ADMINISTRATOR = Caller(principal=f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:root")
+"""Where a denial is to be evaluated: of the administrator, who is allowed everything that is not denied."""
 
 
 class UnknownKeyError(Exception):
@@ -45,7 +49,6 @@ class UnknownKeyError(Exception):
 
 
 _networks: dict[str, Network] = {}
-_by_web_identity: set[str] = set()
 _lock = threading.Lock()
 
 
@@ -68,12 +71,6 @@ def new_session(role_arn: str, name: str, *, region: str, network: Network | Non
     return session
 
 
-def note_web_identity(session: Any) -> None:
-    """Mark a session (moto's) as one by web identity."""
-    with _lock:
-        _by_web_identity.add(session.access_key_id)
-
-
 def session_caller(session: Any) -> Caller:
     """The caller of a session (moto's)."""
     return Caller(
@@ -81,7 +78,6 @@ def session_caller(session: Any) -> Caller:
         role=str(session.role_arn),
         session_policy=session.policy or "",
         network=_networks.get(session.access_key_id),
-        by_web_identity=session.access_key_id in _by_web_identity,
     )
 
 

@@ -1,4 +1,4 @@
-"""The authorization decision on a request, and the record of refusals.
+"""The authorization decision on a request, and the record of refusals and of the statements that allow.
 
 A refusal is the service's own error in AWS's words; ``refusals.jsonl`` and the log name the missing or the denying
 statement.
@@ -14,11 +14,20 @@ from datetime import UTC, datetime
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from emulator.authorization.api import ApiRequest
-from emulator.authorization.callers import Caller, Network
+from emulator.authorization.callers import ADMINISTRATOR, Caller, Network
 from emulator.authorization.keys import bucket_region
-from emulator.authorization.policies import Endpoint, endpoint_of, endpoint_service, policies_for, trust_policy
+from emulator.authorization.policies import (
+    Endpoint,
+    endpoint_of,
+    endpoint_service,
+    policies_for,
+    resource_policy,
+    trust_policy,
+)
 from emulator.authorization.requests import asked
+from emulator.authorization.struck import STRUCK
 from emulator.authorization.tags import GLOBAL_REGION, tags_of
+from emulator.authorization.uses import USES
 from emulator.record import RecordedRefusal
 from iam.authorization import Policies, Verdict, authorize
 from iam.evaluation import Request, applying
@@ -54,24 +63,13 @@ def _refuse_without_way(network: Network | None, signing_name: str) -> None:
 def refused(api: ApiRequest, caller: Caller, signing_name: str, allowed_by: list[str]) -> Verdict | None:
     """The first refusal among the actions of a request; None where all are allowed.
 
-    The statements that allow an action are added to ``allowed_by``. For a workflow's session (one by web identity) a
-    refusal is recorded and not enforced yet; policy/delivery.py compares the session's calls with its role.
+    The statements that allow an action are added to ``allowed_by``.
 
     Raises:
         LookupError: an action, policy element or condition operator is unknown here.
         UnreachableError: the caller's network has no way to the service.
     """
     _refuse_without_way(caller.network, signing_name)
-    if not caller.by_web_identity:
-        return _first_refusal(api, caller, signing_name, allowed_by)
-    try:
-        _first_refusal(api, caller, signing_name, [])
-    except LookupError as unknown:
-        _log.warning("%s by %s is not decided: %s", api.action, caller.principal, unknown)
-    return None
-
-
-def _first_refusal(api: ApiRequest, caller: Caller, signing_name: str, allowed_by: list[str]) -> Verdict | None:
     endpoint = endpoint_of(caller.network, signing_name)
     for one in asked(api, caller):
         through = endpoint if one.action.startswith(api.action.partition(":")[0] + ":") else None
@@ -84,14 +82,12 @@ def _first_refusal(api: ApiRequest, caller: Caller, signing_name: str, allowed_b
 
 def may_act(caller: Caller, action: str, resource: str, context: Mapping[str, str] | None = None) -> bool:
     """Whether a role or a service may perform an action on a resource; a refusal is recorded."""
-    request = Request(
-        action=action,
-        resource=resource,
-        principal=caller.principal,
-        role=caller.role,
-        context=_about(caller, resource) | dict(context or {}),
-    )
-    return _decide(request, caller, None).is_allowed
+    return decided(caller, action, resource, context).is_allowed
+
+
+def decided(caller: Caller, action: str, resource: str, context: Mapping[str, str] | None = None) -> Verdict:
+    """As :func:`may_act`, with the statements that decide."""
+    return _decide(_asked(caller, action, resource, context or {}), caller, None)
 
 
 def may_assume(service: str, role_arn: str, source_arn: str) -> bool:
@@ -103,15 +99,38 @@ def may_assume(service: str, role_arn: str, source_arn: str) -> bool:
     """
     context = {"aws:SourceAccount": DEFAULT_ACCOUNT_ID, "aws:SourceArn": source_arn}
     request = Request(action="sts:AssumeRole", resource=role_arn, principal=service, context=context)
-    return _recorded(authorize(request, Policies(resource=trust_policy(role_arn), must_name=True))).is_allowed
+    policies = STRUCK.left_of(Policies(resource=trust_policy(role_arn), must_name=True))
+    return _recorded(authorize(request, policies), policies).is_allowed
+
+
+def denies(resource: str, action: str, caller: Caller | None, context: Mapping[str, str]) -> bool:
+    """Whether the policy of a resource denies its caller an action; None is the administrator. A denial is recorded.
+
+    An administrator, too, is bound by a denial:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+    """
+    asks = caller or ADMINISTRATOR
+    request = _asked(asks, action, resource, context)
+    verdict = authorize(request, Policies(resource=resource_policy(resource)))
+    return verdict.denied and not _recorded(verdict, Policies()).is_allowed
+
+
+def _asked(caller: Caller, action: str, resource: str, context: Mapping[str, str]) -> Request:
+    return Request(
+        action=action,
+        resource=resource,
+        principal=caller.principal,
+        role=caller.role,
+        context=_about(caller, resource) | dict(context),
+    )
 
 
 def _about(caller: Caller, resource: str) -> dict[str, str]:
     """Condition keys of a call within the local AWS: of the caller, and of the resource's account and region."""
-    if not caller.role:
+    if not caller.principal.startswith("arn:"):
         return {"aws:SourceAccount": DEFAULT_ACCOUNT_ID}
     return {
-        "aws:PrincipalArn": caller.role,
+        "aws:PrincipalArn": caller.role or caller.principal,
         "aws:PrincipalAccount": DEFAULT_ACCOUNT_ID,
         "aws:ResourceAccount": DEFAULT_ACCOUNT_ID,
         "aws:RequestedRegion": region_of(resource),
@@ -131,13 +150,13 @@ def _decide(request: Request, caller: Caller, endpoint: Endpoint | None) -> Verd
     if endpoint is not None:
         way = {"aws:SourceVpce": endpoint.id, "aws:SourceVpc": endpoint.vpc_id}
         request = replace(request, context={**request.context, **way})
-    policies = policies_for(caller, request, endpoint)
+    policies = STRUCK.left_of(policies_for(caller, request, endpoint))
     verdict = authorize(request, policies)
     may_decide = not verdict.is_allowed or _passes_without_tags(request, policies)
     if may_decide and (tags := tags_of(request.resource)):
         # Tags are looked up only where they may decide: a look-up walks through all resources with tags.
         verdict = authorize(replace(request, context={**tags, **request.context}), policies)
-    return _recorded(verdict)
+    return _recorded(verdict, policies)
 
 
 def _passes_without_tags(request: Request, policies: Policies) -> bool:
@@ -151,8 +170,9 @@ def _passes_without_tags(request: Request, policies: Policies) -> bool:
     )
 
 
-def _recorded(verdict: Verdict) -> Verdict:
+def _recorded(verdict: Verdict, policies: Policies) -> Verdict:
     if verdict.is_allowed:
+        USES.note(verdict, policies)
         return verdict
     _log.warning("%s; missing: %s", verdict.message, verdict.missing)
     asked_for = verdict.request

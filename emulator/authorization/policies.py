@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
 from emulator.authorization.callers import Caller, Network
-from iam.authorization import Document, Grant, Policies
+from iam.authorization import BOUNDARY, IDENTITY, Document, Grant, Policies
 from iam.evaluation import Request
 
 # The endpoint names of services whose signing name is different.
@@ -52,6 +52,20 @@ def endpoint_service(network: Network, service: str) -> str:
     return f"com.amazonaws.{network.region}.{ENDPOINTS.get(service, service)}"
 
 
+def endpoint_documents(backend: Any) -> Iterator[tuple[str, Document]]:
+    """The policy of each VPC endpoint of a region's backend (moto's), with the name of its service."""
+    for one in list(backend.vpc_end_points.values()):
+        if one.policy_document:
+            yield str(one.service_name), _document(one.id, one.policy_document)
+
+
+def role_documents(role: Any) -> Iterator[tuple[str, Document]]:
+    """The identity policies of a role (one of moto's) and its boundary, each with its kind."""
+    yield from ((IDENTITY, one) for one in _identity(role))
+    if boundary := _boundary(role):
+        yield BOUNDARY, boundary
+
+
 def policies_for(caller: Caller, request: Request, endpoint: Endpoint | None) -> Policies:
     """All policies that apply to a caller's request."""
     role, resource = _role(caller.role), request.resource
@@ -77,7 +91,8 @@ def resource_policy(resource: str) -> Document | None:
     """The resource policy of a resource; None where it has none."""
     service = resource.split(":")[2] if resource.startswith("arn:") else ""
     text = _TEXTS[service](resource) if service in _TEXTS else ""
-    return _document(f"policy of {resource}", text) if text else None
+    owner = resource.partition("/")[0] if service == "s3" else resource  # objects have their bucket's
+    return _document(f"policy of {owner}", text) if text else None
 
 
 def _document(name: str, text: str) -> Document:

@@ -43,6 +43,7 @@ SENT: Mapping[str, Mapping[str, str]] = {
 PASSED: Mapping[str, Mapping[str, str]] = {
     "application-autoscaling": {},
     "backup": {"BackupSelection.IamRoleArn": "backup.amazonaws.com"},
+    "cloudformation": {"RoleARN": "cloudformation.amazonaws.com"},
     "cloudtrail": {"CloudWatchLogsRoleArn": "cloudtrail.amazonaws.com"},
     "codedeploy": {"serviceRoleArn": "codedeploy.amazonaws.com"},
     "config": {"ConfigurationRecorder.roleARN": "config.amazonaws.com"},
@@ -109,8 +110,10 @@ def _of_caller(api: ApiRequest, caller: Caller) -> dict[str, str]:
 
 
 TAG = re.compile(
-    r"^(?:Tags?|tags|TagList|TagSpecifications?\[\d+\]\.Tags)(?:\.Items)?\[(\d+)\]\.(Key|key|Value|value)$"
+    r"^(?:\w+\.)?(?:\w*[Tt]ags?|Tags?List|TagSpecifications?\[\d+\]\.Tags)(?:\.Items)?\[(\d+)\]"
+    r"\.(?:Tag)?(Key|key|Value|value)$"
 )
+"""A tag in a request: services have several names for their list, CloudFront wraps it, and KMS has its own members."""
 
 
 def _tags(parameters: Mapping[str, Any]) -> dict[str, Any]:

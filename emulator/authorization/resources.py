@@ -230,8 +230,23 @@ def _ec2(api: ApiRequest) -> Iterator[str]:
                 yield _arn(api, "ec2", f"{EC2_KINDS[prefix]}/{id_}")
 
 
+def _parameters(api: ApiRequest) -> Iterator[str]:
+    """A parameter of SSM, whose name may begin with a slash."""
+    yield from (_arn(api, "ssm", f"parameter/{name.removeprefix('/')}") for name in _named(api, "Name", "Names"))
+
+
+def _gateway(api: ApiRequest) -> Iterator[str]:
+    """API Gateway's own resources are the paths of its API.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagement.html
+    """
+    yield f"arn:aws:apigateway:{api.region}::{api.path}"
+
+
 RESOLVERS: Mapping[str, Resolver] = {
+    "apigateway": _gateway,
     "backup": _of_kind({"RestoreTestingPlan.RestoreTestingPlanName": "restore-testing-plan:{}-*"}, service="backup"),
+    "cloudformation": _of_kind({"StackName": "stack/{}/*"}, service="cloudformation"),
     "cloudfront": _cloudfront,
     "cloudtrail": _of_kind({"Name": "trail/{}", "TrailName": "trail/{}"}, service="cloudtrail"),
     "codedeploy": _codedeploy,
@@ -245,6 +260,7 @@ RESOLVERS: Mapping[str, Resolver] = {
     "rds": _rds,
     "secretsmanager": _secrets,
     "sqs": _queues,
+    "ssm": _parameters,
     "states": _of_kind({"name": "stateMachine:{}"}, service="states"),
     "sts": lambda api: _named(api, "RoleArn"),
     "wafv2": _firewalls,

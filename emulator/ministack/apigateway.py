@@ -8,8 +8,8 @@ from typing import Any
 from ministack.core.responses import AccountRegionScopedDict
 from ministack.services import apigateway_v1
 
+from emulator.cloudformation.registry import Created, Properties, add_type, complete_type, is_true
 from emulator.ministack import front
-from emulator.ministack.registry import Created, Properties, add_type, complete_type, is_true
 
 LINKS: Any = AccountRegionScopedDict()
 

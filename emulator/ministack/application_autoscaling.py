@@ -7,8 +7,8 @@ from typing import Any
 
 from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region
 
+from emulator.cloudformation.registry import Created, Properties, add_type
 from emulator.ministack import front
-from emulator.ministack.registry import Created, Properties, add_type
 
 TARGETS: Any = AccountRegionScopedDict()
 POLICIES: Any = AccountRegionScopedDict()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ministack.services import cloudtrail
 
-from emulator.ministack.registry import Created, Properties, add_type, ask, is_true
+from emulator.cloudformation.registry import Created, Properties, add_type, ask, is_true
 
 FLAGS = {
     "IncludeGlobalServiceEvents": "IncludeGlobalServiceEvents",

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region
 from ministack.services import alb, s3
 
-from emulator.ministack.registry import Created, Properties, add_type
+from emulator.cloudformation.registry import Created, Properties, add_type
 
 STORES: Any = AccountRegionScopedDict()
 NAMESPACE = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"

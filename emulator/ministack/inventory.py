@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.ministack import existing
 from emulator.ministack.process import client
 from payment_api.settings import Settings
 
@@ -35,6 +36,24 @@ def _listed(operation: str, key: str, id_: str, **parameters: Any) -> Callable[[
 def _instances(client: Any) -> Iterator[str]:
     for reservation in client.describe_instances()["Reservations"]:
         yield from (one["InstanceId"] for one in reservation["Instances"] if one["State"]["Name"] != "terminated")
+
+
+def _endpoints(client: Any) -> Iterator[str]:
+    yield from (one["VpcEndpointId"] for one in client.describe_vpc_endpoints()["VpcEndpoints"] if _is_there(one))
+
+
+def _is_there(endpoint: Any) -> bool:
+    return str(endpoint.get("State", "")).lower() not in {"deleting", "deleted"}
+
+
+def _clusters(client: Any) -> Iterator[str]:
+    """Those that are active: a deleted one can be described for a while.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeleteCluster.html
+    """
+    for one in client.describe_clusters(clusters=client.list_clusters()["clusterArns"])["clusters"]:
+        if one["status"] != "INACTIVE":
+            yield one["clusterArn"]
 
 
 def _vpcs(client: Any) -> Iterator[str]:
@@ -67,7 +86,7 @@ KINDS = (
     Kind("security group", "ec2", _of_own_vpcs("describe_security_groups", "SecurityGroups", "GroupId")),
     Kind("instance", "ec2", _instances),
     Kind("address", "ec2", _listed("describe_addresses", "Addresses", "AllocationId")),
-    Kind("endpoint", "ec2", _listed("describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId")),
+    Kind("endpoint", "ec2", _endpoints),
     Kind("flow log", "ec2", _listed("describe_flow_logs", "FlowLogs", "FlowLogId")),
     Kind("bucket", "s3", _listed("list_buckets", "Buckets", "Name")),
     Kind("key", "kms", _keys),
@@ -84,7 +103,7 @@ KINDS = (
     Kind("database instance", "rds", _listed("describe_db_instances", "DBInstances", "DBInstanceIdentifier")),
     Kind("load balancer", "elbv2", _listed("describe_load_balancers", "LoadBalancers", "LoadBalancerName")),
     Kind("target group", "elbv2", _listed("describe_target_groups", "TargetGroups", "TargetGroupName")),
-    Kind("ECS cluster", "ecs", _listed("list_clusters", "clusterArns", "")),
+    Kind("ECS cluster", "ecs", _clusters),
     Kind("API", "apigateway", _listed("get_rest_apis", "items", "name")),
     Kind("API key", "apigateway", _listed("get_api_keys", "items", "name")),
     Kind("API domain", "apigateway", _listed("get_domain_names", "items", "domainName")),
@@ -106,10 +125,7 @@ def leftovers(url: str, settings: Settings) -> list[str]:
         settings.gateway.trust_store_bucket,
         settings.domain.certificate_arn,
         settings.secrets.key_arn,
-        settings.secrets.database,
-        settings.secrets.api_key,
-        settings.secrets.acquirer,
-        settings.secrets.peppers,
+        *existing.secret_names(settings),
     }
     found = []
     for region in (settings.region, settings.replica_region):

@@ -12,7 +12,7 @@ import botocore.serialize
 import botocore.session
 from ministack.services import s3
 
-from emulator.ministack.registry import Properties, ask, complete_type, is_true
+from emulator.cloudformation.registry import Properties, ask, complete_type, is_true
 
 _MODEL = botocore.session.get_session().get_service_model("s3")
 _SERIALIZER = botocore.serialize.create_serializer("rest-xml", include_validation=True)

@@ -1,22 +1,16 @@
-"""The server: ministack with its additions, on 127.0.0.1 only, until SIGTERM or SIGINT."""
+"""Ministack with its additions, on 127.0.0.1 only, behind the local AWS of the payment API."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any
+import sys
+from typing import Annotated
+
+import typer
 
 from emulator.address import HOST
-from emulator.lifetime import lock_state, write_state
+from emulator.cloudformation.front import URL_VARIABLE
 from emulator.process import ACCOUNT_ID
-from emulator.server import refuse_port_in_use
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def environment(port: int) -> dict[str, str]:
@@ -32,41 +26,21 @@ def environment(port: int) -> dict[str, str]:
     }
 
 
-def serve(port: int, directory: Path) -> None:
-    """Serve until SIGTERM or SIGINT. Everything it knows is in memory and ends with it.
-
-    Raises:
-        CannotServeError: the port is in use, or the directory belongs to a server that runs.
-    """
-    refuse_port_in_use(port)
-    directory = directory.resolve()
-    state = lock_state(directory)
-    os.environ.update(environment(port))
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port on 127.0.0.1.")],
+    front: Annotated[str, typer.Option(help="The URL of the local AWS in front.")],
+) -> None:
+    """Serve until the process is killed. Everything it knows is in memory and ends with it."""
+    os.environ.update({**environment(port), URL_VARIABLE: front})
     from ministack import app
 
     from emulator.ministack import additions
 
     additions.install()
-    app.app = _identified(additions.wrapped(app.app), {"pid": os.getpid(), "directory": str(directory)})
-    write_state(state, f"http://{HOST}:{port}")
-    os.sys.argv[1:] = []  # type: ignore[attr-defined]  # ministack reads it
+    app.app = additions.wrapped(app.app)
+    sys.argv[1:] = []  # ministack reads it
     app.main()
 
 
-def _identified(inner: Application, identity: dict[str, Any]) -> Application:
-    """Serves the identity of the server, as the other local AWS does (emulator.server.identity)."""
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/_local-aws":
-            await answer(send, 200, identity)
-        else:
-            await inner(scope, receive, send)
-
-    return application
-
-
-async def answer(send: Send, status: int, body: Any) -> None:
-    """Answer with JSON."""
-    headers = [(b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+if __name__ == "__main__":
+    typer.run(serve)

@@ -7,8 +7,8 @@ from typing import Any
 from ministack.core.responses import AccountRegionScopedDict
 from ministack.services import waf
 
+from emulator.cloudformation.registry import Created, Properties, add_type, ask
 from emulator.ministack import front
-from emulator.ministack.registry import Created, Properties, add_type, ask
 
 LOGGING: Any = AccountRegionScopedDict()
 """Logging configurations by the ARN of the web ACL."""

@@ -31,6 +31,7 @@ SERVICES = (
     "elbv2",
     "events",
     "guardduty",
+    "iam",
     "kms",
     "metric_filters",
     "network_acls",
@@ -44,7 +45,6 @@ SERVICES = (
     "securityhub",
     "sqs",
     "stepfunctions",
-    "sts",
     "wafv2",
 )
 """The modules here that change moto when they are imported."""

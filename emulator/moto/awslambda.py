@@ -1,5 +1,7 @@
 """Lambda: attributes of a function that moto drops, execution of functions, and event source mappings of queues.
 
+An account's limits are Lambda's defaults, and of its concurrency is left what no function has reserved.
+
 moto runs functions in Docker. Here a Python function runs in a process of the local Python
 (:mod:`emulator.runtime.functions`). moto invokes a function while a message is sent to its queue, with that message
 and constant attributes; here pollers invoke it with batches (:mod:`emulator.runtime.event_sources`).
@@ -9,16 +11,26 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import threading
 from typing import Any
 
+from moto.awslambda import urls
 from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.awslambda.responses import LambdaResponse
 from moto.sqs.models import Queue, sqs_backends
 from moto.utilities.docker_utilities import DockerModel
 
-from emulator.moto.extend import Method, override, override_property
+from emulator.moto.extend import Method, add, override, override_property
 from emulator.runtime import event_sources, functions
 
+urls.url_paths["{0}/2016-08-19/account-settings/?$"] = LambdaResponse.dispatch
+
+CONCURRENCY_VARIABLE = "MOTO_LAMBDA_CONCURRENCY_QUOTA"
+"""By this variable moto refuses to reserve more than an account has."""
+MIB, GIB = 2**20, 2**30
+LIMITS = {"TotalCodeSize": 75 * GIB, "CodeSizeUnzipped": 250 * MIB, "CodeSizeZipped": 50 * MIB}
+"""Defaults, in bytes: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 KEPT = ("DeadLetterConfig", "LoggingConfig", "TracingConfig", "KMSKeyArn", "EphemeralStorage")
 """Members of a configuration that moto does not store, or not when they change."""
 
@@ -79,6 +91,19 @@ def invoke(_original: Method, self: Any, body: str, request_headers: Any, respon
         response_headers["x-amz-function-error"] = "Unhandled"
     response_headers["x-amz-log-result"] = base64.b64encode(outcome.log.encode()[-functions.LOG_TAIL_BYTES :]).decode()
     return outcome.payload.encode()
+
+
+@add(LambdaResponse)
+def get_account_settings(self: Any) -> str:
+    """The limits of the account in the region, and what its functions have used and reserved of them."""
+    functions_of_account = list(self.backend.list_functions())
+    concurrency = int(os.environ[CONCURRENCY_VARIABLE])
+    reserved = sum(int(one.reserved_concurrency or 0) for one in functions_of_account)
+    limit = {**LIMITS, "ConcurrentExecutions": concurrency, "UnreservedConcurrentExecutions": concurrency - reserved}
+    used = sum(one.code_size for one in functions_of_account)
+    return json.dumps(
+        {"AccountLimit": limit, "AccountUsage": {"TotalCodeSize": used, "FunctionCount": len(functions_of_account)}}
+    )
 
 
 @override(Queue)

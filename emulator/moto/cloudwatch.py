@@ -1,8 +1,12 @@
-"""CloudWatch: composite alarms, alarms with an anomaly detection band, and global dashboards.
+"""CloudWatch: composite alarms, alarms with an anomaly detection band, published metrics, and global dashboards.
 
-A composite alarm's state follows those of its children at once, and its children cannot be deleted. Sources of AWS's
-errors: for a rule with unknown alarms https://github.com/awsdocs/aws-cloudformation-user-guide/issues/911, for the
-deletion of a child https://github.com/cloud-custodian/cloud-custodian/issues/7763, for a comparison with a missing band
+A composite alarm's state follows those of its children at once, and its children cannot be deleted. Alarms are
+evaluated where they ring (:mod:`emulator.runtime.monitoring`); else they keep the state that they are set to. Metrics
+that are published here are answered with the times of the clock (:mod:`emulator.clock`).
+
+Sources of AWS's errors: for a rule with unknown alarms
+https://github.com/awsdocs/aws-cloudformation-user-guide/issues/911, for the deletion of a child
+https://github.com/cloud-custodian/cloud-custodian/issues/7763, for a comparison with a missing band
 https://github.com/hashicorp/terraform-provider-aws/issues/10987.
 """
 
@@ -10,15 +14,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from moto.cloudwatch.exceptions import DashboardInvalidInputError, ValidationError
-from moto.cloudwatch.models import Alarm, CloudWatchBackend, Dashboard, cloudwatch_backends
+from moto.cloudwatch.models import Alarm, CloudWatchBackend, Dashboard, MetricAggregatedDatum, cloudwatch_backends
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
 
+from alarms.composites import Rule, RuleError, rule
+from alarms.definitions import State
+from alarms.metrics import Metric
 from emulator.moto.extend import Method, add, override
+from emulator.runtime.metering import METERING
+from emulator.runtime.monitoring.ringing import RINGER
 
 METRIC, COMPOSITE = "MetricAlarm", "CompositeAlarm"
 MOST_CHILDREN, MOST_ELEMENTS = 100, 500
@@ -28,104 +38,19 @@ WIDGETS = {"metric", "text", "log", "alarm", "explorer", "chart", "custom"}
 COLUMNS, TALLEST, MOST_WIDGETS = 24, 1000, 500
 GLOBAL = "us-east-1"
 
-TOKEN = re.compile(r'\s*(?:(?P<name>"(?:[^"\\]|\\.)*")|(?P<mark>[()])|(?P<word>[^\s()"]+))')
-STATES = {"ALARM": "ALARM", "OK": "OK", "INSUFFICIENT_DATA": "INSUFFICIENT_DATA"}
-State = Callable[[str], str]
-Rule = Callable[[State], bool]
 
-
-class Parser:
-    """A rule of a composite alarm: ALARM("a") AND (OK(b) OR NOT TRUE)."""
-
-    def __init__(self, text: str) -> None:
-        """Raises ValidationError where it is no rule."""
-        self._tokens = list(self._read(text))
-        self._at = 0
-        self.children: list[str] = []
-        self.rule = self._either()
-        if self._at != len(self._tokens):
-            raise self._wrong()
-
-    @staticmethod
-    def _read(text: str) -> Iterator[str]:
-        at = 0
-        while text[at:].strip():
-            match = TOKEN.match(text, at)
-            if match is None:
-                raise ValidationError(f"Error in AlarmRule: {text[at:]!r} is not understood")
-            yield match["name"] or match["mark"] or match["word"]
-            at = match.end()
-
-    def _wrong(self) -> ValidationError:
-        found = self._tokens[self._at] if self._at < len(self._tokens) else "the end"
-        return ValidationError(f"Error in AlarmRule: {found} is not expected here")
-
-    def _next(self) -> str:
-        if self._at == len(self._tokens):
-            raise self._wrong()
-        self._at += 1
-        return self._tokens[self._at - 1]
-
-    def _take(self, *wanted: str) -> bool:
-        if self._at < len(self._tokens) and self._tokens[self._at] in wanted:
-            self._at += 1
-            return True
-        return False
-
-    def _expect(self, wanted: str) -> None:
-        if not self._take(wanted):
-            raise self._wrong()
-
-    def _either(self) -> Rule:
-        parts = [self._both()]
-        while self._take("OR"):
-            parts.append(self._both())
-        return lambda state: any(part(state) for part in parts)
-
-    def _both(self) -> Rule:
-        parts = [self._one()]
-        while self._take("AND"):
-            parts.append(self._one())
-        return lambda state: all(part(state) for part in parts)
-
-    def _one(self) -> Rule:
-        if self._take("NOT"):
-            inner = self._one()
-            return lambda state: not inner(state)
-        if self._take("("):
-            inner = self._either()
-            self._expect(")")
-            return inner
-        if self._take("TRUE"):
-            return lambda _state: True
-        if self._take("FALSE"):
-            return lambda _state: False
-        return self._child()
-
-    def _child(self) -> Rule:
-        at = self._at
-        wanted = STATES.get(self._next())
-        if wanted is None:
-            self._at = at
-            raise self._wrong()
-        self._expect("(")
-        name = self._next().strip('"').rpartition(":alarm:")[2]
-        self._expect(")")
-        self.children.append(name)
-        return lambda state: state(name) == wanted
-
-    @property
-    def elements(self) -> int:
-        """Children, TRUE, FALSE and parentheses that group, as AWS counts them."""
-        grouping = self._tokens.count("(") + self._tokens.count(")") - 2 * len(self.children)
-        return len(self.children) + grouping + self._tokens.count("TRUE") + self._tokens.count("FALSE")
+def _parsed(text: str) -> Rule:
+    try:
+        return rule(text)
+    except RuleError as flaw:
+        raise ValidationError(str(flaw)) from None
 
 
 @add(CloudWatchResponse)
 def put_composite_alarm(self: Any) -> ActionResult:
     """Store it, if all that its rule and its suppressor name exists; the state follows."""
     backend, sent = self.cloudwatch_backend, self._get_params()
-    parsed = Parser(sent["AlarmRule"])
+    parsed = _parsed(sent["AlarmRule"])
     if len(set(parsed.children)) > MOST_CHILDREN or parsed.elements > MOST_ELEMENTS:
         raise ValidationError(f"AlarmRule may have {MOST_CHILDREN} alarms and {MOST_ELEMENTS} elements at most")
     suppressor = sent.get("ActionsSuppressor")
@@ -155,7 +80,7 @@ def put_composite_alarm(self: Any) -> ActionResult:
     alarm.actions_suppressor_wait_period = sent.get("ActionsSuppressorWaitPeriod")
     alarm.actions_suppressor_extension_period = sent.get("ActionsSuppressorExtensionPeriod")
     alarm.state_value = before.state_value if before else "INSUFFICIENT_DATA"
-    _follow(backend)
+    RINGER.follow(backend.region_name)
     return EmptyResult()
 
 
@@ -166,41 +91,86 @@ def _refuse_unknown(backend: Any, names: Iterable[str]) -> None:
         raise ValidationError(f"Could not save the composite alarm as alarms [{listed}] in the alarm rule do not exist")
 
 
-def _composites(backend: Any) -> dict[str, Parser]:
-    return {name: Parser(alarm.rule) for name, alarm in backend.alarms.items() if alarm.rule is not None}
-
-
-def _follow(backend: Any) -> None:
-    """Set the state of composite alarms by their rules, children before parents."""
-    rules = _composites(backend)
-    for _ in rules:  # as deep as they can lie; where they go in circles it ends as well
-        for name, parsed in rules.items():
-            alarm = backend.alarms[name]
-            state = "ALARM" if parsed.rule(lambda child: str(backend.alarms[child].state_value)) else "OK"
-            if alarm.state_value != state:
-                alarm.update_state(f"The rule {alarm.rule} is {str(state == 'ALARM').lower()}", "{}", state)
+def _composites(backend: Any) -> dict[str, Rule]:
+    return {name: _parsed(alarm.rule) for name, alarm in backend.alarms.items() if alarm.rule is not None}
 
 
 @override(CloudWatchBackend)
 def put_metric_alarm(original: Method, self: Any, **parameters: Any) -> Any:
-    """Refuse a comparison with a band that is not there; composite alarms follow."""
+    """Refuse a comparison with a band that is not there; the state of an alarm that exists stays; composites follow.
+
+    Where alarms ring, a new one begins without data, as on AWS.
+    """
     band = parameters.get("threshold_metric_id")
     if BANDS.fullmatch(parameters.get("comparison_operator") or "") and not band:
         raise ValidationError("ComparisonOperators for ranges require ThresholdMetricId to be set")
     queries = {query.id: query.expression or "" for query in parameters.get("metric_data_queries") or ()}
     if band and not queries.get(band, "").startswith("ANOMALY_DETECTION_BAND("):
         raise ValidationError(f"ThresholdMetricId {band} is not the id of an ANOMALY_DETECTION_BAND")
+    before = self.alarms.get(parameters["name"])
     alarm = original(self, **parameters)
     if alarm.rule is None:
-        _follow(self)
+        if before is not None:
+            _keep_state(alarm, before)
+        elif METERING.is_on:
+            alarm.state_value = State.INSUFFICIENT_DATA.value
+        RINGER.follow(self.region_name)
     return alarm
 
 
+def _keep_state(alarm: Any, before: Any) -> None:
+    for name in ("state_value", "state_reason", "state_reason_data", "state_updated_timestamp", "history"):
+        setattr(alarm, name, getattr(before, name))
+
+
 @override(CloudWatchBackend)
-def set_alarm_state(original: Method, self: Any, *arguments: Any, **keywords: Any) -> None:
-    """Composite alarms follow."""
-    original(self, *arguments, **keywords)
-    _follow(self)
+def put_metric_data(original: Method, self: Any, namespace: str, metric_data: list[dict[str, Any]]) -> None:
+    """Where alarms ring, publish the values, too: as measured now, whatever their time."""
+    original(self, namespace, metric_data)
+    if METERING.is_on:
+        METERING.publish(self.region_name, list(_sent(namespace, metric_data)))
+
+
+def _sent(namespace: str, metric_data: list[dict[str, Any]]) -> Iterator[tuple[Metric, float]]:
+    for one in metric_data:
+        metric = Metric.of(
+            namespace, one["MetricName"], {sent["Name"]: sent["Value"] for sent in one.get("Dimensions", [])}
+        )
+        if "StatisticValues" in one:
+            raise ValidationError("the local AWS publishes no StatisticValues")
+        values = one.get("Values") or [one.get("Value", 0)]
+        counts = one.get("Counts") or [1] * len(values)
+        for value, count in zip(values, counts, strict=True):
+            yield from [(metric, float(value))] * int(float(count))
+
+
+@override(CloudWatchBackend)
+def get_all_metrics(original: Method, self: Any) -> list[Any]:
+    """With those that are published here."""
+    with METERING.of(self.region_name) as metrics:
+        published = [
+            MetricAggregatedDatum(
+                namespace=metric.namespace,
+                name=metric.name,
+                min_stat=one.least,
+                max_stat=one.most,
+                sample_count=one.count,
+                sum_stat=one.total,
+                dimensions=[{"Name": name, "Value": value} for name, value in sorted(metric.dimensions)],
+                timestamp=datetime.fromtimestamp(minute, UTC).replace(tzinfo=None),
+            )
+            for metric, minute, one in metrics.minutes()
+        ]
+    return [*original(self), *published]
+
+
+@override(CloudWatchBackend)
+def set_alarm_state(original: Method, self: Any, alarm_name: str, *arguments: Any, **keywords: Any) -> None:
+    """Its actions are performed where alarms ring, and composite alarms follow."""
+    before = State(self.alarms[alarm_name].state_value) if alarm_name in self.alarms else State.OK
+    original(self, alarm_name, *arguments, **keywords)
+    RINGER.set_by_hand(self.alarms[alarm_name], before)
+    RINGER.follow(self.region_name)
 
 
 @override(CloudWatchBackend)

@@ -14,7 +14,9 @@ from moto.ecs.models import EC2ContainerServiceBackend
 from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.elbv2.models import elbv2_backends
 
+from emulator.moto import ecs_deployments
 from emulator.moto.extend import Method, override
+from emulator.runtime.monitoring.scaling import resize_with
 from emulator.runtime.task_sets import (
     deregister_targets,
     is_released_by_codedeploy,
@@ -75,9 +77,13 @@ def update_service(original: Method, self: Any) -> Any:
                     f"Unable to update {words} on services with a CODE_DEPLOY deployment controller. "
                     "Use AWS CodeDeploy to trigger a new deployment."
                 )
+    before = ecs_deployments.version(service)
+    ecs_deployments.refuse_another(service)
     answer = original(self)
     _keep(self, service)
     _count(service)
+    if not is_released_by_codedeploy(service) and ecs_deployments.version(service) != before:
+        ecs_deployments.begin(service)
     return answer
 
 
@@ -164,3 +170,11 @@ def _count(service: Any) -> None:
         deregister_targets(tasks)
         resize(tasks, service.desired_count)
         register_targets(tasks)
+
+
+def _resize(service: Any, count: int) -> None:
+    service.desired_count = count
+    _count(service)
+
+
+resize_with(_resize)

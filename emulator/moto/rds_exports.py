@@ -18,14 +18,22 @@ from moto.rds.exceptions import RDSClientError
 from moto.rds.models import ExportTask, RDSBackend, rds_backends
 from moto.s3.models import s3_backends
 
+from emulator.authorization import gate
+from emulator.authorization.callers import Caller
+from emulator.authorization.requests import TRANSPORT
 from emulator.clock import CLOCK
-from emulator.moto.bucket_policies import TRANSPORT, document_of
 from emulator.moto.extend import Method, override
 from emulator.turns import turn
-from iam.evaluation import Decision, Request, evaluate
+from iam.authorization import RESOURCE, Verdict
 
 MINUTES_TO_BEGIN, MINUTES_TO_EXPORT = 5.0, 30.0
 """An export takes at least half an hour: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-export-snapshot.html"""
+
+EXPORT = "export.rds.amazonaws.com"
+OF_BUCKET = ("s3:GetBucketLocation", "s3:ListBucket")
+OF_OBJECTS = ("s3:PutObject", "s3:GetObject", "s3:DeleteObject")
+"""What the role of an export must be allowed:
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-export-snapshot.Setup.html"""
 
 SNAPSHOT_CREATED = "RDS-EVENT-0169"
 
@@ -86,22 +94,27 @@ def _export(task: Any, key_arn: str) -> None:
 
 def _refusal(task: Any, key_arn: str) -> str:
     """Why the bucket does not accept the export; empty where it does."""
-    bucket = s3_backends[task.backend.account_id]["aws"].buckets.get(task.s3_bucket)
-    if bucket is None:
+    if s3_backends[task.backend.account_id]["aws"].buckets.get(task.s3_bucket) is None:
         return f"The bucket {task.s3_bucket} does not exist"
+    if not gate.may_assume(EXPORT, task.iam_role_arn, task.source_arn):
+        return f"The role {task.iam_role_arn} cannot be assumed by {EXPORT}"
+    session = f"{task.iam_role_arn.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/export"
+    caller = Caller(principal=session, role=task.iam_role_arn)
+    arn, file = f"arn:aws:s3:::{task.s3_bucket}", f"arn:aws:s3:::{task.s3_bucket}/{_path(task)}"
     encryption = {
         "s3:x-amz-server-side-encryption": "aws:kms",
         "s3:x-amz-server-side-encryption-aws-kms-key-id": key_arn,
     }
-    upload = Request(
-        action="s3:PutObject",
-        resource=f"arn:aws:s3:::{task.s3_bucket}/{_path(task)}",
-        principal=task.iam_role_arn,
-        context=TRANSPORT | encryption,
-    )
-    return (
-        "" if evaluate(document_of(bucket), upload) is not Decision.DENY else "The bucket's policy refuses the export"
-    )
+    for action in (*OF_BUCKET, *OF_OBJECTS):
+        verdict = gate.decided(caller, action, arn if action in OF_BUCKET else file, TRANSPORT | encryption)
+        if not verdict.is_allowed:
+            return _in_words(verdict)
+    return ""
+
+
+def _in_words(verdict: Verdict) -> str:
+    by_bucket = verdict.denied and verdict.refused_by == RESOURCE
+    return "The bucket's policy refuses the export" if by_bucket else verdict.message
 
 
 def _path(task: Any) -> str:

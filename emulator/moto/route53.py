@@ -1,6 +1,7 @@
 """Route 53: the status of health checks, and the answers of DNS (:mod:`emulator.runtime.dns`).
 
-moto reports every health check as successful, and answers no DNS queries.
+moto reports every health check as successful, and answers no DNS queries. With a record of a set it deletes all
+records of the zone that have the set identifier, whatever their names: those of another environment as well.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.route53 import urls
 from moto.route53.exceptions import InvalidInput, NoSuchHostedZone
+from moto.route53.models import HostedZoneIdentifier, Route53Backend
 from moto.route53.responses import Route53
 
 from emulator.moto.extend import Method, add, override
@@ -20,6 +22,28 @@ CHECKERS = ("us-east-1", "us-west-2", "eu-west-1")
 """Locations of checkers, which all report the same observation. Addresses are of a documentation block (RFC 5737)."""
 
 urls.url_paths[r"{0}/(?P<api_version>[\d_-]+)/testdnsanswer$"] = Route53.dispatch
+
+
+@override(HostedZoneIdentifier)
+def generate(original: Method, self: Any, **keywords: Any) -> str:
+    """Begin with Z, as the ids of AWS's hosted zones do."""
+    return f"Z{original(self, **keywords)[1:]}"
+
+
+@override(Route53Backend)
+def change_resource_record_sets(original: Method, self: Any, zoneid: str, change_list: list[dict[str, Any]]) -> None:
+    """Delete no record of another name or type than the one that is named."""
+    zone = self.get_hosted_zone(zoneid)
+    deleted = [one["ResourceRecordSet"] for one in change_list if one["Action"] == "DELETE"]
+    identifiers = {one.get("SetIdentifier") for one in deleted} - {None}
+    named = {(one["Name"].rstrip("."), one.get("Type"), one.get("SetIdentifier")) for one in deleted}
+    others = [
+        one
+        for one in zone.rrsets
+        if one.set_identifier in identifiers and (one.name.rstrip("."), one.type, one.set_identifier) not in named
+    ]
+    original(self, zoneid, change_list)
+    zone.rrsets += [one for one in others if one not in zone.rrsets]
 
 
 @override(Route53)

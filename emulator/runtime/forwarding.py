@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import Message
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl, urlsplit
@@ -26,6 +26,11 @@ class Request:
     body: bytes = b""
     address: str = ""
     """The client's address."""
+
+    @property
+    def host(self) -> str:
+        """The name that is asked for, without a port."""
+        return str(self.headers.get("Host", "")).partition(":")[0].lower()
 
     @property
     def path(self) -> str:
@@ -50,6 +55,8 @@ class Answer:
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    failure: str = ""
+    """Of a response of the load balancer itself: ``connection``, ``tls`` or ``response``, what the target failed at."""
 
     def send(self, handler: BaseHTTPRequestHandler) -> None:
         """Send it as the response to a request."""
@@ -63,25 +70,110 @@ class Answer:
             handler.wfile.write(self.body)
 
 
+class Front(BaseHTTPRequestHandler):
+    """Reads the requests of a connection, and sends what ``reply`` answers."""
+
+    protocol_version = "HTTP/1.1"
+
+    def reply(self, request: Request) -> Answer | None:
+        """The answer to a request; None where the connection is closed without one.
+
+        Raises:
+            NotImplementedError: it is not played; the client gets a 501 that names it.
+        """
+        raise NotImplementedError
+
+    def _serve(self) -> None:
+        try:
+            body = self._body()
+        except ValueError:
+            self.close_connection = True
+            own(400, "Bad Request").send(self)
+            return
+        request = Request(
+            method=self.command,
+            target=self.path,
+            headers=self.headers,
+            body=body,
+            address=str(self.client_address[0]),
+        )
+        try:
+            said = self.reply(request)
+        except NotImplementedError as gap:
+            self._lack(str(gap))
+            return
+        if said is None:
+            self.close_connection = True
+            return
+        said.send(self)
+
+    def _body(self) -> bytes:
+        """The body as a whole: what comes in chunks is forwarded with its length.
+
+        Raises:
+            ValueError: a length that is no number, or a coding that HTTP/1.1 does not have (RFC 9112, 6.1 and 7.1).
+        """
+        coding = self.headers.get("Transfer-Encoding")
+        if coding is None:
+            return self.rfile.read(_size(self.headers.get("Content-Length") or "0", 10))
+        if coding.strip().lower() != "chunked":
+            raise ValueError(coding)
+        body = b""
+        while size := _size(self.rfile.readline().decode("latin-1").partition(";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():  # fields that trail
+            pass
+        return body
+
+    def _lack(self, what: str) -> None:
+        self.close_connection = True
+        Answer(status=501, body=f"the local AWS lacks {what}".encode()).send(self)
+
+    do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = _serve  # noqa: N815 (the server's names)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Log nothing."""
+
+
+def _size(text: str, base: int) -> int:
+    """A number of bytes; ValueError where it is none, or below zero: a read of that many has no end."""
+    if (size := int(text, base)) < 0:
+        raise ValueError(text)
+    return size
+
+
 def ask(target: str | None, request: Request) -> Answer:
     """The response of the server at a URL; 502 without one. As by ELB, the server's certificate is not verified."""
     url = urlsplit(target or "")
     if not url.hostname:
-        return own(502, "Bad Gateway")
+        return replace(own(502, "Bad Gateway"), failure="connection")
     connection = _connection(url.scheme, url.hostname, url.port)
     headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
+    try:
+        connection.connect()
+    except (OSError, http.client.HTTPException) as error:
+        connection.close()
+        return _unconnected(error)
     try:
         connection.request(request.method, request.target, body=request.body, headers=headers)
         response = connection.getresponse()
         body = response.read()
     except TimeoutError:
-        return own(504, "Gateway Time-out")
+        return replace(own(504, "Gateway Time-out"), failure="response")
     except (OSError, http.client.HTTPException):
-        return own(502, "Bad Gateway")
+        return replace(own(502, "Bad Gateway"), failure="response")
     finally:
         connection.close()
     kept = tuple((name, value) for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP)
     return Answer(status=response.status, headers=kept, body=body)
+
+
+def _unconnected(error: Exception) -> Answer:
+    """The response where no connection to the target was made, or no session of TLS on it."""
+    if isinstance(error, TimeoutError):
+        return replace(own(504, "Gateway Time-out"), failure="connection")
+    return replace(own(502, "Bad Gateway"), failure="tls" if isinstance(error, ssl.SSLError) else "connection")
 
 
 def status_of(target: str, path: str, seconds: float) -> int | None:

@@ -1,8 +1,8 @@
-"""Runs one invocation of a Lambda function.
+"""Runs the invocations of a Lambda function, one after the other, until nobody asks for more.
 
-``function_runner.py handler seconds answer-file network-file``, with the event on stdin. The network file has the view
-of :mod:`emulator.runtime.vpc`. The program runs in the folder of the function's code and imports nothing of this
-project.
+``function_runner.py handler network-file descriptor``: the descriptor is of a socket that gives an invocation and takes
+its answer, each a line of JSON. The network file has the view of :mod:`emulator.runtime.vpc`, which may differ at each
+invocation. The program runs in the folder of the function's code and imports nothing of this project.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from typing import Any
 class Context:
     """The context object: a handler's second argument."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, request_id: str) -> None:
         self._deadline = time.monotonic() + seconds
         self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
         self.function_version = os.environ["AWS_LAMBDA_FUNCTION_VERSION"]
         self.memory_limit_in_mb = os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
         self.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
-        self.log_stream_name = self.aws_request_id = os.environ["_REQUEST_ID"]
+        self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+        self.aws_request_id = request_id
         self.invoked_function_arn = os.environ["_FUNCTION_ARN"]
         self.identity = self.client_context = None
 
@@ -42,11 +43,10 @@ class Context:
 
 def stand_in(network: dict[str, Any]) -> None:
     """Redirect connections to addresses of the function's VPC to their local ports, or let them time out; no others."""
-    blocks = [ipaddress.ip_network(block) for block in network["networks"]]
     connect = socket.socket.connect
 
     def connect_there(self: socket.socket, address: Any) -> None:
-        if self.family == socket.AF_INET and _is_in(address[0], blocks):
+        if self.family == socket.AF_INET and _is_in(address[0], network["networks"]):
             port = network["ports"].get(f"{address[0]}:{address[1]}")
             if port is None:  # no listener, or a security group drops the packets: either way there is no response
                 raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
@@ -56,13 +56,13 @@ def stand_in(network: dict[str, Any]) -> None:
     socket.socket.connect = connect_there  # type: ignore[assignment,method-assign]
 
 
-def resolve(names: dict[str, str]) -> None:
-    """Resolve these names to their addresses. psycopg resolves names by Python, too, and not by the system."""
+def resolve(network: dict[str, Any]) -> None:
+    """Resolve the network's names to their addresses. psycopg resolves names by Python, too, and not by the system."""
     getaddrinfo = socket.getaddrinfo
 
     def look_up(host: Any, *arguments: Any, **keywords: Any) -> Any:
         name = host.decode("ascii") if isinstance(host, bytes) else host  # anyio, which httpx uses, passes bytes
-        return getaddrinfo(names.get(name, host), *arguments, **keywords)
+        return getaddrinfo(network["names"].get(name, host), *arguments, **keywords)
 
     socket.getaddrinfo = look_up
 
@@ -79,43 +79,52 @@ def trust(authorities: str) -> None:
     ssl.SSLContext.load_verify_locations = load_both  # type: ignore[method-assign]
 
 
-def _is_in(host: str, blocks: list[Any]) -> bool:
+def _is_in(host: str, blocks: list[str]) -> bool:
     try:
-        return any(ipaddress.ip_address(host) in block for block in blocks)
+        return any(ipaddress.ip_address(host) in ipaddress.ip_network(block) for block in blocks)
     except ValueError:
         return False  # a name
 
 
-def main(handler: str, seconds: float, answer: Path, network: Path) -> None:
-    """Call the handler, and write its result or error."""
-    # The default action of the alarm's signal: the process ends.
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    view = json.loads(network.read_text(encoding="utf-8"))
-    stand_in(view)
-    resolve(view["names"])
+def main(handler: str, network_file: Path, channel: socket.socket) -> None:
+    """Answer every invocation with the handler's result or error."""
+    network: dict[str, Any] = {}
+    stand_in(network)
+    resolve(network)
     trust(os.environ["SSL_CERT_FILE"])
-    event = json.load(sys.stdin)
+    # After the libraries of this Python: those in the zip may be built for another processor.
+    sys.path.append(str(Path.cwd()))
+    for line in channel.makefile("rb"):
+        invocation = json.loads(line)
+        # The default action of the alarm's signal: the process ends.
+        signal.setitimer(signal.ITIMER_REAL, invocation["seconds"])
+        network.update(json.loads(network_file.read_text(encoding="utf-8")))
+        answer = _answered(handler, invocation)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        channel.sendall(answer.encode() + b"\n")
+
+
+def _answered(handler: str, invocation: dict[str, Any]) -> str:
+    os.environ["_X_AMZN_TRACE_ID"] = invocation["trace"]
     try:
-        said = {"failed": False, "payload": _call(handler, event, Context(seconds))}
-        text = json.dumps(said)
+        payload = _call(handler, invocation["event"], Context(invocation["seconds"], invocation["request_id"]))
+        text = json.dumps({"failed": False, "payload": payload})
     except Exception as error:  # noqa: BLE001 (any exception of the function is its result)
         traceback.print_exc()
-        payload = {
+        failure = {
             "errorMessage": str(error),
             "errorType": type(error).__name__,
             "stackTrace": traceback.format_tb(error.__traceback__),
         }
-        text = json.dumps({"failed": True, "payload": payload})
+        text = json.dumps({"failed": True, "payload": failure})
     sys.stdout.flush()
-    answer.write_text(text, encoding="utf-8")
+    return text
 
 
 def _call(handler: str, event: Any, context: Context) -> Any:
     module, _, function = handler.rpartition(".")
-    # After the libraries of this Python: those in the zip may be built for another processor.
-    sys.path.append(str(Path.cwd()))
     return getattr(importlib.import_module(module.replace("/", ".")), function)(event, context)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]))
+    main(sys.argv[1], Path(sys.argv[2]), socket.socket(fileno=int(sys.argv[3])))

@@ -9,24 +9,22 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from emulator import lifeline
 from emulator.address import HOST
 from emulator.passages import passing
 from emulator.runtime.authority import authority
-from emulator.runtime.forwarding import Answer, Request, ask
+from emulator.runtime.forwarding import Answer, Front, Request, ask
 
 # TEST-NET-2, reserved for documentation: https://www.rfc-editor.org/rfc/rfc5737
 ADDRESSES = [f"198.51.100.{number}" for number in range(1, 255)]
 HTTPS_PORT = 443
-# The server ends when its standard input is closed, as it is when this process ends in any way.
-UNTIL_THE_END = '"$@" </dev/null & child=$!; cat >/dev/null; kill -9 $child'
 
 _servers: dict[str, _Server] = {}
 _lifelines: dict[str, socket.socket] = {}
@@ -64,16 +62,10 @@ def run(name: str, command: Sequence[str], variables: Mapping[str, str]) -> None
     with _lock:
         if name in _lifelines:
             return
-        _lifelines[name], inside = socket.socketpair()
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
-    with inside:
-        subprocess.Popen(
-            ["/bin/sh", "-c", UNTIL_THE_END, "sh", *command, "--port", str(port)],
-            stdin=inside.fileno(),
-            env={"PATH": os.environ.get("PATH", os.defpath), **variables},
-        )
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port = probe.getsockname()[1]
+        _lifelines[name] = lifeline.run([*command, "--port", str(port)], variables)
     stand_for(name, f"http://{HOST}:{port}")
 
 
@@ -120,17 +112,9 @@ class _Server(ThreadingHTTPServer):
         """Ignore errors of a connection: a client that disconnects is no fault of the server."""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Front):
     server: _Server
 
-    def _serve(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length)
-        said = self.server.answer(Request(method=self.command, target=self.path, headers=self.headers, body=body))
-        said.send(self)
-
-    do_DELETE = do_GET = do_HEAD = do_PATCH = do_POST = do_PUT = _serve  # noqa: N815 (the server's names)
-
-    def log_message(self, *_arguments: object) -> None:
-        """Log nothing."""
+    def reply(self, request: Request) -> Answer:
+        """That of the server at the URL."""
+        return self.server.answer(request)

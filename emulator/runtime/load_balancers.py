@@ -19,10 +19,11 @@ import re
 import ssl
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,12 +31,14 @@ from urllib.parse import urlsplit
 from moto.acm.models import acm_backends
 from moto.elbv2.models import elbv2_backends
 
+from alarms.sources import Balanced, of_balanced
 from emulator.address import HOST
 from emulator.passages import Passage, passing
 from emulator.regions import REGIONS
 from emulator.runtime import images, network_paths, task_sets
 from emulator.runtime.firewall.deployed import decision_at_load_balancer
-from emulator.runtime.forwarding import Answer, Request, ask, own
+from emulator.runtime.forwarding import Answer, Front, Request, ask, own
+from emulator.runtime.metering import METERING
 from emulator.runtime.tasks.keeper import KEEPER
 from emulator.turns import turn
 
@@ -86,12 +89,38 @@ def answer(account_id: str, region: str, listener: Any, request: Request) -> Ans
     """
     name = str(listener.load_balancer_arn).split("/")[-2]
     with passing("load balancer", name, f"{request.method} {request.path}") as passage:
-        said = _answer(account_id, region, listener, request, passage)
+        measured = _Measured(passage)
+        said = _answer(account_id, region, listener, request, measured)
         passage.outcome = str(said.status)
+    if METERING.is_on:
+        METERING.publish(region, of_balanced(measured.balanced(str(listener.load_balancer_arn), said)))
     return said
 
 
-def _answer(account_id: str, region: str, listener: Any, request: Request, passage: Passage) -> Answer:
+@dataclass
+class _Measured:
+    """What is measured of a request: the target group that it was led to, its targets, and the time of the target."""
+
+    passage: Passage
+    target_group: str = ""
+    targets: int = 0
+    asked: float = 0.0
+    answered: float = 0.0
+
+    def balanced(self, load_balancer: str, said: Answer) -> Balanced:
+        return Balanced(
+            load_balancer=load_balancer.partition(":loadbalancer/")[2],
+            target_group=self.target_group.rpartition(":")[2],
+            status=said.status,
+            answered_by_target=bool(self.asked) and not said.failure,
+            failure=said.failure,
+            seconds=self.answered - self.asked,
+            targets=self.targets,
+        )
+
+
+def _answer(account_id: str, region: str, listener: Any, request: Request, measured: _Measured) -> Answer:
+    passage = measured.passage
     with turn():
         if refusal := _refused(account_id, region, listener, request, passage):
             return refusal
@@ -104,7 +133,7 @@ def _answer(account_id: str, region: str, listener: Any, request: Request, passa
         if action.type != "forward":
             raise NotImplementedError(f"the action {action.type}")
         passage.way = f"rule {rule.priority if not rule.is_default else 'default'}"
-        target = _target(account_id, region, listener, action, passage)
+        target = _target(account_id, region, listener, action, measured)
     if isinstance(target, Answer):
         return target
     url = (images.url_of(target.image) if target.image else None) or KEEPER.url_of(region, target.address)
@@ -113,7 +142,10 @@ def _answer(account_id: str, region: str, listener: Any, request: Request, passa
             "no server stands for %s, and no task of it runs: see docs/local-aws.md", target.image or "a target"
         )
     usable = url if url and urlsplit(url).scheme == target.protocol else None
-    return ask(usable, _forwarded(request, listener))
+    measured.asked = time.monotonic()
+    said = ask(usable, _forwarded(request, listener))
+    measured.answered = time.monotonic()
+    return said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,20 +155,21 @@ class _Target:
     image: str | None
 
 
-def _target(account_id: str, region: str, listener: Any, action: Any, passage: Passage) -> _Target | Answer:
+def _target(account_id: str, region: str, listener: Any, action: Any, measured: _Measured) -> _Target | Answer:
     """A target of one of the action's groups; a response of the load balancer itself where none can be reached."""
     backend = elbv2_backends[account_id][region]
     group = backend.target_groups[_by_weight(action)]
     if not group.targets:
         return own(503, "Service Temporarily Unavailable")
+    measured.target_group, measured.targets = str(group.arn), len(group.targets)
     target = random.choice(list(group.targets.values()))  # noqa: S311 (no secret)
     address, port = str(target["Id"]), int(target["Port"])
-    passage.way += f" -> {group.name} -> {address}"
+    measured.passage.way += f" -> {group.name} -> {address}"
     balancer = backend.load_balancers[str(listener.load_balancer_arn)]
     verdict = network_paths.to_task(account_id, region, balancer, address, port)
     if verdict is not None and not verdict.is_allowed:
-        passage.way += f": {verdict}"
-        return own(504, "Gateway Time-out")
+        measured.passage.way += f": {verdict}"
+        return replace(own(504, "Gateway Time-out"), failure="connection")
     image = task_sets.image_at(account_id, region, address, port)
     return _Target(address=address, protocol=str(group.protocol).lower(), image=image)
 
@@ -296,32 +329,12 @@ class _Server(ThreadingHTTPServer):
         _log.debug("a connection ended", exc_info=True)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Front):
     server: _Server
 
-    def _serve(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        request = Request(
-            method=self.command,
-            target=self.path,
-            headers=self.headers,
-            body=self.rfile.read(length),
-            address=str(self.client_address[0]),
-        )
-        try:
-            said: Answer | None = self.server.answer(request)
-        except NotImplementedError as gap:
-            said = Answer(status=501, body=f"the local AWS lacks {gap}".encode())
-        if said is None:
-            self.close_connection = True
-            return
-        said.send(self)
-
-    do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = _serve  # noqa: N815 (the server's names)
-
-    def log_message(self, *_arguments: object) -> None:
-        """Log nothing."""
+    def reply(self, request: Request) -> Answer | None:
+        """The listener's."""
+        return self.server.answer(request)
 
 
 def certificate_context(account_id: str, region: str, certificate_arn: str) -> ssl.SSLContext:

@@ -6,7 +6,7 @@ The caller of each function holds the turn.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -32,7 +32,7 @@ from reachability.network import (
 
 CLOUDFRONT = "com.amazonaws.global.cloudfront.origin-facing"
 ALL_PORTS = (0, 65535)
-TASK_HOST, DATABASE_HOST, ENDPOINT_HOST = 10, 11, 12
+TASK_HOST, DATABASE_HOST, ENDPOINT_HOST, LINK_HOST = 10, 11, 12, 13
 """Addresses that are in no API, or not known: these of each subnet stand for them."""
 PUBLIC_ADDRESS = "203.0.113.1"
 """Of services that have no prefix list: of a documentation block (RFC 5737)."""
@@ -53,6 +53,16 @@ def to_task(account_id: str, region: str, load_balancer: Any, address: str, port
     ec2 = ec2_backends[account_id][region]
     task = _of_task(account_id, region, address)
     return between_all(_of_load_balancer(ec2, load_balancer), [task], port) if task else None
+
+
+def from_link(region: str, link: Mapping[str, Any], load_balancer: Any, port: int) -> Verdict:
+    """The verdict on connections from each subnet of a VPC link (API Gateway's, V2) to a load balancer."""
+    ec2, groups = ec2_backends[DEFAULT_ACCOUNT_ID][region], list(link["SecurityGroupIds"])
+    sources = [
+        _interface(ec2, name="VPC link", address=_host(subnet, LINK_HOST), subnet=subnet, groups=groups)
+        for subnet in map(ec2.get_subnet, link["SubnetIds"])
+    ]
+    return between_all(sources, _of_load_balancer(ec2, load_balancer), port)
 
 
 def to_database(account_id: str, region: str, address: str, endpoint: str, port: int) -> Verdict | None:

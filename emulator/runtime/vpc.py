@@ -59,7 +59,19 @@ def view(function: Any) -> dict[str, Any]:
     return {
         "networks": [vpc.cidr_block, *(f"{address}/32" for address in internet.names().values())],
         "ports": {**ports, **{f"{address}:{internet.HTTPS_PORT}": port for address, port in outside.items()}},
-        "names": {**NAMES.table(), **internet.names()},
+        "names": {**NAMES.table(), **internet.names(), **_internal_names(ec2, account_id, region, vpc.id)},
+    }
+
+
+def _internal_names(ec2: Any, account_id: str, region: str, vpc_id: str) -> dict[str, str]:
+    """The names of internal load balancers of a VPC, with an address each; others resolve to public addresses.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/how-elastic-load-balancing-works.html
+    """
+    return {
+        str(one.dns_name): str(network_interfaces(ec2, one)[0].private_ip_address)
+        for one in elbv2_backends[account_id][region].load_balancers.values()
+        if one.vpc_id == vpc_id and one.scheme == "internal"
     }
 
 

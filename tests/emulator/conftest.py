@@ -11,6 +11,7 @@ import pytest
 
 from emulator import process
 from operations.deployment.provider_mirror import Provider, find_installation
+from operations.deployment.terraform import COLLECT_AT_PERCENT
 from tests.emulator.support import Client, Terraform, client_for
 from tests.warm_aws import LocalAws
 
@@ -53,7 +54,7 @@ def terraform(terraform_variables: dict[str, str], tmp_path: Path) -> Callable[[
     """The real Terraform in a copy of one of the configurations beside this file, pointed at a local AWS."""
 
     def configure(name: str, server: process.Server) -> Terraform:
-        environment = {**process.complete_environment(server.url), **terraform_variables}
+        environment = process.complete_environment(server.url) | terraform_variables | {"GOGC": COLLECT_AT_PERCENT}
         return Terraform.initialized(FIXTURES / name, tmp_path / name, environment)
 
     return configure

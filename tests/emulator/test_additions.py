@@ -55,7 +55,7 @@ def test_every_module_of_additions_is_installed() -> None:
     from importlib.resources import files
 
     modules = {entry.name.removesuffix(".py") for entry in files("emulator.moto").iterdir() if entry.is_file()}
-    assert modules - {"__init__", "cloudfront_stored", "extend"} == set(SERVICES)
+    assert modules - {"__init__", "cloudfront_stored", "ecs_deployments", "extend"} == set(SERVICES)
     install()
     install()
     assert json.dumps(sorted(SERVICES)) == json.dumps(list(SERVICES))

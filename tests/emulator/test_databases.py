@@ -83,6 +83,12 @@ class Deployed:
         """The endpoints of both clusters, as the stack gives them to whoever connects."""
         return ",".join(self.cluster(region)["Endpoint"] for region in (PRIMARY, RECOVERY))
 
+    def move_the_writer(self, region: str) -> None:
+        """Switch over to the cluster of a region."""
+        rds, group = self.client("rds", region), {"GlobalClusterIdentifier": "both"}
+        rds.switchover_global_cluster(**group, TargetDbClusterIdentifier=self.cluster(region)["DBClusterArn"])
+        eventually(lambda: "FailoverState" not in rds.describe_global_clusters(**group)["GlobalClusters"][0])
+
     def writing_region(self) -> str:
         """Where the writer is."""
         (group,) = self.client("rds").describe_global_clusters()["GlobalClusters"]
@@ -204,14 +210,40 @@ def test_written_rows_are_read_in_both_regions_and_survive_a_switchover(deployed
     for reader in (before["ReaderEndpoint"], after["Endpoint"]):
         assert deployed.comes(reader, "SELECT value FROM kept", [(1,)])
 
-    rds = deployed.client("rds", new)
-    group = {"GlobalClusterIdentifier": "both"}
-    rds.switchover_global_cluster(**group, TargetDbClusterIdentifier=after["DBClusterArn"])
-    eventually(lambda: "FailoverState" not in rds.describe_global_clusters(**group)["GlobalClusters"][0])
+    deployed.move_the_writer(new)
     deployed.execute(after["Endpoint"], "INSERT INTO kept VALUES (2)")
     for reader in (before["Endpoint"], before["ReaderEndpoint"]):
         assert deployed.execute(reader, "SHOW transaction_read_only") == [("on",)]
         assert deployed.comes(reader, "SELECT value FROM kept", [(1,), (2,)])
+
+
+def test_failover_within_a_cluster_gives_the_writers_endpoint_to_the_instance_that_is_promoted(
+    deployed: Deployed,
+) -> None:
+    region = PRIMARY
+    if deployed.writing_region() != region:
+        deployed.move_the_writer(region)
+    endpoint = deployed.cluster(region)["Endpoint"]
+    deployed.execute(endpoint, "CREATE TABLE survives AS SELECT 1 AS value")
+    rds = deployed.client("rds", region)
+    rds.failover_db_cluster(DBClusterIdentifier="first", TargetDBInstanceIdentifier="first-3")
+    described = rds.describe_db_instances()["DBInstances"]
+    address = {one["DBInstanceIdentifier"]: one["Endpoint"]["Address"] for one in described}
+    assert deployed.execute(endpoint, "INSERT INTO survives VALUES (2) RETURNING value") == [(2,)]
+    assert deployed.execute(address["first-3"], "SHOW transaction_read_only") == [("off",)]
+    for reader in (address["first-1"], address["first-2"], deployed.cluster(RECOVERY)["Endpoint"]):
+        assert deployed.comes(reader, "SELECT value FROM survives", [(1,), (2,)])
+
+
+def test_servers_of_a_lost_region_refuse_connections_until_it_is_back(deployed: Deployed) -> None:
+    lost = deployed.writing_region()
+    endpoint = deployed.cluster(lost)["Endpoint"]
+    deployed.execute(endpoint, "CREATE TABLE before AS SELECT 1 AS value")
+    process.lose_region(deployed.server, lost)
+    with pytest.raises(psycopg.OperationalError, match="refused"):
+        deployed.execute(endpoint, "SELECT 1")
+    process.restore_region(deployed.server, lost)
+    assert deployed.execute(endpoint, "SELECT value FROM before") == [(1,)]
 
 
 def test_master_password_is_the_one_last_set_through_rds(deployed: Deployed) -> None:
@@ -278,7 +310,7 @@ def test_functions_migrate_the_schema_and_rotate_the_master_password_with_the_va
         "DATABASE_LOGIN": "secret",
         "DATABASE_SECRET_ARN": secret,
         "DATABASE_CA_FILE": FUNCTIONS_CA_FILE,
-        "APPLICATION_ROLE": "payments",
+        "DATABASE_LOGINS": json.dumps({"payments": "api"}),
     }
     arn = _function(deployed, "prepare_database", migrating)
     answer = deployed.client("lambda").invoke(FunctionName=arn, Payload=b"{}")
@@ -302,7 +334,7 @@ def _changed(secrets: Client, secret: str, before: str) -> str:
     return "" if password == before else password
 
 
-def test_deleted_cluster_ends_its_server(empty_aws: LocalAws, tmp_path: Path) -> None:
+def test_cluster_has_its_endpoints_from_its_creation_until_it_is_deleted(empty_aws: LocalAws, tmp_path: Path) -> None:
     with empty_aws(tmp_path / "aws") as server:
         rds = client_for(server)("rds")
         engine = {"Engine": "aurora-postgresql"}
@@ -313,12 +345,12 @@ def test_deleted_cluster_ends_its_server(empty_aws: LocalAws, tmp_path: Path) ->
             MasterUserPassword=PASSWORD,
             **engine,
         )
+        cluster = rds.describe_db_clusters()["DBClusters"][0]
+        assert {cluster["Endpoint"], cluster["ReaderEndpoint"]} == process.databases(server).names.keys()
         rds.create_db_instance(
             DBInstanceIdentifier="one-1", DBClusterIdentifier="one", DBInstanceClass="db.r8g.large", **engine
         )
-        (address,) = set(process.databases(server).names.values()) & {
-            process.databases(server).names[rds.describe_db_clusters()["DBClusters"][0]["Endpoint"]]
-        }
+        address = process.databases(server).names[cluster["Endpoint"]]
         socket.create_connection((address, 5432), timeout=5).close()
         rds.delete_db_instance(DBInstanceIdentifier="one-1", SkipFinalSnapshot=True)
         rds.delete_db_cluster(DBClusterIdentifier="one", SkipFinalSnapshot=True)

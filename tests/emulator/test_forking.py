@@ -92,9 +92,11 @@ def test_a_function_of_a_fork_calls_the_fork(own_aws: Server, tmp_path: Path) ->
     client = client_for(own_aws)
     client("s3", "us-east-1").create_bucket(Bucket="shared")
     make_function(client, "writes", WRITES)
+    client("lambda").invoke(FunctionName="writes", Payload=json.dumps("before"))  # its environment waits for the next
     with process.forked(own_aws, tmp_path / "fork") as copy:
-        client_for(copy)("lambda").invoke(FunctionName="writes", Payload=json.dumps("note"))
-        assert (keys(own_aws), keys(copy)) == ([], ["note"])
+        client_for(copy)("lambda").invoke(FunctionName="writes", Payload=json.dumps("there"))
+        client("lambda").invoke(FunctionName="writes", Payload=json.dumps("here"))
+        assert (keys(own_aws), keys(copy)) == (["before", "here"], ["before", "there"])
 
 
 @pytest.mark.parametrize(("how", "under_way"), [("RequestResponse", "1 requests"), ("Event", r"Thread-\d+ \(run\)")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,50 @@ def _lives(process_id: int) -> bool:
     return state.stdout.strip()[:1] not in ("", "Z")
 
 
+COUNTING = """
+import os
+
+print("imported")
+called = 0
+
+def handle(event, context):
+    global called
+    called += 1
+    if event == "end":
+        os._exit(1)
+    return [called, os.getpid()]
+"""
+
+
+def test_function_keeps_what_it_has_until_it_is_changed_or_ends(client: Make) -> None:
+    make_function(client, "counting", COUNTING)
+    (first, process_id), (second, same) = invoke(client, "counting")[1], invoke(client, "counting")[1]
+    assert (first, second, same) == (1, 2, process_id)
+    (stream,) = client("logs").describe_log_streams(logGroupName="/aws/lambda/counting")["logStreams"]
+    lines = [
+        event["message"] for event in client("logs").filter_log_events(logGroupName="/aws/lambda/counting")["events"]
+    ]
+    assert [line.split()[0] for line in lines] == ["START", "imported", "END", "START", "END"]
+    client("lambda").update_function_configuration(
+        FunctionName="counting", Environment={"Variables": {"COLOUR": "blue"}}
+    )
+    assert invoke(client, "counting")[1][0] == 1
+    assert invoke(client, "counting", "end")[1]["errorType"] == "Runtime.ExitError"
+    assert invoke(client, "counting")[1][0] == 1
+    streams = client("logs").describe_log_streams(logGroupName="/aws/lambda/counting")["logStreams"]
+    assert stream["logStreamName"] in {one["logStreamName"] for one in streams}
+    assert len(streams) == 3
+
+
+def test_waiting_function_ends_with_the_local_aws_that_is_killed(tmp_path: Path) -> None:
+    with process.running(tmp_path / "aws") as server:
+        make_function(client_for(server), "counting", COUNTING)
+        process_id = invoke(client_for(server), "counting")[1][1]
+        assert _lives(process_id)
+        os.kill(server.pid, signal.SIGKILL)
+        eventually(lambda: not _lives(process_id))
+
+
 def test_an_unknown_function_is_lambdas_own_error(client: Make) -> None:
     with pytest.raises(client("lambda").exceptions.ResourceNotFoundException):
         invoke(client, "nobody")
@@ -220,3 +265,21 @@ def test_architectures_change_with_the_code(client: Make) -> None:
     assert lambda_.get_function_configuration(FunctionName="architectures")["Architectures"] == ["arm64"]
     lambda_.update_function_code(FunctionName="architectures", ZipFile=zipped(TELLING), Architectures=["x86_64"])
     assert lambda_.get_function_configuration(FunctionName="architectures")["Architectures"] == ["x86_64"]
+
+
+def test_account_has_the_concurrency_that_no_function_has_reserved(client: Make) -> None:
+    functions = client("lambda")
+
+    def left() -> tuple[int, int]:
+        limit = functions.get_account_settings()["AccountLimit"]
+        return limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
+
+    all_of_it, before = left()
+    make_function(client, "reserving", "")
+    functions.put_function_concurrency(FunctionName="reserving", ReservedConcurrentExecutions=7)
+    assert left() == (all_of_it, before - 7)
+    assert functions.get_account_settings()["AccountUsage"]["FunctionCount"] > 0
+    with pytest.raises(ClientError, match="below its minimum value of"):
+        functions.put_function_concurrency(FunctionName="reserving", ReservedConcurrentExecutions=before - 99)
+    functions.delete_function(FunctionName="reserving")
+    assert left() == (all_of_it, before)

@@ -144,9 +144,13 @@ def test_terraform_and_its_provider_are_named(terraform: Callable[[str, Server],
 
 
 def test_motos_own_interface_is_no_call(aws: Server) -> None:
-    before = read_calls(aws.directory)
-    assert send(aws, "x", "GET", "/moto-api/data.json").status == 200
-    assert read_calls(aws.directory) == before
+    """Of the calls of this test alone: services that are at work call beside it."""
+    headers = {"User-Agent": "Looker/1.0", "Content-Type": "application/x-www-form-urlencoded"}
+    assert send(aws, "sts", "GET", "/moto-api/data.json", headers=headers).status == 200
+    identity = "Action=GetCallerIdentity&Version=2011-06-15"
+    assert send(aws, "sts", headers=headers, body=identity).status == 200
+    calls = [call for call in read_calls(aws.directory) if call.user_agent == headers["User-Agent"]]
+    assert [call.operation for call in calls] == ["GetCallerIdentity"]
 
 
 def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
@@ -171,7 +175,8 @@ def test_a_directory_without_a_record_has_no_calls(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "message"), [("{", "line 2: not JSON"), ('{"colour": "red"}', "line 2: not a Call"), ("3", "not a Call")]
+    ("line", "message"),
+    [("{", "line 2: not JSON"), ('{"colour": "red"}', "line 2: not a Call"), ("3", "not a JSON object")],
 )
 def test_a_line_that_is_no_call_is_named(line: str, message: str, tmp_path: Path) -> None:
     Recorder(tmp_path).call(CALL)
@@ -184,4 +189,4 @@ def test_a_line_that_is_no_call_is_named(line: str, message: str, tmp_path: Path
 def test_a_record_is_continued_by_the_next_server(tmp_path: Path) -> None:
     Recorder(tmp_path).call(CALL)
     Recorder(tmp_path).call(CALL)
-    assert len([json.loads(line) for line in (tmp_path / CALLS_FILE).read_text().splitlines()]) == 2
+    assert read_calls(tmp_path) == [CALL, CALL]

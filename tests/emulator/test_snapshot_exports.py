@@ -29,14 +29,6 @@ HOUR_SECONDS = 3600
 ROLES = "arn:aws:iam::123456789012:role"
 FAILING = ("DescribeDBClusterSnapshots", "StartExportTask", "DescribeExportTasks", "PutObject")
 SECONDS_TO_WAIT = 30.0
-TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "states.amazonaws.com"}}
-        ],
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -175,7 +167,7 @@ def build(server: process.Server, number: int) -> Exports:
     letters = client("sqs").get_queue_url(QueueName="letters")["QueueUrl"]
     key_arn = client("kms").describe_key(KeyId="alias/objects")["KeyMetadata"]["Arn"]
     name = f"payments-database-test{number}"
-    client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
+    make_role(client, "export.rds.amazonaws.com", name)
     client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
     client("rds").create_db_cluster(
         DBClusterIdentifier=name, Engine="aurora-postgresql", MasterUsername="master", MasterUserPassword="password"
@@ -273,6 +265,16 @@ def test_export_denied_by_the_bucket_policy_notifies_and_fails(exports: Exports)
     assert execution["executionArn"] in message
 
 
+@pytest.mark.requirement("W8.4")
+def test_export_whose_role_may_not_write_to_the_bucket_notifies_and_fails(exports: Exports) -> None:
+    reads = {"Effect": "Allow", "Action": ["s3:Get*", "s3:List*"], "Resource": "*"}
+    make_role(exports.client, "export.rds.amazonaws.com", exports.cluster, reads)
+    exports.take_snapshot()
+    assert exports.statuses(1) == ["FAILED"]
+    (message,) = exports.messages()
+    assert "no identity-based policy allows the s3:PutObject action" in message
+
+
 def test_cancelled_export_notifies_and_fails(exports: Exports) -> None:
     process.set_clock(exports.server, 0.2)
     name = exports.take_snapshot()
@@ -306,7 +308,9 @@ def test_call_that_stays_throttled_notifies(exports: Exports) -> None:
 
 
 def test_export_with_a_missing_role_notifies_at_once(exports: Exports) -> None:
-    exports.client("iam").delete_role(RoleName=exports.cluster)
+    iam = exports.client("iam")
+    iam.delete_role_policy(RoleName=exports.cluster, PolicyName="own")
+    iam.delete_role(RoleName=exports.cluster)
     exports.take_snapshot()
     (execution,) = exports.executions(1)
     assert execution["status"] == "FAILED"

@@ -129,6 +129,24 @@ def test_rate_blocks_one_address_after_its_limit_and_no_other_until_the_window_i
     assert decided(rules, asked("/api/x"), rates=rates).allows
 
 
+def test_rate_of_a_header_is_each_values_own_however_it_is_spelled_and_nobodys_without_it() -> None:
+    spelled = [{"Priority": 0, "Type": "LOWERCASE"}, {"Priority": 1, "Type": "COMPRESS_WHITE_SPACE"}]
+    key = {"Header": {"Name": "authorization", "TextTransformations": spelled}}
+    statement = {"RateBasedStatement": {"Limit": 10, "AggregateKeyType": "CUSTOM_KEYS", "CustomKeys": [key]}}
+    rules, rates = [rule("rate", statement, BLOCK)], Rates()
+    for _ in range(12):
+        assert decided(rules, asked("/api/x"), rates=rates).allows
+    sent = [f"{'B' if number % 2 else 'b'}earer{' ' * (1 + number % 3)}one" for number in range(12)]
+    passed = [decided(rules, asked("/api/x", authorization=one), rates=rates).allows for one in sent]
+    assert passed == [True] * 10 + [False] * 2
+    another = asked("/api/x", address="192.0.2.2", authorization="Bearer one")
+    assert not decided(rules, another, rates=rates).allows, "whatever the address"
+    assert decided(rules, asked("/api/x", authorization="Bearer two"), rates=rates).allows
+    unknown = {"RateBasedStatement": {"Limit": 10, "AggregateKeyType": "CUSTOM_KEYS", "CustomKeys": [{"IP": {}}]}}
+    with pytest.raises(NotImplementedError, match="custom key IP"):
+        decided([rule("rate", unknown, BLOCK)], asked("/api/x"))
+
+
 @pytest.mark.parametrize(("handling", "allows"), [("MATCH", False), ("NO_MATCH", True), ("CONTINUE", True)])
 def test_body_beyond_what_is_inspected_is_handled_as_the_rule_says(handling: str, allows: bool) -> None:
     size = {

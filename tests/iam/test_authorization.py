@@ -16,6 +16,7 @@ from iam.authorization import (
     Grant,
     Policies,
     authorize,
+    needed,
 )
 from iam.evaluation import Decision, Request, evaluate
 
@@ -162,3 +163,48 @@ def test_not_action_and_single_statements_are_read_as_aws_does() -> None:
     statement = {"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}
     assert evaluate({"Statement": statement}, request()) is Decision.ALLOW
     assert evaluate({"Statement": statement}, request("iam:PassRole")) is Decision.SILENT
+
+
+def needed_of(policies: Policies, asked: Request) -> set[tuple[str, str, str]]:
+    verdict = authorize(asked, policies)
+    assert verdict.is_allowed
+    return {(one.kind, one.document, one.name) for one in needed(verdict, policies)}
+
+
+@pytest.mark.requirement("W8.4")
+def test_statement_of_each_layer_that_must_allow_is_needed() -> None:
+    policies = Policies(
+        identity=(OTHER, ALLOWED), boundary=ALLOWED, session=ALLOWED, endpoint=document("endpoint", Principal="*")
+    )
+    assert needed_of(policies, request()) == {
+        (IDENTITY, "allowing", "Only"),
+        (BOUNDARY, "allowing", "Only"),
+        (SESSION, "allowing", "Only"),
+        (ENDPOINT, "endpoint", "Only"),
+    }
+
+
+@pytest.mark.requirement("W8.4")
+@pytest.mark.parametrize(
+    "policies",
+    [
+        pytest.param(Policies(identity=(ALLOWED, document("as well"))), id="two-identity-policies"),
+        pytest.param(Policies(identity=(ALLOWED,), resource=NAMES_ROLE), id="role-and-resource"),
+    ],
+)
+def test_statement_beside_another_that_suffices_is_not_needed(policies: Policies) -> None:
+    assert needed_of(policies, request()) == set()
+
+
+@pytest.mark.requirement("W8.4")
+def test_statement_without_a_sid_is_named_by_its_place() -> None:
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    only = Document(name="own", document={"Statement": [{**statement, "Action": "s3:*"}, statement]})
+    assert needed_of(Policies(identity=(only,)), request()) == {(IDENTITY, "own", "statement 1")}
+
+
+@pytest.mark.requirement("W8.4")
+def test_grant_that_alone_allows_the_use_of_a_key_is_needed() -> None:
+    grant = Grant(name="one", grantee=ROLE, actions=("kms:Decrypt",), context={})
+    policies = Policies(grants=(grant,), resource=document("key", action="s3:*"), must_name=True)
+    assert needed_of(policies, request("kms:Decrypt", KEY)) == {("grant", "one", "statement 0")}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Iterator, Mapping, Sequence
 
 from emulator.runtime.databases import configuration
-from emulator.runtime.databases.desired import Place, Wanted, clusters_there_are, wanted
+from emulator.runtime.databases.desired import Place, Wanted, endpoints, wanted
+from emulator.runtime.databases.doors import DOORS, Behind
 from emulator.runtime.databases.folder import FOLDER
 from emulator.runtime.databases.server import Server
+from emulator.runtime.databases.tokens import Cluster
 from emulator.runtime.names import NAMES
 from emulator.turns import let_others, turn
 
@@ -45,16 +48,16 @@ class Servers:
             return ""
         with let_others(), self._settling:
             with turn():
-                servers, there_are = wanted(), clusters_there_are()
+                servers, names = wanted(), endpoints()
             try:
-                self._settle(servers, there_are)
+                self._settle(servers, names)
             except Exception as failure:  # noqa: BLE001 (the RDS call itself succeeded; clients that connect will notice)
                 _log.exception("the databases are not as RDS says")
                 return str(failure) or repr(failure)
         return ""
 
-    def _settle(self, servers: list[Wanted], there_are: set[str]) -> None:
-        self._forget(servers, there_are)
+    def _settle(self, servers: list[Wanted], names: Mapping[str, Sequence[str]]) -> None:
+        self._forget(servers, names)
         for one in servers:
             self._follow_the_writer(one)
         by_place = {one.place: one for one in servers}
@@ -65,12 +68,17 @@ class Servers:
             if one.is_reachable and one.has_writer:
                 self._settle_one(one)
 
-    def _forget(self, servers: list[Wanted], there_are: set[str]) -> None:
-        for place in [one for one in self._running if one.cluster not in there_are]:
+    def _forget(self, servers: list[Wanted], names: Mapping[str, Sequence[str]]) -> None:
+        """Remove what is gone; a program that starts before a cluster has an instance resolves its endpoints too."""
+        for place in [one for one in self._running if one.cluster not in names]:
             self._running.pop(place).remove()
-        listed = {name for one in servers for name in one.names}
-        for name in NAMES.table().keys() - listed:
+        listed = {name for one in servers for name in one.names} | {name for two in names.values() for name in two}
+        table = NAMES.table()
+        for name in table.keys() - listed:
+            DOORS.close(table[name])
             NAMES.forget(name)
+        for name in sorted(listed):
+            NAMES.address(name)
 
     def _follow_the_writer(self, one: Wanted) -> None:
         """Swap the servers after a failover within a cluster: that of the readers is now that of the writer."""
@@ -137,18 +145,42 @@ class Servers:
 
     @staticmethod
     def _configure(server: Server, one: Wanted, source: Server | None) -> None:
+        addresses = [NAMES.address(name) for name in one.names]
         settings = configuration.settings_of(
             one.parameters,
             folder=server.folder,
-            addresses=[NAMES.address(name) for name in one.names],
+            addresses=[] if one.takes_tokens else addresses,
             port=one.port,
             source=source.folder if source else None,
         )
-        server.configure(settings, configuration.access(one.parameters, one.major), one.certified)
+        if not one.takes_tokens:
+            server.configure(settings, configuration.access(one.parameters, one.major), one.certified)
+            return
+        server.configure(settings, configuration.access_behind_a_door(one.master), one.certified)
+        behind = Behind(server=server, cluster=_cluster(one))
+        for address in addresses:
+            DOORS.lead(address, behind)
+
+    def sessions(self) -> Iterator[tuple[Place, bool, Server]]:
+        """Each server that runs, with its place and whether it writes."""
+        for place, server in list(self._running.items()):
+            if server.is_running:
+                yield place, server.is_primary, server
 
     def end(self) -> None:
         """Stop all servers at once."""
         FOLDER.end()
+
+
+def _cluster(one: Wanted) -> Cluster:
+    return Cluster(
+        resource_id=one.resource_id,
+        region=one.region,
+        names=frozenset(one.names),
+        port=one.port,
+        master=one.master,
+        forces_tls=configuration.forces_tls(one.parameters, one.major),
+    )
 
 
 SERVERS = Servers()

@@ -78,16 +78,28 @@ def lines_of(settings: Mapping[str, str]) -> str:
 
 
 def access(parameters: Mapping[str, str], major: int) -> str:
-    """A pg_hba.conf: passwords by SCRAM, only by TLS where `rds.force_ssl` is on, and no access for RDS's own user.
-
-    IAM tokens are not accepted: PostgreSQL would need PAM or LDAP for them, and the Node packages are built without.
-    """
-    default = "1" if major >= FIRST_MAJOR_WITH_TLS_FORCED else "0"
-    forced = parameters.get("rds.force_ssl", default) in {"1", "on", "true"}
-    kind = "hostssl" if forced else "host"
+    """A pg_hba.conf: passwords by SCRAM, only by TLS where `rds.force_ssl` is on, and no access for RDS's own user."""
+    kind = "hostssl" if forces_tls(parameters, major) else "host"
     return (
         f"local all {SUPERUSER} trust\n"
         f"local replication {SUPERUSER} trust\n"
         f"host all {SUPERUSER} all reject\n"
         f"{kind} all all all scram-sha-256\n"
     )
+
+
+def access_behind_a_door(master: str) -> str:
+    """A pg_hba.conf of a server whose door (:mod:`emulator.runtime.databases.doors`) checks TLS and tokens."""
+    return (
+        f"local all {SUPERUSER} trust\n"
+        f"local replication {SUPERUSER} trust\n"
+        f'local all "{master}" scram-sha-256\n'
+        "local all +rds_iam trust\n"
+        "local all all scram-sha-256\n"
+    )
+
+
+def forces_tls(parameters: Mapping[str, str], major: int) -> bool:
+    """Whether `rds.force_ssl` is on."""
+    default = "1" if major >= FIRST_MAJOR_WITH_TLS_FORCED else "0"
+    return parameters.get("rds.force_ssl", default) in {"1", "on", "true"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.rds.models import rds_backends
 
+from emulator.address import TOKENS_VARIABLE
 from emulator.regions import REGIONS
 
 ENGINE = "aurora-postgresql"
@@ -47,6 +49,10 @@ class Wanted:
     """The ARNs of the clusters with the same data."""
     is_reachable: bool
     """Whether its region is available."""
+    resource_id: str
+    region: str
+    takes_tokens: bool
+    """Whether users may log in by IAM."""
     database: str
     """The initial database of the cluster; none where empty."""
     master: str
@@ -68,9 +74,17 @@ def _clusters(backend: Any) -> list[Any]:
     return [one for one in backend.clusters.values() if one.engine == ENGINE and one.members]
 
 
-def clusters_there_are() -> set[str]:
-    """The ARNs of all clusters, with instances or without. The caller holds the state lock."""
-    return {str(one.db_cluster_arn) for backend in _backends() for one in backend.clusters.values()}
+def endpoints() -> dict[str, tuple[str, ...]]:
+    """The names that each cluster has from its creation on, with or without instances, by ARN.
+
+    The caller holds the state lock.
+    """
+    return {
+        str(one.db_cluster_arn): (str(one.endpoint), str(one.reader_endpoint))
+        for backend in _backends()
+        for one in backend.clusters.values()
+        if one.engine == ENGINE
+    }
 
 
 def _servers(backend: Any, cluster: Any) -> Iterator[Wanted]:
@@ -102,6 +116,9 @@ def _common(backend: Any, cluster: Any) -> dict[str, Any]:
         "port": int(cluster.port),
         "major": int(str(cluster.engine_version).partition(".")[0]),
         "is_reachable": not REGIONS.is_lost(str(backend.region_name)),
+        "resource_id": str(cluster.db_cluster_resource_id),
+        "region": str(backend.region_name),
+        "takes_tokens": bool(cluster.iam_database_authentication_enabled) and TOKENS_VARIABLE in os.environ,
         "database": str(cluster.database_name or ""),
         "password": str(getattr(cluster, "_master_user_password", "")),
     }

@@ -29,9 +29,13 @@ ROLES = (
     "CREATE ROLE rds_replication NOLOGIN",
     "CREATE ROLE rds_iam NOLOGIN",
     "GRANT pg_monitor, pg_signal_backend, pg_checkpoint TO rds_superuser WITH ADMIN OPTION",
-    "GRANT rds_password, rds_replication TO rds_superuser WITH ADMIN OPTION",
+    "GRANT rds_password, rds_replication, rds_iam TO rds_superuser WITH ADMIN OPTION",
+    'GRANT SET ON PARAMETER "pgaudit.log" TO rds_superuser',
 )
-"""https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Appendix.PostgreSQL.CommonDBATasks.Roles.rds_superuser.html"""
+"""https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Appendix.PostgreSQL.CommonDBATasks.Roles.rds_superuser.html
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.IAMDBAuth.DBAccounts.html
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Appendix.PostgreSQL.CommonDBATasks.pgaudit.exclude-user-db.html
+"""
 
 _log = logging.getLogger(__name__)
 

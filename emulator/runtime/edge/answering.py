@@ -14,6 +14,8 @@ from typing import Any
 
 from moto.cloudfront.models import cloudfront_backends
 
+from alarms.documented import DOCUMENTED
+from alarms.sources import of_viewed
 from emulator.address import HOST
 from emulator.passages import Passage, passing
 from emulator.runtime.edge import viewer_functions
@@ -24,9 +26,11 @@ from emulator.runtime.edge.response_headers import with_policy
 from emulator.runtime.edge.selection import cache_key
 from emulator.runtime.firewall.deployed import decision_at_edge
 from emulator.runtime.forwarding import Answer, Request
+from emulator.runtime.metering import METERING
 from emulator.turns import turn
 
 SERVER = "CloudFront"
+HOME = DOCUMENTED["AWS/CloudFront"].home
 OF_A_PAGE = (("Server", SERVER), ("Content-Type", "text/html"))
 LOCATION = "LOCAL50-C1"
 FIRST_ERROR = 400
@@ -69,6 +73,7 @@ def answer(distribution: Distribution, request: Request, *, is_https: bool) -> A
     with passing("distribution", distribution.id, f"{request.method} {request.path}") as passage:
         said, result = _answer(viewed, passage)
         passage.outcome = str(said.status)
+    METERING.publish(HOME, of_viewed(distribution.id, said.status))
     return _labelled(viewed, said, result)
 
 

@@ -12,7 +12,7 @@ import ssl
 import tempfile
 import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from emulator.runtime import dns
 from emulator.runtime.authority import authority
 from emulator.runtime.edge import answering
 from emulator.runtime.edge.distribution import Distribution
-from emulator.runtime.forwarding import Answer, Request
+from emulator.runtime.forwarding import Answer, Front, Request
 from emulator.runtime.load_balancers import certificate_context
 from emulator.turns import turn
 
@@ -148,37 +148,19 @@ def _own_context(name: str) -> ssl.SSLContext:
     return context
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Front):
     server: _Server
 
-    def _serve(self) -> None:
-        if "Transfer-Encoding" in self.headers:
-            self._lack("a request body in chunks")
-            return
-        length = int(self.headers.get("Content-Length") or 0)
-        request = Request(
-            method=self.command,
-            target=self.path,
-            headers=self.headers,
-            body=self.rfile.read(length),
-            address=str(self.client_address[0]),
-        )
-        name = self.headers.get("Host", "").partition(":")[0].lower()
+    def reply(self, request: Request) -> Answer | None:
+        """That of the distribution that has the name."""
         try:
             with turn():
-                distribution = distribution_of(name)
-            said = self._misdirected(distribution) or answering.answer(
-                distribution, request, is_https=self.server.is_https
-            )
+                distribution = distribution_of(request.host)
+            is_https = self.server.is_https
+            return self._misdirected(distribution) or answering.answer(distribution, request, is_https=is_https)
         except UnknownNameError as unknown:
             _log.warning("a request to the edge is refused: %s", unknown)
-            self.close_connection = True
-            return
-        except NotImplementedError as gap:
-            self._lack(str(gap))
-            return
-        said.send(self)
+            return None
 
     def _misdirected(self, distribution: Distribution) -> Answer | None:
         """Refuse a name of another distribution than the connection's (RFC 9110, 15.5.20)."""
@@ -186,12 +168,3 @@ class _Handler(BaseHTTPRequestHandler):
         if asked is None or asked in {*distribution.aliases, distribution.domain_name.lower()}:
             return None
         return Answer(status=421, body=answering.page(421, NOT_ASSOCIATED))
-
-    def _lack(self, what: str) -> None:
-        self.close_connection = True
-        Answer(status=501, body=f"the local AWS lacks {what}".encode()).send(self)
-
-    do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = _serve  # noqa: N815 (the server's names)
-
-    def log_message(self, *_arguments: object) -> None:
-        """Log nothing."""

@@ -11,13 +11,18 @@ from typing import Any
 
 from moto.wafv2.models import wafv2_backends
 
+from alarms.sources import Inspected as Measured
+from alarms.sources import of_inspected
 from emulator.clock import CLOCK
 from emulator.runtime.firewall.components import CLOUDFRONT_BODY_BYTES, LOAD_BALANCER_BODY_BYTES, Inspected
 from emulator.runtime.firewall.statements import Surroundings
 from emulator.runtime.firewall.web_acl import Decision, RuleGroup, WebAcl, decide
 from emulator.runtime.forwarding import Request
+from emulator.runtime.metering import METERING
 
 CLOUDFRONT = "global"
+HOME = "us-east-1"
+"""The region of what CloudFront's web ACLs publish."""
 BYTES_PER_KIB = 1024
 SECONDS_PER_MINUTE = 60
 
@@ -110,4 +115,18 @@ def _decide(account_id: str, region: str, web_acl: Any, inspected: Inspected) ->
         groups=groups,
     )
     addresses = {one.arn: list(one.addresses) for one in backend.ip_sets.values()}
-    return decide(described, inspected, Surroundings(addresses=addresses, counts=RATES))
+    decision = decide(described, inspected, Surroundings(addresses=addresses, counts=RATES))
+    if METERING.is_on:
+        METERING.publish(HOME if region == CLOUDFRONT else region, of_inspected(_measured(web_acl, decision, region)))
+    return decision
+
+
+def _measured(web_acl: Any, decision: Decision, region: str) -> Measured:
+    """A decision by the names of metrics: the web ACL's, and that of the rule."""
+    rules = {rule.name: rule.visibility_config["MetricName"] for rule in web_acl.rules}
+    return Measured(
+        web_acl=web_acl.visibility_config["MetricName"],
+        allowed=decision.allows,
+        rule=rules.get(decision.rule, ""),
+        region="" if region == CLOUDFRONT else region,
+    )

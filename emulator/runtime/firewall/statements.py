@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Protocol
 
-from emulator.runtime.firewall.components import Inspected, any_text
+from emulator.runtime.firewall.components import Inspected, any_text, texts
 
 
 class Counts(Protocol):
@@ -112,13 +113,35 @@ def _rate(options: Mapping[str, Any], inspected: Inspected, around: Surroundings
 
     https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based-high-level-settings.html
     """
-    if options["AggregateKeyType"] != "IP":
-        raise NotImplementedError(f"a rate by {options['AggregateKeyType']} in a web ACL")
+    key = _aggregate_key(options, inspected)
+    if key is None:
+        return False
     narrowed = options.get("ScopeDownStatement")
     if narrowed and not matches(narrowed, inspected, around):
         return False
     seconds = int(options.get("EvaluationWindowSec") or DEFAULT_WINDOW_SECONDS)
-    return around.counts.exceeds(f"{around.rule} {inspected.address}", limit=int(options["Limit"]), seconds=seconds)
+    return around.counts.exceeds(f"{around.rule} {key}", limit=int(options["Limit"]), seconds=seconds)
+
+
+def _aggregate_key(options: Mapping[str, Any], inspected: Inspected) -> str | None:
+    """What a request is counted under; None if it lacks a part of that, as it is not counted then.
+
+    https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based-aggregation-options.html
+    """
+    if options["AggregateKeyType"] == "IP":
+        return inspected.address
+    if options["AggregateKeyType"] != "CUSTOM_KEYS":
+        raise NotImplementedError(f"a rate by {options['AggregateKeyType']} in a web ACL")
+    values: list[str] = []
+    for ((name, of_it),) in (one.items() for one in options["CustomKeys"]):
+        if name != "Header":
+            raise NotImplementedError(f"a rate by the custom key {name} in a web ACL")
+        header = {"FieldToMatch": {"SingleHeader": of_it}, "TextTransformations": of_it["TextTransformations"]}
+        found = texts(header, inspected)
+        if not found:
+            return None
+        values += [text.decode("latin-1") for text in found]
+    return json.dumps(values)
 
 
 DEFAULT_WINDOW_SECONDS = 300

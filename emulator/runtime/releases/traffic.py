@@ -25,6 +25,18 @@ def shift(backend: Any, listener_arns: Iterable[str], weights: dict[str, int]) -
                 listener.default_actions = rule.actions
 
 
+def shift_rule(backend: Any, rule_arn: str, weights: dict[str, int]) -> bool:
+    """Set the weights in one rule; returns whether it forwards to one of the target groups."""
+    for load_balancer in backend.load_balancers.values():
+        for listener in load_balancer.listeners.values():
+            for rule in listener.rules.values():
+                if rule.arn == rule_arn and forwards_to(rule, weights):
+                    rule.actions = [_weighted(action, weights) for action in rule.actions]
+                    _remember_load_balancer(backend, listener, weights)
+                    return True
+    return False
+
+
 def forwards_to(rule: Any, target_groups: Iterable[str]) -> bool:
     """Whether an action of ``rule`` forwards to one of ``target_groups``."""
     return any(not set(target_groups).isdisjoint(_targets(action)) for action in rule.actions)
