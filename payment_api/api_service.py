@@ -9,7 +9,7 @@ database by IAM (P4.2).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, Stack
 from aws_cdk.aws_cloudwatch import Alarm
@@ -80,6 +80,7 @@ class ApiService(Construct):
         database_ready: IDependable,
         queue: Queue,
         peppers: ISecret,
+        notifications: ISecret,
         log_group: ILogGroup,
         insights_log: ILogGroup,
         encryption: Encryption,
@@ -109,11 +110,14 @@ class ApiService(Construct):
         for one in load_balancers:
             one.group.connections.allow_to(self.group, Port.tcp(TASK_PORT), "Requests to the tasks")
         database.admit(self.group, "Tasks of the payment API to the database")
-        self.task = self._task(database, queue, peppers, log_group)
-        grants.allow_reading(self.task.task_role, peppers)
+        secrets = {"API_KEY_PEPPERS_SECRET_ARN": peppers, "ACQUIRER_NOTIFICATION_SECRET_ARN": notifications}
+        self.task = self._task(database, queue, secrets, log_group)
+        for secret in secrets.values():
+            grants.allow_reading(self.task.task_role, secret)
         grants.allow_sending(self.task.task_role, queue)
         grants.allow(self.task.task_role, ["sqs:GetQueueAttributes"], [queue.queue_arn])  # whether it is reached
-        database.grant_login(self.task.task_role, database.settings.service_user)
+        for user in (database.settings.service_user, database.settings.publishing_user):
+            database.grant_login(self.task.task_role, user)
         self.service = FargateService(
             self,
             "service",
@@ -152,7 +156,9 @@ class ApiService(Construct):
         )
         self.service.node.add_dependency(*alarms)
 
-    def _task(self, database: Database, queue: Queue, peppers: ISecret, log_group: ILogGroup) -> FargateTaskDefinition:
+    def _task(
+        self, database: Database, queue: Queue, secrets: Mapping[str, ISecret], log_group: ILogGroup
+    ) -> FargateTaskDefinition:
         task = FargateTaskDefinition(
             self,
             "task",
@@ -174,14 +180,14 @@ class ApiService(Construct):
             stop_timeout=Duration.seconds(STOP_SECONDS),
             port_mappings=[PortMapping(container_port=TASK_PORT)],
             environment={
-                **database.variables(database.settings.service_user),
+                **database.variables(database.settings.service_user, database.settings.publishing_user),
                 "DATABASE_CONNECTIONS": str(self._settings.connections_per_task),
                 "WAITING_REQUESTS": str(
                     self._settings.requests_in_flight_per_task - self._settings.connections_per_task
                 ),
                 "AWS_REGION": Stack.of(self).region,
                 "ENVIRONMENT_SUFFIX": self._names.suffix,
-                "API_KEY_PEPPERS_SECRET_ARN": peppers.secret_arn,
+                **{variable: secret.secret_arn for variable, secret in secrets.items()},
                 "API_KEY_MODE": self._settings.api_key_mode,
                 "CLIENT_CERTIFICATES": "required",  # of the key's merchant; both doors verify them, and hand them on
                 "QUEUE_URL": queue.queue_url,

@@ -71,6 +71,11 @@ ACKNOWLEDGED = (
         reason="S3 replicates every document of this one bucket, whatever its key.",
     ),
     Acknowledged(
+        rule=SOLUTIONS + "IAM5[Resource::<documentsbucket7C66A806.Arn>/settlement/*]",
+        paths=r"payment-api/processing/reconcile-payments-role/DefaultPolicy/Resource",
+        reason="The acquirer's settlement files have one prefix, and a new name every day.",
+    ),
+    Acknowledged(
         rule=SOLUTIONS + "IAM5[Resource::arn:aws:s3:::{prefix}-documents-replica-{suffix}-{account}-{replica}/*]",
         paths=r"payment-api/documents/replication/DefaultPolicy/Resource",
         reason="S3 writes every document to this one bucket, whatever its key.",

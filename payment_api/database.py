@@ -132,14 +132,18 @@ class Database(Construct):
             PolicyStatement(actions=["rds-db:connect"], resources=[user_arn])
         )
 
-    def variables(self, user: str) -> dict[str, str]:
-        """Environment variables of services/payments for the database, with a login by IAM."""
+    def variables(self, user: str, publisher: str | None = None) -> dict[str, str]:
+        """Environment variables of services/payments for the database, with a login by IAM.
+
+        ``publisher`` is the user that sends the outbox in a process of the API.
+        """
         return {
             "DATABASE_HOST": self.cluster.cluster_endpoint.hostname,
             "DATABASE_PORT": str(PORT),
             "DATABASE_NAME": self.settings.name,
             "DATABASE_LOGIN": "iam",
             "DATABASE_USER": user,
+            **({"DATABASE_PUBLISHER_USER": publisher} if publisher else {}),
         }
 
 

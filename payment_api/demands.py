@@ -25,6 +25,7 @@ NETWORK, EDGE, RUNTIME = "payment_api/test_network.py", "payment_api/test_edge.p
 PERMISSIONS, DOCUMENTS = "payment_api/test_permissions.py", "payment_api/test_documents.py"
 ENVIRONMENTS, DELETION = "payment_api/test_environments.py", "payment_api/test_deletion.py"
 CONTRACT, SETTINGS = "payment_api/test_contract.py", "payment_api/test_settings.py"
+PLAYED = "emulator/releases/test_service_deployments.py"
 INTEGRATION, LIFE = "integration/test_payment_api.py", "lifecycle/test_payment_api.py"
 
 DEMANDS = (
@@ -73,8 +74,9 @@ DEMANDS = (
             f"{EDGE}::test_both_doors_overwrite_the_header_with_the_clients_certificate",
             "payments/test_certificates.py::test_key_is_valid_with_a_certificate_of_its_merchant_only",
             f"{CONTRACT}::test_the_gateway_serves_every_operation_of_the_contract_under_its_own_path",
+            f"{LIFE}::test_deploy_verify_update_and_destroy",
         ),
-        open=f"The handshake, the throttle, and the path through the VPC link: {REAL.lower()}.",
+        open=f"The path of a request through the VPC link, with the stage or without: {REAL.lower()}.",
     ),
     Demand(
         asks="Lambda functions behind SQS, with dead-letter queues and error handling",
@@ -92,7 +94,7 @@ DEMANDS = (
             f"{DOCUMENTS}::test_documents_are_versioned_encrypted_private_and_age",
             f"{DOCUMENTS}::test_each_version_and_each_deletion_is_replicated_under_the_replicas_key",
         ),
-        open="A place without a user: the service writes no documents yet, and no role may.",
+        open="The acquirer's settlement files are read from it; the service itself writes no documents yet.",
     ),
     Demand(
         asks="Secrets Manager, with rotation by Lambda",
@@ -105,9 +107,12 @@ DEMANDS = (
         open="The acquirer's key is the acquirer's to rotate; peppers are rotated by hand.",
     ),
     Demand(
-        asks="CloudWatch dashboard with own metrics: processing time and success rate",
-        resources=("AWS::CloudWatch::Dashboard",),
-        tests=(f"{RUNTIME}::test_the_dashboard_shows_processing_time_and_success_rate",),
+        asks="CloudWatch dashboard with own metrics: processing time and success rate; alarms that tell somebody",
+        resources=("AWS::CloudWatch::Dashboard", "AWS::CloudWatch::Alarm", "AWS::SNS::Topic"),
+        tests=(
+            f"{RUNTIME}::test_the_dashboard_shows_processing_time_and_success_rate",
+            "payment_api/test_alarm_topic.py::test_alarms_may_publish_to_their_topic_and_use_its_key",
+        ),
     ),
     Demand(
         asks="VPC endpoints for S3, DynamoDB, ECR, Secrets Manager, and all communication with AWS",
@@ -129,7 +134,10 @@ DEMANDS = (
     Demand(
         asks="IAM instead of passwords at the database",
         resources=("AWS::RDS::DBCluster", "AWS::IAM::Policy"),
-        tests=(f"{RUNTIME}::test_applications_log_in_by_iam_and_know_no_password",),
+        tests=(
+            f"{RUNTIME}::test_applications_log_in_by_iam_and_know_no_password",
+            f"{LIFE}::test_deploy_verify_update_and_destroy",
+        ),
     ),
     Demand(
         asks="All data at rest under customer-managed keys that rotate",
@@ -141,6 +149,28 @@ DEMANDS = (
             "payment_api/test_made_by_aws.py::test_task_storage_is_encrypted_under_a_customer_managed_key",
         ),
         open="Access logs are under S3's own key, as S3 delivers them to no other (ADR 0011).",
+    ),
+    Demand(
+        asks="Mutual TLS at all endpoints",
+        resources=("AWS::ApiGateway::DomainName", "AWS::ElasticLoadBalancingV2::TrustStore"),
+        tests=(
+            f"{EDGE}::test_mutual_tls_is_enforced_for_every_endpoint",
+            f"{EDGE}::test_public_load_balancer_requires_certificates_of_the_pinned_trust_store",
+        ),
+    ),
+    Demand(
+        asks="S3 blocks public access, and encrypts under KMS",
+        resources=("AWS::S3::Bucket",),
+        tests=(
+            f"{DOCUMENTS}::test_documents_are_versioned_encrypted_private_and_age",
+            f"{DOCUMENTS}::test_every_bucket_refuses_requests_without_tls",
+        ),
+        open="Access logs are under S3's own key, as S3 delivers them to no other (ADR 0011).",
+    ),
+    Demand(
+        asks="Region ap-southeast-1; Python; CDK 2.100 or later",
+        resources=("AWS::EC2::VPC",),
+        tests=(f"{SETTINGS}::test_each_environment_of_the_project_is_right_and_in_singapore",),
     ),
     Demand(
         asks="Least privilege",
@@ -196,7 +226,7 @@ DEMANDS = (
             f"{INTEGRATION}::test_every_resource_of_the_templates_exists",
             f"{LIFE}::test_deploy_verify_update_and_destroy",
         ),
-        open="None sends a payment: the local AWS runs no task of the payment API yet (P6.5).",
+        open="A payment is sent by the rehearsal alone, and by no integration test: it needs a merchant's key.",
     ),
     Demand(
         asks="10,000 concurrent transactions",
@@ -214,8 +244,11 @@ DEMANDS = (
             "payment_api/test_canary.py::test_alarms_roll_back_and_are_raised_before_the_rest_of_the_traffic_follows",
             "payment_api/test_canary.py::test_every_load_balancer_shifts_between_two_target_groups_that_its_rules_have",
             "functions/test_smoke_test.py::test_hook_of_ecs_returns_the_result_and_asks_nothing_of_codedeploy",
+            f"{PLAYED}::test_canary_gets_its_share_then_everything_and_the_next_goes_the_other_way",
+            f"{PLAYED}::test_alarm_rolls_a_canary_back_and_one_that_rang_before_does_not",
         ),
-        open=f"That traffic shifts, and returns: {REAL.lower()} (ADR 0036).",
+        open=f"That ECS takes two load balancers with a pair of target groups each: {REAL.lower()} (ADR 0036). "
+        "`make rehearse-api` plays a canary that passes and one that is rolled back.",
     ),
     Demand(
         asks="PCI DSS and OWASP Top 10",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from aws_cdk import Stack
 from aws_cdk.aws_iam import IGrantable, PolicyStatement
 from aws_cdk.aws_kms import IKey
+from aws_cdk.aws_s3 import Bucket
 from aws_cdk.aws_secretsmanager import ISecret
 from aws_cdk.aws_sqs import Queue
 
@@ -49,6 +50,14 @@ def allow_consuming(grantee: IGrantable, queue: Queue) -> None:
     _allow_of_queue(grantee, queue, CONSUME, DECRYPT)
 
 
+def allow_reading_objects(grantee: IGrantable, bucket: Bucket, prefix: str) -> None:
+    """Grant ``grantee`` finding and reading the objects of a bucket whose keys begin with ``prefix``."""
+    assert bucket.encryption_key is not None  # noqa: S101  # buckets of documents are made with one
+    allow(grantee, ["s3:ListBucket"], [bucket.bucket_arn], {"StringEquals": {"s3:prefix": prefix}})
+    allow(grantee, ["s3:GetObject"], [bucket.arn_for_objects(f"{prefix}*")])
+    _allow_of_key(grantee, bucket.encryption_key, DECRYPT, "s3", bucket)
+
+
 def allow(
     grantee: IGrantable,
     actions: Sequence[str],
@@ -73,7 +82,9 @@ def _allow_of_queue(grantee: IGrantable, queue: Queue, actions: Sequence[str], o
     _allow_of_key(grantee, queue.encryption_master_key, of_key, "sqs", queue)
 
 
-def _allow_of_key(grantee: IGrantable, key: IKey, actions: Sequence[str], service: str, of: ISecret | Queue) -> None:
+def _allow_of_key(
+    grantee: IGrantable, key: IKey, actions: Sequence[str], service: str, of: ISecret | Queue | Bucket
+) -> None:
     """Only through the service: no principal decrypts with the key directly."""
     via = {"StringEquals": {"kms:ViaService": f"{service}.{Stack.of(of).region}.amazonaws.com"}}
     allow(grantee, actions, [key.key_arn], via)

@@ -32,13 +32,12 @@ from aws_cdk.aws_elasticloadbalancingv2 import ApplicationLoadBalancer, HttpCode
 from aws_cdk.aws_kms import IKey
 from aws_cdk.aws_lambda import Function
 from aws_cdk.aws_rds import DatabaseCluster
-from aws_cdk.aws_sns import Topic
-from aws_cdk.aws_sns_subscriptions import EmailSubscription
 from aws_cdk.aws_sqs import Queue
 from constructs import Construct
 
+from payment_api import alarm_topic
 from payment_api.settings.observability import ObservabilitySettings
-from settings.common import CONNECTION_SHARE
+from settings.common import CONNECTION_SHARE, SETTLEMENT_OVERDUE_SECONDS
 from settings.naming import Names
 from shared import payment_metrics as metrics
 
@@ -97,9 +96,7 @@ class Observability(Construct):
     ) -> None:
         super().__init__(scope, id_)
         self._names, self._watched = names, watched
-        self.topic = Topic(self, "alarms", topic_name=names.of("alarms"), master_key=key, enforce_ssl=True)
-        for address in email_addresses:
-            self.topic.add_subscription(EmailSubscription(address))
+        self.topic = alarm_topic.make(self, names=names, key=key, email_addresses=email_addresses)
         self.alarms = {limit.name: self._alarm(limit) for limit in self._limits(settings, max_connections)}
         self.dashboard = Dashboard(
             self, "dashboard", dashboard_name=names.of("payments"), widgets=self._widgets(settings)
@@ -176,6 +173,24 @@ class Observability(Construct):
                 periods=1,
                 of=1,
                 meaning="A message names a payment that is not in the database: it may be charged, and its row lost",
+            ),
+            Limit(
+                name="settlement-differs",
+                metric=self.own(metrics.SETTLEMENT_DIFFERENCES, Stats.MAXIMUM),
+                threshold=0,
+                periods=1,
+                of=1,
+                meaning="The acquirer's settlement file and the database differ: money is missing here or there",
+                missing=TreatMissingData.IGNORE,  # between two runs of the reconciler it stays as it was
+            ),
+            Limit(
+                name="settlement-overdue",
+                metric=self.own(metrics.SETTLEMENT_OVERDUE, Stats.MAXIMUM),
+                threshold=SETTLEMENT_OVERDUE_SECONDS,
+                periods=1,
+                of=1,
+                meaning="No settlement file tells of money that has moved days ago",
+                missing=TreatMissingData.IGNORE,
             ),
             Limit(
                 name="dead-letters",

@@ -149,7 +149,7 @@ CONTROLS = (
         asks="Audit logs are kept for at least 12 months",
         platform=("aws_s3_bucket_lifecycle_configuration",),
         api=("AWS::Logs::LogGroup",),
-        tests=(TRAIL_BUCKET, RUNTIME),
+        tests=(TRAIL_BUCKET, RUNTIME, "tests/payments/test_audit_months.py"),
     ),
     Control(
         id="10.4.1.1",

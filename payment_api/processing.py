@@ -1,7 +1,8 @@
 """The functions behind the queue (P3.2), and the one that makes the database ready before them.
 
 Creates `process-payment`, called by the queue with batches of which it reports the messages that failed;
-`reconcile-payments`, called every few minutes; and `prepare-database`, called by CloudFormation. They are the only ones
+`reconcile-payments`, called every few minutes; `prepare-database`, called by CloudFormation; and
+`administer-merchants`, called by who runs the API, for merchants and their credentials. The first two are the only ones
 that may leave the network, by NAT, and to the acquirer alone.
 """
 
@@ -20,6 +21,7 @@ from constructs import Construct
 
 from payment_api import grants
 from payment_api.database import Database
+from payment_api.documents import Documents
 from payment_api.encryption import Encryption
 from payment_api.endpoints import HTTPS, Endpoints
 from payment_api.functions import ManagedFunction, packaged
@@ -27,16 +29,16 @@ from payment_api.network import Network
 from payment_api.queues import Queues
 from payment_api.secrets import ImportedSecrets
 from payment_api.settings import Settings
-from settings.common import FUNCTIONS_CA_FILE, RECONCILE_SECONDS
+from settings.common import FUNCTIONS_CA_FILE, RECONCILE_SECONDS, SETTLEMENT_PREFIX
 
 RECONCILE_MINUTES = 5
 PREPARE_SECONDS = 300
 ANSWER_SECONDS = 60  # for Lambda to start the function, and for its answer
-APPLICATION_ROLE = "payments_application"
+ADMINISTER_SECONDS = 60
 
 
 class Processing(Construct):
-    """The functions, as ``process``, ``reconcile`` and ``prepare``; others depend on ``database_ready``."""
+    """The functions ``process``, ``reconcile``, ``prepare`` and ``administer``; others need ``database_ready``."""
 
     requirements = ("P3.2", "P3.3", "P3.4", "P4.2")
 
@@ -52,9 +54,11 @@ class Processing(Construct):
         database: Database,
         secrets: ImportedSecrets,
         queues: Queues,
+        documents: Documents,
     ) -> None:
         super().__init__(scope, id_)
         self._settings, self._network, self._endpoints = settings, network, endpoints
+        self._documents = documents
         self._encryption, self._database, self._queues, self._acquirer = encryption, database, queues, secrets.acquirer
         self.database_clients = self._group("database-clients", "Functions that log in to the database")
         self.acquirer_clients = self._group("acquirer-clients", "Functions that call the acquirer")
@@ -62,6 +66,7 @@ class Processing(Construct):
         for block in settings.network.acquirer_networks:
             self.acquirer_clients.add_egress_rule(Peer.ipv4(block), Port.tcp(HTTPS), "HTTPS to the acquirer, by NAT")
         self.prepare, self.database_ready = self._prepare_database(secrets.database)
+        self.administer = self._administer_merchants(secrets.peppers)
         self.process = self._process_payments()
         self.reconcile = self._reconcile_payments()
 
@@ -95,7 +100,6 @@ class Processing(Construct):
         )
 
     def _prepare_database(self, master: ISecret) -> tuple[ManagedFunction, CustomResource]:
-        user = self._database.settings
         function = self._function(
             "prepare_database",
             timeout_seconds=PREPARE_SECONDS,
@@ -116,8 +120,7 @@ class Processing(Construct):
             resource_type="Custom::PreparedDatabase",
             service_token=function.function_arn,
             properties={
-                "Users": [user.service_user, user.processing_user],
-                "Role": APPLICATION_ROLE,
+                "Logins": self._database.settings.logins,
                 # Other code, or another step of the schema, is a reason to call it again.
                 "Version": hashlib.sha256(packaged("prepare_database").read_bytes()).hexdigest(),
             },
@@ -127,6 +130,26 @@ class Processing(Construct):
         )
         ready.node.add_dependency(self._database.cluster, self._database.attachment, function)
         return function, ready
+
+    def _administer_merchants(self, peppers: ISecret) -> ManagedFunction:
+        """Called by `make merchant` alone, one command at a time."""
+        user = self._database.settings.administration_user
+        function = self._function(
+            "administer_merchants",
+            timeout_seconds=ADMINISTER_SECONDS,
+            memory_mib=256,
+            reserved_concurrency=1,
+            environment={
+                **self._database.variables(user),
+                "API_KEY_PEPPERS_SECRET_ARN": peppers.secret_arn,
+                "API_KEY_MODE": self._settings.service.api_key_mode,
+            },
+            groups=[self.database_clients],
+        )
+        self._database.grant_login(function, user)
+        grants.allow_reading(function, peppers)
+        function.node.add_dependency(self.database_ready, self._database.group)
+        return function
 
     def _process_payments(self) -> ManagedFunction:
         processing = self._settings.processing
@@ -148,14 +171,19 @@ class Processing(Construct):
         return function
 
     def _reconcile_payments(self) -> ManagedFunction:
-        """One run at a time: the next run does the rest."""
+        """One run at a time: the next run does the rest. The acquirer's settlement files are among the documents."""
         function = self._worker(
             "reconcile_payments",
             timeout_seconds=RECONCILE_SECONDS,
             memory_mib=self._settings.processing.memory_mib,
             reserved_concurrency=1,
+            more_environment={
+                "SETTLEMENT_BUCKET": self._documents.bucket.bucket_name,
+                "SETTLEMENT_PREFIX": SETTLEMENT_PREFIX,
+            },
         )
         grants.allow_sending(function, self._queues.payments)
+        grants.allow_reading_objects(function, self._documents.bucket, SETTLEMENT_PREFIX)
         Rule(
             self,
             "reconcile-schedule",
@@ -166,7 +194,7 @@ class Processing(Construct):
         )
         return function
 
-    def _worker(self, name: str, **more: Any) -> ManagedFunction:
+    def _worker(self, name: str, *, more_environment: Mapping[str, str] | None = None, **more: Any) -> ManagedFunction:
         """A function that calls the acquirer, and stores its decision."""
         processing, database = self._settings.processing, self._database
         function = self._function(
@@ -180,6 +208,8 @@ class Processing(Construct):
                 "PROCESSING_CALL_SECONDS": str(processing.call_seconds),
                 "ACQUIRER_BASE_URL": self._settings.acquirer.url,
                 "ACQUIRER_SECRET_ARN": self._acquirer.secret_arn,
+                **self._settings.acquirer.variables,
+                **(more_environment or {}),
             },
             groups=[self.database_clients, self.acquirer_clients],
             **more,

@@ -11,7 +11,7 @@ from payment_api.settings.data import SecretSettings
 
 
 class ImportedSecrets(Construct):
-    """The database's master user, the first client's API key, our API key at the acquirer, and the peppers."""
+    """The database's master user, the first client's API key, those between us and the acquirer, and the peppers."""
 
     requirements = ("P4.5",)
 
@@ -21,6 +21,7 @@ class ImportedSecrets(Construct):
         self.database = self._named("database", settings.database)
         self.api_key = self._named("api-key", settings.api_key)
         self.acquirer = self._named("acquirer", settings.acquirer)
+        self.notifications = self._named("notifications", settings.notifications)
         self.peppers = self._named("peppers", settings.peppers)
 
     def _named(self, id_: str, name: str) -> ISecret:

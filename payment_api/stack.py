@@ -98,6 +98,7 @@ class PaymentApi(Stack):
             database=self.database,
             secrets=self.secrets,
             queues=self.queues,
+            documents=self.documents,
         )
         self.load_balancer = PublicLoadBalancer(
             self, "load-balancer", settings=settings, network=self.network, access_logs=access_logs
@@ -129,6 +130,7 @@ class PaymentApi(Stack):
             database_ready=self.processing.database_ready,
             queue=self.queues.payments,
             peppers=self.secrets.peppers,
+            notifications=self.secrets.notifications,
             log_group=ServiceLog(
                 self,
                 "service-log",
@@ -217,6 +219,7 @@ class PaymentApi(Stack):
                     "process-payment": self.processing.process,
                     "reconcile-payments": self.processing.reconcile,
                     "prepare-database": self.processing.prepare,
+                    "administer-merchants": self.processing.administer,
                     "rotate-database-secret": self.rotation.database_function,
                     "rotate-api-key": self.rotation.api_key_function,
                     "smoke-test": self.canary.smoke_test,

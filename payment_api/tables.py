@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from payment_api.demands import DECIDED_BY_AWS, DEMANDS
+from payment_api.faults import FAULTS
 from payment_api.owasp import TOP_10
 from payment_api.pci import CONTROLS
 from payment_api.settings import ENVIRONMENTS, known_environments, load
@@ -72,6 +73,17 @@ def demands() -> str:
     )
 
 
+def faults() -> str:
+    """docs/payment-api-faults.md."""
+    rows = (f"| {one.id} | {one.was} | {one.outcome} | {'<br>'.join(one.tests) or '-'} |" for one in FAULTS)
+    return _page(
+        "# What a review of the payment API has found",
+        f"Each fault, what came of it, and the tests that would notice its kind today. {WRITTEN}",
+        "| id | fault | outcome | tests |",
+        rows,
+    )
+
+
 def sizing() -> str:
     """docs/payment-api-sizing.md."""
     return "\n".join([SIZING, *(_environment(name) for name in known_environments(ENVIRONMENTS))])
@@ -112,6 +124,7 @@ def _page(title: str, about: str, head: str, rows: Iterator[str]) -> str:
 
 PAGES = {
     "payment-api-demands.md": demands,
+    "payment-api-faults.md": faults,
     "payment-api-owasp.md": owasp,
     "pci-dss.md": pci,
     "payment-api-sizing.md": sizing,

@@ -1,15 +1,12 @@
-"""The payment API's commands: the CDK's own CLI for one environment, and its outputs as a flat file (P6.1)."""
+"""The payment API's commands: its change sets, by the CDK's own CLI, and its outputs as a flat file (P6.1)."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
@@ -18,80 +15,19 @@ from rich.console import Console
 from operations.account import aws_errors_in_words, refuse_account_other_than
 from operations.deployment.synthesized import absolute
 from operations.outcome import Failed, Refused
-from operations.payment_api import preflight, weights
-from operations.preflight import node_problem
+from operations.payment_api import approval, change_sets, preflight, weights
+from operations.payment_api.approval import page
+from operations.payment_api.cdk import Cdk
+from operations.payment_api.change_sets import ChangeSet
 from operations.prerequisites import connect
 from operations.project_root import PROJECT
 from operations.question import agreed, refuse_silence
+from operations.review.apply import refuse_another
+from operations.review.page import append_to_summary
 from payment_api.settings import Settings
 
-APP = PROJECT / "payment_api"
-PROGRAM = PROJECT / "node_modules" / ".bin" / "cdk"
 OUTPUTS = PROJECT / "cfn-outputs"
 FLAT_OUTPUTS = "flat-outputs.json"
-# jsii warns at length that Node 20 is no longer supported; the project's version is stated in package.json.
-NODE_20 = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cdk:
-    """The CDK's CLI for one environment, named or by path; ``assembly`` is the folder of its synthesis."""
-
-    environment: str
-    assembly: Path
-    variables: Mapping[str, str]
-    console: Console
-    quiet: bool = False
-
-    def synth(self, *, validate: bool) -> None:
-        """Write the templates. ``validate`` runs CloudFormation's validation too, which takes most of the time."""
-        own = [] if validate else ["--no-validation"]
-        self.run("synth", "--quiet", "--output", str(self.assembly), *own)
-
-    def deploy(self, outputs: Path) -> None:
-        """Deploy both stacks as they were synthesized; their outputs go to a file."""
-        self.run("deploy", *self._synthesized(), "--require-approval", "never", "--outputs-file", str(outputs))
-
-    def diff(self) -> None:
-        """Show the changes of a deployment."""
-        self.run("diff", *self._synthesized())
-
-    def destroy(self) -> None:
-        """Destroy both stacks."""
-        self.run("destroy", *self._synthesized(), "--force")
-
-    def bootstrap(self, settings: Settings) -> None:
-        """Bootstrap the CDK in both regions, outside of the app's folder, whose settings it does not need."""
-        self.assembly.mkdir(parents=True, exist_ok=True)
-        regions = (settings.region, settings.replica_region)
-        places = [f"aws://{settings.account_id}/{region}" for region in regions]
-        # The bucket of assets is encrypted under a customer-managed key, as everything is.
-        self.run("bootstrap", *places, "--bootstrap-customer-key", folder=self.assembly)
-
-    def run(self, command: str, *arguments: str, folder: Path = APP) -> None:
-        """Run the CLI.
-
-        Raises:
-            Refused: it is not installed, or Node is not.
-            Failed: it failed.
-        """
-        if not PROGRAM.exists():
-            raise Refused("aws-cdk: not installed; run make setup")
-        if problem := node_problem():
-            raise Refused(problem)
-        line = [str(PROGRAM), command, *arguments, "--no-notices"]
-        variables = {**self.variables, **NODE_20, "PLATFORM_ENVIRONMENT": self.environment}
-        if not self.console.is_terminal:
-            variables["CI"] = "1"  # then it rewrites no line
-        ended = subprocess.run(
-            line, cwd=folder, env=variables, capture_output=self.quiet, stdin=subprocess.DEVNULL, text=True, check=False
-        )
-        if ended.returncode:
-            said = f"{ended.stdout}{ended.stderr}" if self.quiet else ""
-            raise Failed(f"{said}cdk {command} failed with exit code {ended.returncode}")
-
-    def _synthesized(self) -> list[str]:
-        return ["--all", "--app", str(self.assembly)]
 
 
 def flatten(outputs: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -110,9 +46,9 @@ def flatten(outputs: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     return flat
 
 
-def write_outputs(raw: Path, folder: Path = OUTPUTS) -> dict[str, str]:
-    """Write flat-outputs.json from the outputs of the CDK's CLI, and return it."""
-    flat = flatten(json.loads(raw.read_text(encoding="utf-8")))
+def write_outputs(outputs: Mapping[str, Mapping[str, str]], folder: Path = OUTPUTS) -> dict[str, str]:
+    """Write flat-outputs.json from the outputs of the stacks, and return it."""
+    flat = flatten(outputs)
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(dict(sorted(flat.items())), indent=2)
     (folder / FLAT_OUTPUTS).write_text(f"{text}\n", encoding="utf-8")
@@ -128,10 +64,34 @@ class Deployment:
         self.cdk = Cdk(environment=absolute(environment), assembly=assembly, variables=os.environ, console=console)
 
     def diff(self) -> None:
-        """Show the changes of ``deploy``. Raises as Cdk.run does."""
+        """Show the changes of ``deploy`` by the templates, which needs a look-up role only. Raises as Cdk.run does."""
         self._check_account()
         self.cdk.synth(validate=True)
-        self.cdk.diff()
+        self.console.print(self.cdk.diff(), markup=False)
+
+    def prepare(self, write: Path | None = None, summary: Path | None = None) -> str:
+        """Prepare change sets for an approval, show their page, and return it, which ``write`` takes, too.
+
+        They take the place of those that were prepared before, and wait until they are executed. ``summary`` is the
+        file of a job's summary.
+
+        A role that may not execute them, and not look at the prerequisites, is enough: ``deploy`` checks those.
+
+        Raises:
+            Refused: CloudFormation made no change set.
+        """
+        self._check_account()
+        self.cdk.synth(validate=True)
+        with aws_errors_in_words():
+            found = page(
+                self.settings.environment_suffix, change_sets.prepare(self.cdk, connect, change_sets.FOR_REVIEW)
+            )
+        self.console.print(found, markup=False)
+        if write:
+            write.write_text(found, encoding="utf-8")
+        if summary:
+            append_to_summary(found, summary)
+        return found
 
     def preflight(self) -> None:
         """Check the prerequisites (P6.6). Nothing is changed.
@@ -164,16 +124,51 @@ class Deployment:
             return False
         return True
 
-    def deploy(self, *, approve: bool) -> None:
-        """Show the changes, ask (unless ``approve``), deploy, and write cfn-outputs/flat-outputs.json."""
-        refuse_silence(approve)
+    def deploy(self, *, approve: bool, reviewed: Path | None = None) -> None:
+        """Show the page of change sets, ask (unless ``approve``), execute exactly these, and write the outputs.
+
+        Where a page of ``prepare`` was ``reviewed``, nobody is asked, and its change sets are executed or none.
+
+        Raises:
+            Refused: a change set is not what was reviewed, or not valid any more, or the answer is no.
+        """
+        refuse_silence(approve or reviewed is not None)
         self.preflight()
-        self.diff()
+        self.cdk.synth(validate=True)
         self._keep_traffic()
-        self._ask(f"Deploy this to {self.settings.environment_suffix} in {self.settings.account_id}?", approve)
-        raw = self.cdk.assembly.with_suffix(".outputs.json")
-        self.cdk.deploy(raw)
-        for name, value in write_outputs(raw).items():
+        if reviewed:
+            self._execute(self._reviewed(approval.approved(reviewed)))
+            return
+        with aws_errors_in_words(), change_sets.prepared(self.cdk, connect) as found:
+            self.console.print(page(self.settings.environment_suffix, found), markup=False)
+            if found:
+                self._ask(f"Deploy this to {self.settings.environment_suffix} in {self.settings.account_id}?", approve)
+            self._execute(found)
+
+    def _reviewed(self, text: str) -> list[ChangeSet]:
+        """The change sets of a page that was approved, as they are now."""
+        arns = approval.change_sets_of(text)
+        with aws_errors_in_words():
+            found = [
+                change_sets.described(connect, stack, arn)
+                for stack in self.cdk.stacks()
+                for arn in arns
+                if f":cloudformation:{stack.region}:" in arn
+            ]
+        change_sets.refuse_stale(found)
+        refuse_another(text, page(self.settings.environment_suffix, found))
+        for one in found:
+            if one.template != one.stack.template:
+                raise Refused(
+                    f"the change set {one.arn} is of another template than this checkout's; prepare another one"
+                )
+        return found
+
+    def _execute(self, found: list[ChangeSet]) -> None:
+        change_sets.execute(self.cdk, found)
+        with aws_errors_in_words():
+            written = write_outputs(change_sets.outputs(connect, self.cdk.stacks()))
+        for name, value in written.items():
             self.console.print(f"{name}  {value}", markup=False)
 
     def _keep_traffic(self) -> None:
@@ -182,7 +177,7 @@ class Deployment:
         with aws_errors_in_words():
             if not self._is_deployed():
                 return
-            template = templates(self.cdk.assembly)[stack]
+            (template,) = [one.template for one in self.cdk.stacks() if one.name == stack]
             found = list(weights.problems(lambda service: connect(service, region), stack, template))
         if found:
             raise Refused("\n".join(found))
@@ -212,16 +207,3 @@ class Deployment:
     def _ask(question: str, approve: bool) -> None:
         if not approve and not agreed(question):
             raise Refused("nothing was changed")
-
-
-def templates(assembly: Path) -> dict[str, dict[str, Any]]:
-    """The synthesized templates by the name of their stack."""
-    manifest = json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))
-    found = {}
-    for artifact in manifest["artifacts"].values():
-        if artifact["type"] == "aws:cloudformation:stack":
-            properties = artifact["properties"]
-            region = re.fullmatch(r"aws://\d+/(.+)", artifact["environment"])
-            text = (assembly / properties["templateFile"]).read_text(encoding="utf-8")
-            found[properties["stackName"]] = {**json.loads(text), "region": region.group(1) if region else ""}
-    return found

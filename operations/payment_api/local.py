@@ -13,26 +13,35 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from emulator import running
 from emulator.ministack import existing, inventory, process
 from emulator.process import EmulatorError
+from operations.deployment import payments_image
 from operations.outcome import Failed, Refused
-from operations.payment_api.deploy import FLAT_OUTPUTS, OUTPUTS, Cdk, templates, write_outputs
+from operations.payment_api import change_sets
+from operations.payment_api.cdk import Cdk
+from operations.payment_api.change_sets import Action, ChangeSet
+from operations.payment_api.deploy import FLAT_OUTPUTS, OUTPUTS, write_outputs
 from operations.project_root import PROJECT
 from payment_api.settings import Settings, load
 
 ENVIRONMENT = "local"
 DIRECTORY = PROJECT / ".local-api"
 DEFAULT_PORT = 5577
+IMAGE = "payments"
+"""The repository of the service's image, in the settings."""
 # Read by tests/integration.
 OUTPUTS_VARIABLE = "PAYMENT_API_OUTPUTS"
+DEPLOYED = "deployed"
+"""Names an empty file: there is something to destroy."""
 
 
 @dataclass
@@ -56,6 +65,7 @@ class LocalPaymentApi:
         """
         with self.phase("start the local AWS"):
             server = self._start(port)
+            running.describe_image(server, IMAGE, asdict(payments_image.image()))
         with self.phase("make what exists before"):
             path = existing.save(server.url, load(ENVIRONMENT), ENVIRONMENT, self.directory / "settings.toml")
         settings = load(str(path))
@@ -64,14 +74,15 @@ class LocalPaymentApi:
             cdk.bootstrap(settings)
         with self.phase("cdk synth"):
             cdk.synth(validate=False)
-        with self.phase("cdk deploy"):
-            cdk.deploy(self.directory / "outputs.json")
-        flat = write_outputs(self.directory / "outputs.json", self.outputs)
+        (self.directory / DEPLOYED).touch()
+        with self.phase("change sets, and their execution"):
+            self.execute(server, cdk)
+        flat = write_outputs(change_sets.outputs(connect_to(server), cdk.stacks()), self.outputs)
         before = self.deployed(server, cdk)
         with self.phase("second deployment"):
-            cdk.deploy(self.directory / "outputs.json")
-        if changed := sorted(before.items() ^ self.deployed(server, cdk).items()):
-            raise Failed(f"the second deployment is not empty: {changed}")
+            again = self.execute(server, cdk)
+        if again or (changed := sorted(before.items() ^ self.deployed(server, cdk).items())):
+            raise Failed(f"the second deployment is not empty: {[*again, *changed]}")
         self._report(flat, len(before), server)
         return before
 
@@ -84,7 +95,7 @@ class LocalPaymentApi:
         server, path = process.find(self.directory), self.directory / "settings.toml"
         if server is None:
             self.console.print("no local AWS runs: what it held is gone with it")
-        elif not (self.directory / "outputs.json").exists():
+        elif not (self.directory / DEPLOYED).exists():
             self.console.print("nothing was deployed to the local AWS")
         else:
             settings = load(str(path))
@@ -129,10 +140,21 @@ class LocalPaymentApi:
         cdk = self.cdk(path, server, load(str(path)))
         with self.phase("cdk synth of changes"):
             cdk.synth(validate=False)
-        with self.phase("cdk deploy of changes"):
-            cdk.deploy(self.directory / "outputs.json")
-        write_outputs(self.directory / "outputs.json", self.outputs)
-        return self.deployed(server, cdk)
+        before = self.deployed_of(server, cdk)
+        with self.phase("change sets of changes, and their execution"):
+            executed = self.execute(server, cdk)
+        write_outputs(change_sets.outputs(connect_to(server), cdk.stacks()), self.outputs)
+        after = self.deployed(server, cdk)
+        for line in sorted(not_as_described(executed, before, after)):
+            self.console.print(f"not as the change set says: {line}", markup=False)
+        return after
+
+    def execute(self, server: process.Server, cdk: Cdk) -> list[ChangeSet]:
+        """Prepare change sets of what is synthesized, and execute exactly these; those that changed anything."""
+        with change_sets.prepared(cdk, connect_to(server)) as found:
+            change_sets.refuse_stale(found)
+            change_sets.execute(cdk, found)
+        return found
 
     def abandon(self) -> None:
         """Stop the local AWS without destroying first, and remove its directory and the outputs."""
@@ -160,15 +182,22 @@ class LocalPaymentApi:
         Raises:
             Failed: a stack has fewer than its template: an emulator may report an incomplete stack as complete.
         """
+        found = self.deployed_of(server, cdk)
+        for stack in cdk.stacks():
+            wanted = {f"{stack.name}/{logical}" for logical in stack.template["Resources"]}
+            if missing := sorted(wanted - found.keys()):
+                raise Failed(f"deployed without {', '.join(missing)}")
+        return found
+
+    @staticmethod
+    def deployed_of(server: process.Server, cdk: Cdk) -> dict[str, str]:
+        """As ``deployed``, of what there is, whatever the templates have."""
         found: dict[str, str] = {}
-        for stack, template in templates(cdk.assembly).items():
-            client = process.client("cloudformation", server.url, template["region"])
-            pages = client.get_paginator("list_stack_resources").paginate(StackName=stack)
+        for stack in cdk.stacks():
+            client = process.client("cloudformation", server.url, stack.region)
+            pages = client.get_paginator("list_stack_resources").paginate(StackName=stack.name)
             resources = [one for page in pages for one in page["StackResourceSummaries"]]
-            existing_ones = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources}
-            if missing := sorted(template["Resources"].keys() - existing_ones.keys()):
-                raise Failed(f"{stack} was deployed without {', '.join(missing)}")
-            found |= {f"{stack}/{logical}": physical for logical, physical in existing_ones.items()}
+            found |= {f"{stack.name}/{one['LogicalResourceId']}": one["PhysicalResourceId"] for one in resources}
         return found
 
     @contextmanager
@@ -197,6 +226,27 @@ class LocalPaymentApi:
         self.console.print(table)
         self.console.print(seconds_table(self.seconds))
         self.console.print("second deployment: empty")
+
+
+def connect_to(server: process.Server) -> change_sets.Connect:
+    """Clients for the local AWS."""
+    return lambda service, region: process.client(service, server.url, region)
+
+
+def not_as_described(
+    executed: Sequence[ChangeSet], before: Mapping[str, str], after: Mapping[str, str]
+) -> Iterator[str]:
+    """Resources whose end is another one than the change sets say, by their physical ids before and after."""
+    described = {f"{one.stack.name}/{change.resource}": change.action for one in executed for change in one.changes}
+    for name in before.keys() | after.keys():
+        old, new = before.get(name), after.get(name)
+        happened = Action.ADD if old is None else Action.REMOVE if new is None else Action.REPLACE
+        if old == new and described.get(name, Action.MODIFY) in (Action.MODIFY, Action.PERHAPS_REPLACE):
+            continue
+        if old != new and described.get(name) in (happened, Action.PERHAPS_REPLACE):
+            continue
+        said = described.get(name, "nothing")
+        yield f"{name}: {said} was said, {'nothing' if old == new else happened} happened"
 
 
 def changed(text: str, changes: str) -> str:

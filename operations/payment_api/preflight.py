@@ -39,6 +39,7 @@ SECRET_FIELDS = {
     "database": ("username", "password"),
     "api_key": ("api_key",),
     "acquirer": ("api_key",),
+    "notifications": ("notification_keys",),
     "peppers": ("current", "peppers"),
 }
 FARGATE_CPUS = Quota(
@@ -195,13 +196,13 @@ def _concurrency(account: Account) -> Iterator[str]:
         yield from without_concurrency(account, account.region, reserved)
 
 
-RESERVED_BY_OTHERS = 4
-"""Of the functions that reconcile, prepare the database and rotate: one each."""
+RESERVED_BY_OTHERS = 5
+"""Of the functions that reconcile, prepare the database, administer merchants and rotate: one each."""
 
 NEEDS = (
     Need(what="a customer-managed key for secrets", missing=_key),
     Need(
-        what="the secrets of the database, the first client, the acquirer and the peppers, under that key",
+        what="the secrets of the database, the first client, the acquirer (two) and the peppers, under that key",
         missing=_secrets,
     ),
     Need(what="a certificate for both names, in the API's region", missing=_certificate),

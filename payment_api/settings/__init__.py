@@ -9,7 +9,8 @@ from settings.loading import exit_with, known_environments, load_as
 ENVIRONMENTS = Path(__file__).parent / "environments"
 IDENTITY = (
     *("domain.api_name", "domain.load_balancer_name"),
-    *("secrets.database", "secrets.api_key", "secrets.acquirer", "secrets.peppers"),
+    *("secrets.database", "secrets.api_key", "secrets.acquirer"),
+    *("secrets.notifications", "secrets.peppers"),
 )
 """Fields that belong to one environment only: a second one would take the resource over."""
 

@@ -36,6 +36,9 @@ class SecretSettings(SettingsModel):
     """The clients' API key: JSON with `api_key`, of 20 to 128 characters."""
     acquirer: SecretName
     """Our API key at the acquirer: JSON with `api_key`."""
+    notifications: SecretName
+    """What the acquirer signs its notifications with: JSON with `notification_keys`, a list of texts of 32 characters
+    or more. Two of them are accepted while one replaces the other."""
     peppers: SecretName
     """What merchants' API keys are hashed under: JSON with `current`, a name, and `peppers`, texts of 32 characters or
     more by name."""

@@ -99,6 +99,7 @@ class Settings(SettingsModel):
         domain = dict(values.get("domain") or {})
         hosts = {"api_name": "api", "load_balancer_name": "direct"}
         names = {"database": "database", "api_key": "api-key", "acquirer": "acquirer", "peppers": "peppers"}
+        names["notifications"] = "acquirer-notifications"
         zone = domain.get("zone_name")
         named = {field: f"{host}-{suffix}.{zone}" for field, host in hosts.items() if zone}
         secrets = {field: f"{prefix}/{suffix}/{purpose}" for field, purpose in names.items()}

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from settings.base import SettingsModel, matching
-from settings.processing import AcquirerUrl, FunctionSettings
+from settings.processing import AcquirerCapabilities, AcquirerUrl, FunctionSettings
 from settings.services import FARGATE_SIZES
 
 # Memory in GiB of the classes that are offered here. Aurora's own default of max_connections is what LEAST(bytes of
@@ -48,6 +48,26 @@ class DatabaseSettings(SettingsModel):
     """The user that the containerized API logs in as, by IAM."""
     processing_user: PostgresName = "payments_processing"
     """The user that the functions log in as, by IAM."""
+    publishing_user: PostgresName = "payments_publishing"
+    """The user that sends the outbox, in the tasks of the containerized API, by IAM."""
+    administration_user: PostgresName = "payments_administration"
+    """The user that the function for merchants and credentials logs in as, by IAM."""
+
+    @property
+    def logins(self) -> dict[str, str]:
+        """The users, and the process of the payments service that each is for (payments.roles.Process)."""
+        return {
+            self.service_user: "api",
+            self.processing_user: "processing",
+            self.publishing_user: "publishing",
+            self.administration_user: "administration",
+        }
+
+    @model_validator(mode="after")
+    def _differ(self) -> DatabaseSettings:
+        if len(self.logins) < len(("service", "processing", "publishing", "administration")):
+            raise ValueError("service_user, processing_user, publishing_user and administration_user must differ")
+        return self
 
     @model_validator(mode="after")
     def _fits_memory(self) -> DatabaseSettings:
@@ -110,7 +130,7 @@ class ProcessingSettings(FunctionSettings):
     """Assumed duration of a full batch, including the acquirer, for the arithmetic of docs/payment-api-sizing.md."""
 
 
-class AcquirerSettings(SettingsModel):
+class AcquirerSettings(AcquirerCapabilities):
     """The acquirer, which settles payments."""
 
     url: AcquirerUrl

@@ -16,9 +16,7 @@ pytestmark = pytest.mark.requirement("P6.1", "P6.4")
 
 
 def test_outputs_of_all_stacks_are_written_flat(tmp_path: Path) -> None:
-    raw = tmp_path / "outputs.json"
-    raw.write_text(json.dumps({"api": {"ApiEndpoint": "https://x"}, "replica": {"Bucket": "b"}}))
-    write_outputs(raw, tmp_path / "cfn-outputs")
+    write_outputs({"api": {"ApiEndpoint": "https://x"}, "replica": {"Bucket": "b"}}, tmp_path / "cfn-outputs")
     written = json.loads((tmp_path / "cfn-outputs" / "flat-outputs.json").read_text())
     assert written == {"ApiEndpoint": "https://x", "Bucket": "b"}
 

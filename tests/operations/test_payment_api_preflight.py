@@ -65,7 +65,8 @@ def test_settings_with_placeholders_are_refused_before_any_aws_call(
 def test_empty_account_lacks_every_prerequisite() -> None:
     found = preflight.problems(account(load("staging").model_copy(update={"account_owner": None}), 10))
     for begins in (
-        *("secrets.key_arn", "secrets.database", "secrets.api_key", "secrets.acquirer", "secrets.peppers"),
+        *("secrets.key_arn", "secrets.database", "secrets.api_key", "secrets.acquirer"),
+        *("secrets.notifications", "secrets.peppers"),
         "domain.certificate_arn",
         *("gateway.trust_store_bucket", "domain.zone_id", "service.image", "network.nat_image_id", "account_owner"),
         *("network.s3_prefix_list_id", "network.dynamodb_prefix_list_id", "cdk bootstrap", "quota fargate"),
@@ -83,7 +84,7 @@ def test_existing_prerequisites_are_silent_and_own_resources_need_no_quota() -> 
     settings = settings.model_copy(update={"secrets": settings.secrets.model_copy(update={"key_arn": key})})
     manager = make("secretsmanager", region_name=REGION)
     values: dict[str, dict[str, str]] = {"database": {"username": "u"}, "api_key": {"api_key": "k"}, "acquirer": {}}
-    values["peppers"] = {"current": "first"}
+    values |= {"notifications": {}, "peppers": {"current": "first"}}
     for field, value in values.items():
         name = getattr(settings.secrets, field)
         manager.create_secret(Name=name, SecretString=json.dumps(value), KmsKeyId=key)
@@ -93,5 +94,6 @@ def test_existing_prerequisites_are_silent_and_own_resources_need_no_quota() -> 
     assert found == [
         f"secrets.database: {settings.secrets.database} has no password",
         f"secrets.acquirer: {settings.secrets.acquirer} has no api_key",
+        f"secrets.notifications: {settings.secrets.notifications} has no notification_keys",
         f"secrets.peppers: {settings.secrets.peppers} has no peppers",
     ]

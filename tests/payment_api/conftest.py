@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from payment_api.settings import Settings, load
+from synthesis.node import NO_BANNER
 from tests.payment_api.support import Template
 
 # jsii's Node process starts when anything of aws_cdk is imported, and has the environment of that moment.
-os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "20"
+os.environ |= NO_BANNER
 os.environ["CDK_VALIDATION"] = "false"
 
 Synthesize = Callable[[Settings], dict[str, Template]]

@@ -12,8 +12,8 @@ PROGRAMS = {
     SERVICE: PROJECT / "services" / "payments",
 }
 OF_API = (
-    *("prepare_database", "process_payment", "reconcile_payments", "rotate_api_key", "rotate_database_secret"),
-    *("show_certificate", "smoke_test"),
+    *("administer_merchants", "prepare_database", "process_payment", "reconcile_payments", "rotate_api_key"),
+    *("rotate_database_secret", "show_certificate", "smoke_test"),
     SERVICE,
 )
 

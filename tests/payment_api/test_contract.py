@@ -21,7 +21,8 @@ from payments.migrate import migrate
 from payments.settings import DatabaseSettings, ServiceSettings
 from tests.payment_api.support import Template
 from tests.payments import support
-from tests.payments.conftest import PASSWORD, USER, database_of, local_aws, platform_of
+from tests.payments.conftest import database_of, local_aws, platform_of
+from tests.payments.logins import create_logins, logins
 from tests.payments.support import Running
 from tests.postgresql import Postgresql
 from tests.synthesized import Synthesized, path_of
@@ -40,10 +41,9 @@ def service(postgresql: Postgresql, tmp_path_factory: pytest.TempPathFactory) ->
     with ExitStack() as stack:
         database = stack.enter_context(database_of(postgresql))
         with postgresql.connect() as connection:
-            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (USER,)).fetchone():
-                connection.execute(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
-        migrate(database.connect, application_role=USER)
-        platform = platform_of(database, USER, stack.enter_context(local_aws()))
+            create_logins(connection)
+        migrate(database.connect, logins=logins())
+        platform = platform_of(database, stack.enter_context(local_aws()))
         yield stack.enter_context(support.running(tmp_path_factory.mktemp("service"), platform.environment))
 
 

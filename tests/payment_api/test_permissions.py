@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 import pytest
 
 from payment_api.settings import Settings
+from settings.common import SETTLEMENT_PREFIX
 from tests.payment_api.policies import ACCOUNT, PLACE, REGION, Roles
 from tests.payment_api.programs import OF_API, SERVICE, calls_of
 from tests.payment_api.support import Template
@@ -25,7 +26,10 @@ IMPLIED = {
     "secretsmanager:PutSecretValue": {"kms:Decrypt", "kms:GenerateDataKey"},
     "sqs:SendMessage": {"kms:Decrypt", "kms:GenerateDataKey"},
     "sqs:ReceiveMessage": {"kms:Decrypt"},
+    "s3:GetObject": {"kms:Decrypt"},
 }
+# What a request says of itself.
+CONTEXTS = {"s3:ListBucket": {"s3:prefix": SETTLEMENT_PREFIX}}
 # A hook of ECS that calls the load balancer, and an authorizer that calls nothing.
 WITHOUT_A_CALL = {"smoke_test", "show_certificate"}
 # What Lambda does with a function's role, beside what the function itself calls.
@@ -52,11 +56,16 @@ def things(program: str, api: Template, settings: Settings) -> dict[str, tuple[s
     def secret(name: str) -> tuple[str, str]:
         return f"arn:aws:secretsmanager:{PLACE}:secret:{name}-A1b2C3", settings.secrets.key_arn
 
-    user = settings.database.service_user if program == SERVICE else settings.database.processing_user
+    users = {SERVICE: settings.database.service_user, "administer_merchants": settings.database.administration_user}
+    user = users.get(program, settings.database.processing_user)
     cluster = f"{api.id_of('AWS::RDS::DBCluster')}.DBClusterResourceId"
     queue = next(one for id_, one in api.of("AWS::SQS::Queue").items() if "deadletters" not in id_)
     dead_letters = next(one for id_, one in api.of("AWS::SQS::Queue").items() if "deadletters" in id_)
     key = Roles(api).resolve(queue["KmsMasterKeyId"])
+    documents = api.one("AWS::S3::Bucket", "documents")
+    bucket = f"arn:aws:s3:::{Roles(api).resolve(documents['BucketName'])}"
+    (encryption,) = documents["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    documents_key = Roles(api).resolve(encryption["ServerSideEncryptionByDefault"]["KMSMasterKeyID"])
     plan = api.id_of("AWS::ApiGateway::UsagePlan")
     plan_name = api.one("AWS::ApiGateway::UsagePlan").get("UsagePlanName")
     assert plan_name
@@ -66,10 +75,14 @@ def things(program: str, api: Template, settings: Settings) -> dict[str, tuple[s
         "secret": secret(rotated),
         "master_secret": secret(settings.secrets.database),
         "acquirer_secret": secret(settings.secrets.acquirer),
+        "notification_secret": secret(settings.secrets.notifications),
         "pepper_secret": secret(settings.secrets.peppers),
         "database_user": (f"arn:aws:rds-db:{PLACE}:dbuser:{cluster}/{user}", ""),
+        "publishing_user": (f"arn:aws:rds-db:{PLACE}:dbuser:{cluster}/{settings.database.publishing_user}", ""),
         "queue": (f"arn:aws:sqs:{PLACE}:{queue['QueueName']}", key),
         "dead_letters": (f"arn:aws:sqs:{PLACE}:{dead_letters['QueueName']}", key),
+        "settlement_bucket": (bucket, ""),
+        "settlement_files": (f"{bucket}/{SETTLEMENT_PREFIX}2026-11-28.csv", documents_key),
         "api_keys": (f"{gateway}/apikeys", ""),
         "api_key": (f"{gateway}/apikeys/a1b2c3d4e5", ""),
         "usage_plan_keys": (f"{gateway}/usageplans/{plan}/keys", ""),
@@ -85,7 +98,7 @@ def needed(program: str, api: Template, settings: Settings) -> set[Call]:
     for thing, actions in calls_of(program).items():
         arn, key = known[thing]
         for action in actions:
-            found.add(Call(action, arn))
+            found.add(Call(action, arn, CONTEXTS.get(action, {})))
             via = f"{action.partition(':')[0]}.{REGION}.amazonaws.com"
             found |= {Call(one, key, {"kms:ViaService": via}) for one in IMPLIED.get(action, set())}
     return found

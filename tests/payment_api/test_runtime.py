@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from payment_api.settings import Settings
+from payments.roles import Process
 from tests.payment_api.support import Template, as_list
 
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbooks" / "payment-api.md"
@@ -97,7 +98,7 @@ def test_applications_log_in_by_iam_and_know_no_password(api: Template, settings
     users = {
         str(resource).rpartition("/")[2].rstrip("'\"]}") for one in logins for resource in as_list(one["Resource"])
     }
-    assert users == {settings.database.service_user, settings.database.processing_user}
+    assert users == set(settings.database.logins)
     readers = {
         id_
         for id_, one in api.statements()
@@ -106,7 +107,8 @@ def test_applications_log_in_by_iam_and_know_no_password(api: Template, settings
     }
     assert all("prepare" in id_ or "rotate" in id_ for id_ in readers)
     (prepared,) = api.of("Custom::PreparedDatabase").values()
-    assert prepared["Users"] == [settings.database.service_user, settings.database.processing_user]
+    assert {user: Process(process) for user, process in prepared["Logins"].items()} == settings.database.logins
+    assert set(prepared["Logins"].values()) == set(Process), "each process has one login"
     service = api.resources[api.id_of("AWS::ECS::Service")]
     assert api.id_of("Custom::PreparedDatabase") in service["DependsOn"]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from payment_api.demands import DEMANDS, Demand
+from payment_api.faults import FAULTS, REFUSED, Fault
 from payment_api.owasp import TOP_10, Risk
 from payment_api.pci import CONTROLS, Control
 from payment_api.tables import DOCS, PAGES
@@ -56,8 +57,20 @@ def test_each_demand_has_its_resources_and_its_tests(demand: Demand, api: Templa
     assert all(api.of(type_) for type_ in demand.resources), demand.resources
     assert demand.tests
     for test in demand.tests:
-        file, _, name = test.partition("::")
-        assert f"def {name}(" in (PROJECT / "tests" / file).read_text(), test
+        assert _exists(test), test
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
+def test_each_fault_has_the_tests_of_its_law_or_a_reason(fault: Fault) -> None:
+    assert fault.tests or fault.outcome.startswith(f"{REFUSED}: ")
+    for test in fault.tests:
+        assert _exists(test), test
+
+
+def _exists(test: str) -> bool:
+    """Whether there is a test FILE::NAME below tests/."""
+    file, _, name = test.partition("::")
+    return f"def {name}(" in (PROJECT / "tests" / file).read_text()
 
 
 def test_no_table_names_a_rule_twice() -> None:
