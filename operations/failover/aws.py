@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from operations.failover.epochs import Epochs
 from operations.failover.request import Request
 from operations.failover.state import (
     DatabaseState,
@@ -22,6 +23,8 @@ from operations.failover.state import (
     State,
 )
 from operations.failover.traffic import Traffic
+from operations.merchants.command import CONFIG as ADMINISTRATION
+from operations.merchants.command import Administration
 from operations.outcome import Refused
 from operations.region import Region
 from operations.watching import RUNNING_DEPLOYMENT, is_silence
@@ -210,6 +213,13 @@ class Aws(Traffic):
         )
         points = sorted(answer["Datapoints"], key=lambda one: one["Timestamp"])
         return float(points[-1]["Maximum"]) if points else None
+
+    def epochs(self) -> Epochs:
+        """The epochs of the database, by the target region's function."""
+        region = self.names[self._request.to].region
+        client = self._make("lambda", region_name=region, config=ADMINISTRATION)
+        administration = Administration(client=client, names=self._settings.names, region=region)
+        return Epochs(administration=administration, cause=f"failover to {region}")
 
     # --- changes -----------
 

@@ -97,7 +97,8 @@ class _Failover:
         """Look, refuse or go on, step by step."""
         first = self.aws.look()
         self.console.print(failover_drawing.found(first, self.aws))
-        for reason in refusals(first, self.request, self.aws.names):
+        recovery_point = timedelta(seconds=self.settings.database.recovery_point_seconds)
+        for reason in refusals(first, self.request, self.aws.names, recovery_point):
             raise Refused(reason)
         steps = steps_of(self.aws, self.request, self.settings, first)
         self._warn(first)
@@ -196,6 +197,7 @@ class _Failover:
         record = {
             "to": str(self.request.to),
             "lost_region": self.request.lost_region,
+            "accept_data_loss": self.request.accept_data_loss,
             "began": first.at.isoformat(timespec="seconds"),
             "ended": datetime.now(UTC).isoformat(timespec="seconds"),
             "replication_lag_milliseconds": first.database.lag_milliseconds,

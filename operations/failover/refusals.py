@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
 from operations.failover.clients import Names
 from operations.failover.request import Request
@@ -10,14 +11,19 @@ from operations.failover.state import State
 from operations.region import Region
 
 
-def refusals(state: State, request: Request, names: Mapping[Region, Names]) -> Iterator[str]:
-    """The reasons, the most important first. A failover that has moved the writer must be completed: then few apply."""
+def refusals(state: State, request: Request, names: Mapping[Region, Names], recovery_point: timedelta) -> Iterator[str]:
+    """The reasons, the most important first. A failover that has moved the writer must be completed: then few apply.
+
+    ``recovery_point`` is the objective: what a lost region may cost without a further consent.
+    """
     cluster = names[request.to].database
     yield from _of_any(state, request, cluster)
     if state.database.is_led_by(cluster) or state.database.move:
         return
     yield from _of_the_database(state, cluster)
-    if not request.lost_region:
+    if request.lost_region:
+        yield from _of_lost_writes(state, request, cluster, recovery_point)
+    else:
         yield from _of_a_planned_one(state, request)
 
 
@@ -42,6 +48,17 @@ def _of_the_database(state: State, cluster: str) -> Iterator[str]:
             f"database: {name} is being synchronized after an earlier failover, which takes minutes to hours; it can "
             "take over once it is"
         )
+
+
+def _of_lost_writes(state: State, request: Request, cluster: str, recovery_point: timedelta) -> Iterator[str]:
+    lag, allowed = state.database.lag_milliseconds, recovery_point.total_seconds()
+    if lag is None or lag <= allowed * 1000 or request.accept_data_loss:
+        return
+    yield (
+        f"database: {cluster.rpartition(':')[2]} was {lag / 1000:.1f} s behind when last measured, and "
+        f"database.recovery_point_seconds is {allowed:.0f}: so much would be lost; where it can, a failover without "
+        f"--lost-region loses nothing; to lose it: {request.again('--accept-data-loss')}"
+    )
 
 
 def _of_a_planned_one(state: State, request: Request) -> Iterator[str]:

@@ -17,6 +17,10 @@ class Request:
     environment: str
     lost_region: bool = False
     """The other region is lost: its unreplicated data may be lost, and its calls may fail."""
+    accept_data_loss: bool = False
+    """More may be lost than the recovery point objective, ``database.recovery_point_seconds``."""
+    without_epoch: bool = False
+    """No epoch is begun by this run: the service begins one itself, by its first operation."""
     approve: bool = False
     take_over: bool = False
     """Another run's lock is taken: that run has ended without a word."""
@@ -30,6 +34,8 @@ class Request:
         """The command that continues after this one."""
         options = ["--approve"] if self.approve else []
         options += ["--lost-region"] if self.lost_region else []
+        options += ["--accept-data-loss"] if self.accept_data_loss else []
+        options += ["--without-epoch"] if self.without_epoch else []
         options += [one for one in more if one not in options]
         words = [f"ENV={self.environment}", f"TO={self.to}"] + ([f"ARGS={' '.join(options)}"] if options else [])
         return "make failover " + shlex.join(words)

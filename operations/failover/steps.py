@@ -17,7 +17,7 @@ from typing_extensions import override
 from operations.failover.aws import Aws
 from operations.failover.request import Request
 from operations.failover.state import DatabaseState, RegionState, ServiceState, State, TrafficState
-from operations.outcome import Failed
+from operations.outcome import Failed, Refused
 from operations.region import Region
 from settings import Settings
 from settings.edge import OriginRouting
@@ -190,6 +190,40 @@ class Database(Step):
             raise Failed(f"database: RDS moves the writer to {now.move.to} at the moment; wait until that is over")
 
 
+class Epoch(Step):
+    """An epoch of the database since the move, so that what is older is looked up before it is requested.
+
+    Only where data may be lost. To begin it twice begins one, so after an error it is tried again until the time is
+    over: the writer has only just moved, and a function that was idle for weeks waits for its network interfaces.
+    """
+
+    minutes = 10.0
+
+    def __init__(self, aws: Aws, request: Request) -> None:
+        self._epochs = aws.epochs()
+        self._cluster = aws.names[request.to].database
+        self._asked = False
+        self.title = "begin an epoch, so that what may have been requested and lost is looked up first"
+
+    @override
+    def seen_in(self, state: State) -> Seen:
+        return self.look() if state.database.is_led_by(self._cluster) else Seen(False, "the writer has not moved")
+
+    @override
+    def look(self) -> Seen:
+        try:
+            if self._asked:
+                self._epochs.begin()
+            begun = self._asked or self._epochs.has_begun()
+        except (Failed, Refused) as error:
+            return Seen(False, str(error))
+        return Seen(begun, f"its cause is {self._epochs.cause}" if begun else "none of this failover has begun")
+
+    @override
+    def begin(self) -> None:
+        self._asked = True
+
+
 class Traffic(Step):
     """Traffic in the target region: the recovery region's rule answers that it has taken over, or not."""
 
@@ -298,8 +332,10 @@ def steps_of(aws: Aws, request: Request, settings: Settings, first: State) -> li
     steps: list[Step] = [Capacity(aws, request, settings, first)]
     if request.lost_region:
         steps.append(Fence(aws, request, first))
+    steps.append(Database(aws, request, first))
+    if request.lost_region and not request.without_epoch and settings.processing:
+        steps.append(Epoch(aws, request))
     steps += [
-        Database(aws, request, first),
         Traffic(aws, request, settings, first),
         Proof(aws, request, first),
     ]

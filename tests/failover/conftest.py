@@ -13,6 +13,7 @@ import pytest
 from emulator import process
 from emulator.address import environment
 from emulator.runtime import stand_in
+from tests.failover.epochs import make_function
 from tests.failover.support import IMAGE, World
 from tests.warm_aws import LocalAws
 
@@ -72,7 +73,9 @@ def world(
 ) -> Iterator[World]:
     point_at(local_aws, monkeypatch)
     monkeypatch.setattr(boto3, "Session", lambda: session)
-    yield World(local_aws, tmp_path)
+    made = World(local_aws, tmp_path)
+    make_function(made)
+    yield made
     process.set_clock(local_aws, 0.05)
     for region in ("us-east-2", "us-west-2"):
         process.restore_region(local_aws, region)

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import botocore.client
@@ -114,6 +115,34 @@ def test_a_region_without_the_replica_of_the_secret(world: World, monkeypatch: p
         SecretId=world.names.secret("database/application"), ForceDeleteWithoutRecovery=True
     )
     refused(world, monkeypatch, "secret: us-west-2 has no replica")
+
+
+def publish_lag(world: World, *, seconds: float) -> None:
+    """How far the recovery region's copy was behind a minute ago, as RDS publishes it."""
+    dimensions = {"DBClusterIdentifier": world.clusters[RECOVERY], "SourceRegion": world.regions[PRIMARY]}
+    data = {
+        "MetricName": "AuroraGlobalDBReplicationLag",
+        "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+        "Timestamp": datetime.now(UTC) - timedelta(minutes=1),
+        "Value": seconds * 1000,
+        "Unit": "Milliseconds",
+    }
+    world.client("cloudwatch", RECOVERY).put_metric_data(Namespace="AWS/RDS", MetricData=[data])
+
+
+def test_more_than_the_recovery_point_is_lost_only_with_consent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    again = f"make failover ENV={world.file} TO=recovery 'ARGS=--approve --lost-region --accept-data-loss'"
+    publish_lag(world, seconds=world.settings.database.recovery_point_seconds + 1.5)
+    refused(world, monkeypatch, rf" was 6.5 s behind .* is 5: .*{re.escape(again)}$", lost_region=True)
+    assert world.run(RECOVERY, lost_region=True, accept_data_loss=True).code == 0
+    assert world.writers() == [RECOVERY]
+
+
+def test_loss_within_the_recovery_point_is_warned_of(world: World) -> None:
+    publish_lag(world, seconds=world.settings.database.recovery_point_seconds)
+    ended = world.run(RECOVERY, lost_region=True)
+    assert ended.code == 0, ended.text
+    assert "will be LOST: it was 5000 ms behind when last measured" in ended.text
 
 
 def test_failover_during_another_failover_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
