@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 
 def _end_in_silence(*_: object) -> NoReturn:
@@ -17,12 +17,13 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 
 import typer  # noqa: E402
 
-from operations.cli import deployment, description, operation, payment_api  # noqa: E402
+from operations.cli import deployment, description, merchants, operation, payment_api  # noqa: E402
 from operations.outcome import exit_codes  # noqa: E402
 
 FAMILIES = {
     "Deploy the payment platform": deployment.application,
     "Operate an environment": operation.application,
+    "Merchants of either system": merchants.application,
     "The payment API": payment_api.application,
     "Describe an environment": description.application,
 }
@@ -34,6 +35,25 @@ application = typer.Typer(
     help="The payment platform's commands. Exit codes: 0 success, 1 failure, 2 bad input or an unmet condition, "
     "130 interrupted (Terraform then ends by itself and releases its lock).",
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from operations.version import version
+
+        typer.echo(version())
+        raise typer.Exit
+
+
+@application.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version, and end.")
+    ] = False,
+) -> None:
+    """Options before a command."""
+
+
 for title, family in FAMILIES.items():
     for command in family.registered_commands:
         command.rich_help_panel = title

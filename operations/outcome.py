@@ -14,6 +14,8 @@ from typing import TextIO
 
 from rich.console import Console
 
+from emulator.process import EmulatorError
+
 EXIT_FAILED = 1
 EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it; also where the output has lost its reader
@@ -105,7 +107,7 @@ def console(*, stderr: bool = False) -> Console:
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """Convert ``Refused``, ``Failed``, interruption and errors of the operating system to a line and an exit code."""
+    """Convert refusals, failures, interruption, errors of the system and the local AWS to a line and an exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     for stream in (sys.stdout, sys.stderr):
@@ -120,7 +122,7 @@ def exit_codes() -> Iterator[None]:
     except BrokenPipeError:  # raised by a plain print; the console's own output raises none
         _lose("stdout")
         sys.exit(EXIT_INTERRUPTED)
-    except (Refused, Failed, KeyboardInterrupt, OSError, subprocess.TimeoutExpired) as error:
+    except (Refused, Failed, EmulatorError, KeyboardInterrupt, OSError, subprocess.TimeoutExpired) as error:
         _say("interrupted" if isinstance(error, KeyboardInterrupt) else _in_words(error))
         sys.exit(_code(error))
 

@@ -54,6 +54,40 @@ def rehearse_load(
     rehearsal.run(customers, pause, only or [])
 
 
+@application.command("rehearse-environments")
+def rehearse_environments(
+    only: Annotated[list[str] | None, typer.Option(help="An event; repeatable. Default: all of them.")] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port of the local AWS on 127.0.0.1.")] = 5588,
+    end: Annotated[
+        bool, typer.Option("--end", help="Stop the local AWS that --only has left; do nothing else.")
+    ] = False,
+) -> None:
+    """Deploy, operate and destroy the shipped settings beside each other in one account of a local AWS.
+
+    With --only its local AWS is left running for further events.
+    """
+    from operations.rehearsal.environments.command import EnvironmentsRehearsal
+
+    rehearsal = EnvironmentsRehearsal(console())
+    rehearsal.end() if end else rehearsal.run(only or [], port=port)
+
+
+@application.command("test-permissions")
+def live_with_permissions(
+    only: Annotated[list[str] | None, typer.Option(help="A step; repeatable. Default: all of them.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the platform deployed, for the next run.")] = False,
+    share: Annotated[float, typer.Option(min=0, max=1, help="Of the needed statements, how many to delete.")] = 0,
+    seed: Annotated[int, typer.Option(help="Chooses which.")] = 0,
+) -> None:
+    """Live the platform's life with every permission enforced, and show which statements no step uses."""
+    from operations.deployment.local import ENVIRONMENT
+    from operations.permissions.command import PermissionsTest
+    from operations.permissions.sample import Sample
+
+    test = PermissionsTest(settings_of(ENVIRONMENT), console())
+    test.run(only or [], keep=keep, sample=Sample(share=share, seed=seed))
+
+
 @application.command("destroy-local")
 def destroy_local(
     abandon: Annotated[
@@ -125,6 +159,21 @@ def review(
         summary=summary,
     )
     raise typer.Exit(run(request, console()))
+
+
+@application.command()
+def drift(
+    environment: Environment,
+    *,
+    write: Annotated[Path | None, typer.Option(help="File for the page.")] = None,
+    summary: Annotated[Path | None, typer.Option(help="A job's summary, to which the page is added.")] = None,
+) -> None:
+    """Show what differs between an environment's settings and AWS, without reading a secret. Exit code 3: something."""
+    from operations.deployment.deploy import Deployment
+    from operations.review.drift import run
+
+    deployment = Deployment(absolute(environment), settings_of(environment), console(stderr=True))
+    raise typer.Exit(run(deployment, environment, write=write, summary=summary, console=console()))
 
 
 @application.command()

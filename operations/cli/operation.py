@@ -11,6 +11,7 @@ from operations.cli.parameters import Environment, api_settings_of, settings_of
 from operations.outcome import console
 from operations.region import Region
 from operations.release.request import Request as ReleaseRequest
+from settings.naming import OPERATOR_USERNAME
 
 if TYPE_CHECKING:
     from operations.redrive.request import Place
@@ -64,6 +65,16 @@ def failover(
     lost_region: Annotated[
         bool, typer.Option("--lost-region", help="The other region is lost: fail over without it, with data loss.")
     ] = False,
+    accept_data_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-data-loss", help="With --lost-region: also lose more than the recovery point objective."
+        ),
+    ] = False,
+    without_epoch: Annotated[
+        bool,
+        typer.Option("--without-epoch", help="With --lost-region: leave the epoch to the service's first operation."),
+    ] = False,
     approve: Annotated[bool, typer.Option("--approve", help="Do not ask before each step.")] = False,
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Take over the lock of a run that was killed.")
@@ -73,7 +84,15 @@ def failover(
     from operations.failover.command import run
     from operations.failover.request import Request
 
-    request = Request(to=to, environment=environment, lost_region=lost_region, approve=approve, take_over=take_over)
+    request = Request(
+        to=to,
+        environment=environment,
+        lost_region=lost_region,
+        accept_data_loss=accept_data_loss,
+        without_epoch=without_epoch,
+        approve=approve,
+        take_over=take_over,
+    )
     raise typer.Exit(run(request, settings_of(environment), console()))
 
 
@@ -83,6 +102,24 @@ def migrate(environment: Environment) -> None:
     from operations.deployment.migrate import run
 
     run(settings_of(environment), console())
+
+
+@application.command()
+def database(
+    environment: Environment,
+    *,
+    role: Annotated[str, typer.Option(help="The database's role; it logs in by IAM.")] = OPERATOR_USERNAME,
+    region: Annotated[Region, typer.Option(help="Whose database, and by whose network.")] = Region.PRIMARY,
+    minutes: Annotated[int, typer.Option(min=1, max=480, help="The session ends after so many minutes.")] = 60,
+    query: Annotated[str | None, typer.Option(metavar="SQL", help="Run it, and end; psql asks otherwise.")] = None,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Kept with the session.")] = "make database",
+    policy: Annotated[bool, typer.Option("--policy", help="Print the IAM policy that an operator needs.")] = False,
+) -> None:
+    """Read an environment's database by psql: by a task of its own, with a login by IAM, logged, for a while."""
+    from operations.database.command import Request, run, show_policy
+
+    request = Request(role=role, region=region, minutes=minutes, query=query, reason=reason)
+    (show_policy if policy else run)(request, settings_of(environment), console())
 
 
 @application.command()

@@ -20,8 +20,8 @@ from rich.console import Console
 
 from operations import preflight
 from operations.account import aws_errors_in_words, refuse_other_account
+from operations.deployment import drift, prerequisites
 from operations.deployment import lock as state_lock
-from operations.deployment import prerequisites
 from operations.deployment.running_services import refuse_interruptions
 from operations.deployment.synthesized import CACHE, provider_installation, synthesize
 from operations.deployment.terraform import PlanFile, Terraform
@@ -72,6 +72,12 @@ class Deployment:
         """
         with self._terraform() as terraform, terraform.planned(from_state=from_state, lock=lock) as plan:
             yield plan
+
+    @contextmanager
+    def drift(self) -> Iterator[tuple[PlanFile, frozenset[str]]]:
+        """The plan of drift and the addresses that it does not speak of, while the block lasts. Raises as ``diff``."""
+        with self._terraform() as terraform, drift.planned(terraform) as found:
+            yield found
 
     def deploy(self, *, approve: bool) -> None:
         """Show the plan, ask (unless ``approve``), and apply it. Raises as ``diff`` does."""

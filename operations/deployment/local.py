@@ -7,13 +7,14 @@ variables alone; the configuration is the one that would go to AWS. Everything t
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from emulator.runtime.postgresql import PostgresqlNotFound
 from emulator.runtime.tasks import namespaces
 from emulator.runtime.tasks.image import repository_of
 from operations import preflight
-from operations.deployment import payments_image, placeholder_image
+from operations.deployment import administrators, payments_image, placeholder_image
 from operations.deployment.synthesized import provider_installation, synthesize
 from operations.deployment.terraform import Progress, Resource, Terraform
 from operations.deployment.waits import Chain, longest_chain
@@ -55,6 +56,8 @@ class LocalDeployment:
     environment: str = ENVIRONMENT
     tasks: int = 0
     """How many tasks of a service run at most; 0 are none."""
+    by_deploy_role: bool = False
+    """Whether delivery's role deploys what an administrator need not; otherwise an administrator deploys everything."""
     seconds: dict[str, float] = field(default_factory=dict)
     chains: dict[str, Chain] = field(default_factory=dict)
 
@@ -84,6 +87,8 @@ class LocalDeployment:
         terraform = self._terraform(stack, server)
         with self._phase("terraform init"):
             terraform.init()
+        if self.by_deploy_role:
+            terraform = self._hand_over(terraform)
         with self._phase("terraform apply"):
             applied = terraform.apply()
         with self._phase("second plan"):
@@ -95,7 +100,29 @@ class LocalDeployment:
             raise Failed("the second plan is not empty:\n" + "\n".join(f"  {line}" for line in changes))
         self.console.print("second plan: empty")
         self._refuse_violations()
+        if self.tasks:
+            running.ring_alarms(server)
         self._explain_exploration(server)
+
+    def _hand_over(self, terraform: Terraform) -> Terraform:
+        """Deploy as an administrator what only one may; returns Terraform with a session of the deploy role."""
+        settings = load(self.environment)
+        configuration = json.loads((terraform.directory / "cdk.tf.json").read_text(encoding="utf-8"))
+        with self._phase("terraform apply of an administrator's part"):
+            terraform.apply(administrators.addresses(configuration, settings.names))
+        return self.terraform_as("deploy")
+
+    def terraform_as(self, purpose: str) -> Terraform:
+        """Terraform for what is deployed, with a session of delivery's role that plans, deploys, or looks for drift.
+
+        Raises:
+            Refused: nothing is deployed.
+        """
+        server = process.find(self.directory)
+        if server is None:
+            raise Refused("no local AWS runs: run make deploy-local first")
+        terraform = self._terraform(self._stack, server)
+        return replace(terraform, environment={**terraform.environment, **self.as_role(purpose)})
 
     def plan(self) -> list[str]:
         """Changes of another deployment now: action and address, a line each.

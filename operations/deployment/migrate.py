@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Longer than the function may take. Sent once: whoever gave up waiting would start a second one. Kept alive, as what
 # stands between forgets a silent connection: a NAT gateway of AWS after 350 s, a runner of GitHub's after 4 minutes
 # (https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html).
-CONFIG = Config(read_timeout=660, retries={"total_max_attempts": 1}, tcp_keepalive=True)
+CONFIG = Config(read_timeout=930, retries={"total_max_attempts": 1}, tcp_keepalive=True)
 
 
 def run(settings: Settings, console: Console) -> None:
@@ -45,7 +45,8 @@ def run(settings: Settings, console: Console) -> None:
         console.print(f"{name} in {settings.primary.name} brings the schema up to date ...", markup=False)
         try:
             wake(client, name)
-            answer = client.invoke(FunctionName=name, Payload=b"{}")
+            asked = json.dumps({"operators": settings.database.operator_access})
+            answer = client.invoke(FunctionName=name, Payload=asked)
         except client.exceptions.ResourceNotFoundException:
             raise Refused(f"there is no function {name} in {settings.primary.name}; deploy the environment") from None
         said = json.loads(answer["Payload"].read())

@@ -85,7 +85,7 @@ def made(name: str, digest: str, make: Callable[[Path], None]) -> Path:
 def _install(folder: Path) -> None:
     subprocess.run(
         [
-            sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "--only-binary=:all:",
+            sys.executable, "-m", "pip", "install", "-qq", "--no-compile", "--no-deps", "--only-binary=:all:",
             "--require-hashes", f"--target={folder}", "-r", str(REQUIREMENTS),
         ],
         check=True,

@@ -23,6 +23,11 @@ from typing import Any
 from operations.outcome import Refused
 
 DEFAULT_HOST = "registry.terraform.io"
+PROVIDER_LOCK = Path(__file__).with_name(".terraform.lock.hcl")
+"""The checksums of the providers' packages, by which `terraform init` refuses any other.
+
+https://developer.hashicorp.com/terraform/language/files/dependency-lock
+"""
 MIRROR_VARIABLE = "TERRAFORM_PROVIDER_MIRROR"
 CONFIGURATION_VARIABLE = "TF_CLI_CONFIG_FILE"
 # A mirror is looked for in these folders and in each folder right below them.

@@ -25,6 +25,9 @@ OUTPUT = PROJECT / "cdktf.out"
 PROGRAMS = (PROJECT / ".venv" / "bin", PROJECT / "node_modules" / ".bin")
 LOCAL_NAMES = "PLATFORM_LOCAL_AWS"
 """Names the variables that point a shell at the local AWS, so that the next environment can take them away."""
+# cdktf-cli has Terraform ask the registry for the checksums of other platforms, a mirror or not.
+# https://developer.hashicorp.com/terraform/cli/commands/providers/lock
+NO_REGISTRY = {"CDKTF_SKIP_PROVIDER_LOCK": "true"}
 OF_A_SESSION = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3")  # they would win over the local AWS's
 
 
@@ -42,6 +45,7 @@ def lines(environment: str, settings: Settings, variables: Mapping[str, str]) ->
     """
     base = without_local_aws(variables)
     stack = synthesize(environment, OUTPUT, base)
+    installation = provider_installation(stack, base).variables
     exports = {
         ENVIRONMENT_VARIABLE: environment,
         "AWS_REGION": settings.primary.name,
@@ -49,7 +53,8 @@ def lines(environment: str, settings: Settings, variables: Mapping[str, str]) ->
         "TF_DATA_DIR": str(data_directory(settings)),
         "CHECKPOINT_DISABLE": "1",
         "PATH": _path(base.get("PATH", "")),
-        **provider_installation(stack, base).variables,
+        **installation,
+        **(NO_REGISTRY if installation else {}),
     }
     unset = {*variables.get(LOCAL_NAMES, "").split(), LOCAL_NAMES, "PYTHONDONTWRITEBYTECODE"} & variables.keys()
     server = process.find(DIRECTORY) if environment == ENVIRONMENT else None

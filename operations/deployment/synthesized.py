@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,12 @@ from pathlib import Path
 
 import synthesis
 from operations import preflight
-from operations.deployment.provider_mirror import Installation, find_installation, required_providers
+from operations.deployment.provider_mirror import (
+    PROVIDER_LOCK,
+    Installation,
+    find_installation,
+    required_providers,
+)
 from operations.interruption import IN_ITS_OWN_GROUP
 from operations.outcome import EXIT_REFUSED, Failed, Refused
 from operations.project_root import PROJECT
@@ -24,7 +30,9 @@ CACHE = PROJECT / ".cache"
 
 
 def synthesize(environment: str, output: Path, variables: Mapping[str, str] | None = None) -> Path:
-    """Synthesize ``environment`` into ``output`` and return the stack's directory, in which Terraform runs.
+    """Synthesize ``environment`` into ``output``, and return the stack's directory, in which Terraform runs.
+
+    The lock of its providers is in it.
 
     Raises:
         Refused: the settings are bad; what is wrong with them has been printed.
@@ -54,12 +62,21 @@ def synthesize(environment: str, output: Path, variables: Mapping[str, str] | No
         json.loads((stack / CONFIGURATION).read_text(encoding="utf-8"))
     except ValueError as error:
         raise Failed(f"synthesis of {environment} wrote no JSON ({error})") from error
+    shutil.copyfile(PROVIDER_LOCK, stack / PROVIDER_LOCK.name)
     return stack
 
 
 def provider_installation(stack_directory: Path, variables: Mapping[str, str] | None = None) -> Installation:
-    """Where the providers that a synthesized stack requires come from on this machine."""
-    providers = required_providers(stack_directory / CONFIGURATION, preflight.terraform_platform())
+    """Where the providers that a synthesized stack requires come from on this machine.
+
+    Raises:
+        Refused: Terraform cannot be run.
+    """
+    try:
+        terraform_platform = preflight.terraform_platform()
+    except preflight.Silent as failure:
+        raise Refused(str(failure)) from None
+    providers = required_providers(stack_directory / CONFIGURATION, terraform_platform)
     environment = os.environ if variables is None else variables
     return find_installation(providers, environment, CACHE / "terraform.tfrc")
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
+from operations.deployment.provider_mirror import PROVIDER_LOCK
 from operations.interruption import IN_ITS_OWN_GROUP, passed_on
 from operations.outcome import Failed
 
@@ -77,6 +78,8 @@ class Progress:
         """The progress in words, such as ``112/240 resources``."""
         if self.total:
             return f"{self.done}/{self.total} resources"
+        if self.done:  # of a plan file, whose summary Terraform does not repeat
+            return f"{self.done} resources"
         return f"{self.refreshed} resources read" if self.refreshed else "preparing"
 
 
@@ -133,19 +136,30 @@ class Terraform:
     """How long to wait for another run's state lock, in Terraform's form."""
 
     def init(self) -> None:
-        """Initialize the configured backend, and install the providers.
+        """Initialize the configured backend, and install the providers: of the project's lock, where it is there.
 
         Raises:
-            Failed: with Terraform's own message.
+            Failed: with Terraform's own message; also where a provider's package is another one than is locked.
         """
         # -reconfigure: the data directory may have been used with another environment's backend.
-        result = self._captured("init", "-input=false", "-no-color", "-reconfigure")
+        lock = self.directory / PROVIDER_LOCK.name
+        kept = lock.is_file() and lock.read_bytes() == PROVIDER_LOCK.read_bytes()
+        own = ["-lockfile=readonly"] if kept else []
+        result = self._captured("init", "-input=false", "-no-color", "-reconfigure", *own)
         if result.returncode:
             raise Failed(_failure("init", result))
 
-    def apply(self) -> Progress:
-        """Create or change resources to match the configuration. Raises Failed with Terraform's errors."""
-        return self._with_progress("apply", "-auto-approve", *self._patience)
+    def apply(self, only: Sequence[str] = ()) -> Progress:
+        """Create or change resources to match the configuration.
+
+        Args:
+            only: the addresses of the resources, to which those are added that they depend on; all when not given.
+
+        Raises:
+            Failed: with Terraform's errors.
+        """
+        targets = [f"-target={address}" for address in only]
+        return self._with_progress("apply", "-auto-approve", *targets, *self._patience)
 
     def apply_file(self, plan: Path) -> Progress:
         """Apply a plan file. Raises Failed with Terraform's errors."""

@@ -159,7 +159,7 @@ the first month.
 
 ## What choices save
 
-In USD a month, of production as it ships, beside the other choice.
+In USD a month, of production as it ships, compared with the alternative.
 
 | choice | setting | saves |
 |---|---|---|

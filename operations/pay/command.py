@@ -1,7 +1,7 @@
 """The pay command: sends a payment to the platform that deploy-local made, waits until it is settled, shows its way.
 
-The payment takes the way of a customer's, from the platform's name on. A merchant and its key are made in a task's
-container, as an operator makes them; the acquirer is the project's rehearsal acquirer.
+The payment takes the way of a customer's, from the platform's name on. A merchant and its key are made by the function
+that an operator calls for it; the acquirer is the project's rehearsal acquirer.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from typing import Any
 
 import httpx
 from rich.console import Console
-from rich.table import Table
 
 from emulator import process
 from operations.outcome import Failed
 from operations.pay.platform import FINAL, Platform, front_door, host_name
-from operations.pay.way import Place, Stage, hops, stages
+from operations.pay.way import Place, Stage, drawn, hops, stages
 from settings import Settings
 from settings.naming import PROCESS_PAYMENT
 
@@ -66,11 +65,11 @@ class Payer:
         print(platform.new_key(MERCHANT))
 
     def _place(self, platform: Platform) -> Place:
-        names, region = self.settings.names, self.settings.primary.name
+        names, regions = self.settings.names, (self.settings.primary.name, self.settings.recovery.name)
         return Place(
             host=host_name(self.settings),
-            task_role=names.of(f"{platform.processing.service}-task-{region}"),
-            function_role=names.of(f"{PROCESS_PAYMENT}-{region}"),
+            task_roles=tuple(names.of(f"{platform.processing.service}-task-{region}") for region in regions),
+            function_roles=tuple(names.of(f"{PROCESS_PAYMENT}-{region}") for region in regions),
             function=names.of(PROCESS_PAYMENT),
             acquirer=platform.acquirer_host,
         )
@@ -92,10 +91,7 @@ class Payer:
         return status
 
     def _show(self, server: process.Server, since: str, place: Place, status: str) -> None:
-        table = Table("time", "who", "what", "answer, or the statement that allowed it", box=None, pad_edge=False)
-        for hop in hops(server.directory, since, place):
-            table.add_row(hop.time[11:23], hop.who, hop.what, hop.said)
-        self.console.print(table)
+        self.console.print(drawn(hops(server.directory, since, place)))
         passed = stages(server.directory, since, place, status=status)
         if missing := next((one for one in passed if not one.is_reached), None):
             raise Failed(_not_reached(passed, missing, server))

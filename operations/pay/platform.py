@@ -18,14 +18,14 @@ import httpx
 
 from emulator import process, running
 from emulator.address import HOST, environment
-from operations.outcome import Failed, Refused
+from operations.merchants.command import Administration
+from operations.outcome import Refused
 from operations.project_root import PROJECT
 from settings import Settings
 from settings.processing import ProcessingSettings
 
 SECONDS_TO_RUN = 60.0
 SECONDS_BETWEEN_LOOKS = 0.5
-SCOPES = "payments:read,payments:write,refunds:write"
 FINAL = {"captured", "authorized", "declined", "failed"}
 """The statuses of a payment that change by no further answer of the acquirer."""
 NOTHING_RUNS = "no local AWS runs: run make deploy-local first"
@@ -103,20 +103,19 @@ class Platform:
         raise Refused(f"no task of {self.processing.service} runs in {self.settings.primary.name}: {reasons}")
 
     def new_key(self, merchant: str) -> str:
-        """A new API key of a merchant, who is made if there is none: by a command in a task, as an operator does it.
+        """A new API key of a merchant, who is made if there is none: by the function that an operator calls.
 
         Raises:
-            Refused: no task runs.
+            Refused: there is no such function, or no task runs to send the key to.
             Failed: no key could be made.
         """
-        task, merchants = self.running_task(), ["python", "-m", "payments", "merchants"]
-        running.execute(self.server, task, [*merchants, "make", merchant])
-        asked = [*merchants, "keys", "create", merchant, "--scopes", SCOPES]
-        code, said = running.execute(self.server, task, asked)
-        for line in said.splitlines() if code == 0 else ():
-            if line.startswith("{") and "key" in (values := json.loads(line)):
-                return str(values["key"])
-        raise Failed(f"no API key could be made for the merchant; the task said:\n{said.strip()}")
+        self.running_task()
+        return str(self.administration().make_key(merchant)["key"])
+
+    def administration(self) -> Administration:
+        """What makes merchants and keys, in the primary region."""
+        region = self.settings.primary.name
+        return Administration(client=self.client("lambda"), names=self.settings.names, region=region)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +125,8 @@ class FrontDoor:
     name: str
     port: int
     authority: str
+    certificate: Path | None = None
+    """The client's certificate and key, where the door asks for one."""
 
     def client(self, headers: Mapping[str, str]) -> httpx.Client:
         """A client that connects there, and verifies the certificate of the name."""
@@ -142,7 +143,10 @@ class _There(httpx.HTTPTransport):
     """Connects to the edge's port of this machine, whatever the name resolves to."""
 
     def __init__(self, door: FrontDoor) -> None:
-        super().__init__(verify=ssl.create_default_context(cadata=door.authority))
+        context = ssl.create_default_context(cadata=door.authority)
+        if door.certificate:
+            context.load_cert_chain(door.certificate)
+        super().__init__(verify=context)
         self._door = door
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

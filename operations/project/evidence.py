@@ -44,13 +44,14 @@ def record(new: Iterable[Outcome], *, collected: Collection[str], path: Path = O
     ``collected`` is every test of the files of this run: an older outcome of such a file whose test is not among them,
     or of a file that no longer exists, is dropped.
     """
-    outcomes = {one.test: one for one in read(path) if _still_says_something(one.test, collected)}
+    tests, files = set(collected), {_file(name) for name in collected}
+    older = [one for one in read(path) if one.test in tests or _file(one.test) not in files]
+    there = {file: (PROJECT / file).exists() for file in {_file(one.test) for one in older}}
+    outcomes = {one.test: one for one in older if there[_file(one.test)]}
     outcomes |= {one.test: one for one in new}
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps([asdict(outcomes[test]) for test in sorted(outcomes)], indent=1) + "\n")
 
 
-def _still_says_something(test: str, collected: Collection[str]) -> bool:
-    file = test.partition("::")[0]
-    looked_at = {name.partition("::")[0] for name in collected}
-    return (PROJECT / file).exists() and (file not in looked_at or test in collected)
+def _file(test: str) -> str:
+    return test.partition("::")[0]

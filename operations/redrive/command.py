@@ -7,7 +7,6 @@ processes it twice, which is idempotent. SQS's own redrive has no filter.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from operations.question import agreed, refuse_silence
 from operations.redrive.dead_letters import AT_ONCE, DeadLetters, Letter
 from operations.redrive.facts import PENDING, Facts, facts_of
 from operations.redrive.request import Filter, Place, Request, Task
+from shared import json_lines
 
 MOST_ROWS = 200
 
@@ -122,19 +122,23 @@ def _act(
 
 def _recorded(request: Request, batch: Sequence[Letter]) -> Sequence[Letter]:
     """Write the messages to the record file; only what is on disk may be deleted."""
-    with request.record.open("a", encoding="utf-8") as file:
-        for one in batch:
-            line = {
-                "discarded_at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "reason": request.discard,
-                "message_id": one.id,
-                "sent_at": one.sent_at.isoformat(timespec="seconds"),
-                "body": one.body,
-                "attributes": one.attributes,
-            }
-            file.write(json.dumps(line, default=repr) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    lines = [
+        {
+            "discarded_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "reason": request.discard,
+            "message_id": one.id,
+            "sent_at": one.sent_at.isoformat(timespec="seconds"),
+            "body": one.body,
+            "attributes": one.attributes,
+        }
+        for one in batch
+    ]
+    file = os.open(request.record, json_lines.APPENDING, 0o666)
+    try:
+        json_lines.append(file, lines)
+        os.fsync(file)
+    finally:
+        os.close(file)
     return batch
 
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 from rich.console import Console
 from rich.table import Table
 
-from operations.outcome import Failed, Refused
+from operations.outcome import Failed
 from operations.pay.platform import FINAL, Platform, front_door
+from operations.rehearsal.course import Course, Event, chosen
 from operations.rehearsal.customers import Customers, Payment, read_statuses
-from operations.rehearsal.events import EVENTS, Event, Operator
+from operations.rehearsal.events import EVENTS, Operator
 from settings import Settings
 
-SECONDS_TO_SETTLE = 300.0
+SECONDS_WITHOUT_AN_END = 300.0  # as long as a message is hidden whose function died: 270 s at the shipped settings
 NUMBER_OF_MERCHANTS = 3
 ACCEPTED, CAPTURED = "202", "captured"
 FIRST_KINDS = {"sale", "authorization"}
+
+AnOperator = TypeVar("AnOperator")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +81,6 @@ class LoadRehearsal:
     directory: Path
     environment: str
     console: Console
-    seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self, customers: int, pause: float, names: Sequence[str]) -> None:
         """Let the events happen while the customers pay; ``pause`` is in seconds, between two payments of one.
@@ -87,73 +89,67 @@ class LoadRehearsal:
             Refused: nothing is deployed, or an event is unknown.
             Failed: an event did not end well, or a payment was lost, not charged, charged twice or refused.
         """
-        events = chosen(names)
+        events = chosen(names, EVENTS)
         platform = Platform.find(self.settings, self.directory)
         door = front_door(self.settings, platform.server)
         acquirer = platform.run_acquirer()
         keys = [platform.new_key(f"rehearsal-{number}") for number in range(min(customers, NUMBER_OF_MERCHANTS))]
         crowd = Customers(door, [keys[number % len(keys)] for number in range(customers)], pause=pause)
         crowd.begin("start")
-        failure = self._happen(events, crowd, Operator(platform=platform, environment=self.environment))
+        course: Course[Operator] = course_of(crowd, self.console)
+        failure = course.happen(events, Operator(platform=platform, environment=self.environment))
         crowd.phase = "end"
         payments = crowd.end()
         self.console.print(f"{len(payments)} payments were sent; reading what became of each ...")
-        read_statuses(door, payments, SECONDS_TO_SETTLE)
-        self._report(events, payments, crowd.tries)
-        problems = [*idle(events, crowd.tries), *Books.compare(payments, charges_of(acquirer)).problems()]
+        read_statuses(door, payments, SECONDS_WITHOUT_AN_END)
+        self.console.print(table_of(events, payments, crowd.tries, course))
+        problems = [
+            *idle([one.name for one in events], crowd.tries),
+            *Books.compare(payments, charges_of(acquirer)).problems(),
+        ]
         if failure or problems:
             raise Failed("\n".join(([failure] if failure else []) + problems))
         self.console.print("each payment was accepted, answered, and charged once")
 
-    def _happen(self, events: Sequence[Event], crowd: Customers, operator: Operator) -> str:
-        """Let the events happen; the message of the one that failed, after which none happens."""
-        for event in events:
-            crowd.phase, began = event.name, time.monotonic()
-            try:
-                event.happen(operator)
-            except Failed as failure:
-                return f"{event.name}: {failure}"
-            finally:
-                self.seconds[event.name] = time.monotonic() - began
-                self.console.print(f"{event.name}: {self.seconds[event.name]:.0f} s, {crowd.count()} payments so far")
-        return ""
 
-    def _report(self, events: Sequence[Event], payments: Sequence[Payment], tries: Counter[tuple[str, str]]) -> None:
-        table = Table(
-            "event", "seconds", "payments", "settled", "tries that failed", "longest until accepted", box=None
-        )
-        for event in events:
-            sent = [one for one in payments if one.phase == event.name]
-            failed = {outcome: n for (phase, outcome), n in sorted(tries.items()) if phase == event.name}
-            failed.pop(ACCEPTED, None)
-            table.add_row(
-                event.meaning,
-                f"{self.seconds.get(event.name, 0):.0f}",
-                str(len(sent)),
-                str(sum(one.status in FINAL for one in sent)),
-                ", ".join(f"{outcome}: {n}" for outcome, n in failed.items()) or "none",
-                f"{max((one.seconds for one in sent), default=0):.1f} s",
-            )
-        self.console.print(table)
+def course_of(crowd: Customers, console: Console) -> Course[AnOperator]:
+    """The course of a rehearsal during which a crowd pays: each of its payments has the event in which it was sent."""
+
+    def begin(name: str) -> None:
+        crowd.phase = name
+
+    return Course(console=console, begin=begin, so_far=lambda: f", {crowd.count()} payments so far")
 
 
-def chosen(names: Sequence[str]) -> list[Event]:
-    """The events of these names, in the order in which they happen; all where none is named.
+def table_of(
+    events: Sequence[Event[AnOperator]],
+    payments: Sequence[Payment],
+    tries: Counter[tuple[str, str]],
+    course: Course[AnOperator],
+) -> Table:
+    """A row for each event: its wall time, the payments that were sent during it, and what was seen."""
+    titles = ["event", "seconds", "payments", "settled", "tries that failed", "longest until accepted"]
+    table = Table(*titles, *(["seen"] if course.seen else []), box=None, pad_edge=False)
+    for event in events:
+        sent = [one for one in payments if one.phase == event.name]
+        failed = {outcome: n for (phase, outcome), n in sorted(tries.items()) if phase == event.name}
+        failed.pop(ACCEPTED, None)
+        cells = [
+            event.meaning,
+            f"{course.seconds.get(event.name, 0):.0f}",
+            str(len(sent)),
+            str(sum(one.status in FINAL for one in sent)),
+            ", ".join(f"{outcome}: {n}" for outcome, n in failed.items()) or "none",
+            f"{max((one.seconds for one in sent), default=0):.1f} s",
+        ]
+        table.add_row(*cells, *([course.seen.get(event.name, "-")] if course.seen else []))
+    return table
 
-    Raises:
-        Refused: there is no such event.
-    """
-    known = [one.name for one in EVENTS]
-    for name in names:
-        if name not in known:
-            raise Refused(f"--only: {name!r} is not allowed; an event is: {', '.join(known)}")
-    return [one for one in EVENTS if not names or one.name in names]
 
-
-def idle(events: Sequence[Event], tries: Counter[tuple[str, str]]) -> list[str]:
-    """A line for each event during which nobody tried to pay: it has shown nothing."""
+def idle(names: Sequence[str], tries: Counter[tuple[str, str]]) -> list[str]:
+    """A line for the name of each event during which nobody tried to pay: it has shown nothing."""
     tried = {phase for phase, _ in tries}
-    return [f"nobody tried to pay during {one.name}" for one in events if one.name not in tried]
+    return [f"nobody tried to pay during {name}" for name in names if name not in tried]
 
 
 def charges_of(acquirer: str) -> Counter[str]:

@@ -6,12 +6,13 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import httpx
 
-from operations.pay.platform import FINAL, FrontDoor
+from operations.pay.platform import FINAL
 
 AMOUNT, CURRENCY = 1000, "USD"
 PATH = "/api/v1/payments"
@@ -39,10 +40,17 @@ class Payment:
     """From the first try until it was accepted."""
 
 
+class Door(Protocol):
+    """Where customers come to."""
+
+    def client(self, headers: Mapping[str, str]) -> httpx.Client:
+        """A client that connects there, with these headers on every request."""
+
+
 class Customers:
     """Customers that pay at the same time, each with the API key of a merchant."""
 
-    def __init__(self, door: FrontDoor, keys: Sequence[str], *, pause: float) -> None:
+    def __init__(self, door: Door, keys: Sequence[str], *, pause: float) -> None:
         self.phase = ""
         self.tries: Counter[tuple[str, str]] = Counter()
         """How many tries of a phase had which outcome: a status, or the name of an error."""
@@ -107,15 +115,24 @@ def _may_repeat(status: int) -> bool:
     return status >= SERVER_ERROR or status in (TOO_MANY_REQUESTS, CONFLICT)
 
 
-def read_statuses(door: FrontDoor, payments: Sequence[Payment], seconds: float) -> None:
-    """Read each accepted payment until it has a final status, or the time is over, and note the status."""
-    deadline = time.monotonic() + seconds
+def read_statuses(door: Door, payments: Sequence[Payment], patience: float) -> None:
+    """Read each accepted payment until it has a final status, and note the status.
+
+    Args:
+        door: where the platform's name is answered.
+        payments: all that were sent.
+        patience: how many seconds may pass without any payment that ends. A busy machine settles a long queue slowly,
+            and nothing is lost as long as it becomes shorter.
+    """
+    deadline = time.monotonic() + patience
     for payment in payments:
         if payment.identifier:
             payment.status = _final_status(door, payment, deadline)
+            if payment.status in FINAL:
+                deadline = time.monotonic() + patience
 
 
-def _final_status(door: FrontDoor, payment: Payment, deadline: float) -> str:
+def _final_status(door: Door, payment: Payment, deadline: float) -> str:
     status = ""
     with door.client({"Authorization": f"Bearer {payment.key}"}) as client:
         for status in _statuses(client, payment):

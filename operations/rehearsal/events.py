@@ -6,16 +6,17 @@ import contextlib
 import functools
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from emulator import process
+from emulator.clock import DEFAULT_SECONDS_PER_MINUTE
+from emulator.runtime import stand_in
 from operations.outcome import Failed
-from operations.pay.platform import Platform
-from operations.project_root import PROJECT
+from operations.pay.platform import Platform, front_door
+from operations.rehearsal import commands, credential
+from operations.rehearsal.course import Event
 from operations.release.command import EXIT_ROLLED_BACK
 
 SECONDS_BETWEEN_LOOKS = 0.25
@@ -23,16 +24,9 @@ SECONDS_TO_HAPPEN = 300.0
 CANARY = "AllowTraffic"
 """What a release prints once the canary has its share of the requests."""
 SECONDS_BETWEEN_MOVES = 10.0
+SECONDS_PER_MINUTE_OF_A_CANARY = 10.0
+SERVER_ERROR = 500
 CURRENT = "AWSCURRENT"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """An event: its name, as the report and ``--only`` have it, and what makes it happen."""
-
-    name: str
-    meaning: str
-    happen: Callable[[Operator], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +35,8 @@ class Operator:
 
     platform: Platform
     environment: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What its commands have beside an administrator's access to the local AWS, such as a role's session."""
 
     def run(self, *arguments: str, expected: int = 0, at: str = "", then: Callable[[], None] = lambda: None) -> None:
         """Run one of the project's commands against the local AWS; do something at the first line with ``at``.
@@ -48,33 +44,29 @@ class Operator:
         Raises:
             Failed: it ended with another exit code.
         """
-        command = subprocess.Popen(
-            [sys.executable, "-u", "-m", "operations", *arguments],
-            cwd=PROJECT,
-            env=process.complete_environment(self.platform.server.url),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        lines: list[str] = []
-        with command:
-            for line in command.stdout or ():
-                lines.append(line.rstrip())
-                if at and at in line:
-                    at = ""
-                    then()
-        if command.returncode != expected:
-            said = "\n".join(lines[-8:])
-            raise Failed(f"{' '.join(arguments)}: exit code {command.returncode}, expected {expected}:\n{said}")
+        commands.run(self.platform.server, *arguments, variables=self.variables, expected=expected, at=at, then=then)
 
-    def release(self, *, expected: int = 0, at: str = "", then: Callable[[], None] = lambda: None) -> None:
-        """Release another image of the payments service: its repository's contents are the same under any digest."""
+    def release(self, *, expected: int = 0, at: str = "", then: Callable[[str], None] = lambda _image: None) -> None:
+        """Release another image of the payments service: its repository's contents are the same under any digest.
+
+        It begins once no alarm of the deployment group is in ALARM, as one would end it at once. ``then`` takes the
+        image.
+        """
         service = self.platform.processing.service
         repository = self.platform.settings.services[service].image.partition("@")[0]
         image = f"{repository}@sha256:{os.urandom(32).hex()}"
         asked = ("release", service, "--environment", self.environment, "--image", image)
-        self.run(*asked, expected=expected, at=at, then=then)
+        until(self._is_quiet, "no alarm of the deployment group is in ALARM")
+        self.run(*asked, expected=expected, at=at, then=lambda: then(image))
+
+    def _is_quiet(self) -> bool:
+        platform = self.platform
+        name = platform.settings.names.of(platform.processing.service)
+        codedeploy = platform.client("codedeploy")
+        group = codedeploy.get_deployment_group(applicationName=name, deploymentGroupName=name)["deploymentGroupInfo"]
+        names = [one["name"] for one in group["alarmConfiguration"]["alarms"]]
+        found = platform.client("cloudwatch").describe_alarms(AlarmNames=names, StateValue="ALARM")
+        return not found["MetricAlarms"]
 
     def move(self, region: str, *options: str) -> None:
         """Fail over to a region, without questions."""
@@ -114,20 +106,17 @@ def _is_replaced(platform: Platform, dead: str) -> bool:
 
 
 def _roll_back(operator: Operator) -> None:
-    """Release, and put an alarm of the deployment group into ALARM once the canary has a share of the requests."""
-    platform = operator.platform
-    name = platform.settings.names.of(platform.processing.service)
-    cloudwatch, codedeploy = platform.client("cloudwatch"), platform.client("codedeploy")
-    group = codedeploy.get_deployment_group(applicationName=name, deploymentGroupName=name)["deploymentGroupInfo"]
-    alarm = str(group["alarmConfiguration"]["alarms"][0]["name"])
+    """Release an image whose tasks answer 500 once the canary has a share of the requests: its alarm rolls it back."""
+    server = operator.platform.server
+    with contextlib.ExitStack() as until_the_end:
 
-    def set_alarm(state: str) -> None:
-        cloudwatch.set_alarm_state(AlarmName=alarm, StateValue=state, StateReason="the rehearsal")
+        def fail(image: str) -> None:
+            until_the_end.enter_context(stand_in.serving(server, image, status=SERVER_ERROR))
+            # Of few customers a tenth is too little for a minute that is a second: the alarm needs two answers in each.
+            process.set_clock(server, SECONDS_PER_MINUTE_OF_A_CANARY)
+            until_the_end.callback(process.set_clock, server, DEFAULT_SECONDS_PER_MINUTE)
 
-    try:
-        operator.release(expected=EXIT_ROLLED_BACK, at=CANARY, then=lambda: set_alarm("ALARM"))
-    finally:
-        set_alarm("OK")
+        operator.release(expected=EXIT_ROLLED_BACK, at=CANARY, then=fail)
 
 
 def _rotate(operator: Operator) -> None:
@@ -172,12 +161,19 @@ def _is_synchronized(operator: Operator) -> bool:
     return all(one.get("SynchronizationStatus", "connected") == "connected" for one in group["GlobalClusterMembers"])
 
 
+def _rotate_and_revoke_a_key(operator: Operator) -> str:
+    """A merchant of its own rotates its key while it pays, and is shut out by the key's revocation."""
+    platform = operator.platform
+    return credential.live(front_door(platform.settings, platform.server), platform.administration())
+
+
 EVENTS = (
     Event(name="quiet", meaning="nothing happens", happen=_nothing),
     Event(name="tasks-killed", meaning="each task is killed, and replaced", happen=_kill_tasks),
     Event(name="release", meaning="an image is released by a canary", happen=Operator.release),
-    Event(name="rollback", meaning="a canary is rolled back by an alarm", happen=_roll_back),
+    Event(name="rollback", meaning="a canary that fails is rolled back by its alarm", happen=_roll_back),
     Event(name="rotation", meaning="the database's password rotates", happen=_rotate),
+    Event(name="credential", meaning="a merchant's key rotates, and is revoked", happen=_rotate_and_revoke_a_key),
     Event(name="failover", meaning="the recovery region takes over, and gives back", happen=_move_there_and_back),
     Event(name="lost-region", meaning="the primary region is lost, and comes back", happen=_lose_primary),
 )

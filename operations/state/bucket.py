@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from operations.outcome import Refused
 from operations.state import key as state_key
 from operations.state import lifecycle, policy
+from operations.state.eventual import be_patient
 from operations.state.key import StateKey
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class StateBucket:
         self._alias = f"alias/{self._name}"
         self._s3 = s3
         self._kms = kms
+        for client in (s3, kms):
+            be_patient(client)
         # On every call: a bucket of this name in another account is neither read nor changed.
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
         self._bucket: dict[str, Any] = {"Bucket": self._name, "ExpectedBucketOwner": settings.account_id}

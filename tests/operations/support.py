@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -23,18 +24,29 @@ class Commands:
     """Runs `python -m operations ...` against a local AWS, as a person would."""
 
     server: process.Server
+    checkout: Path = REPOSITORY
 
     def __call__(self, *arguments: str, without: Collection[str] = ()) -> subprocess.CompletedProcess[str]:
         variables = process.complete_environment(self.server.url, os.environ)
         return subprocess.run(
             [sys.executable, "-m", "operations", *arguments],
-            cwd=REPOSITORY,
+            cwd=self.checkout,
             env={name: value for name, value in variables.items() if name not in without},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
         )
+
+
+def checkout_of_one_queue(folder: Path) -> Path:
+    """A checkout like this one, with a smaller main.py, and with output and caches of its own."""
+    (folder / ".cache").mkdir(parents=True)
+    for path in REPOSITORY.iterdir():
+        if path.name == ".venv" or not path.name.startswith((".", "cdktf.out", "main.py")):
+            (folder / path.name).symlink_to(path)
+    shutil.copyfile(Path(__file__).with_name("main_of_one_queue.py"), folder / "main.py")
+    return folder
 
 
 def environment_file(folder: Path, name: str, **changes: str) -> Path:

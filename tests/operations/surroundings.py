@@ -38,7 +38,7 @@ STILL_RUNNING = 71
 INTERPRETER = "INTERPRETER_OF_A_TEST"
 """The variable that names what stands for this Python, where a command runs it: for what synthesizes."""
 # What a command may write to, and what a rehearsal leaves: a copied checkout has its own, or none.
-NOT_LINKED = {".git", ".cache", ".local-aws", ".local-api", "cdktf.out", "cfn-outputs", "docs"}
+NOT_LINKED = {".git", ".cache", ".local-aws", ".local-api", ".local-environments", "cdktf.out", "cfn-outputs", "docs"}
 
 
 @dataclass(frozen=True, kw_only=True)

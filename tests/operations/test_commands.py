@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.operations.support import Commands, environment_file
+from emulator.process import Server
+from tests.operations.support import REPOSITORY, Commands, checkout_of_one_queue, environment_file
 
 COMMANDS = ("deploy-local", "destroy-local", "bootstrap", "diff", "deploy", "destroy", "release")
 ON_AWS = ("bootstrap", "diff", "deploy", "destroy")
@@ -19,6 +20,15 @@ def test_help_names_every_command_and_the_exit_codes(run: Commands) -> None:
     assert result.returncode == 0
     assert all(name in result.stdout for name in COMMANDS)
     assert "130 interrupted" in result.stdout
+
+
+def test_the_version_is_the_changelogs_newest_and_the_commit(run: Commands) -> None:
+    result = run("--version")
+
+    assert result.returncode == 0
+    assert re.fullmatch(r"(unreleased|\d+\.\d+\.\d+)( \([0-9a-f]{7,}\))?\n", result.stdout)
+    newest = next(line for line in (REPOSITORY / "CHANGELOG.md").read_text().splitlines() if line.startswith("## ["))
+    assert result.stdout.split()[0] in newest.lower()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -109,15 +119,16 @@ def test_change_without_confirmation_is_refused_where_there_is_no_terminal(run: 
 
 @pytest.mark.lifecycle
 @pytest.mark.requirement("W8.2")
-def test_diff_reaches_the_local_aws_by_the_environment_alone(run: Commands, tmp_path: Path) -> None:
+def test_diff_reaches_the_local_aws_by_the_environment_alone(local_aws: Server, tmp_path: Path) -> None:
+    run = Commands(local_aws, checkout_of_one_queue(tmp_path / "checkout"))
     path = environment_file(tmp_path, "mine", environment_suffix='"difftest"', bucket='"payments-state-of-a-diff"')
     assert run("bootstrap", str(path)).returncode == 0
 
     result = run("diff", str(path))
 
     assert result.returncode == 0, result.stderr
-    assert re.search(r"Plan: \d+ to add, 0 to change, 0 to destroy", result.stdout)
-    assert "payments-backups-difftest-123456789012-us-east-2" in result.stdout
+    assert "Plan: 1 to add, 0 to change, 0 to destroy" in result.stdout
+    assert "payments-without-make-difftest" in result.stdout
     assert "\x1b[" not in result.stdout
 
 

@@ -12,7 +12,10 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["Pipfile.lock", "policy/checkov/Pipfile.lock"])
+PYTHON_LOCKS = ("Pipfile.lock", "policy/checkov/Pipfile.lock", "operations/project/cdktn/Pipfile.lock")
+
+
+@pytest.mark.parametrize("name", PYTHON_LOCKS)
 def test_python_locks_name_no_registry_and_every_hash(name: str) -> None:
     lock = json.loads((REPOSITORY / name).read_text(encoding="utf-8"))
     packages = [*lock["default"].values(), *lock["develop"].values()]

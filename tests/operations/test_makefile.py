@@ -42,6 +42,18 @@ def test_help_names_every_command(arguments: tuple[str, ...]) -> None:
     assert result.returncode == 0
 
 
+def test_help_has_its_groups_and_fits_a_terminal_of_80_columns() -> None:
+    lines = make("help").stdout.splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    assert [line for line in lines if re.fullmatch(r"[A-Z][A-Za-z ]+", line)] == [
+        "On this machine",
+        "On AWS",
+        "The project itself",
+    ]
+    assert '$(make -s env ENV=...)"' in " ".join(lines)  # as one types it
+    assert "$$" not in " ".join(lines)
+
+
 @pytest.mark.requirement("W0.4")
 @pytest.mark.parametrize("name", ["bootstrap", "diff", "deploy", "destroy"])
 def test_env_chooses_the_environment(name: str) -> None:
@@ -62,7 +74,7 @@ def test_commands_write_byte_code_and_get_the_environment() -> None:
     assert result.stdout == "staging unset\n"
 
 
-VARIABLES = ("ENV", "SERVICE", "IMAGE", "QUEUE", "PLAN", "REGION", "TO")
+VARIABLES = ("ENV", "SERVICE", "IMAGE", "QUEUE", "ROLE", "ACTION", "RESOURCE", "PLAN", "REGION", "TO")
 HOSTILE = (
     "with space.toml",
     "staging; echo INJECTED",
@@ -83,13 +95,26 @@ def test_a_variable_is_one_word_whatever_is_in_it(tmp_path: Path, value: str) ->
     recorder.chmod(0o755)
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     seen = set()
-    for target, recipe in re.findall(r"^([a-z-]+):.*\n\t@(\$\(RUN\) -m operations .*)$", makefile, re.MULTILINE):
+    for target, recipe in re.findall(
+        r"^([a-z-]+):.*\n\t@(\$\(RUN\) -m (?:operations|policy\.why) .*)$", makefile, re.MULTILINE
+    ):
         used = [name for name in VARIABLES if re.search(rf"\b{name}\b", recipe)]
         if not used:
             continue
         seen |= set(used)
         given = [f"{name}={value}" for name in used]
-        done = ["-o", ".venv/.synced", "-o", "node_modules/.installed", "-o", "setup", "-o", "preflight-machine"]
+        done = [
+            "-o",
+            ".venv/.synced",
+            "-o",
+            "node_modules/.installed",
+            "-o",
+            "setup",
+            "-o",
+            "preflight-machine",
+            "-o",
+            "synth",
+        ]
         ended = make(*done, target, f"RUN={recorder}", *given)
         assert ended.returncode == 0, ended.stderr
         words = ended.stdout.splitlines()

@@ -10,7 +10,7 @@ import pytest
 from emulator.record import Call, RecordedPassage, RecordedRefusal, Recorder
 from operations.outcome import Refused, console
 from operations.pay.command import Payer
-from operations.pay.way import Place, hops, stages
+from operations.pay.way import Place, drawn, hops, stages
 from settings import load
 
 pytestmark = pytest.mark.requirement("W8.3")
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.requirement("W8.3")
 HOST = "pay.example.com"
 PLACE = Place(
     host=HOST,
-    task_role="task-role",
-    function_role="function-role",
+    task_roles=("task-role", "task-role-of-recovery"),
+    function_roles=("function-role",),
     function="process",
     acquirer="acquirer.example.com",
 )
@@ -84,6 +84,26 @@ def test_hops_of_the_payment_are_in_order_with_the_statement_that_allowed_each(
     assert found[3].said == "sqs:SendMessage: identity-based policy queue: statement Send allows"
 
 
+def test_way_is_drawn_with_each_statement_on_a_line_and_looks_that_are_alike_once(
+    recorder: Recorder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorder.call(replace(CALL, allowed_by=["a: policy one: statement First allows", "b: policy two allows"]))
+    look = replace(PASSAGE, time="2026-11-28T12:00:03.000+00:00", what="GET /api/v1/payments/1", outcome="200")
+    recorder.passage(look)
+    recorder.passage(replace(look, time="2026-11-28T12:00:04.000+00:00", seconds=1.5))
+    recorder.passage(replace(look, time="2026-11-28T12:00:05.000+00:00", outcome="503"))
+    console().print(drawn(hops(tmp_path, SINCE, PLACE)))
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()] == [
+        "12:00:02.000  task task-role  sqs:SendMessage",
+        "a: policy one: statement First allows",
+        "b: policy two allows",
+        "12:00:03.000  load balancer payments  GET /api/v1/payments/1  (2 times)",
+        "rule 1000 -> blue -> 10.10.0.4 -> 200 in 20 ms",
+        "12:00:05.000  load balancer payments  GET /api/v1/payments/1",
+        "rule 1000 -> blue -> 10.10.0.4 -> 503 in 20 ms",
+    ]
+
+
 @pytest.mark.requirement("W8.4")
 def test_refusal_names_the_missing_permission(recorder: Recorder, tmp_path: Path) -> None:
     refusal = RecordedRefusal(
@@ -122,6 +142,12 @@ def test_stage_that_is_not_reached_is_known(recorder: Recorder, tmp_path: Path) 
     recorder.passage(replace(ACQUIRER, what="POST /v1/operations", outcome="200"))
     assert reached() == ["CloudFront", "load balancer and task", "queue", "function", "acquirer"]
     assert reached("captured")[-1] == "settled"
+
+
+def test_task_of_the_recovery_region_is_on_the_way_too(recorder: Recorder, tmp_path: Path) -> None:
+    recorder.call(replace(CALL, region="us-west-2", assumed_role=f"{SESSION}/task-role-of-recovery/1"))
+    assert [one.who for one in hops(tmp_path, SINCE, PLACE)] == ["task task-role-of-recovery"]
+    assert [one.name for one in stages(tmp_path, SINCE, PLACE, status="accepted") if one.is_reached] == ["queue"]
 
 
 def test_payment_needs_a_deployment(tmp_path: Path) -> None:

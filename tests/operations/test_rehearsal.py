@@ -16,8 +16,10 @@ import pytest
 
 from operations.outcome import Refused, console
 from operations.pay.platform import FrontDoor
-from operations.rehearsal.command import Books, LoadRehearsal, charges_of, chosen, idle
+from operations.rehearsal.command import Books, LoadRehearsal, charges_of, idle
+from operations.rehearsal.course import chosen
 from operations.rehearsal.customers import Customers, Payment, read_statuses
+from operations.rehearsal.events import EVENTS
 from settings import load
 
 pytestmark = [pytest.mark.requirement("W8.3"), pytest.mark.requirement("Q4")]
@@ -70,7 +72,7 @@ def pay_once(door: FrontDoor) -> tuple[Customers, Payment]:
 def test_payment_is_repeated_by_its_key_until_it_is_accepted() -> None:
     with api([503, 429]) as (door, sent):
         customers, payment = pay_once(door)
-        read_statuses(door, [payment], seconds=10)
+        read_statuses(door, [payment], patience=10)
     assert sent == [("Bearer k1", payment.idempotency_key)] * 3
     assert customers.tries == {("quiet", "503"): 1, ("quiet", "429"): 1, ("quiet", "202"): 1}
     assert (payment.identifier, payment.status) == (f"id-{payment.idempotency_key}", "captured")
@@ -121,14 +123,14 @@ def test_charges_are_the_approved_first_operations_of_the_book(monkeypatch: pyte
 
 
 def test_events_happen_in_their_order_and_an_unknown_one_is_refused() -> None:
-    assert [one.name for one in chosen(["failover", "release"])] == ["release", "failover"]
+    assert [one.name for one in chosen(["failover", "release"], EVENTS)] == ["release", "failover"]
     with pytest.raises(Refused, match="--only: 'flood' is not allowed; an event is: quiet, tasks-killed, release"):
-        chosen(["flood"])
+        chosen(["flood"], EVENTS)
 
 
 def test_event_during_which_nobody_pays_is_a_problem() -> None:
-    events = chosen(["release", "rotation"])
-    assert idle(events, Counter({("release", "503"): 1})) == ["nobody tried to pay during rotation"]
+    tries = Counter({("release", "503"): 1})
+    assert idle(["release", "rotation"], tries) == ["nobody tried to pay during rotation"]
 
 
 def test_rehearsal_needs_a_deployment(tmp_path: Path) -> None:

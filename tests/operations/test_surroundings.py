@@ -23,7 +23,13 @@ from tests.operations.surroundings import INTERPRETER, Checkout, Ended, OnlyAnAc
 
 COMMANDS: dict[str, Any] = typer.main.get_command(application).commands  # type: ignore[attr-defined]
 # What stands for each argument that a command asks for. One that is not here is a command that nobody has run.
-ARGUMENTS = {"environment": "local", "service": "payments", "to": "recovery", "queue": "payments-local-operations"}
+ARGUMENTS = {
+    "environment": "local",
+    "name": "somebody",
+    "service": "payments",
+    "to": "recovery",
+    "queue": "payments-local-operations",
+}
 APPROVED = {
     "deploy": ["--approve"],
     "destroy": ["--approve"],

@@ -153,6 +153,14 @@ def test_output_that_is_no_event_is_kept_for_the_message() -> None:
     assert progress.other_output[-3:] == ["panic 99", '{"no": "type"}', "[1]"]
 
 
+def test_progress_of_a_plan_file_counts_what_is_done_without_a_total() -> None:
+    progress = Progress()
+    assert progress.text == "preparing"
+    hook = {"action": "create", "resource": {"addr": "terraform_data.one"}, "elapsed_seconds": 1}
+    progress.read(json.dumps({"type": "apply_complete", "hook": hook}))
+    assert progress.text == "1 resources"
+
+
 def fake(folder: Path, script: str) -> dict[str, str]:
     """An environment in which `terraform` is a shell script, for what the real one cannot be brought to do in time."""
     program = folder / "programs" / "terraform"

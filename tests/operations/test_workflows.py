@@ -36,6 +36,9 @@ FIRST_ON_NODE_24 = {
 }
 
 
+WRITING = {"pull-requests": "write", "issues": "write"}  # each of a job that runs nothing of the repository
+
+
 def parsed(path: Path) -> dict[str, Any]:
     # Every value as text: YAML 1.1 takes the key `on` for a truth.
     found: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
@@ -79,17 +82,17 @@ def test_workflow_has_no_permissions_but_those_of_each_job() -> None:
     for path in WORKFLOWS:
         assert parsed(path)["permissions"] == {}, path.name
     for name, job in jobs():
-        allowed = {"actions": "read", "contents": "read", "id-token": "write", "pull-requests": "write"}
+        allowed = {"actions": "read", "contents": "read", "id-token": "write"} | WRITING
         assert job["permissions"].items() <= allowed.items(), name
 
 
 def test_job_with_write_permission_runs_no_code_of_a_pull_request() -> None:
-    writing = [job for _, job in jobs() if "pull-requests" in job["permissions"]]
-    assert len(writing) == 1
-    assert not [
-        step for step in writing[0]["steps"] if "checkout" in step.get("uses", "") or "make" in step.get("run", "")
-    ]
-    assert "id-token" not in writing[0]["permissions"]
+    writing = [job for _, job in jobs() if WRITING.keys() & job["permissions"].keys()]
+    assert len(writing) == 3
+    for job in writing:
+        runs = [step for step in job["steps"] if "checkout" in step.get("uses", "") or "make" in step.get("run", "")]
+        assert not runs
+        assert len(job["permissions"]) == 1
     for path in WORKFLOWS:
         assert "pull_request_target" not in path.read_text(encoding="utf-8")
 
@@ -172,6 +175,20 @@ def test_a_state_that_could_not_be_written_is_kept_though_the_job_was_cancelled(
     keeping = [step for step in steps_of(called["jobs"]["deploy"]) if "failure()" in step.get("if", "")]
     assert len(keeping) == 2
     assert all("cancelled()" in step["if"] for step in keeping)
+
+
+def test_the_payment_api_is_prepared_by_a_role_and_executed_by_another_with_the_page_between() -> None:
+    """Whoever approves sees the page that is executed: the job before has prepared it with a role of its own."""
+    job = parsed(REPOSITORY / ".github/workflows/payment-api.yml")["jobs"]
+    roles = {
+        name: [step["with"]["role-to-assume"] for step in steps_of(one) if "role-to-assume" in step.get("with", {})]
+        for name, one in job.items()
+    }
+    assert roles == {"plan": ["${{ vars.API_PREPARE_ROLE_ARN }}"], "deploy": ["${{ vars.API_DEPLOY_ROLE_ARN }}"]}
+    commands = {name: " ".join(step.get("run", "") for step in steps_of(one)) for name, one in job.items()}
+    assert 'prepare-api "$PLATFORM_ENVIRONMENT" --write approved.md --summary' in commands["plan"]
+    assert 'deploy-api "$PLATFORM_ENVIRONMENT" --reviewed approved.md' in commands["deploy"]
+    assert ("environment" in job["plan"], "environment" in job["deploy"]) == (False, True)
 
 
 def test_a_github_environment_is_looked_at_before_a_job_names_it() -> None:

@@ -1,0 +1,1 @@
+"""Merchants and their credentials, made and changed by an environment's own function."""

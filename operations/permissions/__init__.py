@@ -1,0 +1,1 @@
+"""The permissions that a life of the platform uses, statement by statement."""
