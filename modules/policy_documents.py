@@ -26,6 +26,7 @@ __all__ = [
     "anyone",
     "on_behalf_of",
     "on_behalf_of_if_sent",
+    "open_session_channels",
     "service",
     "trust",
     "when",
@@ -94,3 +95,20 @@ def on_behalf_of_if_sent(account_id: str, *source_arns: str) -> list[Condition]:
         when("StringEqualsIfExists", "aws:SourceAccount", account_id),
         when("ArnLikeIfExists", "aws:SourceArn", *source_arns),
     ]
+
+
+def open_session_channels() -> Statement:
+    """A task holds the channels of Session Manager, by which ECS Exec and forwarded ports reach it.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html#ecs-exec-required-iam-permissions
+    """
+    return Statement(
+        sid="OpenSessionChannels",
+        actions=[
+            "ssmmessages:CreateControlChannel",
+            "ssmmessages:CreateDataChannel",
+            "ssmmessages:OpenControlChannel",
+            "ssmmessages:OpenDataChannel",
+        ],
+        resources=["*"],  # they know no resource
+    )

@@ -26,10 +26,9 @@ from iam.synthesized import Policy, policies
 from modules.delivery.permissions.deploy import DEPLOY
 from modules.delivery.permissions.grants import Reach
 from modules.delivery.permissions.plan import PLAN
-from modules.delivery.permissions.watch import READING, WATCHERS
-from modules.delivery.permissions_boundary import KEEPERS
+from modules.delivery.permissions.watch import READING
 from settings import Settings, load
-from settings.naming import AUDIT, BACKUPS, CONFIGURATION, DELIVERY
+from settings.naming import AUDIT, BACKUPS, CONFIGURATION, DELIVERY, KEEPERS, WATCHERS
 
 Document = dict[str, Any]
 ADMINISTRATORS = (AUDIT, CONFIGURATION, DELIVERY)  # whose roles and policies only an administrator changes
@@ -74,7 +73,7 @@ def _of_any_resource(document: Document) -> Document:
 
 
 def roles(configuration: Document, *, account_id: str) -> dict[str, Role]:
-    """The roles of delivery in a synthesized configuration: plan and deploy.
+    """The roles of delivery in a synthesized configuration: plan, deploy and drift.
 
     Raises:
         LookupError: the configuration has none.
@@ -96,8 +95,8 @@ def roles(configuration: Document, *, account_id: str) -> dict[str, Role]:
             documents=tuple(by_owner[one].document for one in attached),
             boundary=by_owner[_address(role["permissions_boundary"])].document,
         )
-    if found.keys() != {"plan", "deploy"}:
-        raise LookupError(f"the configuration has {sorted(found)} of the roles plan and deploy")
+    if found.keys() != {"plan", "deploy", "drift"}:
+        raise LookupError(f"the configuration has {sorted(found)} of the roles plan, deploy and drift")
     return found
 
 
@@ -134,7 +133,7 @@ class Record:
         refused: set[str] = set()
         administrators: set[str] = set()
         escapes: set[str] = set()
-        used: dict[str, set[tuple[str, str]]] = {"plan": set(), "deploy": set()}
+        used: dict[str, set[tuple[str, str]]] = {purpose: set() for purpose in self._roles}
         for purpose, request in self._requests():
             role = self._roles[purpose]
             if request.resource == ANYTHING:

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from operations.outcome import Failed, Refused, console
-from operations.payment_api.deploy import Cdk
+from operations.payment_api.cdk import Cdk
 from policy.scan import CHECKOV, Gate, ScannerFailedError, show
 
 GATE = Path(__file__).with_name("checkov_payment_api.toml")

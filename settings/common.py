@@ -18,6 +18,10 @@ An outage of the acquirer takes many, of three days some 400. The function itsel
 succeed. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html"""
 RECONCILE_SECONDS = 240
 """The timeout of the function that reconciles payments."""
+SETTLEMENT_PREFIX = "settlement/"
+"""What the keys of the acquirer's settlement files begin with, in their bucket."""
+SETTLEMENT_OVERDUE_SECONDS = 2 * 86_400
+"""How old money may be that no settlement file tells of: files are daily, and one may be late by a day."""
 FUNCTIONS_CA_FILE = "/var/task/shared/rds-ca-bundle.pem"
 """The certificate authorities of RDS, in the archive of each function that connects to the database."""
 

@@ -41,6 +41,9 @@ LEAST_GLOBAL_UNITS = 8
 # A cluster has one writer and up to 15 readers; of a global database's primary, one less for each secondary.
 MOST_READERS = 15
 MOST_READERS_WITH_SECONDARY = 14
+# The least that rds.global_db_rpo takes: AllowedValues is 20-2147483647, in seconds.
+# https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-manage-recovery.html
+LEAST_ENFORCED_RECOVERY_POINT_SECONDS = 20
 RECOMMENDED_SHARE = 0.8  # of the connections that a reader can take
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -188,6 +191,11 @@ class DatabaseSettings(SettingsModel):
     """Days between automatic rotations of the passwords."""
     rotation_window_hours: Annotated[int, Field(ge=1, le=24)] = 3
     """Length of the rotation window in hours, from midnight UTC."""
+    operator_access: bool = False
+    """Whether operators may read the database by `make database`: a database role, and a role and a group for its task.
+
+    The role logs in by IAM alone and reads only; switched off, it can no longer log in after the next migration.
+    """
     master_password_version: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Increase it to generate a new master password with the next deployment, such as after a loss."""
     recovery: Annotated[RecoveryMode, Field(strict=False)] = RecoveryMode.SNAPSHOTS
@@ -197,6 +205,16 @@ class DatabaseSettings(SettingsModel):
     """
     recovery_instances: Annotated[int, Field(ge=0, le=MOST_READERS)] = 0
     """Instances of the copy. Without any it costs storage only, and a failover waits for the first to start."""
+    recovery_point_seconds: Annotated[int, Field(ge=1, le=86_400)] = 5
+    """Recovery point objective with recovery `global`: seconds of writes that the loss of a region may cost.
+
+    Beyond it an alarm pages, and a failover with data loss needs consent.
+    """
+    enforce_recovery_point: bool = False
+    """Whether the writer blocks commits while the copy is further behind than recovery_point_seconds, then 20 or more.
+
+    It limits what is lost, and makes payments stop in a healthy region while the other is lost.
+    """
     recovery_snapshot: (
         Annotated[
             str,
@@ -246,6 +264,7 @@ class DatabaseSettings(SettingsModel):
             *self._of_capacity(),
             *self._of_readers(),
             *self._of_recovery(),
+            *self._of_recovery_point(),
             *self._of_insights(),
             *self._of_windows(),
         ]
@@ -291,6 +310,17 @@ class DatabaseSettings(SettingsModel):
             yield (
                 f"min_serverless_units: {self.min_serverless_units} is not allowed; in a global database "
                 f"{LEAST_GLOBAL_UNITS} or more is"
+            )
+
+    def _of_recovery_point(self) -> Iterator[str]:
+        if not self.enforce_recovery_point:
+            return
+        if self.recovery is not RecoveryMode.GLOBAL:
+            yield "enforce_recovery_point: True is not allowed; with recovery snapshots false is"
+        elif self.recovery_point_seconds < (least := LEAST_ENFORCED_RECOVERY_POINT_SECONDS):
+            yield (
+                f"recovery_point_seconds: {self.recovery_point_seconds} is not allowed; with enforce_recovery_point "
+                f"{least} or more is"
             )
 
     def _of_insights(self) -> Iterator[str]:

@@ -82,5 +82,6 @@ def subjects(settings: DeliverySettings, names: Names) -> dict[str, list[str]]:
     repository = f"repo:{settings.repository}"
     return {
         "plan": [f"{repository}:pull_request", f"{repository}:ref:refs/heads/{settings.branch}"],
+        "drift": [f"{repository}:ref:refs/heads/{settings.branch}"],
         "deploy": [f"{repository}:environment:{github_environment(settings, names)}"],
     }

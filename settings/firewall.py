@@ -77,6 +77,20 @@ TRANSFORMATION_UNITS = 10
 # So that /%61pi and //api are /api. https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-transformation.html
 PATH_TRANSFORMATIONS = ("URL_DECODE", "NORMALIZE_PATH")
 PATH_RATE_UNITS = RATE_UNITS + PREFIX_UNITS + TRANSFORMATION_UNITS * len(PATH_TRANSFORMATIONS)
+LABEL_UNITS = 1
+METHOD_UNITS = 2 + TRANSFORMATION_UNITS
+NOTIFICATIONS_PATH = "/api/v1/acquirer/notifications"
+"""Of the payments service, for acquirers: they have no merchant's credential, and sign what they send."""
+NOTIFICATION_UNITS = PREFIX_UNITS + TRANSFORMATION_UNITS * len(PATH_TRANSFORMATIONS) + LABEL_UNITS + METHOD_UNITS
+"""Of the rules for that path: its label, its method, and its rate apart."""
+# A request with a credential, as RFC 6750 spells its scheme; one that is spelled otherwise counts as one without.
+CREDENTIAL_HEADER, CREDENTIAL_SCHEME = "authorization", "Bearer "
+CREDENTIAL_UNITS = PREFIX_UNITS + TRANSFORMATION_UNITS
+# So that a credential has one count, whatever the scheme's case and however many blanks.
+CREDENTIAL_TRANSFORMATIONS = ("LOWERCASE", "COMPRESS_WHITE_SPACE")
+# https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based.html
+CUSTOM_KEY_UNITS = 30
+CREDENTIAL_RATE_UNITS = RATE_UNITS + CUSTOM_KEY_UNITS + TRANSFORMATION_UNITS * len(CREDENTIAL_TRANSFORMATIONS)
 # Requests that one address may send to the health check's path of a load balancer in rate_seconds. Each of Route 53's
 # checkers sends two every 10 s at most: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-creating-values.html
 HEALTH_CHECK_REQUESTS = 300
@@ -120,11 +134,17 @@ class FirewallSettings(SettingsModel):
     rate_seconds: Literal[60, 120, 300, 600] = 300
     """Evaluation window of rate-based rules, in seconds."""
     requests_per_address: Requests = 3000
-    """Limit of requests of one address within rate_seconds."""
+    """Limit of requests without a credential of one address within rate_seconds."""
     requests_per_path: Annotated[dict[PathPrefix, Requests], Field(max_length=20)] = Field(
         default_factory=lambda: {"/api/": 1500}
     )
-    """Requests that one address may send in rate_seconds to paths that begin so; costs capacity units each."""
+    """Limit of requests without a credential of one address to paths that begin so; costs capacity units each."""
+    requests_per_credential: Requests = 30_000
+    """Limit of requests with one credential within rate_seconds, from however many addresses."""
+    requests_per_address_with_credentials: Requests = 60_000
+    """Limit of requests with credentials of one address, valid or not, within rate_seconds."""
+    notifications_per_address: Requests = 30_000
+    """Notifications that one address of an acquirer may send in rate_seconds; no other rate applies to them."""
     max_body_kib: Literal[16, 32, 48, 64] = 16
     """KiB of a request's body; more is refused. CloudFront shows the firewall as much, at a price from 32 on."""
     allowed_addresses: AddressBlocks = ()
@@ -144,13 +164,16 @@ class FirewallSettings(SettingsModel):
             return
         yield 4 * ADDRESS_SET_UNITS  # two lists, for each version of IP
         yield SIZE_UNITS
-        yield RATE_UNITS
-        yield PATH_RATE_UNITS * len(self.requests_per_path)
+        yield NOTIFICATION_UNITS
+        yield CREDENTIAL_UNITS
+        yield CREDENTIAL_RATE_UNITS
+        yield 3 * (RATE_UNITS + LABEL_UNITS) + LABEL_UNITS  # of notifications, with and without a credential
+        yield (PATH_RATE_UNITS + 2 * LABEL_UNITS) * len(self.requests_per_path)
 
     @model_validator(mode="after")
     def _no_more_than_is_free(self) -> FirewallSettings:
         if (units := self.capacity_units(Scope.EDGE)) > MOST_CAPACITY_UNITS:
-            fewer = -(-(units - MOST_CAPACITY_UNITS) // PATH_RATE_UNITS)
+            fewer = -(-(units - MOST_CAPACITY_UNITS) // (PATH_RATE_UNITS + 2 * LABEL_UNITS))
             raise ValueError(
                 f"requests_per_path: {len(self.requests_per_path)} paths are not allowed; {fewer} fewer are: the web "
                 f"ACL would have {units} capacity units, and AWS charges for each request from {MOST_CAPACITY_UNITS} on"

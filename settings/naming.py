@@ -54,10 +54,20 @@ CONFIGURATION = "configuration"
 DELIVERY = "delivery"
 ROLE_BOUNDARY = f"{DELIVERY}-role-boundary"
 DELIVERY_BOUNDARY = f"{DELIVERY}-boundary"
+# Services whose settings only an administrator changes: the boundary of the deploy role allows reading them.
+WATCHERS = ("access-analyzer", "cloudtrail", "config", "guardduty", "securityhub")
+# Who else than AWS's own services reads and writes objects: S3 that replicates, and RDS that exports. Their names; the
+# deploy role makes none of them, and changes nobody's trust in them (modules/delivery/roles.py).
+KEEPERS = ("{prefix}-*-replication-{suffix}", "{prefix}-snapshot-export-{suffix}")
 
-# Functions that other code refers to: `make migrate` invokes the first, scaling counts the second.
+# Functions that other code refers to: `make migrate` invokes the first, `make merchant` the second, and scaling counts
+# the third.
 PREPARE_DATABASE = "prepare-database"
+ADMINISTER_MERCHANTS = "administer-merchants"
 PROCESS_PAYMENT = "process-payment"
+# `make database`: the purpose of its task's role and group, and the database's role that operators log in as.
+DATABASE_OPERATORS = "database-operators"
+OPERATOR_USERNAME = "payments_operator"
 THREAT_FINDINGS = "threat-findings"
 CLUSTER = "cluster"
 

@@ -13,6 +13,7 @@ from settings.services import ServiceName
 
 CLAIM_SECONDS = 15  # a try's claim of its payment outlasts its calls by 10, and a function's report needs 5
 LEAST_CONNECTIONS = 2  # of the payments service's pool: one of them publishes the outbox
+HOUR_SECONDS = 3600
 WIDEST_ACQUIRER_PREFIX = 24  # a payment acquirer names a few addresses, never a provider's whole range
 
 
@@ -68,8 +69,41 @@ class FunctionSettings(SettingsModel):
         return self
 
 
-class AcquirerSettings(SettingsModel):
-    """The acquirer, which settles payments. The secret PREFIX/SUFFIX/acquirer has its API key: `{"api_key": "..."}`."""
+class AcquirerCapabilities(SettingsModel):
+    """What acquirers differ in. Its documentation says it; a wrong value here charges twice, or never asks again."""
+
+    look_up: Literal["key", "reference", "repeat", "file"] = "key"
+    """How it tells what became of a request whose response was lost: by our idempotency key, by our reference, by a
+    repeat of the request, or in its settlement file only."""
+    key_retention_hours: Annotated[int, Field(ge=0, le=366 * 24)] = 7 * 24
+    """Hours that it remembers an idempotency key: a later repeat is never sent."""
+    decides_within_hours: Annotated[int, Field(ge=1, le=30 * 24)] = 24
+    """Hours that a pending decision takes at most; after that a person is told."""
+
+    @model_validator(mode="after")
+    def _keys_are_remembered(self) -> AcquirerCapabilities:
+        if self.look_up in {"key", "repeat"} and not self.key_retention_hours:
+            raise ValueError(
+                f"key_retention_hours: 0 is not allowed; 1 or more is: look_up is {self.look_up!r}, which needs the key"
+            )
+        return self
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Environment variables of a process that calls it, by the names that services/payments reads."""
+        return {
+            "ACQUIRER_LOOK_UP": self.look_up,
+            "ACQUIRER_KEY_RETENTION_SECONDS": str(self.key_retention_hours * HOUR_SECONDS),
+            "ACQUIRER_DECIDES_WITHIN_SECONDS": str(self.decides_within_hours * HOUR_SECONDS),
+        }
+
+
+class AcquirerSettings(AcquirerCapabilities):
+    """The acquirer, which settles payments.
+
+    The secret PREFIX/SUFFIX/acquirer has its API key: `{"api_key": "..."}`; PREFIX/SUFFIX/acquirer-notifications has
+    the keys that it signs notifications with: `{"notification_keys": ["...", ...]}`.
+    """
 
     url: AcquirerUrl
     """Where it is called, by HTTPS on 443, through NAT."""

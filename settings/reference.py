@@ -6,8 +6,12 @@ tests/unit/settings/test_reference.py fails where the committed file differs fro
 
 from __future__ import annotations
 
+import ast
+import inspect
+import itertools
 import json
 import re
+import textwrap
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -80,16 +84,29 @@ def _is_list(field: FieldInfo) -> bool:
     return get_origin(field.annotation) is tuple
 
 
+def meanings(model: type[SettingsModel]) -> dict[str, str]:
+    """The string below each field of a model and of those that it extends, from their source."""
+    found: dict[str, str] = {}
+    for one in reversed(model.__mro__[: model.__mro__.index(SettingsModel)]):
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(one))).body
+        assert isinstance(definition, ast.ClassDef)  # noqa: S101 - for the type checker: it is a model's source
+        for field, below in itertools.pairwise(definition.body):
+            text = below.value.value if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) else ""
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, str):
+                found[field.target.id] = inspect.cleandoc(text)
+    return found
+
+
 def _section(title: str, model: type[SettingsModel], about: str) -> str:
     return "\n".join([f"## {title}", "", about, "", TABLE_HEAD, *_rows(model), ""])
 
 
 def _rows(model: type[SettingsModel]) -> Iterator[str]:
-    schema = model.model_json_schema()
+    schema, meaning = model.model_json_schema(), meanings(model)
     for name, field in model.model_fields.items():
         inner = _model_of(field)
         allowed = _table_below(name, field) if inner else _allowed(schema["properties"][name], schema)
-        cells = (f"`{name}`", allowed, _default(field, inner), _meaning(field))
+        cells = (f"`{name}`", allowed, _default(field, inner), _linked(meaning.get(name, "")))
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -148,9 +165,9 @@ def _plain(model: SettingsModel) -> Any:
     return model.model_dump(mode="json")
 
 
-def _meaning(field: FieldInfo) -> str:
+def _linked(meaning: str) -> str:
     """The string below a field, on one line; the addresses in it become links."""
-    return re.sub(r"https://\S+", r"<\g<0>>", _sentence(field.description or ""))
+    return re.sub(r"https://\S+", r"<\g<0>>", _sentence(meaning))
 
 
 def _sentence(text: str) -> str:

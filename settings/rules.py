@@ -47,6 +47,7 @@ def problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _locked_vaults(values)
     yield from _backups_apart(values)
     yield from _processed_service(values)
+    yield from _operators(values)
     yield from _senders(values)
     yield from _certificate_names(values)
     yield from _latency_routing(values)
@@ -181,6 +182,14 @@ def _processed_service(values: Mapping[str, Any]) -> Iterator[Problem]:
             value=held,
             allowed=f"{LEAST_CONNECTIONS} or more is: it accepts payments, and sends them to the queue",
         )
+
+
+def _operators(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Operators get in by a task of the service that accepts payments, as a role that its schema's function makes."""
+    database = values.get("database")
+    if isinstance(database, Mapping) and database.get("operator_access") is True and not values.get("processing"):
+        allowed = "there is no schema to read, as there is no table [processing]: false is"
+        yield Problem(field=("database", "operator_access"), value=True, allowed=allowed)
 
 
 def _certificate_names(values: Mapping[str, Any]) -> Iterator[Problem]:

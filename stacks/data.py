@@ -11,6 +11,7 @@ from modules.backup.snapshot_export import SnapshotExport
 from modules.database.access import DatabaseAccess
 from modules.database.alarms import DatabaseAlarms
 from modules.database.cluster import Database
+from modules.database.operator_access import OperatorAccess
 from modules.database.prerequisites import POSTGRESQL_PORT
 from modules.database.reader_scaling import ReaderScaling
 from modules.database.rotation import DatabaseRotation
@@ -20,6 +21,7 @@ from modules.database.standby import RecoveryDatabase
 from modules.keys import SecretReplica
 from modules.network.security_groups import Addresses, Flow
 from modules.payments.acquirer_secret import AcquirerSecret
+from modules.payments.notifications_secret import NotificationsSecret
 from modules.payments.pepper_secret import PepperSecret
 from settings import Settings
 from settings.naming import DATABASE, RECOVERY_DATABASE
@@ -72,10 +74,11 @@ class Data:
         self._let_write(self.standby, primary)
         self.schemas = self._prepare()
         self._rotate()
+        self._let_operators_read()
         ReaderScaling(primary, "reader-scaling", names=self._names, database=self.database)
         self._watch()
         self._back_up()
-        self.secrets_ready: list[ITerraformDependable] = [self.secrets.application_version]
+        self.secrets_ready: list[ITerraformDependable] = [version for _, version in self.secrets.logins.values()]
         if settings.processing:
             self._hold_secrets_of_payments()
 
@@ -94,8 +97,9 @@ class Data:
         )
 
     def _hold_secrets_of_payments(self) -> None:
-        secrets: dict[str, type[AcquirerSecret | PepperSecret]] = {
+        secrets: dict[str, type[AcquirerSecret | NotificationsSecret | PepperSecret]] = {
             "payments-acquirer": AcquirerSecret,
+            "payments-notifications": NotificationsSecret,
             "payments-peppers": PepperSecret,
         }
         made = {
@@ -110,7 +114,9 @@ class Data:
             )
             for id_, secret in secrets.items()
         }
-        self.secrets_ready += [one.version for one in made.values() if isinstance(one, PepperSecret)]
+        self.secrets_ready += [
+            one.version for one in made.values() if isinstance(one, NotificationsSecret | PepperSecret)
+        ]
 
     @property
     def schema_ready(self) -> list[ITerraformDependable] | None:
@@ -143,6 +149,7 @@ class Data:
                 network=region.network,
                 endpoints=region.endpoints,
                 keys=region.keys,
+                operators=self._settings.database.operator_access,
                 call_after=needed if region is self._primary else None,
             )
             for region in (self._primary, self._recovery)
@@ -170,6 +177,20 @@ class Data:
             settings=self._settings.database,
             after=[*self._writers, *self._primary.connected, *(self.schema_ready or [])],
         )
+
+    def _let_operators_read(self) -> None:
+        """In both regions, as either may be lost."""
+        if not self._settings.database.operator_access:
+            return
+        for region in (self._primary, self._recovery):
+            OperatorAccess(
+                region,
+                "operator-access",
+                names=self._names,
+                access=self.access(region),
+                network=region.network,
+                key=region.keys.logs,
+            )
 
     @staticmethod
     def _let_write(database: Database | RecoveryDatabase, other: ServingRegion) -> None:

@@ -33,6 +33,7 @@ from modules.network.flow_logs import FlowLogs
 from modules.network.network_acls import NetworkAcls
 from modules.network.peering import Peering
 from modules.network.vpc import Network
+from modules.payments.administration import MerchantAdministration
 from modules.payments.alarms import PaymentAlarms
 from modules.payments.processing import PaymentsProcessing
 from modules.policy_documents import Statement
@@ -159,11 +160,24 @@ class ServingRegion(Region):
                 keys=self.keys,
                 topic=self.alarms,
                 database=database,
+                settlement=self.buckets.backups,
                 after=schema,
             )
             if settings.processing and schema is not None
             else None
         )
+        if settings.processing and schema is not None:
+            MerchantAdministration(
+                self,
+                "merchant-administration",
+                names=names,
+                settings=settings.processing,
+                network=self.network,
+                endpoints=self.endpoints,
+                keys=self.keys,
+                database=database,
+                after=schema,
+            )
         self.load_balancer = LoadBalancer(
             self,
             "load-balancer",

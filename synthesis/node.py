@@ -8,7 +8,8 @@ from pathlib import Path
 PRELOADED = [Path(__file__).with_name(name) for name in ("lazy_index.cjs", "unneeded_work.cjs")]
 # The releases that cdktf-cli 0.21 runs on and that jsii calls end-of-life. A comma-separated list of major versions.
 # https://github.com/aws/jsii/blob/main/packages/%40jsii/check-node/src/index.ts
-END_OF_LIFE_NODE_RELEASES = "18,20"
+NO_BANNER = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "18,20"}
+"""The variable by which jsii does not say so at length, for this process or for one that it starts."""
 
 
 def configure() -> None:
@@ -16,4 +17,5 @@ def configure() -> None:
     options = os.environ.get("NODE_OPTIONS", "")
     missing = [option for path in PRELOADED if (option := f'--require "{path}"') not in options]
     os.environ["NODE_OPTIONS"] = " ".join([options, *missing]).strip()
-    os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", END_OF_LIFE_NODE_RELEASES)
+    for name, releases in NO_BANNER.items():
+        os.environ.setdefault(name, releases)

@@ -245,6 +245,9 @@ class Backups(Construct):
                 metrics={
                     "completed": Metric("AWS/Backup", metric, "Sum", {"BackupVaultName": self._names.of(PURPOSE)}, DAY)
                 },
+                # A day without a job has no data. CloudWatch would go back to the last days that have some, and take
+                # missing data for bad only where there are too few: it would take four days to see two.
+                expression="FILL(completed, 0)",
                 bound=1,
                 below=True,
                 periods=2,

@@ -338,6 +338,7 @@ class SnapshotExport(Construct):
                 name=f"{SNAPSHOT_EXPORT}-missing",
                 meaning=f"No snapshot of {self._cluster} has been exported for two days",
                 metrics={"executions": self._executions("ExecutionsSucceeded", DAY)},
+                expression="FILL(executions, 0)",  # for a day without one, as with backups (plan.py)
                 bound=1,
                 below=True,
                 periods=2,

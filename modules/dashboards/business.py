@@ -82,7 +82,9 @@ class BusinessDashboard(Construct):
                 [Text(markdown="### Pending: accepted, and not decided by the acquirer yet")],
                 [self._at_risk(), self._unsettled(), *self._queues(topic)],
                 [Text(markdown="### On the way to the acquirer")],
-                [self._outbox(), self._acquirer(), self._reconciled()],
+                [self._outbox(), self._acquirer(), self._reconciled(), self._refused()],
+                [Text(markdown="### Held against the acquirer's settlement files")],
+                [self._settlement()],
             ],
         )
 
@@ -204,14 +206,36 @@ class BusinessDashboard(Construct):
             ],
         )
 
+    def _settlement(self) -> Graph:
+        overdue = self._of(metrics.SETTLEMENT_OVERDUE, "Maximum")
+        return Graph(
+            title="Differences from the settlement files, and the age of money that none tells of",
+            unit="differences",
+            right_unit="hours",
+            series=[
+                line("differences", self._of(metrics.SETTLEMENT_DIFFERENCES, "Maximum"), RED),
+                Series("age (right)", {"overdue": overdue}, "overdue / 3600", ORANGE, right=True),
+            ],
+        )
+
     def _reconciled(self) -> Graph:
         return Graph(
-            title="Decisions found by the reconciler, messages given up, requests shed",
+            title="Decisions found by the reconciler, messages given up",
             unit="a minute",
             series=[
                 line("found", self._of(metrics.RECONCILED), GREEN),
                 line("given up", self._of(metrics.DEAD_LETTERS), RED),
                 line("not in the database", self._of(metrics.NOT_IN_DATABASE), GREY),
-                line("shed", self._of(metrics.REQUESTS_SHED), ORANGE),
+            ],
+        )
+
+    def _refused(self) -> Graph:
+        return Graph(
+            title="Requests refused: overload, quotas, no valid credential",
+            unit="a minute",
+            series=[
+                line("shed", self._of(metrics.REQUESTS_SHED), RED),
+                line("throttled", self._of(metrics.REQUESTS_THROTTLED), ORANGE),
+                line("unauthenticated", self._of(metrics.REQUESTS_UNAUTHENTICATED), GREY),
             ],
         )

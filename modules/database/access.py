@@ -1,4 +1,4 @@
-"""Access to the database from one region: endpoints, network flows and the application's login (W3.3, W5.4).
+"""Access to the database from one region: endpoints, network flows and the logins of the processes (W3.3, W5.4).
 
 Creates the flows alone. A task gets the endpoints of the database and the name of the secret, never a password: it
 reads the secret itself, and again when a login is refused. So it outlives any number of rotations, which a value that
@@ -16,7 +16,7 @@ https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-datab
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
@@ -24,7 +24,7 @@ from constructs import Construct
 
 from modules.database.cluster import DATABASE_NAME
 from modules.database.prerequisites import POSTGRESQL_PORT
-from modules.database.secrets import APPLICATION, secret_name
+from modules.database.secrets import APPLICATION, PUBLISHING, secret_name
 from modules.network.security_groups import Addresses, Flow, Group
 from modules.policy_documents import Statement, when
 from settings.naming import Names
@@ -47,17 +47,18 @@ class DatabaseAccess:
     """Of the other region's cluster."""
     key: KmsKey
     """Encrypts the region's copies of the database's secrets."""
+    logins: Sequence[str] = (APPLICATION,)
+    """The purposes of the secrets that a process logs in with: its own, and the publisher's where it publishes."""
 
-    @property
-    def secret(self) -> str:
+    def by(self, *logins: str) -> DatabaseAccess:
+        """The same access by other logins."""
+        return replace(self, logins=logins)
+
+    def secret_of(self, purpose: str) -> str:
         """The ARN of the secret without the six characters that AWS appends, which are no part of its name.
 
         https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html#ARN_secretnamehyphen
         """
-        return self.secret_of(APPLICATION)
-
-    def secret_of(self, purpose: str) -> str:
-        """As ``secret``, of the secret of that purpose."""
         name = secret_name(self.names, purpose)
         return f"arn:aws:secretsmanager:{self.region}:{self.names.account_id}:secret:{name}"
 
@@ -79,8 +80,9 @@ class DatabaseAccess:
             "DATABASE_PORT": str(POSTGRESQL_PORT),
             "DATABASE_NAME": DATABASE_NAME,
             "DATABASE_LOGIN": "secret",
-            "DATABASE_SECRET_ARN": self.secret,
+            "DATABASE_SECRET_ARN": self.secret_of(self.logins[0]),
             "DATABASE_CONNECTIONS": str(connections),
+            **({"DATABASE_PUBLISHER_SECRET_ARN": self.secret_of(PUBLISHING)} if PUBLISHING in self.logins[1:] else {}),
         }
 
     def allow_from(self, scope: Construct, who: str, group: Group, reason: str = "") -> None:
@@ -104,12 +106,13 @@ class DatabaseAccess:
 
     @property
     def statements(self) -> list[Statement]:
-        """The IAM statements of a task: read the application's secret, and no other."""
+        """The IAM statements of a process: read the secrets of its logins, and no other."""
+        secrets = [f"{self.secret_of(login)}-??????" for login in self.logins]
         return [
             Statement(
                 sid="ReadTheDatabasesLogin",
                 actions=["secretsmanager:GetSecretValue"],
-                resources=[f"{self.secret}-??????"],
+                resources=secrets,
             ),
             Statement(
                 sid="DecryptTheDatabasesLogin",
@@ -117,7 +120,7 @@ class DatabaseAccess:
                 resources=[self.key.arn],
                 condition=[
                     when("StringEquals", "kms:ViaService", f"secretsmanager.{self.region}.amazonaws.com"),
-                    when("StringLike", "kms:EncryptionContext:SecretARN", f"{self.secret}-??????"),
+                    when("StringLike", "kms:EncryptionContext:SecretARN", *secrets),
                 ],
             ),
         ]

@@ -96,7 +96,7 @@ class DatabaseAlarms(Construct):
                 "global-lag",
                 self._metric("AuroraGlobalDBReplicationLag", "Maximum", {"SourceRegion": source_region}),
                 "This region's copy is behind: as much would be lost if the region that writes were",
-                bound=5000,  # ms; usually it is less than 1000
+                bound=self._settings.recovery_point_seconds * 1000,  # ms; usually it is less than 1000
                 minutes=5,
                 pages=Incident.DATA_AT_RISK,
             ),

@@ -70,10 +70,16 @@ class DatabaseParameters(Construct):
 def _of_cluster(settings: DatabaseSettings) -> Mapping[str, str]:
     """In addition to the defaults: TLS 1.2 or newer, and from major version 17 on connections by TLS only.
 
+    By settings the writer of a global database blocks commits that its region's loss would lose: of either cluster, as
+    either may have the writer.
     https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Security.html
+    https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-manage-recovery.html
     """
     forced = {} if int(settings.major_version) >= FIRST_MAJOR_WITH_TLS_FORCED else {"rds.force_ssl": "1"}
-    return forced | {
+    blocks = {"rds.global_db_rpo": str(settings.recovery_point_seconds)} if settings.enforce_recovery_point else {}
+    return {
+        **forced,
+        **blocks,
         "rds.accepted_password_auth_method": "scram",  # no MD5
         "shared_preload_libraries": "pg_stat_statements,pgaudit",
         # For an audit: changes of structure and permissions (PCI DSS 10.2), in addition to connections.

@@ -1,8 +1,8 @@
 """Rotation of the database's passwords (W3.3).
 
 Creates in a region the function from lambda/rotate_database_secret, in the private tier, with its role, its flows to
-the clusters of both regions and an alarm on its failures; and in the primary region the rotation of both secrets: the
-master's by the single-user strategy, the application's by two users in turn. The first rotation of the application's
+the clusters of both regions and an alarm on its failures; and in the primary region the rotation of the secrets: the
+master's by the single-user strategy, those of the processes by two users in turn each. The first rotation of such a
 secret begins as soon as it is configured and creates its users; so everything that it needs must exist before.
 
 A rotation changes passwords at the writer, whichever region that is in. Secrets Manager rotates a secret in its own
@@ -26,12 +26,7 @@ from cdktf_cdktf_provider_aws.secretsmanager_secret_version import Secretsmanage
 from constructs import Construct
 
 from modules.database.access import DatabaseAccess
-from modules.database.secrets import (
-    APPLICATION,
-    APPLICATION_USERNAME,
-    MASTER,
-    DatabaseSecrets,
-)
+from modules.database.secrets import MASTER, USERNAMES, DatabaseSecrets
 from modules.function import Function, FunctionSpecification
 from modules.keys import Keys, SecretReplica, to_put_values
 from modules.monitoring.alarm_topic import AlarmTopic
@@ -77,7 +72,8 @@ class DatabaseRotation(Construct):
             "function",
             names=names,
             specification=replace(
-                SPECIFICATION, variables={"APPLICATION_USER": APPLICATION_USERNAME, "DATABASE_HOST": access.hosts}
+                SPECIFICATION,
+                variables={"APPLICATION_USERS": ",".join(USERNAMES.values()), "DATABASE_HOST": access.hosts},
             ),
             key=keys.logs,
             statements=_permissions(access, replica),
@@ -103,9 +99,10 @@ class DatabaseRotation(Construct):
         settings: DatabaseSettings,
         after: Sequence[ITerraformDependable],
     ) -> None:
-        """Configure the rotation of both secrets, ``after`` instances and the function that creates users exist."""
+        """Configure the rotation of all secrets, ``after`` instances and the function that creates users exist."""
         self._rotate(MASTER, secrets.master, secrets.master_version, settings, after)
-        self._rotate(APPLICATION, secrets.application, secrets.application_version, settings, after)
+        for purpose, (secret, version) in secrets.logins.items():
+            self._rotate(purpose, secret, version, settings, after)
 
     def _rotate(
         self,
@@ -147,7 +144,7 @@ def _permissions(access: DatabaseAccess, replica: SecretReplica | None) -> list[
                 "secretsmanager:PutSecretValue",
                 "secretsmanager:UpdateSecretVersionStage",
             ],
-            resources=[f"{access.secret_of(purpose)}-??????" for purpose in (MASTER, APPLICATION)],
+            resources=[f"{access.secret_of(purpose)}-??????" for purpose in (MASTER, *USERNAMES)],
         ),
         Statement(
             sid="MakePasswords",

@@ -19,14 +19,14 @@ from constructs import Construct
 from modules.database.access import DatabaseAccess
 from modules.database.cluster import DATABASE_NAME
 from modules.database.prerequisites import POSTGRESQL_PORT
-from modules.database.secrets import APPLICATION_USERNAME, MASTER
+from modules.database.secrets import MASTER, PROCESSES
 from modules.function import Function, FunctionSpecification
 from modules.keys import Keys
 from modules.network.endpoints import Endpoints
 from modules.network.vpc import Network
 from modules.policy_documents import Statement, when
 from settings.common import FUNCTIONS_CA_FILE
-from settings.naming import PREPARE_DATABASE, Names
+from settings.naming import OPERATOR_USERNAME, PREPARE_DATABASE, Names
 
 TIMEOUT_SECONDS = 900  # Lambda's maximum: indexes are built concurrently, and migrations retry to get locks
 
@@ -46,13 +46,17 @@ class DatabaseSchema(Construct):
         network: Network,
         endpoints: Endpoints,
         keys: Keys,
+        operators: bool,
         call_after: Sequence[ITerraformDependable] | None,
     ) -> None:
         """``endpoints`` gives the group by which the function reads the master's secret.
 
+        ``operators`` says whether operators may log in to the database.
+
         Terraform calls it ``call_after`` these, which a login as the master needs; None: a deployment does not.
         """
         super().__init__(scope, id_)
+        self._operators = operators
         self.function = Function(
             self,
             "function",
@@ -60,7 +64,7 @@ class DatabaseSchema(Construct):
             specification=FunctionSpecification(
                 purpose=PREPARE_DATABASE,
                 title="preparation of the database",
-                description="Brings the schema of the database up to date, and lets the application use it",
+                description="Brings the schema of the database up to date, and lets each process use its part",
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mib=512,
                 variables={
@@ -70,7 +74,8 @@ class DatabaseSchema(Construct):
                     "DATABASE_LOGIN": "secret",
                     "DATABASE_SECRET_ARN": access.secret_of(MASTER),
                     "DATABASE_CA_FILE": FUNCTIONS_CA_FILE,
-                    "APPLICATION_ROLE": APPLICATION_USERNAME,
+                    "DATABASE_LOGINS": json.dumps(dict(PROCESSES)),
+                    "OPERATOR_ROLE": OPERATOR_USERNAME,
                 },
             ),
             key=keys.logs,
@@ -91,7 +96,8 @@ class DatabaseSchema(Construct):
             self,
             "call",
             function_name=function.function_name,
-            input=json.dumps({"code": function.source_code_hash_input}),  # other code is called again
+            # other code is called again, and so is a change of who may log in
+            input=json.dumps({"code": function.source_code_hash_input, "operators": self._operators}),
             lifecycle_scope="CRUD",  # a change does not replace it; a destruction does nothing
             depends_on=list(needed),
         )

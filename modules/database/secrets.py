@@ -1,9 +1,9 @@
 """The database's passwords, in Secrets Manager (W3.3, W0.5).
 
-Creates two secrets under the secrets key, replicated to the recovery region under its key there: the master's, and the
-application's. Secrets Manager generates their first values, which Terraform passes to cluster and secret in the same
-run: they are in neither plan nor state. From then on the passwords are rotated (modules/database/rotation.py), and
-Terraform ignores them.
+Creates secrets under the secrets key, replicated to the recovery region under its key there: the master's, and one for
+each kind of process of the payments service, which each have a login of their own. Secrets Manager generates their
+first values, which Terraform passes to cluster and secret in the same run: they are in neither plan nor state. From
+then on the passwords are rotated (modules/database/rotation.py), and Terraform ignores them.
 
 IAM policies of the readers grant access; the secrets' own resource policies grant none. These only deny requests
 without TLS and principals of other accounts, whatever an IAM policy may allow by mistake.
@@ -27,15 +27,28 @@ from modules.ephemeral import EphemeralPassword
 from modules.policy_documents import PolicyDocument, Statement, anyone, when
 from settings.naming import Names
 
-APPLICATION_USERNAME = "payments"
 MASTER, APPLICATION = "master", "application"
+PROCESSING, PUBLISHING, ADMINISTRATION = "processing", "publishing", "administration"
+USERNAMES: Mapping[str, str] = MappingProxyType(
+    {
+        APPLICATION: "payments",
+        PROCESSING: "payments_processing",
+        PUBLISHING: "payments_publishing",
+        ADMINISTRATION: "payments_administration",
+    }
+)
+"""The first user of each secret, by its purpose: a rotation alternates it with a second one."""
+PROCESSES: Mapping[str, str] = MappingProxyType(
+    {user: "api" if purpose == APPLICATION else purpose for purpose, user in USERNAMES.items()}
+)
+"""The process of the payments service that each user is for (payments.roles.Process)."""
 # A protected secret can be restored for this long; any other is deleted at once, so that its name is free again.
 RECOVERY_DAYS = 30
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class DatabaseSecrets(Construct):
-    """The master's secret and the application's."""
+    """The master's secret as ``master``, and those of the processes as ``logins``, by purpose."""
 
     requirements = ("W3.3", "W0.5")
 
@@ -65,14 +78,20 @@ class DatabaseSecrets(Construct):
             password=database.master_password,
             version=database.settings.master_password_version,
         )
-        self.application = self._secret(APPLICATION, "The application's user of the database, one of two in turn")
-        self.application_version = self._version(
-            APPLICATION,
-            self.application,
-            username=APPLICATION_USERNAME,
-            password=EphemeralPassword(self, "first-password"),
-            more={"masterarn": self.master.arn},  # the user that creates the application's users
+        self.logins = {purpose: self._login(purpose, username) for purpose, username in USERNAMES.items()}
+
+    def _login(self, purpose: str, username: str) -> tuple[SecretsmanagerSecret, SecretsmanagerSecretVersion]:
+        application = purpose == APPLICATION
+        who = "The application's user" if application else f"The user for {purpose}"
+        secret = self._secret(purpose, f"{who} of the database, one of two in turn")
+        version = self._version(
+            purpose,
+            secret,
+            username=username,
+            password=EphemeralPassword(self, "first-password" if application else f"first-{purpose}-password"),
+            more={"masterarn": self.master.arn},  # the user that creates the others
         )
+        return secret, version
 
     def _secret(self, purpose: str, description: str) -> SecretsmanagerSecret:
         name = secret_name(self._names, purpose)

@@ -20,7 +20,8 @@ from constructs import Construct, IValidation
 
 from modules.delivery.permissions.grants import NOT_ANOTHERS, Reach, conditions
 from modules.policy_documents import PolicyDocument, Statement, when
-from settings.naming import CONFIGURATION, ROLE_BOUNDARY
+from settings.common import SETTLEMENT_PREFIX
+from settings.naming import CONFIGURATION, KEEPERS, ROLE_BOUNDARY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,9 +184,6 @@ ANYWHERE = (
         reason="traces",
     ),
 )
-# Who else than AWS's own services reads and writes objects: S3 that replicates, and RDS that exports. Their names; the
-# deploy role makes none of them, and changes nobody's trust in them (modules/delivery/roles.py).
-KEEPERS = ("{prefix}-*-replication-{suffix}", "{prefix}-snapshot-export-{suffix}")
 KEPT = ("s3:DeleteObject*", "s3:GetObject*", "s3:PutObject*", "s3:Replicate*")
 # The export's role is assumed by the last; who starts an export is asked for the one before.
 PASSED_BY_ROLES = ("ecs-tasks.amazonaws.com", "rds.amazonaws.com", "export.rds.amazonaws.com")
@@ -238,6 +236,11 @@ def _allowed(reach: Reach) -> list[Statement]:
             sid="ForwardedLogs",
             actions=["s3:GetObject", "s3:GetObjectVersion"],
             resources=[fill("arn:aws:s3:::{prefix}-logs-{suffix}-{account}-*/load-balancer/*")],
+        ),
+        Statement(
+            sid="SettlementFiles",
+            actions=["s3:GetObject"],
+            resources=[fill(f"{{backups}}/{SETTLEMENT_PREFIX}*")],
         ),
         Statement(
             sid="Manifests",

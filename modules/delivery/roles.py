@@ -1,11 +1,12 @@
 """OIDC roles by which GitHub Actions plan and deploy an environment, and their permissions boundary (W8.1).
 
-Creates GitHub's OpenID Connect provider in the account where settings say so, and two roles that only workflows of one
-repository can assume. The plan role serves pull requests and the main branch: it reads the state and what the
-configuration looks up, and no secret. The deploy role serves jobs of one protected GitHub environment: its policies are
-those of modules/delivery/permissions/, under a boundary that it cannot change. It creates roles only with the
-platform's boundary (modules/delivery/permissions_boundary.py) and cannot change what this module makes: only an
-administrator deploys that.
+Creates GitHub's OpenID Connect provider in the account where settings say so, and three roles that only workflows of
+one repository can assume. The plan role serves pull requests and the main branch: it reads the state and what the
+configuration looks up, and no secret. The drift role serves the main branch alone: it reads what a refresh reads, and
+no secret value. The deploy role serves jobs of one protected GitHub environment: its policies are those of
+modules/delivery/permissions/, under a boundary that it cannot change. It creates roles only with the platform's
+boundary (modules/delivery/permissions_boundary.py) and cannot change what this module makes: only an administrator
+deploys that.
 
 https://docs.github.com/en/actions/how-tos/secure-your-work/security-harden-deployments/oidc-in-aws
 """
@@ -21,13 +22,14 @@ from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAtt
 from constructs import Construct
 
 from modules.delivery.permissions.deploy import DEPLOY
+from modules.delivery.permissions.drift import DRIFT
 from modules.delivery.permissions.grants import IDENTITY_PROVIDER, Reach, statements
 from modules.delivery.permissions.plan import PLAN
-from modules.delivery.permissions.watch import READING, WATCHERS
-from modules.delivery.permissions_boundary import KEEPERS, PermissionsBoundary
+from modules.delivery.permissions.watch import READING
+from modules.delivery.permissions_boundary import PermissionsBoundary
 from modules.policy_documents import PolicyDocument, Statement, federated, when
 from settings.delivery import DeliverySettings, role_name, subjects
-from settings.naming import DELIVERY, DELIVERY_BOUNDARY
+from settings.naming import DELIVERY, DELIVERY_BOUNDARY, KEEPERS, WATCHERS
 
 AUDIENCE = "sts.amazonaws.com"  # the audience that aws-actions/configure-aws-credentials requests
 SECONDS_PER_MINUTE = 60
@@ -73,7 +75,7 @@ PROTECTION_OF_STATE = [
 
 
 class Delivery(Construct):
-    """Identity provider, plan role, deploy role, and their permissions boundaries."""
+    """Identity provider, roles for plans, deployments and drift, and their permissions boundaries."""
 
     requirements = ("W8.1",)
 
@@ -95,7 +97,7 @@ class Delivery(Construct):
             subjects=trusted["plan"],
             seconds=SHORTEST_SESSION_SECONDS,
         )
-        self._allow(self.plan_role, "plan", [*statements(PLAN, reach), NO_SECRETS])
+        plan_policy = self._allow(self.plan_role, "plan", [*statements(PLAN, reach), NO_SECRETS])
         self.deploy_role = self._role(
             "deploy",
             "Deploys what has been reviewed, from the one protected GitHub environment",
@@ -104,6 +106,15 @@ class Delivery(Construct):
         )
         for domain, grants in DEPLOY.items():
             self._allow(self.deploy_role, f"deploy-{domain}", statements(grants, reach))
+        self.drift_role = self._role(
+            "drift",
+            "Looks from the main branch at what AWS has, and at no secret",
+            subjects=trusted["drift"],
+            seconds=SHORTEST_SESSION_SECONDS,
+        )
+        self._attach(self.drift_role, "drift-state", plan_policy)
+        for domain, grants in DRIFT.items():
+            self._allow(self.drift_role, f"drift-{domain}", statements(grants, reach))
 
     def _provider(self, *, owned: bool) -> str:
         """ARN of the provider. Its certificate is not pinned: AWS trusts GitHub's by its own list of authorities.
@@ -143,8 +154,12 @@ class Delivery(Construct):
             permissions_boundary=self._boundary.arn,
         )
 
-    def _allow(self, role: IamRole, purpose: str, allowed: Sequence[Statement]) -> None:
+    def _allow(self, role: IamRole, purpose: str, allowed: Sequence[Statement]) -> IamPolicy:
         policy = self._policy(f"{DELIVERY}-{purpose}", allowed, role.description_input or purpose)
+        self._attach(role, purpose, policy)
+        return policy
+
+    def _attach(self, role: IamRole, purpose: str, policy: IamPolicy) -> None:
         IamRolePolicyAttachment(self, f"{purpose}-attachment", role=role.name, policy_arn=policy.arn)
 
     def _policy(self, purpose: str, allowed: Sequence[Statement], description: str) -> IamPolicy:

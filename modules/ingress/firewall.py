@@ -36,6 +36,7 @@ from cdktf_cdktf_provider_aws.wafv2_web_acl import (
     Wafv2WebAclRuleOverrideAction,
     Wafv2WebAclRuleOverrideActionCount,
     Wafv2WebAclRuleOverrideActionNone,
+    Wafv2WebAclRuleRuleLabel,
     Wafv2WebAclRuleVisibilityConfig,
     Wafv2WebAclVisibilityConfig,
 )
@@ -47,6 +48,16 @@ from cdktf_cdktf_provider_aws.wafv2_web_acl_logging_configuration import (
 )
 from constructs import Construct
 
+from modules.ingress.firewall_statements import (
+    all_of,
+    credential_key,
+    has_credential,
+    labelled,
+    method_is,
+    negated,
+    path_matches,
+    transformation,
+)
 from modules.ingress.load_balancer import LoadBalancer
 from modules.logs import RETENTION_DAYS
 from modules.monitoring.alarms import FEWEST_REQUESTS, Alarm, Incident
@@ -55,7 +66,7 @@ from modules.region import Region
 from settings.firewall import (
     HEALTH_CHECK_REQUESTS,
     MANAGED_GROUPS,
-    PATH_TRANSFORMATIONS,
+    NOTIFICATIONS_PATH,
     FirewallMode,
     FirewallSettings,
     ManagedGroup,
@@ -72,6 +83,10 @@ ANSWERS = {
     TOO_MANY: (429, '{"error": "too many requests"}'),
     TOO_LARGE: (413, '{"error": "body too large"}'),
 }
+NOTIFICATION = "acquirer:notification"
+"""The label of requests to the path of acquirers' notifications, for the rules after the one that adds it."""
+CREDENTIAL = "merchant:credential"
+"""The label of requests with a credential, valid or not."""
 BYTES_PER_KIB = 1024
 VERSIONS = {"4": "IPV4", "6": "IPV6"}
 
@@ -203,6 +218,7 @@ class Firewall(Construct):
     def _rules(self) -> Iterator[dict[str, Any]]:
         if self._scope is Scope.EDGE:
             yield from self._address_lists()
+            yield from self._notifications()
             yield from self._rates()
             yield self._body_size()
         else:
@@ -238,11 +254,49 @@ class Firewall(Construct):
         ]
         return {"or_statement": {"statement": [{"ip_set_reference_statement": {"arn": one.arn}} for one in sets]}}
 
+    def _notifications(self) -> Iterator[dict[str, Any]]:
+        """An acquirer's notifications come in bursts from few addresses: by POST alone, at a rate of their own.
+
+        https://docs.aws.amazon.com/waf/latest/developerguide/waf-labels.html
+        """
+        yield {
+            "name": "notifications",
+            "action": Wafv2WebAclRuleAction(count=Wafv2WebAclRuleActionCount()),
+            "statement": path_matches(NOTIFICATIONS_PATH, "EXACTLY"),
+            "rule_label": [Wafv2WebAclRuleRuleLabel(name=NOTIFICATION)],
+        }
+        yield {
+            "name": "notifications-method",
+            "action": self._unless_counting(REFUSED),
+            "statement": all_of(labelled(NOTIFICATION), negated(method_is("POST"))),
+        }
+        limit = self._settings.notifications_per_address
+        yield self._rate("notifications-per-address", limit, {"scope_down_statement": labelled(NOTIFICATION)})
+
     def _rates(self) -> Iterator[dict[str, Any]]:
-        """Rate limits per address: those of a path first, then the one of all requests."""
-        for number, (path, limit) in enumerate(self._settings.requests_per_path.items(), start=1):
-            yield self._rate(f"requests-per-path-{number}", limit, {"scope_down_statement": _path(path, "STARTS_WITH")})
-        yield self._rate("requests-per-address", self._settings.requests_per_address, {})
+        """Rate limits per address of requests without a credential, but of notifications: those of paths, then of all.
+
+        Those with one are limited by credential: a merchant's server may send many from one address. An address that
+        changes its credential with each request is limited, too.
+        """
+        settings = self._settings
+        yield {
+            "name": "credentials",
+            "action": Wafv2WebAclRuleAction(count=Wafv2WebAclRuleActionCount()),
+            "statement": has_credential(),
+            "rule_label": [Wafv2WebAclRuleRuleLabel(name=CREDENTIAL)],
+        }
+        others = negated(labelled(NOTIFICATION)), negated(labelled(CREDENTIAL))
+        for number, (path, limit) in enumerate(settings.requests_per_path.items(), start=1):
+            of_path = all_of(path_matches(path, "STARTS_WITH"), *others)
+            yield self._rate(f"requests-per-path-{number}", limit, {"scope_down_statement": of_path})
+        yield self._rate(
+            "requests-per-address", settings.requests_per_address, {"scope_down_statement": all_of(*others)}
+        )
+        by_key = {"aggregate_key_type": "CUSTOM_KEYS", "custom_key": [credential_key()]}
+        yield self._rate("requests-per-credential", settings.requests_per_credential, by_key)
+        shown = {"scope_down_statement": labelled(CREDENTIAL)}
+        yield self._rate("requests-with-credentials", settings.requests_per_address_with_credentials, shown)
 
     def _rate(self, name: str, limit: int, of_what: Mapping[str, Any]) -> dict[str, Any]:
         rate = {
@@ -255,7 +309,7 @@ class Firewall(Construct):
 
     def _health_check_rate(self) -> dict[str, Any]:
         """The path that passes without the origin secret, also from other customers' distributions."""
-        path = _path(self._health_check_path, "EXACTLY")
+        path = path_matches(self._health_check_path, "EXACTLY")
         return self._rate("health-check-requests", HEALTH_CHECK_REQUESTS, {"scope_down_statement": path})
 
     def _body_size(self) -> dict[str, Any]:
@@ -264,7 +318,7 @@ class Firewall(Construct):
             "comparison_operator": "GT",
             "size": self._settings.max_body_kib * BYTES_PER_KIB,
             "field_to_match": {"body": {"oversize_handling": "MATCH"}},
-            "text_transformation": [_transformation("NONE")],
+            "text_transformation": [transformation("NONE")],
         }
         return {
             "name": "body-size",
@@ -304,20 +358,6 @@ def _block(answer: str) -> Wafv2WebAclRuleAction:
     status, _ = ANSWERS[answer]
     response = Wafv2WebAclRuleActionBlockCustomResponse(response_code=status, custom_response_body_key=answer)
     return Wafv2WebAclRuleAction(block=Wafv2WebAclRuleActionBlock(custom_response=response))
-
-
-def _path(path: str, constraint: str) -> dict[str, Any]:
-    match = {
-        "search_string": path,
-        "positional_constraint": constraint,
-        "field_to_match": {"uri_path": {}},
-        "text_transformation": [_transformation(name, priority) for priority, name in enumerate(PATH_TRANSFORMATIONS)],
-    }
-    return {"byte_match_statement": match}
-
-
-def _transformation(name: str, priority: int = 0) -> dict[str, Any]:
-    return {"priority": priority, "type": name}
 
 
 def _data_protection() -> Wafv2WebAclDataProtectionConfig:

@@ -10,6 +10,7 @@ from constructs import Construct
 from modules.monitoring.alarm_topic import AlarmTopic
 from modules.monitoring.alarms import Alarm, Incident, Missing
 from modules.monitoring.metrics import FIVE_MINUTES, Metric, of_payments
+from settings.common import SETTLEMENT_OVERDUE_SECONDS
 from settings.naming import Names
 from shared import payment_metrics as metrics
 
@@ -20,7 +21,7 @@ FEWEST_ENDED = 20
 class PaymentAlarms(Construct):
     """Alarms on the payments of one region."""
 
-    requirements = ("W5.2",)
+    requirements = ("W5.2", "Q6")
 
     def __init__(self, scope: Construct, id_: str, *, names: Names, topic: AlarmTopic) -> None:
         super().__init__(scope, id_)
@@ -33,6 +34,8 @@ class PaymentAlarms(Construct):
             self._contradicted(),
             self._credential_rejected(),
             self._not_in_database(),
+            self._settlement_differs(),
+            self._settlement_overdue(),
             # Without payments there is no data for the anomaly detection model.
             *([self._unusual(settings.anomaly_deviations)] if topic.serves else []),
         ):
@@ -100,6 +103,27 @@ class PaymentAlarms(Construct):
             meaning="A message names a payment that is not in the database: it may be charged, and its row lost",
             metrics={"messages": self._metric(metrics.NOT_IN_DATABASE, "Sum")},
             bound=0,
+            pages=Incident.PAYMENTS_NOT_PROCESSED,
+        )
+
+    def _settlement_differs(self) -> Alarm:
+        return Alarm(
+            name="payments-settlement-differs",
+            meaning="The acquirer's settlement file and the database differ: money is missing here or there",
+            metrics={"differences": self._metric(metrics.SETTLEMENT_DIFFERENCES, "Maximum")},
+            bound=0,
+            missing=Missing.SAYS_NOTHING,  # the reconciler writes it at each run
+            pages=Incident.PAYMENTS_NOT_PROCESSED,
+        )
+
+    def _settlement_overdue(self) -> Alarm:
+        days = SETTLEMENT_OVERDUE_SECONDS // 86_400
+        return Alarm(
+            name="payments-settlement-overdue",
+            meaning=f"No settlement file tells of money that has moved more than {days} days ago",
+            metrics={"age": self._metric(metrics.SETTLEMENT_OVERDUE, "Maximum")},
+            bound=SETTLEMENT_OVERDUE_SECONDS,
+            missing=Missing.SAYS_NOTHING,  # the reconciler writes it at each run
             pages=Incident.PAYMENTS_NOT_PROCESSED,
         )
 

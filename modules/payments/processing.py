@@ -2,8 +2,10 @@
 
 Creates in a region the queue that the payments service sends to, with its dead-letter queue, and two functions in the
 private tier: `process-payment`, invoked with batches of the queue, which reports partial batch failures, and
-`reconcile-payments`, invoked by a schedule, which looks up lost decisions and resends lost messages. Both log in to
-their region's database with the application's secret; the acquirer on 443 is their only egress to the internet.
+`reconcile-payments`, invoked by a schedule, which looks up lost decisions, resends lost messages and reads the
+acquirer's settlement files (Q6), which are put into the bucket of backups: it is versioned, and replicated to the other
+region. Both log in to their region's database with the secret for processing; the acquirer on 443 is their only egress
+to the internet.
 
 Both regions are the same. Each queue is consumed in its region; the functions write to the writer wherever it is. The
 reconciler works in the region of the writer: in the other region it finds the writer elsewhere, does nothing, and
@@ -25,6 +27,7 @@ from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission
 from constructs import Construct
 
 from modules.database.access import DatabaseAccess
+from modules.database.secrets import PROCESSING
 from modules.function import Function, FunctionSpecification
 from modules.keys import Keys
 from modules.monitoring.alarm_topic import AlarmTopic
@@ -33,10 +36,17 @@ from modules.network.endpoints import Endpoints
 from modules.network.security_groups import HTTPS_PORT, Addresses, End, Flow, Internet
 from modules.network.vpc import Network
 from modules.payments.acquirer_secret import AcquirerSecret
-from modules.policy_documents import Statement
+from modules.policy_documents import Statement, when
 from modules.queues.queue import Queue
 from modules.region import Region
-from settings.common import FUNCTIONS_CA_FILE, MAX_RECEIVES, RECONCILE_SECONDS, VISIBILITY_PER_TIMEOUT
+from modules.storage.buckets import Bucket
+from settings.common import (
+    FUNCTIONS_CA_FILE,
+    MAX_RECEIVES,
+    RECONCILE_SECONDS,
+    SETTLEMENT_PREFIX,
+    VISIBILITY_PER_TIMEOUT,
+)
 from settings.naming import PROCESS_PAYMENT, Names
 from settings.processing import ProcessingSettings
 
@@ -48,7 +58,7 @@ MINUTE_SECONDS = 60
 class PaymentsProcessing(Construct):
     """Queue as ``queue``, functions as ``functions`` by purpose, in either region."""
 
-    requirements = ("P3.2", "Q2", "W5.2", "W5.4")
+    requirements = ("P3.2", "Q2", "Q6", "W5.2", "W5.4")
 
     def __init__(
         self,
@@ -62,9 +72,12 @@ class PaymentsProcessing(Construct):
         keys: Keys,
         topic: AlarmTopic,
         database: DatabaseAccess,
+        settlement: Bucket,
         after: Sequence[ITerraformDependable],
     ) -> None:
         """``endpoints`` provides the security group of endpoint clients; ``topic`` receives the alarms.
+
+        ``settlement`` is the region's bucket that has settlement files.
 
         The schema of the ``database`` is migrated ``after`` these resources.
         """
@@ -72,7 +85,7 @@ class PaymentsProcessing(Construct):
         self._names, self._settings = names, settings
         self._region = Region.of(self).name
         self._network, self._endpoints, self._keys, self._topic = network, endpoints, keys, topic
-        self._after = after
+        self._after, self._settlement = after, settlement
         self.queue = Queue(
             self,
             "queue",
@@ -85,8 +98,8 @@ class PaymentsProcessing(Construct):
             incident=Incident.PAYMENTS_NOT_PROCESSED,
         )
         self.functions: dict[str, Function] = {}
-        self._process(database)
-        self._reconcile(database)
+        self._process(database.by(PROCESSING))
+        self._reconcile(database.by(PROCESSING))
 
     def _process(self, database: DatabaseAccess) -> None:
         settings = self._settings
@@ -131,9 +144,14 @@ class PaymentsProcessing(Construct):
                 failing_calls=RECONCILE_RUNS_IN_VAIN,
                 failing_minutes=RECONCILE_RUNS_IN_VAIN * minutes,
                 # Where the region has no cluster that could have the writer, nothing is reconciled there.
-                variables=self._variables(database) | {"RECONCILIATION_WRITER_HOST": database.own_host or "none"},
+                variables=self._variables(database)
+                | {
+                    "RECONCILIATION_WRITER_HOST": database.own_host or "none",
+                    "SETTLEMENT_BUCKET": self._settlement.bucket.id,
+                    "SETTLEMENT_PREFIX": SETTLEMENT_PREFIX,
+                },
             ),
-            self.queue.send_statements,
+            [*self.queue.send_statements, *self._read_settlement_files()],
         )
         rule = CloudwatchEventRule(
             self,
@@ -163,6 +181,26 @@ class PaymentsProcessing(Construct):
             ),
             depends_on=[permission],  # Terraform cannot infer it: without it the first runs are refused
         )
+
+    def _read_settlement_files(self) -> list[Statement]:
+        bucket, key = self._settlement.bucket.arn, self._settlement.key
+        return [
+            Statement(
+                sid="FindSettlementFiles",
+                actions=["s3:ListBucket"],
+                resources=[bucket],
+                condition=[when("StringEquals", "s3:prefix", SETTLEMENT_PREFIX)],
+            ),
+            Statement(
+                sid="ReadSettlementFiles", actions=["s3:GetObject"], resources=[f"{bucket}/{SETTLEMENT_PREFIX}*"]
+            ),
+            Statement(
+                sid="DecryptSettlementFiles",
+                actions=["kms:Decrypt"],
+                resources=[key.arn] if key else [],
+                condition=[when("StringEquals", "kms:ViaService", f"s3.{self._region}.amazonaws.com")],
+            ),
+        ]
 
     def _function(
         self,
@@ -216,4 +254,5 @@ class PaymentsProcessing(Construct):
             "PROCESSING_CALL_SECONDS": str(settings.call_seconds),
             "ACQUIRER_BASE_URL": settings.acquirer.url,
             "ACQUIRER_SECRET_ARN": AcquirerSecret.arn(self._names, self._region),
+            **settings.acquirer.variables,
         }

@@ -13,6 +13,7 @@ from cdktf_cdktf_provider_aws.ecr_repository import EcrRepository
 from constructs import Construct
 
 from modules.database.access import DatabaseAccess
+from modules.database.secrets import APPLICATION, PUBLISHING
 from modules.ingress.load_balancer import LoadBalancer
 from modules.keys import Keys
 from modules.monitoring.alarm_topic import AlarmTopic
@@ -20,6 +21,7 @@ from modules.monitoring.metrics import Metric, where_present
 from modules.network.endpoints import Endpoints
 from modules.network.security_groups import HTTPS_PORT, Flow, Internet
 from modules.network.vpc import Network
+from modules.payments.notifications_secret import NotificationsSecret
 from modules.payments.pepper_secret import PepperSecret
 from modules.queues.queue import Queue
 from modules.region import Region
@@ -34,6 +36,9 @@ from modules.services.worker import WorkerService
 from settings.naming import PROCESS_PAYMENT, Names
 from settings.processing import ProcessingSettings
 from settings.services import ReleaseSettings, ServiceSettings
+
+TRUSTED_PROXIES = "2"
+"""CloudFront and the load balancer: each appends to X-Forwarded-For the address that a request came from."""
 
 
 class Services(Construct):
@@ -123,9 +128,10 @@ class Services(Construct):
         self._scale_on_connections(database)
 
     def _run(self, name: str, settings: ServiceSettings, repository: EcrRepository) -> None:
-        database = self._database if settings.connections_per_task else None
         own_queue = self.queues.get(name)
         accepts_payments = self._processing is not None and self._processing.service == name
+        reached = self._database.by(APPLICATION, PUBLISHING) if accepts_payments else self._database
+        database = reached if settings.connections_per_task else None
         filled_queue = self._payments_queue if accepts_payments else None
         queue = filled_queue or own_queue
         filled = {other: self.queues[other] for other in settings.sends_to}
@@ -135,6 +141,8 @@ class Services(Construct):
         if self._processing and accepts_payments:
             keys["API_KEY_PEPPERS_SECRET_ARN"] = PepperSecret.arn(self._names, region)
             keys["API_KEY_MODE"] = self._processing.api_key_mode
+            keys["TRUSTED_PROXIES"] = TRUSTED_PROXIES
+            keys["ACQUIRER_NOTIFICATION_SECRET_ARN"] = NotificationsSecret.arn(self._names, region)
         task = Task(
             self,
             f"{name}-task",
@@ -151,6 +159,7 @@ class Services(Construct):
         if filled_queue:
             task.grant("payments-queue", filled_queue.send_statements)
             task.grant("peppers", PepperSecret.read_statements(self._names, region, self._keys.secrets))
+            task.grant("notifications", NotificationsSecret.read_statements(self._names, region, self._keys.secrets))
         for other, one in filled.items():
             task.grant(f"{other}-queue", one.send_statements)
         if database:

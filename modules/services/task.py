@@ -28,7 +28,7 @@ from modules.database.access import DatabaseAccess
 from modules.logs import RETENTION_DAYS
 from modules.network.security_groups import Group
 from modules.network.vpc import Network
-from modules.policy_documents import PolicyDocument, Statement, on_behalf_of, trust
+from modules.policy_documents import PolicyDocument, Statement, on_behalf_of, open_session_channels, trust
 from modules.region import Region
 from modules.services.cluster import Cluster
 from settings.naming import MADE_BY, SETTINGS, Names
@@ -205,17 +205,8 @@ class Task(Construct):
     def _hold_sessions(self, cluster: Cluster, key: KmsKey) -> list[Statement]:
         """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html#ecs-exec-required-iam-permissions."""
         return [
-            Statement(
-                sid="OpenSessionChannels",
-                actions=[
-                    "ssmmessages:CreateControlChannel",
-                    "ssmmessages:CreateDataChannel",
-                    "ssmmessages:OpenControlChannel",
-                    "ssmmessages:OpenDataChannel",
-                ],
-                resources=["*"],  # they know no resource
-            ),
-            Statement(sid="FindTheSessionLog", actions=["logs:DescribeLogGroups"], resources=["*"]),  # nor does this
+            open_session_channels(),
+            Statement(sid="FindTheSessionLog", actions=["logs:DescribeLogGroups"], resources=["*"]),  # it knows none
             Statement(
                 sid="WriteTheSessionLog",
                 actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],

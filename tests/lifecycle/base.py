@@ -11,6 +11,7 @@ from emulator import process
 from emulator.process import Server
 from operations.deployment.local import LocalDeployment
 from settings import load
+from tests import costs
 from tests.lifecycle.clients import client
 
 NAME = "deployed"
@@ -31,6 +32,7 @@ def deploy(directory: Path, console: Console) -> Deployed:
     LocalDeployment(console, directory).deploy(process.free_port())
     server = process.find(directory)
     assert server is not None
+    costs.add(server.pid)  # it ends with the run, not with a test
     state = client(server, "s3").get_object(Bucket=load("local").state.bucket, Key="payments/local/terraform.tfstate")
     secret = client(server, "secretsmanager").get_secret_value(SecretId="payments/local/origin-verify")
     return Deployed(

@@ -9,7 +9,7 @@ from tests.lifecycle.base import Deployed
 from tests.lifecycle.ending import Ended
 from tests.lifecycle.exporting import Exported
 from tests.lifecycle.life import Life
-from tests.lifecycle.traffic import FailedOver, Releases
+from tests.lifecycle.traffic import Moved
 
 
 @pytest.fixture(scope="session")
@@ -24,13 +24,8 @@ def changed(deployed: Deployed) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="session")
-def releases(deployed: Deployed) -> Releases:
-    return parts.played("releases", lambda *place: traffic.play_releases(deployed, *place))
-
-
-@pytest.fixture(scope="session")
-def failovers(deployed: Deployed) -> list[FailedOver]:
-    return parts.played("failovers", lambda *place: traffic.play_failovers(deployed, *place))
+def moved(deployed: Deployed) -> Moved:
+    return parts.played("traffic", lambda *place: traffic.play_traffic(deployed, *place))
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +43,7 @@ def life(
     deployed: Deployed,
     ended: Ended,
     changed: dict[str, list[str]],
-    failovers: list[FailedOver],
-    releases: Releases,
+    moved: Moved,
     exported: Exported,
 ) -> Life:
     """All parts together, for what looks at all that was said and done in any."""

@@ -89,7 +89,7 @@ def play_end(deployed: Deployed, directory: Path, console: Console) -> Ended:
     settings = load("local")
     with forked(deployed.server, directory, console) as (deployment, server):
         exported = export(server)
-        failed_over = fail_over(deployment, server, and_plan=False)
+        failed_over = fail_over(deployment, server)
         released, rolled_back, _ = release_twice(deployment, server)
         applied = _apply(deployed, deployment, server, directory / "applied")
         with pytest.MonkeyPatch.context() as patch:

@@ -26,6 +26,8 @@ NEW_BY_NATURE = {
     "aws_codedeploy_deployment_config",
     "aws_secretsmanager_secret_version",
 }
+# What makes merchants, and what lets operators in, goes with the service and its schema.
+OF_PAYMENTS = ("merchant-administration", "operator-access", "database-operators-to-database")
 
 
 def replaces_nothing_in_use(change: str, lines: Iterable[str]) -> None:
@@ -33,9 +35,10 @@ def replaces_nothing_in_use(change: str, lines: Iterable[str]) -> None:
     assert plan, "the change changes nothing"
     undone = [(action, address) for action, address in plan if action in {"replace", "delete"}]
     if change == "removed-service":
-        undone = [one for one in undone if one[0] != "delete" or "payments" not in one[1]]
+        undone = [one for one in undone if not _goes_with(("payments", *OF_PAYMENTS), one)]
     if change == "database-recovery":  # who works with what stands by goes with it
-        undone = [one for one in undone if one[0] != "delete" or "recovery_payments-processing" not in one[1]]
+        names = [f"recovery_{name}" for name in ("payments-processing", *OF_PAYMENTS)]
+        undone = [one for one in undone if not _goes_with(names, one)]
     expected = {
         "nat-and-tags": {"aws_nat_gateway", "aws_eip", "aws_route", "aws_route_table"},
         "database-recovery": NEW_BY_NATURE | STANDING_BY,
@@ -43,6 +46,11 @@ def replaces_nothing_in_use(change: str, lines: Iterable[str]) -> None:
         "routing": {"aws_route53_record", "aws_cloudwatch_composite_alarm"},
     }
     assert [one for one in undone if one[1].split(".")[0] not in expected.get(change, NEW_BY_NATURE)] == []
+
+
+def _goes_with(names: Iterable[str], one: tuple[str, str]) -> bool:
+    action, address = one
+    return action == "delete" and any(name in address for name in names)
 
 
 def changes_the_database_in_place(change: str, lines: Iterable[str]) -> None:

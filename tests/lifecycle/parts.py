@@ -23,6 +23,7 @@ from rich.console import Console
 from emulator import process
 from emulator.process import Server
 from operations.deployment.local import LocalDeployment
+from tests import costs
 from tests.temporary import PARTS
 
 Outcome = TypeVar("Outcome")
@@ -86,6 +87,7 @@ def forked(deployed: Server, directory: Path, console: Console) -> Iterator[tupl
     try:
         yield deployment, server
     finally:
+        costs.add(server.pid)
         process.stop(server)
 
 

@@ -19,7 +19,7 @@ from tests.synthesized import Synthesized
 
 pytestmark = pytest.mark.lifecycle
 
-PARTS = ["changes", "deployed", "end", "export", "failovers", "releases"]
+PARTS = ["changes", "deployed", "end", "export", "traffic"]
 SECRETS = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
     re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),

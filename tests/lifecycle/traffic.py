@@ -49,23 +49,30 @@ class Releases:
 
 @dataclass(frozen=True, kw_only=True)
 class FailedOver:
-    """What came of a failover: its exit code, who writes then, and what a plan would change."""
+    """What came of a failover: its exit code, who writes then, and what a plan would change, if one was made."""
 
     code: int
     output: str
     writers: list[str]
-    plan: list[str]
+    plan: list[str] | None
 
 
-def play_releases(deployed: Deployed, directory: Path, console: Console) -> Releases:
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """What came of a failover to the other region, of the one back, and of the releases after it."""
+
+    there: FailedOver
+    back: FailedOver
+    releases: Releases
+
+
+def play_traffic(deployed: Deployed, directory: Path, console: Console) -> Moved:
+    """One plan looks at all that stands at the end: a plan of the whole platform costs a minute of processor."""
     with forked(deployed.server, directory, console) as (deployment, server):
+        there, back = fail_over(deployment, server, plan_of_first=True)
         released, rolled_back, asked = release_twice(deployment, server)
-        return Releases(released=released, rolled_back=rolled_back, asked=asked, plan=deployment.plan())
-
-
-def play_failovers(deployed: Deployed, directory: Path, console: Console) -> list[FailedOver]:
-    with forked(deployed.server, directory, console) as (deployment, server):
-        return fail_over(deployment, server)
+        releases = Releases(released=released, rolled_back=rolled_back, asked=asked, plan=deployment.plan())
+        return Moved(there=there, back=back, releases=releases)
 
 
 def release_twice(deployment: LocalDeployment, server: Server) -> tuple[Released, Released, list[str]]:
@@ -77,7 +84,7 @@ def release_twice(deployment: LocalDeployment, server: Server) -> tuple[Released
     return released, rolled_back, standing.requests
 
 
-def fail_over(deployment: LocalDeployment, server: Server, *, and_plan: bool = True) -> list[FailedOver]:
+def fail_over(deployment: LocalDeployment, server: Server, *, plan_of_first: bool = False) -> list[FailedOver]:
     """Another instance becomes the writer; then the command moves the platform to its other region, and back."""
     client(server, "rds").failover_db_cluster(DBClusterIdentifier=CLUSTER)
     process.set_clock(server, 0.05)
@@ -89,7 +96,7 @@ def fail_over(deployment: LocalDeployment, server: Server, *, and_plan: bool = T
             code = failover(request, settings, Console(file=said, width=200), seconds_between_looks=0.1)
             groups = client(server, "rds").describe_global_clusters()["GlobalClusters"]
             writers = [one["DBClusterArn"] for one in groups[0]["GlobalClusterMembers"] if one["IsWriter"]]
-            plan = deployment.plan() if and_plan else []
+            plan = deployment.plan() if plan_of_first and to is Region.RECOVERY else None
             ended.append(FailedOver(code=code, output=said.getvalue(), writers=writers, plan=plan))
     return ended
 

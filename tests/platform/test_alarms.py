@@ -24,6 +24,7 @@ LINK = re.compile(r" docs/runbooks/([a-z-]+\.md)(?:#([a-z-]+))?$")
 WATCHED_OTHERWISE = {
     "smoke-test": "CodeDeploy takes a release back whose smoke test fails, and `make release` says so",
     "prepare-database": "a deployment or `make migrate` calls it, and waits for its answer",
+    "administer-merchants": "`make merchant` calls it, and waits for its answer",
 }
 
 

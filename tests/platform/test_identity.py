@@ -82,7 +82,10 @@ def test_identity_does_not_pass_through_two_files(tmp_path: Path, monkeypatch: p
     """Neither the base's own, nor what the base itself extends."""
     monkeypatch.setattr("settings.loading.ENVIRONMENTS", tmp_path)
     for name, text in {
-        "a": Path("settings/environments/staging.toml").read_text().replace('extends = "_services"', ""),
+        "a": Path("settings/environments/staging.toml")
+        .read_text()
+        .replace('extends = "_services"', "")
+        .replace("operator_access = true", ""),
         "b": 'extends = "a"\nenvironment_suffix = "b"\n[edge]\nhost_names = ["b"]\n',
         "c": 'extends = "b"\nenvironment_suffix = "c"\n',
     }.items():

@@ -49,6 +49,7 @@ CHOICES: dict[str, dict[str, dict[str, Any]]] = {
         "by hand": {"processing": {**PROCESSING, "migrate_on_deploy": False, "reserve_concurrency": False}},
         "off": {"processing": None},
     },
+    "operators": {one: {"database.operator_access": one == "on"} for one in ("off", "on")},
     "protected": {str(one): {"protected": one} for one in (False, True)},
     "zone": {str(one): {"domain.create_zone": one} for one in (False, True)},
     "owner": {"own": {"account_owner": "local"}, "other": {"account_owner": "other"}},
@@ -62,6 +63,9 @@ CHOICES: dict[str, dict[str, dict[str, Any]]] = {
 REFUSED = {
     (("nat", "none"), ("processing", "on")): "processing.acquirer.url",
     (("nat", "none"), ("processing", "by hand")): "processing.acquirer.url",
+    (("processing", "off"), ("operators", "on")): "database.operator_access",
+    # Operators need what is processed, and that needs a way to the acquirer.
+    (("nat", "none"), ("operators", "on")): "database.operator_access",
     (("routing", "latency"), ("recovery", "snapshots")): "edge.origin_routing",
     (("routing", "latency"), ("recovery", "restored")): "edge.origin_routing",
     # Latency needs a global database, and that a larger class.

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from modules.database.secrets import USERNAMES
 from settings import Settings, load
 from tests.synthesized import Block, Synthesized, decoded, path_of, references, region_of, synthesize
 
@@ -158,7 +159,7 @@ def test_alarms_of_a_writer_are_in_each_region_that_may_have_it(platform: Synthe
 def test_rotation_begins_when_the_writer_is_there(platform: Synthesized, mode: str) -> None:
     rotations = platform.resources("aws_secretsmanager_secret_rotation").values()
     own = [one for one in rotations if "database-rotation" in path_of(one)]
-    assert len(own) == 2
+    assert len(own) == 1 + len(USERNAMES)
     writers = {"restored": "recovery"}.get(mode, "primary")
     for one in own:
         instances = [platform.by_id("${" + need + ".id}") for need in one["depends_on"] if "cluster_instance" in need]

@@ -12,6 +12,7 @@ from policy_sentry.querying.actions import get_action_data
 
 from iam.synthesized import BOUNDARY, IDENTITY, Policy, as_identity_policy, policies
 from modules.delivery.permissions.deploy import DEPLOY
+from modules.delivery.permissions.drift import DRIFT
 from modules.delivery.permissions.grants import Grant
 from modules.delivery.permissions.plan import PLAN
 from tests.policy.delivery_support import (
@@ -87,7 +88,7 @@ def fits(form: str, pattern: str) -> bool:
 
 def test_policies_pass_the_linter(all_policies: list[Policy]) -> None:
     looked_at = [one for one in all_policies if "_delivery_" in one.owner and one.use == IDENTITY]
-    assert len(looked_at) == len(DEPLOY) + 1
+    assert len(looked_at) == len(DEPLOY) + 1 + len(DRIFT)
     found = [
         f"{policy.owner}: {one.issue} {one.detail}"
         for policy in looked_at
@@ -108,3 +109,4 @@ def test_policies_fit_and_a_role_has_no_more_than_aws_attaches(names: dict[str, 
     lengths = {one.owner: len(json.dumps(one.document, separators=(",", ":"))) for one in of_delivery}
     assert {owner: length for owner, length in lengths.items() if length > LONGEST_POLICY} == {}
     assert len(DEPLOY) <= MOST_POLICIES
+    assert len(DRIFT) + 1 <= MOST_POLICIES  # and the plan role's

@@ -119,7 +119,7 @@ def roles_of(platform: Synthesized, settings: Settings) -> dict[str, Role]:
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-@pytest.mark.parametrize("purpose", ["plan", "deploy"])
+@pytest.mark.parametrize("purpose", ["plan", "deploy", "drift"])
 def test_role_may_make_the_reads_of_the_provider(
     platforms: dict[str, Synthesized], calls: list[Call], name: str, purpose: str
 ) -> None:

@@ -123,5 +123,5 @@ def test_an_escape_is_named(of_delivery: dict[str, Role], local_settings: Settin
 
 def test_without_delivery_there_is_nothing_to_hold(local_settings: Settings) -> None:
     off = synthesize(local_settings.model_copy(update={"delivery": load("staging").delivery}))
-    with pytest.raises(LookupError, match="plan and deploy"):
+    with pytest.raises(LookupError, match="plan, deploy and drift"):
         roles(off.configuration, account_id=ACCOUNT)

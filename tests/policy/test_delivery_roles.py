@@ -9,6 +9,7 @@ from policy_sentry.querying.actions import get_action_data
 
 from iam.evaluation import Decision, Request, evaluate
 from iam.synthesized import TRUST, Policy
+from modules.delivery.permissions.drift import DRIFT
 from modules.delivery.permissions.plan import PLAN
 from policy.delivery import Role
 from tests.policy.delivery_support import (
@@ -40,7 +41,7 @@ def token(subject: str, audience: str = "sts.amazonaws.com") -> dict[str, str]:
 REPOSITORY = "repo:example/payment-platform"
 SUBJECTS = {
     f"{REPOSITORY}:pull_request": {"plan"},
-    f"{REPOSITORY}:ref:refs/heads/main": {"plan"},
+    f"{REPOSITORY}:ref:refs/heads/main": {"plan", "drift"},
     f"{REPOSITORY}:environment:local": {"deploy"},
     f"{REPOSITORY}:ref:refs/heads/feature": set(),
     f"{REPOSITORY}:ref:refs/tags/main": set(),
@@ -84,17 +85,19 @@ def assumed(all_policies: list[Policy], context: dict[str, str], principal: str)
         for one in all_policies
         if one.use == TRUST and "_delivery_" in one.owner
     }
-    assert trusts.keys() == {"plan", "deploy"}
+    assert trusts.keys() == {"plan", "deploy", "drift"}
     return {purpose for purpose, one in trusts.items() if evaluate(one.document, request) is Decision.ALLOW}
 
 
 # What the plan role may do.
 
 
-def test_the_plan_role_reads_only() -> None:
+def test_the_plan_and_drift_roles_read_only() -> None:
+    grants = [*PLAN, *(grant for grants in DRIFT.values() for grant in grants)]
+    assert len(grants) > 3 * len(PLAN)
     levels = {
         action: {one["access_level"] for one in get_action_data(*action.split(":"))[action.split(":")[0]]}
-        for grant in PLAN
+        for grant in grants
         for action in grant.actions
         if action not in NOT_READING
     }
@@ -134,12 +137,29 @@ def test_the_plan_role_reads_its_state_and_no_secret_nor_anothers_state(of_deliv
         assert not plan.allows(asked(action, resource)), (action, resource)
 
 
+@pytest.mark.requirement("W8.10")
+def test_the_drift_role_reads_the_environment_and_no_data_of_it(of_delivery: dict[str, Role]) -> None:
+    drift = of_delivery["drift"]
+    queue = f"arn:aws:sqs:us-east-2:{ACCOUNT}:payments-operations-local"
+    assert drift.allows(asked("sqs:GetQueueAttributes", queue))
+    assert drift.allows(asked("s3:GetObject", f"{STATE}/payments/local/terraform.tfstate"))
+    for action, resource in (
+        ("s3:PutObject", f"{STATE}/payments/local/terraform.tfstate"),
+        ("s3:GetObject", f"{BACKUPS}/exports/x"),
+        ("sqs:ReceiveMessage", queue),
+        ("sqs:SetQueueAttributes", queue),
+        ("iam:CreateRole", OWN_ROLE),
+    ):
+        assert not drift.allows(asked(action, resource)), (action, resource)
+
+
+@pytest.mark.parametrize("purpose", ["plan", "drift"])
 @pytest.mark.parametrize("action", ["secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue"])
-def test_secrets_are_denied_to_the_plan_role_and_not_just_not_allowed(
-    of_delivery: dict[str, Role], action: str
+def test_secrets_are_denied_to_whom_only_looks_and_not_just_not_allowed(
+    of_delivery: dict[str, Role], action: str, purpose: str
 ) -> None:
     secret = f"arn:aws:secretsmanager:us-east-2:{ACCOUNT}:secret:payments/local/database/master-A1b2C3"
-    assert Decision.DENY in {evaluate(one, asked(action, secret)) for one in of_delivery["plan"].documents}
+    assert Decision.DENY in {evaluate(one, asked(action, secret)) for one in of_delivery[purpose].documents}
 
 
 # What the deploy role cannot get at.

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from iam.encryption import NEEDS
+from modules.database.secrets import USERNAMES
 from policy.encryption import KEYED, idle, missing
 from tests.synthesized import Block, Synthesized
 
@@ -112,7 +113,10 @@ def test_a_replication_that_may_not_encrypt_its_replicas_is_named(configuration:
 @pytest.mark.requirement("W3.3")
 @pytest.mark.parametrize(
     ("part", "secrets"),
-    [("primary_database-rotation_function_permissions", 2), ("primary_origin-verify_function_permissions", 1)],
+    [
+        ("primary_database-rotation_function_permissions", 1 + len(USERNAMES)),
+        ("primary_origin-verify_function_permissions", 1),
+    ],
 )
 def test_a_rotation_that_may_not_encrypt_the_replicas_is_named(configuration: Block, part: str, secrets: int) -> None:
     found = statement(configuration, part, "ReadAndWriteUnderTheirKey")

@@ -41,6 +41,29 @@ def test_every_route_table_of_a_subnet_has_a_route(graph: Graph) -> None:
     assert tables == {graph.first(one["route_table_id"]) for _, one in graph.of_type("aws_route")}
 
 
+def spread_of_creation_first(graph: Graph) -> dict[str, list[str]]:
+    """What create_before_destroy of each resource spreads to: Terraform forces it on all managed resources below."""
+    first = {
+        address for address, block in graph.blocks.items() if block.get("lifecycle", {}).get("create_before_destroy")
+    }
+    assert first
+    spread = {one: sorted(two for two in graph.needs(one) if not two.startswith("data.")) for one in first}
+    return {one: two for one, two in spread.items() if two}
+
+
+def test_creation_before_destruction_spreads_to_nothing_with_a_fixed_name(graph: Graph) -> None:
+    """https://developer.hashicorp.com/terraform/language/meta-arguments/lifecycle#create_before_destroy"""
+    assert spread_of_creation_first(graph) == {}
+
+
+def test_alarm_that_is_created_first_spreads_to_what_it_watches(platform: Synthesized) -> None:
+    spreading = deepcopy({part: platform.configuration[part] for part in ("resource", "data")})
+    for block in spreading["resource"]["aws_cloudwatch_metric_alarm"].values():
+        block["lifecycle"] = {"create_before_destroy": True}
+    found = {one.partition(".")[0] for spread in spread_of_creation_first(Graph(spreading)).values() for one in spread}
+    assert {"aws_lb", "aws_rds_cluster", "aws_sns_topic"} <= found
+
+
 def test_dependency_that_is_missing_is_named(platform: Synthesized) -> None:
     broken = deepcopy({part: platform.configuration[part] for part in ("resource", "data")})
     for block in broken["resource"]["aws_lambda_function"].values():

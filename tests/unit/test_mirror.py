@@ -33,6 +33,10 @@ TESTED_ELSEWHERE = {
         "tests/unit/monitoring/test_alarms.py::test_alarm_thresholds_are_settings",
         "alarms of all modules are held together: their bounds here, that none is missing in tests/platform",
     ),
+    "ingress/firewall_statements.py": (
+        "tests/unit/ingress/test_firewall.py::test_requests_with_a_credential_are_limited_by_it_and_changing_ones_by_the_address",
+        "statements are seen in the web ACL's rules, by what the local AWS decides with them",
+    ),
     "ingress/region_alarms.py": (
         (
             "tests/platform/test_alarms.py"

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from modules.delivery.permissions.grants import AUDIT_MADE, AUDIT_READ, BUDGET, Grant
 
-# Services whose settings only an administrator changes: the boundary of the deploy role allows reading them.
-WATCHERS = ("access-analyzer", "cloudtrail", "config", "guardduty", "securityhub")
 READING = ("Describe", "Get", "List")
 
 WATCH: tuple[Grant, ...] = (

@@ -108,11 +108,17 @@ def test_roles_delete_only_recovery_points_of_aws_backup(backups: Synthesized) -
 @pytest.mark.parametrize("metric", ["ExecutionsSucceeded", "NumberOfBackupJobsCompleted", "NumberOfCopyJobsCompleted"])
 def test_two_days_without_export_backup_or_copy_alarm(backups: Synthesized, metric: str) -> None:
     """What never runs fails never: it must be missed."""
-    (alarm,) = [
-        one for one in backups.resources("aws_cloudwatch_metric_alarm").values() if one["metric_name"] == metric
+    found = [
+        (alarm, one["metric"], [query["expression"] for query in alarm["metric_query"] if "expression" in query])
+        for alarm in backups.resources("aws_cloudwatch_metric_alarm").values()
+        for one in alarm.get("metric_query", ())
+        if one.get("metric", {}).get("metric_name") == metric
     ]
+    ((alarm, watched, expressions),) = found
     assert alarm["treat_missing_data"] == "breaching"
-    assert (alarm["period"], alarm["evaluation_periods"], alarm["statistic"]) == (86_400, 2, "Sum")
+    assert (watched["period"], watched["stat"]) == (86_400, "Sum")
+    assert (alarm["datapoints_to_alarm"], alarm["evaluation_periods"]) == (2, 3)
+    assert [one.partition("(")[0] for one in expressions] == ["FILL"], "a day without data counts, and no day before it"
     assert (alarm["comparison_operator"], alarm["threshold"]) == ("LessThanThreshold", 1)
     assert alarm["alarm_actions"]
 

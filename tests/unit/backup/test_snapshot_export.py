@@ -55,7 +55,7 @@ def test_the_workflow_passes_the_export_role_to_rds_and_no_other(backups: Synthe
 @pytest.mark.parametrize("metric", ["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"])
 def test_an_export_that_ends_badly_alarms(backups: Synthesized, metric: str) -> None:
     (alarm,) = [
-        one for one in backups.resources("aws_cloudwatch_metric_alarm").values() if one["metric_name"] == metric
+        one for one in backups.resources("aws_cloudwatch_metric_alarm").values() if one.get("metric_name") == metric
     ]
     assert path_of(backups.by_id(alarm["dimensions"]["StateMachineArn"])).endswith("state-machine")
     assert (alarm["comparison_operator"], alarm["threshold"]) == ("GreaterThanThreshold", 0)

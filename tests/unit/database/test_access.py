@@ -26,7 +26,8 @@ def test_only_database_clients_reach_the_database(platform: Synthesized, region:
     sources = {path.split(f"/{region}/")[1].removesuffix("/group/security-group") for path in groups}
     expected = {f"services/{name}-task" for name in SERVICES}
     expected |= {f"payments-processing/{name}" for name in ("process-payment", "reconcile-payments")}
-    expected |= {"database-rotation/function", "payments-schema/function"}
+    expected |= {"database-rotation/function", "payments-schema/function", "operator-access"}
+    expected |= {"merchant-administration/function"}
     assert sources == expected
     others = {(path_of(rule).split("/")[-1], rule["cidr_ipv4"]) for rule in rules if rule not in own}
     block = {"primary": "10.11.0.0/17", "recovery": "10.10.0.0/17"}[region]  # the other region's private tier
@@ -69,5 +70,9 @@ def test_tasks_get_their_regions_reader_secret_and_size_of_the_pool(
     )
     read, decrypt = document["statement"]
     assert read["actions"] == ["secretsmanager:GetSecretValue"]
-    assert read["resources"] == [f"{secret}-??????"]
+    secrets = [secret]
+    if name == "payments":  # its publisher has a login of its own
+        secrets.append(secret.replace("/application", "/publishing"))
+    assert variables.get("DATABASE_PUBLISHER_SECRET_ARN", secret) == secrets[-1]
+    assert read["resources"] == [f"{one}-??????" for one in secrets]
     assert path_of(platform.by_id(decrypt["resources"][0])).endswith(f"{region}/keys/secrets")

@@ -21,6 +21,7 @@ DEFAULTS = {
     "log_parameter_max_length_on_error": "",
     "log_statement": "none",
     "pgaudit.log": "",
+    "rds.global_db_rpo": "-1",
     "rds.accepted_password_auth_method": "md5+scram",
     "rds.force_ssl": {"15": "0", "16": "0", "17": "1", "18": "1"},
     "shared_preload_libraries": "pg_stat_statements",
@@ -82,3 +83,20 @@ def test_database_requires_tls_and_logs_changes(platform: Synthesized, major: st
     assert own["log_parameter_max_length"] == "0"  # no values of statements, which may be of cards
     static = [one for one in group["parameter"] if one["apply_method"] == "pending-reboot"]
     assert [one["name"] for one in static] == ["shared_preload_libraries"]
+    assert "rds.global_db_rpo" not in parameters(group), "a writer that blocks commits is asked for"
+
+
+@pytest.mark.requirement("W3.5")
+def test_writer_of_either_region_blocks_commits_beyond_the_recovery_point_where_settings_enforce_it() -> None:
+    enforced = with_database(recovery_point_seconds=30, enforce_recovery_point=True)
+    for region in REGIONS:
+        group, _ = groups(enforced, region)
+        (one,) = [one for one in group["parameter"] if one["name"] == "rds.global_db_rpo"]
+        assert (one["value"], one["apply_method"]) == ("30", "immediate")
+        purpose = "database" if region == "primary" else "recovery-database"
+        (alarm,) = [
+            alarm
+            for alarm in enforced.resources("aws_cloudwatch_metric_alarm").values()
+            if alarm["alarm_name"].endswith(f"/{purpose}-global-lag")
+        ]
+        assert alarm["threshold"] == 30_000  # ms

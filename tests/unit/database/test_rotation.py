@@ -7,11 +7,12 @@ from fnmatch import fnmatchcase
 import pytest
 
 from iam.synthesized import policies
+from modules.database.secrets import USERNAMES
 from tests.synthesized import Synthesized, path_of
 
 DATABASE_SECRETS = [  # as iam/synthesized.py writes the ARN of a secret
     f"arn:aws:secretsmanager:us-east-2:123456789012:secret:payments/local/database/{name}-A1b2C3"
-    for name in ("master", "application")
+    for name in ("master", *USERNAMES)
 ]
 
 
@@ -22,7 +23,7 @@ def test_rotation_begins_when_all_that_it_needs_is_there(platform: Synthesized) 
         for one in platform.resources("aws_secretsmanager_secret_rotation").values()
         if "database-rotation" in path_of(one)
     ]
-    assert len(rotations) == 2
+    assert len(rotations) == 1 + len(USERNAMES)
     for rotation in rotations:
         assert rotation["rotation_rules"] == {"automatically_after_days": 30, "duration": "3h"}
         needed = {one.split(".")[0] for one in rotation["depends_on"]}

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from modules.database.secrets import USERNAMES
+from payments.roles import Process
 from payments.settings import DatabaseLogin, DatabaseSettings, MigrationSettings
 from settings import Settings, load
 from tests.synthesized import Block, Synthesized, path_of, synthesize
@@ -20,7 +22,10 @@ def test_migration_runs_after_its_prerequisites_and_before_everything_that_needs
 ) -> None:
     call = platform.resource("aws_lambda_invocation", "primary/payments-schema/call")
     own = platform.resource("aws_lambda_function", "primary/payments-schema/function/function")
-    assert json.loads(call["input"]) == {"code": own["source_code_hash"]}  # other code is called again
+    assert json.loads(call["input"]) == {
+        "code": own["source_code_hash"],
+        "operators": True,
+    }  # other code is called again
     assert call["lifecycle_scope"] == "CRUD"
     needed = [path_of(block_of(platform, address)).split("/primary/")[1] for address in call["depends_on"]]
     assert "database-secrets/master-version" in needed
@@ -31,7 +36,7 @@ def test_migration_runs_after_its_prerequisites_and_before_everything_that_needs
     for path in ("process-payment/function", "reconcile-payments/function"):
         waiting = platform.resource("aws_lambda_function", f"primary/payments-processing/{path}")
         assert address in waiting["depends_on"]
-    for purpose in ("master", "application"):
+    for purpose in ("master", *USERNAMES):
         rotation = platform.resource("aws_secretsmanager_secret_rotation", f"primary/database-rotation/{purpose}")
         assert address in rotation["depends_on"]
 
@@ -52,7 +57,8 @@ def test_the_preparation_understands_its_environment_and_reads_the_masters_secre
     assert understood(DatabaseSettings, variables, monkeypatch).login is DatabaseLogin.SECRET
     migration = understood(MigrationSettings, {**variables, "AWS_REGION": "us-east-2"}, monkeypatch)
     rotation = platform.resource("aws_lambda_function", "primary/database-rotation/function/function")
-    assert migration.application_role == rotation["environment"]["variables"]["APPLICATION_USER"]
+    assert list(migration.database_logins.values()) == list(Process), "each process has one login"
+    assert ",".join(migration.database_logins) == rotation["environment"]["variables"]["APPLICATION_USERS"]
     policy = platform.resource("aws_iam_role_policy", "primary/payments-schema/function/policy")
     read_ = platform.statements(policy["policy"])["ReadTheMastersLogin"]
     assert read_["resources"] == [f"{arn}-??????"]

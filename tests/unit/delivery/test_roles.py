@@ -68,7 +68,7 @@ def test_an_environment_that_does_not_own_the_provider_trusts_the_accounts(local
     other = local_settings.model_copy(update={"account_owner": "another"})
     shared = synthesize(with_delivery(other, repository="example/payment-platform"))
     assert not shared.resources("aws_iam_openid_connect_provider", none_is_right=True)
-    for purpose in ("plan", "deploy"):
+    for purpose in ("plan", "deploy", "drift"):
         role = shared.resource("aws_iam_role", f"delivery/{purpose}-role")
         (statement,) = shared.statements(role["assume_role_policy"]).values()
         assert statement["principals"] == [
@@ -97,11 +97,12 @@ def test_trust_policies_name_the_repository_branch_and_environment_of_the_settin
             ]["condition"]
             if one["variable"].endswith(":sub")
         )
-        for purpose in ("plan", "deploy")
+        for purpose in ("plan", "deploy", "drift")
     }
     assert trusted == {
         "plan": [f"repo:{IDS}:pull_request", f"repo:{IDS}:ref:refs/heads/trunk"],
         "deploy": [f"repo:{IDS}:environment:live"],
+        "drift": [f"repo:{IDS}:ref:refs/heads/trunk"],
     }
     assert made.resource("aws_iam_role", "deploy-role")["max_session_duration"] == 240 * 60
     assert made.resource("aws_iam_role", "plan-role")["max_session_duration"] == 3600
@@ -109,7 +110,7 @@ def test_trust_policies_name_the_repository_branch_and_environment_of_the_settin
 
 def test_the_command_names_the_roles_that_the_stack_makes(local_settings: Settings, platform: Synthesized) -> None:
     said = dict(line.split("=", 1) for line in lines(local_settings))
-    for purpose in ("plan", "deploy"):
+    for purpose in ("plan", "deploy", "drift"):
         name = platform.resource("aws_iam_role", f"{purpose}-role")["name"]
         assert said[f"{purpose}_role"] == f"arn:aws:iam::123456789012:role/{name}"
     assert said["deploy_subjects"] == "repo:example/payment-platform:environment:local"

@@ -22,3 +22,12 @@ def test_requests_are_logged_for_30_days_without_customer_data(platform: Synthes
     delivery = platform.resource("aws_cloudwatch_log_delivery", "distribution-logs/delivery")
     assert not {"cs(Cookie)", "cs-uri-query"} & set(delivery["record_fields"])
     assert {"sc-status", "cs-uri-stem", "x-edge-request-id"} <= set(delivery["record_fields"])
+
+
+@pytest.mark.requirement("W5.3")
+def test_changed_fields_replace_the_delivery_as_aws_refuses_their_update(platform: Synthesized) -> None:
+    """https://github.com/hashicorp/terraform-provider-aws/issues/46108"""
+    delivery = platform.resource("aws_cloudwatch_log_delivery", "distribution-logs/delivery")
+    (trigger,) = delivery["lifecycle"]["replace_triggered_by"]
+    fields = platform.configuration["resource"]["terraform_data"][trigger.removeprefix("terraform_data.")]
+    assert fields["input"]["record_fields"] == delivery["record_fields"]

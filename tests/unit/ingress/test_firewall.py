@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+from email.message import Message
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 
+from emulator.runtime.firewall.components import Inspected
+from emulator.runtime.firewall.deployed import Rates
+from emulator.runtime.firewall.statements import Surroundings
+from emulator.runtime.firewall.web_acl import WebAcl, decide
+from emulator.runtime.forwarding import Request
+from payments.notifications import notifications_router
 from settings import Settings, SettingsError, load
-from settings.firewall import MANAGED_GROUPS, MOST_CAPACITY_UNITS, FirewallSettings, Scope
+from settings.firewall import MANAGED_GROUPS, MOST_CAPACITY_UNITS, NOTIFICATIONS_PATH, FirewallSettings, Scope
 from tests.synthesized import Block, Synthesized, path_of, references, synthesize
 
 pytestmark = pytest.mark.requirement("W5.1")
@@ -29,6 +38,8 @@ PUBLISHED_UNITS = {
 CHANGES: dict[str, Any] = {
     "requests_per_path": {"/api/": 500, "/api/refunds": 50},
     "requests_per_address": 1000,
+    "requests_per_credential": 2000,
+    "requests_per_address_with_credentials": 4000,
     "rate_seconds": 60,
     "max_body_kib": 32,
     "blocked_addresses": ["192.0.2.0/24", "2001:db8::/32"],
@@ -126,22 +137,127 @@ def test_count_mode_blocks_nothing_but_the_block_list_and_strangers(counting: Sy
         assert rule.get("override_action", {"count": {}}) == {"count": {}}, name
 
 
+def rate(platform: Synthesized, name: str) -> Block:
+    rule = rules(platform, "global")[name]
+    assert rule["action"]["block"]["custom_response"]["response_code"] == 429
+    found: Block = rule["statement"]["rate_based_statement"]
+    assert found["evaluation_window_sec"] == 60
+    return found
+
+
 def test_rates_are_limited_per_address_and_per_path(changed: Synthesized) -> None:
-    rates = [
-        (rule["statement"]["rate_based_statement"], rule["action"])
-        for rule in web_acl(changed, "global")["rule"]
-        if "rate_based_statement" in rule["statement"]
-    ]
     found = {}
-    for rate, action in rates:
-        assert (rate["aggregate_key_type"], rate["evaluation_window_sec"]) == ("IP", 60)
-        assert action["block"]["custom_response"]["response_code"] == 429
-        match = rate.get("scope_down_statement", {}).get("byte_match_statement", {})
-        found[match.get("search_string")] = rate["limit"]
-        if match:
-            assert match["positional_constraint"] == "STARTS_WITH"
-            assert [one["type"] for one in match["text_transformation"]] == ["URL_DECODE", "NORMALIZE_PATH"]
-    assert found == CHANGES["requests_per_path"] | {None: 1000}
+    for number in (1, 2):
+        limited = rate(changed, f"requests-per-path-{number}")
+        match = limited["scope_down_statement"]["and_statement"]["statement"][0]["byte_match_statement"]
+        assert (limited["aggregate_key_type"], match["positional_constraint"]) == ("IP", "STARTS_WITH")
+        assert [one["type"] for one in match["text_transformation"]] == ["URL_DECODE", "NORMALIZE_PATH"]
+        found[match["search_string"]] = limited["limit"]
+    assert found == CHANGES["requests_per_path"]
+    named = ("requests-per-address", "requests-with-credentials", "notifications-per-address")
+    limits = [rate(changed, name) for name in named]
+    assert [(one["aggregate_key_type"], one["limit"]) for one in limits] == [("IP", 1000), ("IP", 4000), ("IP", 30_000)]
+
+
+@pytest.mark.requirement("Q3")
+def test_requests_with_a_credential_are_limited_by_it_and_changing_ones_by_the_address(changed: Synthesized) -> None:
+    limited = rate(changed, "requests-per-credential")
+    assert (limited["aggregate_key_type"], limited["limit"]) == ("CUSTOM_KEYS", 2000)
+    (key,) = limited["custom_key"]
+    assert key["header"]["name"] == "authorization"
+    assert [one["type"] for one in key["header"]["text_transformation"]] == ["LOWERCASE", "COMPRESS_WHITE_SPACE"]
+    platform = with_firewall(
+        {
+            "requests_per_path": {"/api/": 20},
+            "requests_per_address": 30,
+            "requests_per_credential": 50,
+            "requests_per_address_with_credentials": 120,
+        }
+    )
+    paid, passes = ("POST", "/api/v1/payments"), "default action"
+    assert decisions(platform, *[paid] * 21)[-1] == "requests-per-path-1", "without one by address, as ever"
+    with_one = decisions(platform, *[(*paid, "Bearer one")] * 51)
+    assert with_one == [passes] * 50 + ["requests-per-credential"]
+    both = decisions(platform, *[(*paid, "Bearer one")] * 51, (*paid, "Bearer two"), paid)
+    assert both[-2:] == [passes] * 2, "neither another one nor none is held up"
+    guessed = decisions(platform, *[(*paid, f"Bearer {number}") for number in range(121)])
+    assert guessed == [passes] * 120 + ["requests-with-credentials"]
+
+
+def decisions(platform: Synthesized, *requests: tuple[str, ...]) -> list[str]:
+    """The rules of the edge's web ACL that decide on these requests of one address, by the local AWS.
+
+    Each is a method, a path, and the value of Authorization if it has one.
+    """
+    acl = web_acl(platform, "global")
+    own = [one for one in acl["rule"] if not {"managed_rule_group_statement", "or_statement"} & one["statement"].keys()]
+    described = WebAcl(
+        name="acl",
+        prefix="awswaf:1:webacl:acl:",
+        rules=tuple(of_api(one) for one in own),
+        default_action={"Allow": {}},
+        bodies={one["key"]: of_api(one) for one in acl["custom_response_body"]},
+        groups={},
+    )
+    around = Surroundings(addresses={}, counts=Rates())
+    found = []
+    for method, path, *credentials in requests:
+        headers = Message()
+        headers["host"] = "pay.example.com"
+        for one in credentials:
+            headers["authorization"] = one
+        request = Request(method=method, target=path, headers=headers, body=b"", address="192.0.2.1")
+        found.append(decide(described, Inspected(request=request, address="192.0.2.1", body_bytes=1024), around).rule)
+    return found
+
+
+def of_api(value: Any) -> Any:
+    """A block of Terraform in the form of AWS WAF's API."""
+    renamed = {
+        "statement": "Statements",
+        "text_transformation": "TextTransformations",
+        "rule_label": "RuleLabels",
+        "custom_key": "CustomKeys",
+    }
+    if isinstance(value, list):
+        return [of_api(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found: dict[str, Any] = {}
+    for name, one in value.items():
+        several = name in renamed and isinstance(one, list)
+        key = renamed[name] if several else "".join(part.title() for part in name.split("_"))
+        found[key] = base64.b64encode(one.encode()).decode() if name == "search_string" else of_api(one)
+    if set(value) == {"not_statement"}:
+        (inner,) = found["NotStatement"]["Statements"]
+        return {"NotStatement": {"Statement": inner}}
+    return found
+
+
+@pytest.mark.requirement("Q7")
+def test_acquirers_notifications_come_by_post_alone_at_a_rate_of_their_own() -> None:
+    """The burst after an outage of ours would be too much for the limit of merchants, and is a fifth of its own."""
+    platform = with_firewall(
+        {"requests_per_path": {"/api/": 20}, "requests_per_address": 30, "notifications_per_address": 100}
+    )
+    path, passes = NOTIFICATIONS_PATH, "default action"
+    assert set(decisions(platform, *[("POST", path)] * 100)) == {passes}
+    assert decisions(platform, *[("POST", path)] * 101)[-1] == "notifications-per-address"
+    for method in ("GET", "PUT", "DELETE", "OPTIONS"):
+        assert decisions(platform, (method, path)) == ["notifications-method"]
+    for other in (f"{path}/x", path.removesuffix("s"), "/api/v1/payments"):
+        assert decisions(platform, *[("POST", other)] * 21)[-1] == "requests-per-path-1", "no other path is meant"
+    assert decisions(platform, *[("POST", "//api/v1/%61cquirer/notifications")] * 25)[-1] == passes
+    assert decisions(platform, *[("GET", "/")] * 31)[-1] == "requests-per-address"
+    burst = [("POST", path)] * 100
+    assert decisions(platform, *burst, ("POST", "/api/v1/payments"))[-1] == passes, "they use up no merchant's share"
+
+
+@pytest.mark.requirement("Q7")
+def test_the_path_of_notifications_is_the_services() -> None:
+    (route,) = notifications_router.routes
+    assert isinstance(route, APIRoute)
+    assert (route.path, route.methods) == (NOTIFICATIONS_PATH, {"POST"})
 
 
 def test_bodies_larger_than_the_inspection_limit_are_blocked(changed: Synthesized) -> None:
@@ -187,18 +303,22 @@ def test_headers_that_are_secrets_are_in_no_log_and_no_sample(platform: Synthesi
 def test_capacity_is_counted_by_the_published_table_and_stays_below_the_charged_units() -> None:
     assert {group.name: group.capacity_units for group in MANAGED_GROUPS} == PUBLISHED_UNITS
     shipped = FirewallSettings()
-    # groups + two lists by version + body + rate + rate with a path (2 + 2 + two transformations of 10)
-    assert shipped.capacity_units(Scope.EDGE) == 1175 + 4 + 1 + 2 + 24
+    # groups + two lists by version + body
+    # + labels by path (22 + 1, and a method of 12) and by header (12)
+    # + rates of 2 by labels: of notifications, with a credential, without one, and of a path (2, two transformations)
+    # + a rate by a custom key (30, two transformations)
+    labels, rates = 35 + 12, (2 + 1) + (2 + 1) + (2 + 2) + (2 + 22 + 2)
+    assert shipped.capacity_units(Scope.EDGE) == 1175 + 4 + 1 + labels + rates + (2 + 30 + 20)
     assert shipped.capacity_units(Scope.REGION) == 1100 + 50 + 24
     for environment in ("local", "staging", "production"):
         assert all(load(environment).firewall.capacity_units(scope) <= MOST_CAPACITY_UNITS for scope in Scope)
 
 
 def test_excessive_web_acl_capacity_is_one_line() -> None:
-    most = FirewallSettings(requests_per_path={f"/{number}/": 100 for number in range(13)})
+    most = FirewallSettings(requests_per_path={f"/{number}/": 100 for number in range(8)})
     assert most.capacity_units(Scope.EDGE) <= MOST_CAPACITY_UNITS
-    with pytest.raises(ValueError, match=r"16 paths are not allowed; 3 fewer are: .* 1566 capacity units"):
-        FirewallSettings(requests_per_path={f"/{number}/": 100 for number in range(16)})
+    with pytest.raises(ValueError, match=r"11 paths are not allowed; 3 fewer are: .* 1575 capacity units"):
+        FirewallSettings(requests_per_path={f"/{number}/": 100 for number in range(11)})
 
 
 @pytest.mark.requirement("W0.4")

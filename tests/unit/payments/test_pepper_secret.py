@@ -44,16 +44,17 @@ def test_service_gets_the_arn_of_its_regions_replica_and_may_read_it(
     assert path_of(platform.by_id(key)).endswith(f"{region}/keys/secrets")
 
 
-def test_only_the_payments_service_may_read_the_peppers(platform: Synthesized, region: str) -> None:
+def test_only_the_payments_service_and_the_administration_may_read_the_peppers(
+    platform: Synthesized, region: str
+) -> None:
     assert "API_KEY_PEPPERS_SECRET_ARN" not in task(platform, region, "web")
     readers = [
         path_of(block)
         for _, type_, block in platform.blocks
         if type_ == "aws_iam_policy_document" and "secret:payments/local/api-key-peppers" in str(block)
     ]
-    assert sorted(readers) == sorted(
-        f"payment-platform/{one}/services/payments-task/peppers-permissions" for one in REGIONS
-    )
+    own = ("services/payments-task/peppers-permissions", "merchant-administration/function/permissions")
+    assert sorted(readers) == sorted(f"payment-platform/{region}/{path}" for region in REGIONS for path in own)
 
 
 def test_production_alone_takes_live_keys(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 
-from payments.acquirer.http_client import AcquirerSettings
+from payments.acquirer.settings import AcquirerSettings
 from payments.processing.composition import EnvironmentSettings
 from payments.processing.settings import ProcessingSettings
 from payments.settings import DatabaseLogin, DatabaseSettings, ServiceSettings
+from payments.settlement.reader import SettlementSettings
 from settings import Settings, load
 from tests.synthesized import Block, Synthesized, decoded, path_of, synthesize
 from tests.unit.payments.support import REGIONS, understood
+
+CAPABILITIES = ("look_up", "key_retention_seconds", "decides_within_seconds")
+"""What acquirers differ in: the platform says each, as the service's own default may be another acquirer's."""
 
 pytestmark = pytest.mark.requirement("P3.2", "Q2")
 
@@ -100,6 +104,9 @@ def test_functions_understand_their_environment(
     assert database.secret_arn.startswith(f"arn:aws:secretsmanager:{REGIONS[region]}:")
     assert str(database.ca_file) == "/var/task/shared/rds-ca-bundle.pem"
     assert understood(AcquirerSettings, variables, monkeypatch).base_url == "https://acquirer.example.com"
+    declared = {name for name in variables if name.startswith("ACQUIRER_")}
+    assert {f"ACQUIRER_{one.upper()}" for one in CAPABILITIES} <= declared
+    assert {one.removeprefix("ACQUIRER_").lower() for one in declared} <= {*AcquirerSettings.model_fields, "secret_arn"}
     assert understood(ProcessingSettings, variables, monkeypatch).tries == 12
     # Lambda itself says which region it is.
     where = understood(EnvironmentSettings, {**variables, "AWS_REGION": REGIONS[region]}, monkeypatch)
@@ -158,7 +165,7 @@ def test_process_payment_consumes_the_queue_and_reconcile_payments_sends_to_it(
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_reads_the_applications_secret_and_the_acquirers_and_no_other(
+def test_a_function_reads_the_secret_for_processing_and_the_acquirers_and_no_other(
     platform: Synthesized, region: str, name: str
 ) -> None:
     read_ = [
@@ -168,7 +175,31 @@ def test_a_function_reads_the_applications_secret_and_the_acquirers_and_no_other
         for resource in one["resources"]
     ]
     prefix = f"arn:aws:secretsmanager:{REGIONS[region]}:123456789012:secret:payments/local"
-    assert read_ == [f"{prefix}/database/application-??????", f"{prefix}/acquirer-??????"]
+    assert read_ == [f"{prefix}/database/processing-??????", f"{prefix}/acquirer-??????"]
+
+
+@pytest.mark.requirement("Q6")
+def test_the_reconciler_reads_settlement_files_and_nothing_else_of_the_bucket(
+    platform: Synthesized, region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = function(platform, region, "reconcile-payments")["environment"]["variables"]
+    bucket = platform.resource("aws_s3_bucket", f"{region}/buckets/backups/bucket")
+    settings = understood(SettlementSettings, variables, monkeypatch)
+    assert platform.by_id(variables["SETTLEMENT_BUCKET"]) == bucket
+    allowed = statements(platform, region, "reconcile-payments")
+    finds, reads = allowed["FindSettlementFiles"], allowed["ReadSettlementFiles"]
+    assert (finds["actions"], reads["actions"]) == (["s3:ListBucket"], ["s3:GetObject"])
+    assert [one["values"] for one in finds["condition"]] == [[settings.prefix]]
+    ((objects,), (whole,)) = reads["resources"], finds["resources"]
+    assert objects == f"{whole}/{settings.prefix}*"
+    assert platform.by_id(whole) == bucket
+    decrypts = allowed["DecryptSettlementFiles"]
+    assert [path_of(platform.by_id(key)) for key in decrypts["resources"]] == [
+        path_of(platform.resource("aws_kms_key", f"{region}/keys/objects"))
+    ]
+    assert [one["values"] for one in decrypts["condition"]] == [[f"s3.{REGIONS[region]}.amazonaws.com"]]
+    others = statements(platform, region, "process-payment").values()
+    assert not [action for one in others for action in one["actions"] if action.startswith("s3:")]
 
 
 @pytest.mark.requirement("W5.4")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import pytest
 
 from modules.payments.acquirer_secret import AcquirerSecret
+from modules.payments.notifications_secret import NotificationsSecret
 from modules.payments.pepper_secret import PepperSecret
 from modules.payments.replicated_secret import ReplicatedSecret
 from tests.synthesized import Synthesized
 
-SECRETS = {"payments-acquirer": AcquirerSecret, "payments-peppers": PepperSecret}
+SECRETS = {
+    "payments-acquirer": AcquirerSecret,
+    "payments-notifications": NotificationsSecret,
+    "payments-peppers": PepperSecret,
+}
 
 
 def test_every_replicated_secret_is_looked_at() -> None:

@@ -80,6 +80,9 @@ def lines_of(tmp_path: Path, database: str, more: str = "") -> tuple[str, ...]:
         ("rotation_window_hours = 25", "rotation_window_hours", "25", "24"),
         ('recovery = "backups"', "recovery", "'backups'", "'global' or 'snapshots'"),
         ('recovery = "snapshots"', "recovery_instances", "1", "0 is"),
+        ("recovery_point_seconds = 0", "recovery_point_seconds", "0", "1"),
+        ("enforce_recovery_point = true", "recovery_point_seconds", "5", "20 or more"),
+        (f"{SNAPSHOTS}enforce_recovery_point = true", "enforce_recovery_point", "True", "false is"),
     ],
 )
 def test_wrong_value_is_one_line_with_field_value_and_what_is_allowed(

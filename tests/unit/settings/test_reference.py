@@ -6,7 +6,7 @@ import pytest
 
 from settings import Settings
 from settings.base import SettingsModel
-from settings.reference import REFERENCE, groups, reference
+from settings.reference import REFERENCE, groups, meanings, reference
 
 pytestmark = pytest.mark.requirement("W0.4")
 
@@ -20,7 +20,8 @@ def test_committed_reference_equals_the_models() -> None:
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_every_field_has_a_meaning(model: type[SettingsModel]) -> None:
-    without = [name for name, field in model.model_fields.items() if not (field.description or "").strip()]
+    said = meanings(model)
+    without = [name for name in model.model_fields if not said.get(name)]
     assert not without, "a string below the field says what it means"
 
 
