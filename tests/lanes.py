@@ -7,12 +7,13 @@ where that is more: a lane that nobody watches is soon no quick one.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
+
+from tests import costs
 
 # What makes slow whoever calls it, by module and name.
 SLOW_CALLS = {
@@ -24,7 +25,6 @@ SLOW_CALLS = {
 }
 # Fixtures that do so once for all: the platform as it is shipped.
 QUICK_FIXTURES = {"platform"}
-COST = "processor seconds"
 BEGUN = pytest.StashKey[float]()
 ENDED = pytest.StashKey[float]()
 SHOWN = 10  # of the dearest tests, where the lane costs too much
@@ -103,27 +103,27 @@ class Lanes:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        item.stash[BEGUN] = _processor_seconds()
+        item.stash[BEGUN] = costs.processor_seconds()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         if nextitem is None:  # what ends now has been there for all tests, with the processes that they have shared
-            item.stash[ENDED] = _processor_seconds()
+            item.stash[ENDED] = costs.processor_seconds()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        if call.when == "teardown" and not item.get_closest_marker("slow"):
-            ended = item.stash.get(ENDED, _processor_seconds())
-            report.user_properties.append((COST, ended - item.stash.get(BEGUN, ended)))
+        if call.when == "teardown":
+            ended = item.stash.get(ENDED, costs.processor_seconds())
+            report.user_properties.append((costs.COST, ended - item.stash.get(BEGUN, ended)))
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """In the process that the others report to."""
-        if (cost := dict(report.user_properties).get(COST)) is not None:
-            self._quick[report.nodeid] = float(str(cost))
+        if "slow" not in report.keywords and (cost := costs.of(report)) is not None:
+            self._quick[report.nodeid] = cost
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -140,8 +140,3 @@ class Lanes:
         if self._over:
             for test, cost in sorted(self._quick.items(), key=lambda one: -one[1])[:SHOWN]:
                 terminalreporter.write_line(f"  {cost:5.1f} s  {test}")
-
-
-def _processor_seconds() -> float:
-    """Of this process and of those that it has started and that have ended."""
-    return sum(os.times()[:4])

@@ -13,17 +13,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-# From the longest, by the time that they take, of which they wait more than half.
+# The one that deploys for all parts, and what occupies the other processes until it has: who asks for the deployment
+# before waits for it, and does nothing else.
 FIRST = (
     "lifecycle/test_end.py",
-    "lifecycle/test_payment_api.py",
+    "operations/test_surroundings.py",
     "emulator/test_terraform.py",
+    "release/test_watching.py",
+    "lifecycle/test_payment_api.py",
 )
-# What begins in a fork of the deployment, which is there by then, and what the rest of the run goes beside.
+# What begins in a fork of the deployment, which is there by then, and what else would keep a process at the end.
 NEXT = (
     "lifecycle/test_changes.py",
-    "lifecycle/test_failover.py",
-    "lifecycle/test_release.py",
+    "lifecycle/test_failover.py",  # and test_release.py looks at the same part
+    # Minutes, or more than half of one, each: what comes after them takes seconds.
+    "operations/test_without_make.py",
+    "failover/test_crashes.py",
+    "rotation/test_crashes.py",
+    "suite/test_emptied.py",
+    "processing/test_load.py",
+    "operations/test_leaving_cdktf.py",
+    "operations/test_drift.py",
+    "policy/test_hcl.py",
 )
 LAST = ("lifecycle/test_record.py",)
 
@@ -38,6 +49,6 @@ def place(file: Path) -> int:
 
 
 def processes() -> int:
-    """How many processes run all tests: one for each core, and one for what waits."""
+    """How many processes run all tests: one for each core, and two for what waits."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return cores + 1
+    return cores + 2

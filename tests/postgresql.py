@@ -131,7 +131,7 @@ def running(settings: Mapping[str, str] | None = None) -> Iterator[Postgresql]:
     binaries = find_binaries()
     folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
     try:
-        password = secrets.token_urlsafe()
+        password = new_password()
         ca = _make_cluster(binaries, folder, password, settings or {})
         server = _started(binaries, folder, ca, password)
         try:
@@ -142,16 +142,26 @@ def running(settings: Mapping[str, str] | None = None) -> Iterator[Postgresql]:
         shutil.rmtree(folder)
 
 
+def new_password() -> str:
+    """The superuser's, of a cluster."""
+    return secrets.token_urlsafe()
+
+
+def initialize(binaries: Path, data: Path, password_file: Path) -> None:
+    """Make the data directory of a cluster."""
+    options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+    run([
+        binaries / "initdb", f"--pgdata={data}", f"--username={SUPERUSER}", f"--pwfile={password_file}", *options,
+    ])  # fmt: skip
+
+
 def _make_cluster(binaries: Path, folder: Path, password: str, settings: Mapping[str, str]) -> Path:
     """Make the cluster's files, and return the CA's certificate."""
     data, password_file = folder / "data", folder / "password"
     password_file.write_text(password, encoding="utf-8")
     _make_certificates(folder)
     give_away(folder, *folder.iterdir())
-    options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
-    run([
-        binaries / "initdb", f"--pgdata={data}", f"--username={SUPERUSER}", f"--pwfile={password_file}", *options,
-    ])  # fmt: skip
+    initialize(binaries, data, password_file)
     password_file.unlink()
     certificates = {"ssl": "on", "ssl_cert_file": str(folder / "server.pem"), "ssl_key_file": str(folder / "key.pem")}
     lines = [f"{name} = '{value}'\n" for name, value in {**QUICK, **certificates, **settings}.items()]

@@ -16,6 +16,7 @@ from pathlib import Path
 from emulator import inventory, process
 from emulator.clock import DEFAULT_SECONDS_PER_MINUTE
 from emulator.process import Server
+from tests import costs
 
 WORTH_LOADING = 3  # a single test does without
 LocalAws = Callable[..., AbstractContextManager[Server]]
@@ -36,6 +37,9 @@ def forks_of(warm: Server) -> LocalAws:
             inventory.leftovers(warm.url)  # which calls every service
         with process.forked(warm, directory) as server:
             process.set_clock(server, seconds_per_minute)
-            yield server
+            try:
+                yield server
+            finally:
+                costs.add(server.pid)
 
     return local_aws

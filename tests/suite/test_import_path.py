@@ -13,11 +13,12 @@ from synthesis.packaging import FUNCTIONS, package
 pytestmark = [pytest.mark.requirement("Q2")]
 
 FOLDERS = (
-    "benchmarks", "emulator", "iam", "lambda", "modules", "operations", "payment_api", "policy", "reachability",
-    "services", "settings", "shared", "stacks", "synthesis",
+    "alarms", "benchmarks", "emulator", "iam", "lambda", "modules", "operations", "payment_api", "policy",
+    "reachability", "services", "settings", "shared", "stacks", "synthesis",
 )  # fmt: skip
 PROGRAMS = {
     "payment_api/app.py": "run by the CDK as a script, whose own folder has another package `settings`",
+    "benchmarks/without_identity.py": "run as a program that stands for `python -m` of the service in another folder",
     "emulator/runtime/function_runner.py": "run as a process that stands for Lambda, with the path of the zip",
 }
 OURS = {"payments", "shared"}
