@@ -16,6 +16,13 @@ ARGS :=
 SERVICE :=
 IMAGE :=
 QUEUE :=
+ROLE :=
+ACTION :=
+RESOURCE := *
+SHARE :=
+SEED :=
+EACH :=
+KIND :=
 PLAN :=
 REGION := primary
 TO :=
@@ -34,6 +41,8 @@ PIPENV_STAMP := .cache/pipenv/installed-$(PIPENV_VERSION)
 PIPENV := PIPENV_IGNORE_VIRTUALENVS=1 PIPENV_VENV_IN_PROJECT=1 PIPENV_NOSPIN=1 PIPENV_YES=1 .cache/pipenv/bin/pipenv
 PIPENV_CHECKOV := PIPENV_PIPFILE=policy/checkov/Pipfile PIPENV_IGNORE_VIRTUALENVS=1 WORKON_HOME='$(CURDIR)' \
 	PIPENV_CUSTOM_VENV_NAME=.venv-checkov PIPENV_NOSPIN=1 PIPENV_YES=1 .cache/pipenv/bin/pipenv
+PIPENV_CDKTN := PIPENV_PIPFILE=operations/project/cdktn/Pipfile PIPENV_IGNORE_VIRTUALENVS=1 WORKON_HOME='$(CURDIR)' \
+	PIPENV_CUSTOM_VENV_NAME=.venv-cdktn PIPENV_NOSPIN=1 PIPENV_YES=1 .cache/pipenv/bin/pipenv
 RUN := .venv/bin/python
 
 NO_PYTHON := echo "python: 3.11 is needed; none was found on PATH" >&2; exit 2
@@ -50,8 +59,13 @@ quietly = @mkdir -p .cache; printf '%s ...\n' '$(1)'; start=$$SECONDS; log=.cach
 help: ## print these commands
 	@printf 'make COMMAND [ENV=local|staging|production|path.toml] [ARGS=...]\n\n'
 	@awk '/^## / { printf "\n%s\n", substr($$0, 4) } \
-		match($$0, /:[^#]*## /) && /^[a-z]/ { printf "  %-21s%s\n", substr($$0, 1, RSTART - 1), substr($$0, RSTART + RLENGTH) }' \
-		$(firstword $(MAKEFILE_LIST))
+		match($$0, /:[^#]*## /) && /^[a-z]/ { \
+			line = sprintf("  %-21s", substr($$0, 1, RSTART - 1)); said = substr($$0, RSTART + RLENGTH); gsub(/\$$\$$/, "$$", said); \
+			count = split(said, words, " "); \
+			for (i = 1; i <= count; i++) { \
+				if (length(line " " words[i]) > 80) { print line; line = sprintf("%23s", "") } \
+				line = line (line ~ / $$/ ? "" : " ") words[i] } \
+			print line }' $(firstword $(MAKEFILE_LIST))
 
 ## On this machine
 
@@ -70,6 +84,10 @@ pay: .venv/.synced ## send a payment through the platform that deploy-local made
 rehearse-load: .venv/.synced ## let customers pay while what deploy-local made is operated, and count (ARGS="--only failover")
 	@$(RUN) -m operations rehearse-load $(ARGS)
 
+.PHONY: rehearse-environments
+rehearse-environments: setup ## deploy, operate and destroy staging, production and a pull request's environment in one local account (ARGS="--only staging-deploy")
+	@$(RUN) -m operations rehearse-environments $(ARGS)
+
 .PHONY: destroy-local
 destroy-local: .venv/.synced ## destroy the deployment of deploy-local, and stop the local AWS
 	@$(RUN) -m operations destroy-local $(ARGS)
@@ -82,17 +100,33 @@ deploy-api-local: setup ## deploy the payment API to a local AWS and prove that 
 test-api-local: setup ## run the integration tests against the deployment of deploy-api-local
 	@$(RUN) -m operations test-api-local $(ARGS)
 
+.PHONY: pay-api
+pay-api: setup ## send a payment to the deployment of deploy-api-local, and show its way
+	@$(RUN) -m operations pay-api $(ARGS)
+
+.PHONY: rehearse-api
+rehearse-api: setup ## let clients pay while the payment API is operated locally, and count (ARGS="--only rollback")
+	@$(RUN) -m operations rehearse-api $(ARGS)
+
 .PHONY: destroy-api-local
 destroy-api-local: setup ## destroy the deployment of deploy-api-local, and stop its local AWS
 	@$(RUN) -m operations destroy-api-local $(ARGS)
 
 .PHONY: test
-test: setup ## run all tests in a process for each core and one more (ARGS="-k network" for some, ARGS="-n 0" for one process)
+test: setup .venv-cdktn/.synced ## run all tests in a process for each core and two more (ARGS="-k network" for some, ARGS="-n 0" for one process)
 	@$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-quick
 test-quick: setup ## run the tests that need no local AWS, no Terraform and no process of their own
 	@$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder --quick $(ARGS)
+
+.PHONY: test-permissions
+test-permissions: setup ## live the platform's life with every permission enforced, list statements that no step uses (SHARE=0.1 SEED=7 or EACH=1 deletes needed ones, which must be missed)
+	@$(RUN) -m operations test-permissions $(if $(value SHARE),--share $(call quoted,SHARE)) $(if $(value SEED),--seed $(call quoted,SEED)) $(if $(value EACH),--share 1) $(ARGS)
+
+.PHONY: test-alarms
+test-alarms: setup ## fire each alarm and each page by a fault, and none on a quiet day; prints how long each takes
+	@$(RUN) -m pytest -n 0 -rP tests/alarms/test_every_alarm.py $(ARGS)
 
 .PHONY: test-log-forwarding
 test-log-forwarding: .venv/.synced ## forward a million lines of load balancer logs through throttling and a crash, and count
@@ -112,8 +146,12 @@ test-postgresql: setup ## run the database tests on each major version that sett
 test-failover: .venv/.synced ## interrupt a failover before each of its calls, lose each response, and count the writers
 	@EACH_CALL=1 $(RUN) -m pytest tests/failover $(ARGS)
 
+.PHONY: mutate
+mutate: setup ## weaken what is synthesized, or code (ARGS="--python --under processing"), in single places, and count what nobody notices (SHARE=0.1 SEED=7 KIND=network)
+	@$(RUN) -m tests.mutation $(if $(value SHARE),--share $(call quoted,SHARE)) $(if $(value SEED),--seed $(call quoted,SEED)) $(if $(value KIND),--kind $(call quoted,KIND)) $(ARGS)
+
 .PHONY: load-payments
-load-payments: .venv/.synced ## take payments under load while processes are killed (ARGS="--quick", --payments 20000)
+load-payments: .venv/.synced ## take payments under load while processes are killed (ARGS="--quick", --payments 20000, --outage 60, --brown-out 60, --lost-seconds 10, --release, --migrate --rows 5000000, --merchants 50 --flood)
 	@PYTHONPATH=services/payments $(RUN) -m tests.load $(ARGS)
 
 .PHONY: test-payments
@@ -191,6 +229,10 @@ diff: setup ## show the plan of a deployment of ENV
 review: setup ## show a plan of ENV to a reviewer: data loss, access and network first (PLAN=plan.json for an existing plan)
 	@$(RUN) -m operations review $(if $(value PLAN),$(call quoted,PLAN)) --environment $(call quoted,ENV) $(ARGS)
 
+.PHONY: drift
+drift: setup ## show what differs between ENV's settings and AWS (exit code 3: something)
+	@$(RUN) -m operations drift $(call quoted,ENV) $(ARGS)
+
 .PHONY: delivery
 delivery: .venv/.synced ## show the roles by which GitHub plans and deploys ENV
 	@$(RUN) -m operations delivery $(call quoted,ENV)
@@ -220,6 +262,30 @@ release: .venv/.synced ## release IMAGE, or changed settings, of SERVICE in ENV 
 migrate: .venv/.synced ## migrate the database schema of ENV, where a deployment does not do it
 	@$(RUN) -m operations migrate $(call quoted,ENV) $(ARGS)
 
+.PHONY: why
+why: synth ## show which policy of ENV allows or refuses ROLE an ACTION on a RESOURCE (ARGS=--caller-in-network)
+	@$(RUN) -m policy.why $(call quoted,ROLE) $(call quoted,ACTION) $(call quoted,RESOURCE) --environment $(call quoted,ENV) $(ARGS)
+
+.PHONY: database
+database: .venv/.synced ## read the database of ENV by psql, through Session Manager
+	@$(RUN) -m operations database $(call quoted,ENV) --region $(call quoted,REGION) $(if $(value ROLE),--role $(call quoted,ROLE)) $(ARGS)
+
+.PHONY: merchant
+merchant: .venv/.synced ## make the merchant NAME in ENV and a key of it, printed once (SCOPES=...; ARGS="--days 365", --payment-api)
+	@$(RUN) -m operations merchant $(call quoted,NAME) --environment $(call quoted,ENV) $(if $(value SCOPES),--scopes $(call quoted,SCOPES)) $(ARGS)
+
+.PHONY: epochs
+epochs: .venv/.synced ## list the epochs of the database, or begin one after rows were lost (ARGS="begin 'restored to 12:05'")
+	@$(RUN) -m operations epochs --environment $(call quoted,ENV) $(ARGS)
+
+.PHONY: settlement
+settlement: .venv/.synced ## list what differs from the acquirer's settlement files (ARGS="differences --all", files, resolve ID TEXT)
+	@$(RUN) -m operations settlement --environment $(call quoted,ENV) $(ARGS)
+
+.PHONY: merchants
+merchants: .venv/.synced ## list ENV's merchants (ARGS="keys list NAME", keys rotate ID, keys revoke ID, certificates add ...)
+	@$(RUN) -m operations merchants --environment $(call quoted,ENV) $(ARGS)
+
 .PHONY: redrive
 redrive: .venv/.synced ## show the dead letters of QUEUE in ENV (ARGS="--older-than 1h", --return, --discard "why")
 	@$(RUN) -m operations redrive $(call quoted,QUEUE) --environment $(call quoted,ENV) --region $(call quoted,REGION) $(ARGS)
@@ -232,6 +298,10 @@ destroy: setup ## destroy ENV, unless it is protected
 diff-api: setup ## show the changes of a deployment of the payment API's ENV
 	@$(RUN) -m operations diff-api $(call quoted,ENV) $(ARGS)
 
+.PHONY: prepare-api
+prepare-api: setup ## prepare change sets of the payment API's ENV for an approval (ARGS="--write approved.md")
+	@$(RUN) -m operations prepare-api $(call quoted,ENV) $(ARGS)
+
 .PHONY: preflight-api
 preflight-api: setup ## check the prerequisites of deploy-api
 	@$(RUN) -m operations preflight-api $(call quoted,ENV) $(ARGS)
@@ -241,7 +311,7 @@ bootstrap-api: setup ## bootstrap the CDK in both regions of ENV's account, once
 	@$(RUN) -m operations bootstrap-api $(call quoted,ENV) $(ARGS)
 
 .PHONY: deploy-api
-deploy-api: setup ## deploy the payment API's ENV, and write cfn-outputs/flat-outputs.json
+deploy-api: setup ## show a change set of the payment API's ENV, execute it, and write cfn-outputs/flat-outputs.json
 	@$(RUN) -m operations deploy-api $(call quoted,ENV) $(ARGS)
 
 .PHONY: test-api
@@ -258,15 +328,17 @@ destroy-api: setup ## destroy the payment API's ENV, unless it is protected
 lock: $(PIPENV_STAMP) ## resolve the Python and Node packages and write the lock files
 	$(call quietly,Locking Pipfile,$(PIPENV) lock)
 	$(call quietly,Locking policy/checkov/Pipfile,$(PIPENV_CHECKOV) lock)
-	@$(PYTHON) -m operations.project.lock_files Pipfile.lock policy/checkov/Pipfile.lock
+	$(call quietly,Locking operations/project/cdktn/Pipfile,$(PIPENV_CDKTN) lock)
+	@$(PYTHON) -m operations.project.lock_files Pipfile.lock policy/checkov/Pipfile.lock operations/project/cdktn/Pipfile.lock
 	$(call quietly,Locking services/payments/requirements.in,$(RUN) -m operations.project.lock_image)
 	$(call quietly,Locking package.json,npm install --package-lock-only --omit-lockfile-registry-resolved)
 
 .PHONY: clean
 clean: ## remove environments, caches and synthesized output
 	@if [ -e .local-aws ]; then echo "clean: .local-aws exists; run make destroy-local first" >&2; exit 2; fi
+	@if [ -e .local-environments ]; then echo "clean: .local-environments exists; run make rehearse-environments ARGS=--end first" >&2; exit 2; fi
 	@if [ -e .local-api ]; then echo "clean: .local-api exists; run make destroy-api-local first" >&2; exit 2; fi
-	rm -rf .venv .venv-checkov node_modules .cache cdktf.out cfn-outputs .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv .venv-checkov .venv-cdktn node_modules .cache cdktf.out cfn-outputs .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 .PHONY: preflight-machine
 preflight-machine:
@@ -291,6 +363,12 @@ $(PIPENV_STAMP): | preflight-python
 .venv-checkov/.synced: policy/checkov/Pipfile.lock $(PIPENV_STAMP) | preflight-python
 	$(call quietly,Installing checkov into .venv-checkov,{ \
 	{ .venv-checkov/bin/python -V || $(PYTHON) -m venv --clear .venv-checkov; } && $(PIPENV_CHECKOV) sync; })
+	@touch $@
+
+# Without byte code: of some 2,400 modules of bindings a synthesis imports 200.
+.venv-cdktn/.synced: operations/project/cdktn/Pipfile.lock $(PIPENV_STAMP) | preflight-python
+	$(call quietly,Installing cdktn into .venv-cdktn,{ \
+	{ .venv-cdktn/bin/python -V || $(PYTHON) -m venv --clear .venv-cdktn; } && PIP_COMPILE=0 $(PIPENV_CDKTN) sync; })
 	@touch $@
 
 node_modules/.installed: package-lock.json | preflight-machine
