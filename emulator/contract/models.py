@@ -71,13 +71,15 @@ def _router(name: str) -> ServiceOperationRouter:
     return ServiceOperationRouter(_service_model(name))
 
 
-# Loading a model takes up to a second; without the lock thirty first requests to EC2 would each do it.
-_loading = threading.Lock()
+# Loading a model takes up to a second; without the lock thirty first requests to EC2 would each do it. A router is
+# built by its first match, from operations that a thread beside it would see half made (moto's operation_model keeps
+# botocore's under the same name first).
+_reading = threading.Lock()
 
 
 def service_model(name: str) -> ServiceModel:
     """The published model of the service that botocore knows by ``name``."""
-    with _loading:
+    with _reading:
         return _service_model(name)
 
 
@@ -88,9 +90,8 @@ def find_target(signing_name: str, request: Request) -> Target | None:
         _complete_json_target(model, request)
         try:
             protocol = determine_request_protocol(model, request.content_type)
-            with _loading:
-                router = _router(name)
-            operation, values = router.match(request)
+            with _reading:
+                operation, values = _router(name).match(request)
         except (NotFound, NotImplementedError):
             continue
         if protocol in ("query", "ec2") and request.values.get("Version", model.api_version) != model.api_version:
