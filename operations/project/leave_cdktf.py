@@ -72,8 +72,8 @@ BEHAVIOUR = (
     Rule("cdktf.json", r'"context": {}', f'"targetVersions": {TARGETS},\n  "context": {{}}'),
     Rule(
         "synthesis/node.py",
-        r"(?m)^(    os\.environ\.setdefault\(.*\n)",
-        rf"""\1    os.environ.setdefault("{CONTEXT_VARIABLE}", '{{"targetVersions": {TARGETS}}}')""" + "\n",
+        r"(?m)^( *)(os\.environ\.setdefault\(name, .*\n)",
+        rf"""\1\2    os.environ.setdefault("{CONTEXT_VARIABLE}", '{{"targetVersions": {TARGETS}}}')""" + "\n",
     ),
     # It would leave out the check of declared versions, which cdktn makes where CDKTF only prepared references.
     Rule("synthesis/unneeded_work.cjs", r".*, withoutPreparingOneStack\],\n", ""),

@@ -73,7 +73,10 @@ def command_of_the_page() -> str:
 def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout after the page's command."""
     folder = copy_of_the_checkout(tmp_path_factory.mktemp("leaving") / "checkout")
-    subprocess.run(["bash", "-c", command_of_the_page()], cwd=folder, check=True, capture_output=True)
+    ended = subprocess.run(
+        ["bash", "-c", command_of_the_page()], cwd=folder, check=False, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
     return folder
 
 
