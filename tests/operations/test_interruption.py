@@ -36,8 +36,18 @@ from operations.outcome import console, exit_codes
 from operations.deployment import terraform
 terraform.SECONDS_BETWEEN_LINES = 0.0
 with exit_codes():
-    terraform.Terraform(pathlib.Path(sys.argv[1]), os.environ, console()).apply()
+    terraform = terraform.Terraform(pathlib.Path(sys.argv[1]), os.environ, console())
+    {doing}
 """
+APPLY, DESTROY = "terraform.apply()", "terraform.destroy()"
+# What a person has seen and agreed to: make deploy, and make destroy.
+SHOWN = "with terraform.planned(destroy={destroy}) as shown: shown.apply()"
+COMMANDS = {
+    "apply": APPLY,
+    "apply what was shown": SHOWN.format(destroy=False),
+    "destroy": DESTROY,
+    "destroy what was shown": SHOWN.format(destroy=True),
+}
 
 
 def test_terraform_gets_one_interrupt_for_several_of_the_user(tmp_path: Path) -> None:
@@ -45,7 +55,7 @@ def test_terraform_gets_one_interrupt_for_several_of_the_user(tmp_path: Path) ->
     trap = f"trap 'echo asked >> {tmp_path}/asked' INT TERM"
     environment = fake(tmp_path, f"{trap}; touch {tmp_path}/begun; for i in {{1..20}}; do sleep 0.1; done")
     running = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(tmp_path)],
+        [sys.executable, "-c", PROGRAM.format(doing=APPLY), str(tmp_path)],
         cwd=REPOSITORY,
         env=environment,
         stdout=subprocess.PIPE,
@@ -94,10 +104,10 @@ def bucket(local_aws: process.Server) -> Any:
 class Run:
     """The command, under way, with what it prints in a pipe or on a terminal that this test holds the other end of."""
 
-    def __init__(self, directory: Path, environment: dict[str, str], *, on_a_terminal: bool) -> None:
+    def __init__(self, directory: Path, environment: dict[str, str], doing: str, *, on_a_terminal: bool) -> None:
         self.reader, writer = pty.openpty() if on_a_terminal else os.pipe()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(directory)],
+            [sys.executable, "-c", PROGRAM.format(doing=doing), str(directory)],
             cwd=REPOSITORY,
             env=environment,
             stdin=writer if on_a_terminal else subprocess.DEVNULL,
@@ -167,12 +177,13 @@ def cancel_as_github_does(run: Run) -> None:
 WAYS_TO_END = (interrupt, terminate, hang_up, lose_reader, lose_reader_and_interrupt, cancel_as_github_does)
 
 
-def slow_configuration(begun: Path) -> dict[str, Any]:
-    """One resource, one that is under way for seconds, and one that must not begin after it."""
-    slow = {
-        "provisioner": [{"local-exec": {"command": f"touch {begun}; for i in 1 2 3 4; do sleep 0.6; echo $i; done"}}],
-        "depends_on": ["terraform_data.one"],
-    }
+def slow_configuration(begun: Path, *, when: str) -> dict[str, Any]:
+    """Three resources, of which the second takes seconds to create or to destroy: the last must not begin after it.
+
+    A destruction goes the other way, so that in both the first is there in the end, and the third is not.
+    """
+    work = f"touch {begun}; for i in 1 2 3 4; do sleep 0.6; echo $i; done"
+    slow = {"provisioner": [{"local-exec": {"command": work, "when": when}}], "depends_on": ["terraform_data.one"]}
     content = configuration(
         resource={
             "terraform_data": {
@@ -198,22 +209,39 @@ def without_ps(folder: Path) -> str:
     return str(folder)
 
 
+ENDED = [
+    pytest.param(end, command, on_a_terminal, id=f"{end.__name__}-{command}-{'terminal' if on_a_terminal else 'pipe'}")
+    for end in WAYS_TO_END
+    for command in COMMANDS
+    for on_a_terminal in (False, True)
+]
+
+
 @pytest.mark.requirement("W0.3")
-@pytest.mark.parametrize("on_a_terminal", [False, True], ids=["pipe", "terminal"])
-@pytest.mark.parametrize("end", WAYS_TO_END, ids=[way.__name__ for way in WAYS_TO_END])
+@pytest.mark.parametrize(("end", "command", "on_a_terminal"), ENDED)
 def test_a_run_that_is_ended_writes_the_state_releases_its_lock_and_leaves_nothing_running(
-    local_aws: process.Server, bucket: Any, tmp_path: Path, end: Callable[[Run], None], on_a_terminal: bool
+    local_aws: process.Server,
+    bucket: Any,
+    tmp_path: Path,
+    end: Callable[[Run], None],
+    command: str,
+    on_a_terminal: bool,
 ) -> None:
     begun = tmp_path / "begun"
-    (tmp_path / "cdk.tf.json").write_text(json.dumps(slow_configuration(begun)))
+    destroys = command.startswith("destroy")
+    content = slow_configuration(begun, when="destroy" if destroys else "create")
+    (tmp_path / "cdk.tf.json").write_text(json.dumps(content))
     environment = {
         **process.complete_environment(local_aws.url),
         "CHECKPOINT_DISABLE": "1",
         "PATH": without_ps(tmp_path / "programs"),
     }
-    Terraform(tmp_path, environment, Console(file=io.StringIO())).init()
+    terraform = Terraform(tmp_path, environment, Console(file=io.StringIO()))
+    terraform.init()
+    if destroys:
+        terraform.apply()
 
-    run = Run(tmp_path, environment, on_a_terminal=on_a_terminal)
+    run = Run(tmp_path, environment, COMMANDS[command], on_a_terminal=on_a_terminal)
     wait_for(begun, run.process)
     assert f"{BUCKET}/state.tflock" in keys(bucket)
     end(run)

@@ -74,6 +74,20 @@ def test_commands_write_byte_code_and_get_the_environment() -> None:
     assert result.stdout == "staging unset\n"
 
 
+@pytest.mark.parametrize(
+    "folder", re.findall(r"^/?(\.local-.*)/$", (REPOSITORY / ".gitignore").read_text("utf-8"), re.M)
+)
+def test_clean_refuses_while_something_local_is_deployed(tmp_path: Path, folder: str) -> None:
+    """What it removes is what the local AWS of that folder, and the command that ends it, run with."""
+    (tmp_path / folder).mkdir()
+    (tmp_path / ".venv").mkdir()
+    command = ["make", f"--file={REPOSITORY / 'Makefile'}", "clean"]
+    ended = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert f"clean: {folder} exists" in ended.stderr
+    assert (tmp_path / ".venv").exists()
+
+
 VARIABLES = ("ENV", "SERVICE", "IMAGE", "QUEUE", "ROLE", "ACTION", "RESOURCE", "PLAN", "REGION", "TO")
 HOSTILE = (
     "with space.toml",

@@ -1,4 +1,4 @@
-"""docs/platform-faults.md: each fault of the three reviews has an end, and the tests of its kind exist."""
+"""The pages of faults: each fault of each review has an end, and the tests of its kind exist."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-REVIEWS = {
-    "compute": [*range(1, 11), 12, 13, 15],
-    "data": [*range(1, 8), 9, 10, 11, *range(13, 20), *range(22, 25)],
-    "edge": [*range(1, 15), 16, 17, *range(19, 23)],
+PAGES = {
+    "platform-faults.md": {
+        "compute": [*range(1, 11), 12, 13, 15],
+        "data": [*range(1, 8), 9, 10, 11, *range(13, 20), *range(22, 25)],
+        "edge": [*range(1, 15), 16, 17, *range(19, 23)],
+    },
+    "command-faults.md": {"command": [*range(1, 5), *range(6, 17), *(f"17{part}" for part in "abcdefghijklmn")]},
 }
-"""The numbers that each review has given."""
+"""The numbers that each review has given, by the page that has its faults."""
 OUTCOMES = ("Mended", "Refused: ", "Decided by an account: ", "Open: ")
 
 
@@ -28,9 +31,9 @@ class Row:
     tests: tuple[str, ...]
 
 
-def rows() -> list[Row]:
-    """Those of all three tables."""
-    text = (PROJECT / "docs/platform-faults.md").read_text(encoding="utf-8")
+def rows(page: str) -> list[Row]:
+    """Those of all tables of a page."""
+    text = (PROJECT / "docs" / page).read_text(encoding="utf-8")
     cells = [
         [one.strip() for one in line.strip("|").split(" | ")] for line in text.splitlines() if line.startswith("| ")
     ]
@@ -41,12 +44,13 @@ def rows() -> list[Row]:
     ]
 
 
-ROWS = rows()
+ROWS = [row for page in PAGES for row in rows(page)]
 
 
-def test_every_fault_of_each_review_has_a_row_and_no_other() -> None:
-    expected = [f"{review} {number}" for review, numbers in REVIEWS.items() for number in numbers]
-    assert [one.id for one in ROWS] == expected
+@pytest.mark.parametrize("page", PAGES)
+def test_every_fault_of_each_review_has_a_row_and_no_other(page: str) -> None:
+    expected = [f"{review} {number}" for review, numbers in PAGES[page].items() for number in numbers]
+    assert [one.id for one in rows(page)] == expected
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
