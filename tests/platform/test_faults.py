@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-PAGES = {
+PAGES: dict[str, dict[str, list[int | str]]] = {
     "platform-faults.md": {
         "compute": [*range(1, 11), 12, 13, 15],
         "data": [*range(1, 8), 9, 10, 11, *range(13, 20), *range(22, 25)],
         "edge": [*range(1, 15), 16, 17, *range(19, 23)],
     },
     "command-faults.md": {"command": [*range(1, 5), *range(6, 17), *(f"17{part}" for part in "abcdefghijklmn")]},
+    "payments-service-faults.md": {"service": [*range(1, 16)]},
 }
 """The numbers that each review has given, by the page that has its faults."""
 OUTCOMES = ("Mended", "Refused: ", "Decided by an account: ", "Open: ")
