@@ -189,6 +189,7 @@ class ApiService(Construct):
                 "ENVIRONMENT_SUFFIX": self._names.suffix,
                 **{variable: secret.secret_arn for variable, secret in secrets.items()},
                 "API_KEY_MODE": self._settings.api_key_mode,
+                "AUDIT_MONTHS": str(self._settings.audit_months),  # its publisher drops what is older
                 "CLIENT_CERTIFICATES": "required",  # of the key's merchant; both doors verify them, and hand them on
                 "QUEUE_URL": queue.queue_url,
                 "HTTPS_PORT": str(TASK_PORT),

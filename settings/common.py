@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from pydantic import Field
+
 from settings.base import matching
 
 CONNECTION_SHARE = 0.8
@@ -22,9 +24,13 @@ SETTLEMENT_PREFIX = "settlement/"
 """What the keys of the acquirer's settlement files begin with, in their bucket."""
 SETTLEMENT_OVERDUE_SECONDS = 2 * 86_400
 """How old money may be that no settlement file tells of: files are daily, and one may be late by a day."""
+LEAST_AUDIT_MONTHS = 12
+"""PCI DSS 4.0.1, 10.5.1: audit logs are kept for twelve months at least. The database refuses less, too."""
 FUNCTIONS_CA_FILE = "/var/task/shared/rds-ca-bundle.pem"
 """The certificate authorities of RDS, in the archive of each function that connects to the database."""
 
+AuditMonths = Annotated[int, Field(ge=LEAST_AUDIT_MONTHS, le=120)]
+"""Months of audit events in the database; the bounds are the payments service's."""
 DomainName = Annotated[
     str,
     matching(

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from settings.base import Rule, SettingsModel, matching
+from settings.common import LEAST_AUDIT_MONTHS, AuditMonths
 from settings.network import PRIVATE_RANGES
 from settings.services import ServiceName
 
@@ -120,6 +121,8 @@ class ProcessingSettings(FunctionSettings):
     """The acquirer's endpoint."""
     api_key_mode: Literal["live", "test"] = "test"
     """Of which kind merchants' API keys are: their prefix says it, and the API takes no others."""
+    audit_months: AuditMonths = LEAST_AUDIT_MONTHS
+    """Months that the database keeps audit events, all at hand; a lower value drops what is older within the hour."""
     reserve_concurrency: bool = True
     """Whether the account's concurrency is reserved for it; AWS keeps 100 of the account unreserved."""
     reconcile_minutes: Annotated[int, Field(ge=1, le=60)] = 5

@@ -28,14 +28,18 @@ ECR_REGION = re.compile(r"(?<=\.dkr\.ecr\.)[a-z0-9-]+(?=\.amazonaws\.com/)")
 PAYMENTS = "payments"  # the service whose own metrics are watched (services/payments)
 CommandPart = Annotated[str, matching(r"[ -~]{1,200}", "up to 200 plain characters are allowed")]
 
-# Variables that the platform sets itself (modules/services/task.py, modules/database/access.py).
-OWN_VARIABLES = r"AWS_\w*|DATABASE_\w*|ENVIRONMENT_SUFFIX|HTTPS_PORT|QUEUE_URL\w*"
+# Variables that the platform sets itself (modules/services, modules/database/access.py): it would overwrite others.
+OWN_VARIABLES = (
+    r"ACQUIRER_NOTIFICATION_SECRET_ARN|API_KEY_\w*|AUDIT_MONTHS|AWS_\w*|DATABASE_\w*|ENVIRONMENT_SUFFIX|HTTPS_PORT|"
+    r"QUEUE_URL\w*|TRUSTED_PROXIES"
+)
 VariableName = Annotated[
     str,
     matching(
         rf"(?!(?:{OWN_VARIABLES})$)[A-Z][A-Z0-9_]{{0,99}}",
         "capital letters, digits and _ are allowed, a letter first, but not what the platform sets itself: AWS_*, "
-        "DATABASE_*, QUEUE_URL*, ENVIRONMENT_SUFFIX and HTTPS_PORT",
+        "DATABASE_*, QUEUE_URL*, API_KEY_*, ACQUIRER_NOTIFICATION_SECRET_ARN, AUDIT_MONTHS, ENVIRONMENT_SUFFIX, "
+        "HTTPS_PORT and TRUSTED_PROXIES",
     ),
 ]
 VariableValue = Annotated[str, matching(r"[ -~]{0,500}", "up to 500 plain characters are allowed")]

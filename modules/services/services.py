@@ -141,6 +141,7 @@ class Services(Construct):
         if self._processing and accepts_payments:
             keys["API_KEY_PEPPERS_SECRET_ARN"] = PepperSecret.arn(self._names, region)
             keys["API_KEY_MODE"] = self._processing.api_key_mode
+            keys["AUDIT_MONTHS"] = str(self._processing.audit_months)  # its publisher drops what is older
             keys["TRUSTED_PROXIES"] = TRUSTED_PROXIES
             keys["ACQUIRER_NOTIFICATION_SECRET_ARN"] = NotificationsSecret.arn(self._names, region)
         task = Task(

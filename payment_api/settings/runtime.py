@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from settings.base import SettingsModel, matching
+from settings.common import LEAST_AUDIT_MONTHS, AuditMonths
 from settings.processing import AcquirerCapabilities, AcquirerUrl, FunctionSettings
 from settings.services import FARGATE_SIZES
 
@@ -86,6 +87,8 @@ class ServiceSettings(SettingsModel):
     """The image, in ECR, by digest."""
     api_key_mode: Literal["live", "test"] = "test"
     """Of which kind merchants' API keys are: their prefix says it, and the API takes no others."""
+    audit_months: AuditMonths = LEAST_AUDIT_MONTHS
+    """Months that the database keeps audit events, all at hand; a lower value drops what is older within the hour."""
     cpu_units: Literal[512, 1024, 2048, 4096] = 1024
     """The processor share of a task; 1024 is a whole one."""
     memory_mib: Annotated[int, Field(ge=1024, le=30_720)] = 2048

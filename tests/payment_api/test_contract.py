@@ -17,11 +17,13 @@ from uuid import uuid4
 import jsonschema
 import pytest
 
+from payment_api.settings import load
 from payments.migrate import migrate
 from payments.settings import DatabaseSettings, ServiceSettings
 from tests.payment_api.support import Template
 from tests.payments import support
 from tests.payments.conftest import database_of, local_aws, platform_of
+from tests.payments.defaults import unsaid
 from tests.payments.logins import create_logins, logins
 from tests.payments.support import Running
 from tests.postgresql import Postgresql
@@ -225,6 +227,8 @@ def test_the_service_understands_the_variables_and_the_port_of_its_task(
         *(f"database_{field}" for field in DatabaseSettings.model_fields),
     }
     assert {name.lower() for name in variables} <= read, "a variable that nobody reads"
+    assert not unsaid(set(variables), by_default={"trusted_proxies"})  # one load balancer is in front of a task
+    assert service.lifetimes.audit_months == load("staging").service.audit_months
     assert database.user
     (mapping,) = container["PortMappings"]
     groups = api.of("AWS::ElasticLoadBalancingV2::TargetGroup").values()

@@ -53,6 +53,7 @@ def test_only_production_is_protected() -> None:
         ("protected = true", "alarm_email_addresses: () is not allowed; where protected is true"),
         ("[service]\nmaximum_tasks = 48", "service.maximum_tasks: is now called max_tasks"),
         ('[service]\nimage = "123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/payments:latest"', "named by digest"),
+        ("[service]\naudit_months = 11", "service.audit_months: 11 is not allowed; input should be greater"),
         ('[service]\nmemory_mib = 16384', "Fargate takes 2048 to 8192"),
         ('[documents]\narchive_days = 91', "archive_days: 91 is not allowed"),
         ('[processing]\ntimeout_seconds = 30', "timeout_seconds: 30 is not allowed; 40 or more is"),

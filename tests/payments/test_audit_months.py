@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
 from payments import repository
+from payments.lifetimes import Lifetimes
+from payments.publisher import Publisher
 from payments.roles import Process
 from tests.payments import version_before
 from tests.payments.conftest import Database, LoggedIn
@@ -84,6 +86,21 @@ def test_months_are_made_ahead_and_dropped_once_their_last_event_is_older_than_w
     oldest = owner.execute("SELECT min(at) FROM payments.audit_events").fetchone()
     assert oldest == (months_from_now(-12),), "the month of which the last days are kept is kept whole"
     assert repository.keep_audit_months(owner, 12) == 0
+
+
+def test_publisher_drops_what_is_older_than_its_settings_keep(
+    database: Database, owner: psycopg.Connection[Any]
+) -> None:
+    without_what_was_before(owner)
+    for months in range(-15, -12):
+        add_month(owner, months)
+    kept = Lifetimes(idempotency_keys=timedelta(days=3), audit_months=13)
+    reached: Any = database
+    queue: Any = None  # nothing is in the outbox
+    publisher = Publisher(reached, queue, environment="test", kept=kept)
+    publisher.start()
+    publisher.stop(30)
+    assert {named(months) for months in (-15, -14, -13)} & set(partitions(owner)) == {named(-13)}
 
 
 @pytest.mark.parametrize("months", [11, 0, -1, None])

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from payments.acquirer.settings import AcquirerSettings
 from payments.processing.composition import EnvironmentSettings
 from payments.processing.settings import ProcessingSettings
-from payments.settings import DatabaseLogin, DatabaseSettings, ServiceSettings
+from payments.settings import DatabaseLogin, DatabaseSettings, Misconfigured, ServiceSettings
 from payments.settlement.reader import SettlementSettings
 from settings import Settings, load
+from settings.services import VariableName
+from tests.payments.defaults import unsaid
 from tests.synthesized import Block, Synthesized, decoded, path_of, synthesize
 from tests.unit.payments.support import REGIONS, understood
 
@@ -130,6 +134,51 @@ def test_the_service_understands_its_environment_and_may_send(
     send = platform.statements(policy["policy"])["SendToTheQueue"]
     assert send["actions"] == ["sqs:GetQueueAttributes", "sqs:SendMessage"]
     assert [platform.by_id(one) for one in send["resources"]] == [queue(platform, region)]
+
+
+@pytest.mark.requirement("Q1", "Q3")
+def test_each_setting_of_the_service_is_said_or_its_default_has_a_reason(platform: Synthesized, region: str) -> None:
+    # Requests wait as the service's own default says; who reaches a task has passed the edge, without certificates.
+    by_default = {"waiting_requests", "client_certificates"}
+    assert not unsaid(set(task(platform, region, "payments")), by_default=by_default)
+
+
+@pytest.mark.requirement("Q3")
+def test_tasks_of_both_regions_keep_audit_events_as_long_as_settings_say_wherever_the_writer_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    platform = changed(audit_months=25)
+    for region in REGIONS:
+        variables = task(platform, region, "payments")
+        service = understood(ServiceSettings, variables, monkeypatch)
+        assert (service.publishes, service.lifetimes.audit_months) == (True, 25)
+        assert variables["DATABASE_HOST"].count(",") == 1, "the publisher follows the writer into either cluster"
+        assert understood(DatabaseSettings, variables, monkeypatch).of_publisher().secret_arn
+
+
+@pytest.mark.requirement("Q3")
+@pytest.mark.parametrize("months", [11, 121])
+def test_no_months_are_set_that_the_service_would_refuse(months: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValidationError, match="audit_months"):
+        changed(audit_months=months)
+    required = ("AWS_REGION", "ENVIRONMENT_SUFFIX", "QUEUE_URL", "API_KEY_PEPPERS_SECRET_ARN")
+    variables = dict.fromkeys(required, "any")
+    with pytest.raises(Misconfigured, match="AUDIT_MONTHS"):
+        understood(ServiceSettings, variables | {"AUDIT_MONTHS": str(months)}, monkeypatch)
+
+
+@pytest.mark.requirement("W0.4")
+def test_what_the_platform_says_itself_is_refused_among_the_variables_of_a_service(
+    platform: Synthesized, region: str
+) -> None:
+    """It would be overwritten without a word."""
+    own = set(task(platform, region, "payments")) - set(load("local").services["payments"].variables)
+    names = TypeAdapter(VariableName)
+    taken = set()
+    for name in own:
+        with suppress(ValidationError):
+            taken.add(names.validate_python(name))
+    assert not taken
 
 
 def test_no_other_service_knows_of_the_queue_and_a_worker_knows_its_own(platform: Synthesized, region: str) -> None:

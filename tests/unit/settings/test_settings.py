@@ -150,6 +150,8 @@ def test_shipped_environments_are_valid(environment: str) -> None:
         ),
         ("[processing]\nconcurrency = 250", "database.instance_class", "db.r8g.large", "processing 2510"),
         ("[processing]\nconcurrency = 1", "processing.concurrency", "1", "2"),
+        ("[processing]\naudit_months = 11", "processing.audit_months", "11", "greater than or equal to 12"),
+        ('[services.web.variables]\nAUDIT_MONTHS = "24"', "variables", "AUDIT_MONTHS", "sets itself"),
         ("[processing]\nbatch_size = 11", "processing.batch_size", "11", "10"),
         ("[processing]\ncall_seconds = 31", "processing.timeout_seconds", "45", "46 or more"),
         ('[processing.acquirer]\nurl = "http://a.example.com"', "processing.acquirer.url", "'http://a", "https://"),
