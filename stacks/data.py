@@ -5,9 +5,10 @@ from __future__ import annotations
 from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
 
-from modules.backup.plan import Backups
+from modules.backup.plan import Backups, RecoveryCluster
+from modules.backup.recovery_plan import RecoveryBackups
 from modules.backup.restore_test import RestoreTest
-from modules.backup.snapshot_export import SnapshotExport
+from modules.backup.snapshot_export import OtherExports, SnapshotExport
 from modules.database.access import DatabaseAccess
 from modules.database.alarms import DatabaseAlarms
 from modules.database.cluster import Database
@@ -223,8 +224,8 @@ class Data:
 
     def _back_up(self) -> None:
         primary, recovery, backups = self._primary, self._recovery, self._settings.backups
-        cluster = self.database.cluster
-        Backups(
+        cluster, other = self.database.cluster, self.standby.cluster
+        own = Backups(
             primary,
             "backups",
             names=self._names,
@@ -235,7 +236,20 @@ class Data:
             keys=primary.keys,
             copies_key=recovery.keys.backups,
             topic=primary.alarms,
+            recovery=RecoveryCluster(cluster=other, key=recovery.keys.database) if other else None,
         )
+        if other:
+            RecoveryBackups(
+                recovery,
+                "backups",
+                names=self._names,
+                settings=backups,
+                cluster=other,
+                writes=self.standby.restored,
+                vault=recovery.vault,
+                backups=own,
+                topic=recovery.alarms,
+            )
         SnapshotExport(
             primary,
             "snapshot-export",
@@ -245,6 +259,9 @@ class Data:
             bucket=primary.buckets.backups,
             keys=primary.keys,
             topic=primary.alarms,
+            others=OtherExports(cluster=other, bucket=recovery.buckets.backups, key=recovery.keys.objects)
+            if other
+            else None,
         )
         if backups.restore_tests:
             RestoreTest(

@@ -12,6 +12,7 @@ AWS's.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from cdktf_cdktf_provider_aws.backup_plan import (
     BackupPlan,
@@ -46,9 +47,62 @@ PURPOSE = "backups"
 FAILED = ["ABORTED", "EXPIRED", "FAILED", "PARTIAL"]
 
 
+# A minute and an hour of the day are the first fields of AWS's cron expressions, in UTC.
+SCHEDULES = {"daily": "cron({minute} {hour} ? * * *)", "monthly": "cron({minute} {hour} 1 * ? *)"}
+
+
 def selection_tags(names: Names) -> dict[str, str]:
     """The tag of the resources that this environment's plan backs up."""
     return {TAG: names.of(PURPOSE)}
+
+
+def rule(
+    name: str,
+    names: Names,
+    settings: BackupSettings,
+    *,
+    vault: BackupVault,
+    days: int,
+    copy_action: list[BackupPlanRuleCopyAction] | None = None,
+) -> BackupPlanRule:
+    """The rule ``daily`` or ``monthly`` of a plan; what it backs up is kept in ``vault`` for ``days``."""
+    hour, minute = (int(part) for part in settings.start_utc.split(":"))
+    return BackupPlanRule(
+        rule_name=name,
+        target_vault_name=vault.vault.name,
+        schedule=SCHEDULES[name].format(minute=minute, hour=hour),
+        start_window=settings.start_window_minutes,
+        completion_window=settings.completion_window_minutes,
+        lifecycle=BackupPlanRuleLifecycle(delete_after=days),
+        copy_action=copy_action,
+        recovery_point_tags=selection_tags(names) | {"rule": name},
+    )
+
+
+def missing(what: str, metric: str, vault: BackupVault) -> Alarm:
+    """An alarm on two days without a completed job: one may end early in a day and the next late in the day after."""
+    return Alarm(
+        name=f"{what}-missing",
+        meaning=f"No {what} of the database has been completed for two days",
+        metrics={"completed": Metric("AWS/Backup", metric, "Sum", {"BackupVaultName": vault.name}, DAY)},
+        # A day without a job has no data. CloudWatch would go back to the last days that have some, and take
+        # missing data for bad only where there are too few: it would take four days to see two.
+        expression="FILL(completed, 0)",
+        bound=1,
+        below=True,
+        periods=2,
+        missing=Missing.IS_BAD,  # a plan that never runs publishes no data
+        pages=Incident.DATA_AT_RISK,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryCluster:
+    """The cluster of the recovery region, which has the writer after the primary region's loss."""
+
+    cluster: RdsCluster
+    key: KmsKey
+    """The key of its storage and snapshots."""
 
 
 class Backups(Construct):
@@ -69,8 +123,12 @@ class Backups(Construct):
         keys: Keys,
         copies_key: KmsKey,
         topic: AlarmTopic,
+        recovery: RecoveryCluster | None = None,
     ) -> None:
-        """``copies`` is the recovery region's vault, ``copies_key`` its key; the cluster has ``selection_tags``."""
+        """``copies`` is the recovery region's vault, ``copies_key`` its key; the cluster has ``selection_tags``.
+
+        The role backs up ``recovery`` as well, for that region's own plan (modules/backup/recovery_plan.py).
+        """
         super().__init__(scope, id_)
         self._names = names
         self._settings = settings
@@ -79,6 +137,7 @@ class Backups(Construct):
         self._cluster = str(cluster.cluster_identifier_input)
         self._vault, self._copies = vault, copies
         self._keys, self._copies_key = keys, copies_key
+        self._recovery = recovery
         self._topic = topic
         self.role = self._role()
         self.plan = BackupPlan(
@@ -97,41 +156,23 @@ class Backups(Construct):
         )
         self._tell_of_failures()
         for what, metric in (("backup", "NumberOfBackupJobsCompleted"), ("copy", "NumberOfCopyJobsCompleted")):
-            self._alarm_without(what, metric)
+            topic.watch(self, f"{what}-missing-alarm", missing(what, metric, vault))
 
     def _rules(self) -> list[BackupPlanRule]:
-        """A minute and an hour of the day are the first fields of AWS's cron expressions, in UTC."""
         settings = self._settings
-        hour, minute = (int(part) for part in settings.start_utc.split(":"))
+        days = {
+            "daily": (settings.daily_retention_days, settings.daily_copy_retention_days),
+            "monthly": (settings.monthly_retention_days, settings.monthly_copy_retention_days),
+        }
         return [
-            self._rule(
-                "daily",
-                f"cron({minute} {hour} ? * * *)",
-                settings.daily_retention_days,
-                settings.daily_copy_retention_days,
-            ),
-            self._rule(
-                "monthly",
-                f"cron({minute} {hour} 1 * ? *)",
-                settings.monthly_retention_days,
-                settings.monthly_copy_retention_days,
-            ),
+            rule(name, self._names, settings, vault=self._vault, days=own, copy_action=[self._copy(copied)])
+            for name, (own, copied) in days.items()
         ]
 
-    def _rule(self, name: str, schedule: str, days: int, copy_days: int) -> BackupPlanRule:
-        copy = BackupPlanRuleCopyAction(
+    def _copy(self, days: int) -> BackupPlanRuleCopyAction:
+        return BackupPlanRuleCopyAction(
             destination_vault_arn=self._copies.vault.arn,
-            lifecycle=BackupPlanRuleCopyActionLifecycle(delete_after=copy_days),
-        )
-        return BackupPlanRule(
-            rule_name=name,
-            target_vault_name=self._vault.vault.name,
-            schedule=schedule,
-            start_window=self._settings.start_window_minutes,
-            completion_window=self._settings.completion_window_minutes,
-            lifecycle=BackupPlanRuleLifecycle(delete_after=days),
-            copy_action=[copy],
-            recovery_point_tags=selection_tags(self._names) | {"rule": name},
+            lifecycle=BackupPlanRuleCopyActionLifecycle(delete_after=days),
         )
 
     def _role(self) -> IamRole:
@@ -148,7 +189,10 @@ class Backups(Construct):
 
     def _permissions(self) -> list[Statement]:
         account = self._names.account_id
-        cluster = f"arn:aws:rds:{self._region}:{account}:cluster:{self._cluster}"
+        clusters = [f"arn:aws:rds:{self._region}:{account}:cluster:{self._cluster}"]
+        if self._recovery:
+            other = self._recovery.cluster.cluster_identifier_input
+            clusters.append(f"arn:aws:rds:{self._copies_region}:{account}:cluster:{other}")
         # AWS Backup names its snapshots itself: awsbackup:job-... and, of copies, awsbackup:copyjob-...
         snapshots = [
             f"arn:aws:rds:{region}:{account}:cluster-snapshot:awsbackup:*"
@@ -158,7 +202,7 @@ class Backups(Construct):
             Statement(
                 sid="BackUpTheCluster",
                 actions=["rds:CreateDBClusterSnapshot", "rds:DescribeDBClusters", "rds:ListTagsForResource"],
-                resources=[cluster, *snapshots],
+                resources=[*clusters, *snapshots],
             ),
             Statement(
                 sid="KeepCopyAndExpireSnapshots",
@@ -168,7 +212,7 @@ class Backups(Construct):
                     "rds:DeleteDBClusterSnapshot",
                     "rds:DescribeDBClusterSnapshots",
                 ],
-                resources=[cluster, *snapshots],
+                resources=[*clusters, *snapshots],
             ),
             Statement(
                 sid="UseBothVaults",
@@ -182,6 +226,8 @@ class Backups(Construct):
     def _key_permissions(self) -> list[Statement]:
         """RDS reads snapshots under the database's key and writes copies under that of the other region's vault."""
         keys = [self._keys.database.arn, self._keys.backups.arn, self._copies_key.arn]
+        if self._recovery:
+            keys.append(self._recovery.key.arn)
         services = [
             f"{service}.{region}.amazonaws.com"
             for service in ("rds", "backup")
@@ -232,26 +278,4 @@ class Backups(Construct):
         )
         CloudwatchEventTarget(
             self, "failures-target", rule=rule.name, arn=failures.queue.arn, depends_on=[failures.policy]
-        )
-
-    def _alarm_without(self, what: str, metric: str) -> None:
-        """Two days, as one job may end early in a day and the next late in the day after."""
-        self._topic.watch(
-            self,
-            f"{what}-missing-alarm",
-            Alarm(
-                name=f"{what}-missing",
-                meaning=f"No {what} of the database has been completed for two days",
-                metrics={
-                    "completed": Metric("AWS/Backup", metric, "Sum", {"BackupVaultName": self._names.of(PURPOSE)}, DAY)
-                },
-                # A day without a job has no data. CloudWatch would go back to the last days that have some, and take
-                # missing data for bad only where there are too few: it would take four days to see two.
-                expression="FILL(completed, 0)",
-                bound=1,
-                below=True,
-                periods=2,
-                missing=Missing.IS_BAD,  # a plan that never runs publishes no data
-                pages=Incident.DATA_AT_RISK,
-            ),
         )

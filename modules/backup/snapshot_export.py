@@ -12,6 +12,7 @@ So there is an alarm for a day without an export, too.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
 from cdktf_cdktf_provider_aws.cloudwatch_event_target import (
@@ -22,6 +23,7 @@ from cdktf_cdktf_provider_aws.cloudwatch_event_target import (
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
 from cdktf_cdktf_provider_aws.sfn_state_machine import (
     SfnStateMachine,
@@ -52,6 +54,16 @@ HOUR_SECONDS = 3600
 BAD_ENDS = {"failed": "ExecutionsFailed", "timed-out": "ExecutionsTimedOut", "aborted": "ExecutionsAborted"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class OtherExports:
+    """Where snapshots of the other region's cluster are exported by hand after this region's loss."""
+
+    cluster: RdsCluster
+    bucket: Bucket
+    key: KmsKey
+    """The key of the bucket."""
+
+
 class SnapshotExport(Construct):
     """From the event of a snapshot to its files in the bucket."""
 
@@ -68,10 +80,12 @@ class SnapshotExport(Construct):
         bucket: Bucket,
         keys: Keys,
         topic: AlarmTopic,
+        others: OtherExports | None = None,
     ) -> None:
         """``keys`` are the region's: its objects key encrypts the bucket, its logs key topic and logs.
 
-        ``cluster`` must be named by a string: the definition contains its name, and no reference.
+        ``cluster`` must be named by a string: the definition contains its name, and no reference. RDS may export
+        ``others`` by the same role: docs/runbooks/region-failover.md, "Backups", has the command.
         """
         super().__init__(scope, id_)
         self._names = names
@@ -80,6 +94,7 @@ class SnapshotExport(Construct):
         self._bucket = bucket
         self._keys = keys
         self._topic = topic
+        self._others = others
         self._prefix = f"{FOLDER}/{self._cluster}"
         self.export_role = self._export_role()
         self.log_group = CloudwatchLogGroup(
@@ -110,7 +125,13 @@ class SnapshotExport(Construct):
         RDS documents no condition for the trust policy; only principals that may pass the role can have it used.
         https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-export-snapshot.Setup.html
         """
-        bucket, key = self._bucket.bucket, self._keys.objects
+        folders = [f"{self._bucket.bucket.arn}/{self._prefix}/*"]
+        buckets, keys, regions = [self._bucket.bucket.arn], [self._keys.objects.arn], [Region.of(self).name]
+        if others := self._others:
+            folders.append(f"{others.bucket.bucket.arn}/{FOLDER}/{others.cluster.cluster_identifier_input}/*")
+            buckets.append(others.bucket.bucket.arn)
+            keys.append(others.key.arn)
+            regions.append(Region.of(others.bucket).name)
         role = IamRole(
             self,
             "export-role",
@@ -122,14 +143,14 @@ class SnapshotExport(Construct):
             Statement(
                 sid="WriteExports",
                 actions=["s3:PutObject*", "s3:GetObject*", "s3:DeleteObject*"],
-                resources=[f"{bucket.arn}/{self._prefix}/*"],
+                resources=folders,
             ),
-            Statement(sid="FindTheBucket", actions=["s3:GetBucketLocation", "s3:ListBucket"], resources=[bucket.arn]),
+            Statement(sid="FindTheBucket", actions=["s3:GetBucketLocation", "s3:ListBucket"], resources=buckets),
             Statement(
                 sid="EncryptExports",
                 actions=[*READ_AND_WRITE, "kms:DescribeKey"],
-                resources=[key.arn],
-                condition=[when("StringEquals", "kms:ViaService", f"s3.{Region.of(self).name}.amazonaws.com")],
+                resources=keys,
+                condition=[when("StringEquals", "kms:ViaService", *(f"s3.{one}.amazonaws.com" for one in regions))],
             ),
         ]
         permissions = PolicyDocument(self, "export-permissions", statement=statements)

@@ -33,14 +33,15 @@ class BackupVault(Construct):
         https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html
         """
         super().__init__(scope, id_)
+        self.name = names.of(PURPOSE)
         self.vault = AwsBackupVault(
             self,
             "vault",
-            name=names.of(PURPOSE),
+            name=self.name,
             kms_key_arn=key.arn,
             force_destroy=not protected,
             lifecycle=TerraformResourceLifecycle(prevent_destroy=protected),
-            tags={"Name": names.of(PURPOSE)},
+            tags={"Name": self.name},
         )
         if protected:
             self._refuse_deletion()

@@ -66,6 +66,8 @@ def test_references_across_regions_are_only_those_that_may_cross(platform: Synth
     """A reference into another region is a mistake unless the attribute is one that AWS means to cross with."""
     crossing = {
         ("aws_backup_plan", "rule"),  # the vault that copies go to
+        ("aws_backup_selection", "iam_role_arn"),  # one role for the plans of both regions, which is global
+        ("aws_backup_selection", "depends_on"),  # and its policy
         ("aws_vpc_peering_connection", "peer_vpc_id"),
         ("aws_vpc_peering_connection_accepter", "vpc_peering_connection_id"),
         ("aws_vpc_peering_connection_options", "vpc_peering_connection_id"),

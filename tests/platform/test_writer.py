@@ -184,6 +184,76 @@ def test_restored_cluster_has_the_passwords_settings_and_backups_of_the_primarys
         assert restored[name] == primary[name]
 
 
+@pytest.mark.requirement("W3.4")
+def test_each_cluster_that_may_have_the_writer_is_backed_up_in_its_own_region(platform: Synthesized, mode: str) -> None:
+    """By a plan of its own: after the loss of the other region nothing there makes a backup, and none is copied."""
+    for cluster in platform.resources("aws_rds_cluster").values():
+        region = region_of(cluster)
+        (selection,) = (
+            one
+            for one in platform.resources("aws_backup_selection").values()
+            if cluster in [platform.by_id(arn) for arn in one["resources"]]
+        )
+        plan = platform.by_id(selection["plan_id"])
+        assert region_of(selection) == region_of(plan) == region
+        daily = next(rule for rule in plan["rule"] if rule["rule_name"] == "daily")
+        vault = platform.by_id(daily["target_vault_name"])
+        assert region_of(vault) == region
+        # A secondary's monthly ones would be the same data as the monthly copies of the primary's in the same vault.
+        secondary = mode == "global" and region == "recovery"
+        assert [rule["rule_name"] for rule in plan["rule"]] == (["daily"] if secondary else ["daily", "monthly"])
+        granted = permissions_of(platform, platform.by_id(selection["iam_role_arn"]))
+        arn = f"arn:aws:rds:{REGIONS[region]}:123456789012:cluster:{cluster['cluster_identifier']}"
+        assert {arn, cluster["kms_key_id"], vault_arn(platform, region)} <= {
+            resource
+            for action in ("rds:CreateDBClusterSnapshot", "kms:CreateGrant", "backup:DescribeBackupVault")
+            for resource in granted[action]
+        }
+        alarms = platform.resources("aws_cloudwatch_metric_alarm").values()
+        (missing,) = (
+            one for one in alarms if one["alarm_name"].endswith("/backup-missing") and region_of(one) == region
+        )
+        assert missing["metric_query"][0]["metric"]["dimensions"] == {"BackupVaultName": vault["name"]}
+        (paged,) = (
+            one for one in platform.resources("aws_cloudwatch_composite_alarm").values()
+            if region_of(one) == region and missing["alarm_name"] in one["alarm_rule"]
+        )  # fmt: skip
+        assert paged["alarm_actions"]
+
+
+@pytest.mark.requirement("W3.2")
+def test_a_snapshot_of_each_cluster_can_be_exported_in_its_own_region(platform: Synthesized) -> None:
+    """RDS exports to a bucket of the snapshot's region only: the role must reach the bucket and key there."""
+    (role,) = (
+        one for one in platform.resources("aws_iam_role").values() if one["name"] == "payments-snapshot-export-local"
+    )
+    granted = permissions_of(platform, role)
+    for cluster in platform.resources("aws_rds_cluster").values():
+        bucket = platform.resource("aws_s3_bucket", f"{region_of(cluster)}/buckets/backups/bucket")
+        folders = [one.partition("}") for one in granted["s3:PutObject*"]]
+        own = [path for name, _, path in folders if platform.by_id(name + "}") == bucket]
+        assert own == [f"/exports/{cluster['cluster_identifier']}/*"]
+        assert any(platform.by_id(one) == bucket for one in granted["s3:ListBucket"])
+        key = platform.resource("aws_kms_key", f"{region_of(cluster)}/keys/objects")
+        assert any(platform.by_id(one) == key for one in granted["kms:GenerateDataKey*"])
+
+
+def permissions_of(platform: Synthesized, role: Block) -> dict[str, set[str]]:
+    """What a role's own policies allow: resources by action."""
+    granted: dict[str, set[str]] = {}
+    for policy in platform.resources("aws_iam_role_policy").values():
+        if platform.by_id(policy["role"]) == role:
+            for statement in platform.statements(policy["policy"]).values():
+                for action in statement["actions"]:
+                    granted.setdefault(action, set()).update(statement["resources"])
+    return granted
+
+
+def vault_arn(platform: Synthesized, region: str) -> str:
+    (id_,) = (one for one, block in platform.resources("aws_backup_vault").items() if region_of(block) == region)
+    return f"${{aws_backup_vault.{id_}.arn}}"
+
+
 def test_replica_is_overwritten_only_where_nothing_is_protected(platform: Synthesized) -> None:
     """A promoted replica has the passwords that open the database: a deployment must not put the old ones over it."""
     protected = load("local").model_copy(update={"protected": True})
