@@ -35,6 +35,12 @@ def test_nothing_is_written_where_a_step_fails(tmp_path: Path) -> None:
     assert not (tmp_path / "session.md").exists()
 
 
+def test_step_that_does_not_end_is_hung_up_and_fails(tmp_path: Path) -> None:
+    step = Step("Wait for what never comes", "echo begun; until false; do sleep 0.05; done")
+    with pytest.raises(StepFailed, match=r"exit code -1, and not 0\nbegun"):
+        record([step], tmp_path / "session.md", tmp_path, seconds_to_end=0.5)
+
+
 def test_a_line_that_is_rewritten_is_there_once() -> None:
     assert shown("a\r\n\r\x1b[2Kb 1\r\x1b[2Kb 2\r\n\r\n") == ["a", "b 2"]
 
