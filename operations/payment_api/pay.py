@@ -10,7 +10,7 @@ import json
 import sys
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,19 @@ NOTHING_RUNS = "nothing is deployed to a local AWS; run make deploy-api-local"
 
 @dataclass(frozen=True, kw_only=True)
 class Client:
-    """A merchant's client: the door that it comes to with its certificate, and the headers that it sends."""
+    """A merchant's client: the door that it comes to with its certificate, and the keys that it sends."""
 
+    merchant: str
     door: FrontDoor
-    headers: dict[str, str]
+    key: str = field(repr=False)
+    """The merchant's own API key."""
+    plan_key: str = field(repr=False)
+    """The API key of the gateway's usage plan."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those of every request."""
+        return {"Authorization": f"Bearer {self.key}", "x-api-key": self.plan_key}
 
     def connect(self, **headers: str) -> httpx.Client:
         """A connection pool of the client."""
@@ -81,16 +90,19 @@ class DeployedApi:
         """
         self.run_acquirer()
         self.running_task()
-        names, region = self.settings.names, self.settings.region
-        own = Administration(client=self.api("lambda"), names=names, region=region)
+        own, region = self.administration(), self.settings.region
         key = str(own.make_key(merchant)["key"])
         path = self.directory / f"client-of-{merchant}.pem"
         fingerprint = Authority.load(self.directory / CLIENTS).issue(merchant, path)
         own.perform(["certificates", "add", merchant, fingerprint])
         name = self.settings.domain.api_name
-        found = running.gateway(self.server, self.settings.region, name)
+        found = running.gateway(self.server, region, name)
         door = FrontDoor(name=name, port=found.https, authority=found.authority, certificate=path)
-        return Client(door=door, headers={"Authorization": f"Bearer {key}", "x-api-key": self.api_key()})
+        return Client(merchant=merchant, door=door, key=key, plan_key=self.api_key())
+
+    def administration(self) -> Administration:
+        """The function that makes merchants and their credentials."""
+        return Administration(client=self.api("lambda"), names=self.settings.names, region=self.settings.region)
 
     def api_key(self) -> str:
         """The current API key of clients, which the operator hands over."""

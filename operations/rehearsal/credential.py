@@ -106,14 +106,19 @@ def ask(client: httpx.Client, key: str) -> str:
         return type(error).__name__
 
 
-def live(door: Door, administration: Administration) -> str:
-    """Let a new merchant live through a key's rotation and revocation; returns what was seen.
+def live(door: Door, administration: Administration, merchant: str) -> str:
+    """Let a merchant live through a key's rotation and revocation; returns what was seen.
+
+    Args:
+        door: where its server comes to.
+        administration: makes its keys, and itself where there is none of the name.
+        merchant: its name.
 
     Raises:
         Refused: the function that administers merchants refused.
         Failed: it could not be run, a request failed, or a revoked key was still accepted after a minute.
     """
-    first = administration.make_key(f"rehearsal-{uuid.uuid4().hex[:12]}")
+    first = administration.make_key(merchant)
     server = MerchantServer(door, str(first["key"]))
     with server.paying():
         server.wait_for(str(first["key"]))

@@ -7,6 +7,7 @@ import functools
 import os
 import signal
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -164,7 +165,8 @@ def _is_synchronized(operator: Operator) -> bool:
 def _rotate_and_revoke_a_key(operator: Operator) -> str:
     """A merchant of its own rotates its key while it pays, and is shut out by the key's revocation."""
     platform = operator.platform
-    return credential.live(front_door(platform.settings, platform.server), platform.administration())
+    door, merchant = front_door(platform.settings, platform.server), f"rehearsal-{uuid.uuid4().hex[:12]}"
+    return credential.live(door, platform.administration(), merchant)
 
 
 EVENTS = (

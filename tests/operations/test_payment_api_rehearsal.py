@@ -13,7 +13,7 @@ from operations.outcome import Failed, Refused, console
 from operations.payment_api.local import LocalPaymentApi, changed
 from operations.payment_api.pay import DeployedApi
 from operations.payment_api.rehearsal import changes
-from operations.payment_api.rehearsal.command import KeyedDoor
+from operations.payment_api.rehearsal.doors import KeyedDoor
 from operations.payment_api.rehearsal.events import EVENTS, Operator
 from operations.rehearsal.course import chosen
 from payment_api.settings import load
@@ -37,8 +37,19 @@ def test_events_happen_in_their_order_and_an_unknown_one_is_refused() -> None:
     assert [one.name for one in chosen(["rollback", "rotation"], EVENTS)] == ["rotation", "rollback"]
     assert chosen([], EVENTS) == list(EVENTS)
     names = {one.name for one in EVENTS}
-    assert {"rotation", "canary", "rollback", "update", "pull-request", "failed-creation"} < names
-    with pytest.raises(Refused, match="--only: 'flood' is not allowed; an event is: quiet, rotation, canary"):
+    assert {
+        "rotation",
+        "secrets",
+        "credential",
+        "canary",
+        "rollback",
+        "update",
+        "pull-request",
+        "failed-creation",
+    } < names
+    with pytest.raises(
+        Refused, match="--only: 'flood' is not allowed; an event is: quiet, rotation, secrets, credential, canary"
+    ):
         chosen(["flood"], EVENTS)
 
 

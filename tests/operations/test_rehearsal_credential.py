@@ -30,7 +30,7 @@ class Service:
     revoked: set[str] = field(default_factory=set)
 
     def make_key(self, merchant: str) -> dict[str, Any]:
-        assert merchant.startswith("rehearsal-")
+        assert merchant == "a-shop"
         self.keys.append(f"key-{len(self.keys)}")
         return {"key": self.keys[-1], "id": self.keys[-1]}
 
@@ -38,7 +38,7 @@ class Service:
         keys, what, identifier = arguments
         assert (keys, identifier in self.keys) == ("keys", True)
         if what == "rotate":
-            return [self.make_key("rehearsal-"), {"id": identifier}]
+            return [self.make_key("a-shop"), {"id": identifier}]
         assert what == "revoke"
         self.revoked.add(identifier)
         return []
@@ -79,7 +79,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_key_that_rotates_without_a_failed_request_and_is_refused_when_revoked_passes() -> None:
     service = Service(delay=5)
     with served(service) as door:
-        seen = credential.live(door, service)
+        seen = credential.live(door, service, "a-shop")
     found = re.fullmatch(r"(\d+) payments by two keys, none failed; refused 0 s after the revocation", seen)
     assert found
     assert int(found[1]) >= 2 * credential.PAYMENTS
@@ -90,7 +90,7 @@ def test_key_that_rotates_without_a_failed_request_and_is_refused_when_revoked_p
 def test_request_that_fails_during_the_rotation_fails_the_event() -> None:
     service = Service(fails_after_rotation=True)
     with served(service) as door, pytest.raises(Failed, match=r"rotated its key: 202: \d+, 503: \d+"):
-        credential.live(door, service)
+        credential.live(door, service, "a-shop")
     server = credential.MerchantServer(door, "key")
     server.outcomes.update({("key", "202"): 40, ("key", "ReadError"): 1})
     with pytest.raises(Failed, match=r"failed while it rotated its key: 202: 40, ReadError: 1"):
@@ -101,4 +101,4 @@ def test_revoked_key_that_is_still_accepted_fails_the_event(monkeypatch: pytest.
     monkeypatch.setattr(credential, "SECONDS_TO_BE_REFUSED", 0.05)
     service = Service(delay=1_000_000)
     with served(service) as door, pytest.raises(Failed, match="was not refused within"):
-        credential.live(door, service)
+        credential.live(door, service, "a-shop")

@@ -138,5 +138,5 @@ def test_rehearsed_merchant_lives_through_it_with_the_service_and_its_administra
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(credential, "SECONDS_BETWEEN_REQUESTS", 0.01)
     operated = OperatedHere(client=None, names=load("local").names, region=REGION)
-    seen = credential.live(DoorOf(running), operated)
+    seen = credential.live(DoorOf(running), operated, "rehearsed-shop")
     assert re.fullmatch(r"\d+ payments by two keys, none failed; refused \d+ s after the revocation", seen)

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 from rehearsal.acquirer import Behaviour
@@ -85,3 +86,22 @@ def test_two_thousand_requests_can_wait_at_the_same_time() -> None:
             assert simulator.max_in_flight == at_once
 
     asyncio.run(asyncio.wait_for(main(), 120))
+
+
+def test_request_by_another_api_key_is_refused_and_enters_nothing() -> None:
+    async def main() -> None:
+        async with simulated(api_keys=("issued",)) as (simulator, url), httpx.AsyncClient(base_url=url) as client:
+            statuses = [
+                (await client.request(method, "/v1/operations" + path, json=SALE, headers=headers)).status_code
+                for method, path in (("POST", ""), ("GET", "/k"))
+                for headers in (
+                    {"Authorization": "Bearer former", "Idempotency-Key": "k"},
+                    {"Authorization": "Bearer issued", "Idempotency-Key": "k"},
+                )
+            ]
+            assert statuses == [401, 200, 401, 200]
+            assert simulator.book.summary()["sums"] == {"sale EUR": 100}
+            shown = (await client.put("/_behaviour", json={"api_keys": ["other"]})).text
+            assert "other" not in shown
+
+    asyncio.run(main())

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import httpx
 from rich.console import Console
 
 from emulator import running
 from operations.outcome import Failed, Refused
-from operations.pay.platform import FrontDoor
 from operations.payment_api.local import LocalPaymentApi, seconds_table
-from operations.payment_api.pay import Client, DeployedApi
+from operations.payment_api.pay import DeployedApi
+from operations.payment_api.rehearsal.doors import KeyedDoor
 from operations.payment_api.rehearsal.events import EVENTS, Operator
 from operations.rehearsal.command import SECONDS_WITHOUT_AN_END, Books, charges_of, course_of, idle, table_of
 from operations.rehearsal.course import Course, chosen
 from operations.rehearsal.customers import Customers, read_statuses
-
-MERCHANT = "rehearsal"
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeyedDoor:
-    """A client's door, with the API key of the usage plan on every request."""
-
-    door: FrontDoor
-    api_key: str
-
-    def client(self, headers: Mapping[str, str]) -> httpx.Client:
-        """A client that connects there."""
-        return self.door.client({"x-api-key": self.api_key, **headers})
 
 
 @dataclass(frozen=True)
@@ -54,15 +39,16 @@ class ApiRehearsal:
         deployed = self._deploy(port)
         api = DeployedApi.find(self.local.directory)
         running.ring_alarms(api.server)
-        client = api.client(MERCHANT)
-        crowd = self._crowd(client, clients, pause)
+        operator = Operator(local=self.local, api=api, deployed=deployed)
+        door = KeyedDoor.of(operator.client)
+        crowd = Customers(door, [operator.client.key] * clients, pause=pause)
         crowd.begin("start")
         course: Course[Operator] = course_of(crowd, self.console)
-        failure = course.happen(events, Operator(local=self.local, api=api, deployed=deployed))
+        failure = course.happen(events, operator)
         crowd.phase = "end"
         payments = crowd.end()
         self.console.print(f"{len(payments)} payments were sent; reading what became of each ...")
-        read_statuses(_door(client), payments, SECONDS_WITHOUT_AN_END)
+        read_statuses(door, payments, SECONDS_WITHOUT_AN_END)
         self.console.print(table_of(events, payments, crowd.tries, course))
         self.console.print(seconds_table(self.local.seconds))
         books = Books.compare(payments, charges_of(api.run_acquirer()))
@@ -83,12 +69,3 @@ class ApiRehearsal:
             return self.local.deploy(port)
         cdk = self.local.cdk(self.local.directory / "settings.toml", api.server, api.settings)
         return self.local.deployed(api.server, cdk)
-
-    @staticmethod
-    def _crowd(client: Client, clients: int, pause: float) -> Customers:
-        key = client.headers["Authorization"].removeprefix("Bearer ")
-        return Customers(_door(client), [key] * clients, pause=pause)
-
-
-def _door(client: Client) -> KeyedDoor:
-    return KeyedDoor(door=client.door, api_key=client.headers["x-api-key"])

@@ -7,6 +7,7 @@ import functools
 import os
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,11 @@ from emulator.clock import DEFAULT_SECONDS_PER_MINUTE
 from emulator.runtime import stand_in
 from operations.outcome import Failed
 from operations.payment_api.local import LocalPaymentApi, changed
-from operations.payment_api.pay import DeployedApi
-from operations.payment_api.rehearsal import changes
+from operations.payment_api.pay import MERCHANT, Client, DeployedApi
+from operations.payment_api.rehearsal import by_hand, changes
+from operations.payment_api.rehearsal.doors import KeyedDoor
 from operations.payment_api.rehearsal.environments import beside
+from operations.rehearsal import credential
 from operations.rehearsal.course import Event
 from operations.rehearsal.events import CURRENT, SECONDS_BETWEEN_MOVES, SERVER_ERROR, until
 
@@ -42,6 +45,11 @@ class Operator:
     """The physical ids of all resources."""
     toml: str = ""
     """The changes so far, as lines of TOML over the settings of the rehearsal."""
+
+    @functools.cached_property
+    def client(self) -> Client:
+        """The client that pays all the time."""
+        return self.api.client(MERCHANT)
 
     def update(self, toml: str) -> set[str]:
         """Deploy with further changes; what was replaced.
@@ -96,6 +104,16 @@ def _rotate(operator: Operator) -> str:
             manager.rotate_secret(SecretId=name)
             until(functools.partial(_is_new, current, name, before), f"a new version of {name} is current")
     return f"{ROTATIONS} rotations of {', '.join(rotating)}"
+
+
+def _replace_secrets(operator: Operator) -> str:
+    return by_hand.replace_secrets(operator.api, operator.client)
+
+
+def _rotate_and_revoke_a_key(operator: Operator) -> str:
+    """The life of the key of another merchant, which comes with its own certificate."""
+    client = operator.api.client(f"{MERCHANT}-{uuid.uuid4().hex[:12]}")
+    return credential.live(KeyedDoor.of(client), operator.api.administration(), client.merchant)
 
 
 def _is_new(current: Callable[[str], str], name: str, before: str) -> bool:
@@ -188,6 +206,8 @@ def _fail_to_create(operator: Operator) -> str:
 EVENTS = (
     Event(name="quiet", meaning="nothing happens", happen=_nothing),
     Event(name="rotation", meaning="each secret that rotates does, twice", happen=_rotate),
+    Event(name="secrets", meaning="peppers and the acquirer's key are replaced, twice", happen=_replace_secrets),
+    Event(name="credential", meaning="a merchant's key rotates, and is revoked", happen=_rotate_and_revoke_a_key),
     Event(name="canary", meaning="an image is deployed by a canary", happen=_pass),
     Event(name="rollback", meaning="a canary that fails is rolled back by its alarm", happen=_roll_back),
     Event(name="update", meaning="one setting of each kind changes", happen=_update),

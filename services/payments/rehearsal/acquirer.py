@@ -14,7 +14,7 @@ pending, the share that it decides later, and action, the share of first ones wh
 /_book/decisions/{key} decides on these: {"approved": true or false}.
 
 What acquirers differ in is configured, too: how a request is looked up (look_up, one of rehearsal.book.LOOK_UPS), and
-for how long a key is remembered.
+for how long a key is remembered. With api_keys, a request by another API key gets a 401.
 
 GET /_book returns the totals of its book, GET /_book/entries the entries, GET /_settlement/BEGINS/ENDS the settlement
 file of a period as a JSON string; PUT /_behaviour changes the faults. It is one process with one thread, in which a
@@ -43,6 +43,7 @@ HOST = "127.0.0.1"
 SILENT_SECONDS = 3600.0
 REASONS = ("insufficient_funds", "do_not_honor", "expired_card")
 FAILURES = (500, 502, 503)
+UNAUTHORIZED = 401
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
@@ -65,10 +66,16 @@ class Behaviour(BaseModel):
     action_percent: Percent = 0.0
     look_up: Literal["key", "reference", "repeat", "file"] = "key"
     key_retention_seconds: Annotated[float, Field(ge=0)] = 1e9
+    api_keys: tuple[str, ...] = Field(default=(), repr=False)
+    """The API keys that are accepted; any, where there is none."""
     seconds: Annotated[float, Field(ge=0)] = 0.0
     """Response time, on average: from half to one and a half of it, at random."""
     slow_seconds: Annotated[float, Field(ge=0)] = 2.0
     """How much longer a slow response takes."""
+
+    def admits(self, authorization: str) -> bool:
+        """Whether a request with this header Authorization is answered."""
+        return not self.api_keys or authorization.removeprefix("Bearer ") in self.api_keys
 
     def fault(self, key: str, number: int) -> str:
         """The fault of the ``number``-th request with a key; empty where it has none."""
@@ -158,7 +165,7 @@ class Simulator:
             connection.respond(200, entry.response())
         elif method == "PUT" and path == "/_behaviour":
             self.behaviour = Behaviour.model_validate_json(body)
-            connection.respond(200, self.behaviour.model_dump())
+            connection.respond(200, self.behaviour.model_dump(exclude={"api_keys"}))
         elif path == "/_book":
             more = {"faults": self.faults, "in_flight": self.in_flight, "max_in_flight": self.max_in_flight}
             connection.respond(200, {**self.book.summary(), **more})
@@ -188,7 +195,7 @@ class Connection(asyncio.Protocol):
         self._begin()
 
     def _begin(self) -> None:
-        self._url, self._body, self._key = b"", b"", ""
+        self._url, self._body, self._key, self._authorization = b"", b"", "", ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio."""
@@ -216,6 +223,8 @@ class Connection(asyncio.Protocol):
         """See httptools."""
         if name.lower() == b"idempotency-key":
             self._key = value.decode("latin-1")
+        elif name.lower() == b"authorization":
+            self._authorization = value.decode("latin-1")
 
     def on_body(self, body: bytes) -> None:
         """See httptools."""
@@ -224,9 +233,11 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The request is complete."""
         method, path = self._parser.get_method().decode(), self._url.decode("latin-1")
-        key, body = self._key, self._body
+        key, body, authorization = self._key, self._body, self._authorization
         self._begin()
-        if method == "POST" and path == "/v1/operations":
+        if path.startswith("/v1/") and not self._simulator.behaviour.admits(authorization):
+            self.respond(UNAUTHORIZED, {"problem": "unknown API key"})
+        elif method == "POST" and path == "/v1/operations":
             self._simulator.handle_operation(self, key, body)
         else:
             self._simulator.handle_other(self, method, path, body)
