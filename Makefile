@@ -203,6 +203,10 @@ estimate: .venv/.synced ## show the monthly cost of each environment before any 
 picture: setup ## draw docs/architecture.svg and write its tables (PLAN=plan.json ARGS="--output file.svg")
 	@$(RUN) -m operations picture $(if $(value PLAN),$(call quoted,PLAN)) --environment $(call quoted,ENV) $(ARGS)
 
+.PHONY: snapshot
+snapshot: setup ## write docs/snapshot: what is synthesized, as text for those who review a change
+	@$(RUN) -m policy.snapshot
+
 .PHONY: bench-synth
 bench-synth: .venv/.synced preflight-machine ## measure synthesis against stock CDKTF
 	@$(RUN) -m benchmarks.synthesis $(ARGS)

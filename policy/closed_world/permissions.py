@@ -40,10 +40,20 @@ class Grant:
 def read(folder: Path) -> dict[str, list[Block]]:
     """The statements of all tables of a folder, by the pattern of the documents that they are in."""
     found: dict[str, list[Block]] = {}
-    for file in sorted(folder.glob("*.toml")):
-        for document, statements in tomllib.loads(file.read_text(encoding="utf-8")).items():
-            found.setdefault(document, []).extend(statements)
+    for _, document, statements in _read(folder):
+        found.setdefault(document, []).extend(statements)
     return found
+
+
+def nouns(folder: Path) -> dict[str, str]:
+    """What the file of each document's statements is called, by the document."""
+    return {document: noun for noun, pattern, _ in _read(folder) for document in expanded(pattern.partition(" if ")[0])}
+
+
+def _read(folder: Path) -> Iterator[tuple[str, str, list[Block]]]:
+    for file in sorted(folder.glob("*.toml")):
+        for pattern, statements in tomllib.loads(file.read_text(encoding="utf-8")).items():
+            yield file.stem, pattern, statements
 
 
 def expected(table: Statements, terms: Terms) -> dict[str, set[Grant]]:

@@ -48,10 +48,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Type:
-    """All that there may be of a type."""
+    """All that there may be of a type; the noun that its file is called, and what it shares with other types."""
 
     paths: tuple[str, ...]
     attributes: Mapping[str, Rule] = field(default_factory=dict)
+    noun: str = ""
+    shared: frozenset[str] = frozenset()
 
     def expected(self, terms: Terms) -> frozenset[str]:
         """The construct paths of its resources in an environment."""
@@ -75,7 +77,7 @@ def read(folder: Path) -> dict[str, Type]:
             if type_ in types:
                 raise ValueError(f"{file}: {type_} is in another table too")
             paths = tuple(table.pop(WHERE, ()))
-            types[type_] = Type(paths, dict(_rules(table, "")))
+            types[type_] = Type(paths, dict(_rules(table, "")), file.stem)
     return {type_: _with_common(type_, one, types) for type_, one in types.items() if not type_.startswith(EVERY)}
 
 
@@ -84,7 +86,8 @@ def _with_common(type_: str, table: Type, types: Mapping[str, Type]) -> Type:
     for name, one in types.items():
         if name.startswith(EVERY) and fnmatchcase(type_, name.removeprefix(EVERY)):
             common.update(one.attributes)
-    return Type(table.paths, {**common, **table.attributes})
+    shared = frozenset(common.keys() - table.attributes.keys())
+    return Type(table.paths, {**common, **table.attributes}, table.noun, shared)
 
 
 def _rules(table: Mapping[str, Any], name: str) -> Iterator[tuple[str, Rule]]:

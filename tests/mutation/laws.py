@@ -26,12 +26,13 @@ def judge_by_laws(world: World, changes: Iterable[Change]) -> Iterator[Verdict]:
 
 
 def _problems(world: World) -> Callable[[Block], Iterator[str]]:
-    settings, read = _reading(world)
+    settings, read = reading(world)
     laws = closed_world(world.name.replace("-", "_"), settings)
     return lambda tree: laws.problems(read(tree))
 
 
-def _reading(world: World) -> tuple[dict[str, Any], Callable[[Block], Iterator[Resource]]]:
+def reading(world: World) -> tuple[dict[str, Any], Callable[[Block], Iterator[Resource]]]:
+    """The settings of a world, and a reader of it that reads once what stays the same."""
     if world.name == PLATFORM:
         from settings import load
 
