@@ -16,7 +16,6 @@ from aws_cdk.aws_cloudwatch import (
     ComparisonOperator,
     Dashboard,
     GraphWidget,
-    IMetric,
     IWidget,
     MathExpression,
     Metric,
@@ -36,6 +35,7 @@ from aws_cdk.aws_sqs import Queue
 from constructs import Construct
 
 from payment_api import alarm_topic
+from payment_api.limits import Limit, own, silences
 from payment_api.settings.observability import ObservabilitySettings
 from settings.common import CONNECTION_SHARE, SETTLEMENT_OVERDUE_SECONDS
 from settings.naming import Names
@@ -59,22 +59,6 @@ class Watched:
     functions: Mapping[str, Function]
     """By the purpose in their names."""
     former_api_keys_in_use: Metric
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limit:
-    """An alarm: metric, threshold, datapoints to alarm out of evaluation periods, and its meaning."""
-
-    name: str
-    metric: IMetric
-    threshold: float
-    periods: int
-    of: int
-    meaning: str
-    below: bool = False
-    missing: TreatMissingData = TreatMissingData.NOT_BREACHING
-    heading: str = ""
-    """Of the runbook, where several alarms share one; its name otherwise."""
 
 
 class Observability(Construct):
@@ -113,13 +97,7 @@ class Observability(Construct):
 
     def own(self, metric: metrics.Metric, statistic: str) -> Metric:
         """A metric of our own."""
-        return Metric(
-            namespace=metrics.NAMESPACE,
-            metric_name=metric.name,
-            dimensions_map={metrics.ENVIRONMENT_DIMENSION: self._names.suffix},
-            statistic=statistic,
-            period=PERIOD,
-        )
+        return own(self._names, metric, statistic, PERIOD)
 
     @property
     def success_percent(self) -> MathExpression:
@@ -192,6 +170,7 @@ class Observability(Construct):
                 meaning="No settlement file tells of money that has moved days ago",
                 missing=TreatMissingData.IGNORE,
             ),
+            *silences(self._names),
             Limit(
                 name="dead-letters",
                 metric=watched.dead_letters.metric_approximate_number_of_messages_visible(period=PERIOD),

@@ -66,6 +66,14 @@ SETTLEMENT_DIFFERENCES = Metric("SettlementDifferences", "Count")
 """Open differences between the acquirer's settlement files and the database, at a run. Read its maximum."""
 SETTLEMENT_OVERDUE = Metric("SettlementOverdue", "Seconds")
 """Age of the oldest operation that has moved money and that no settlement file has told of yet, at a run."""
+RECONCILER_RUNS = Metric("ReconcilerRuns", "Count")
+"""Runs of the reconciler that have ended and whose metrics are written: also one that stood by, or that failed."""
+PUBLISHER_ROUNDS = Metric("PublisherRounds", "Count")
+"""Minutes in which a publisher has looked into the outbox, in either region, whether or not there was a message."""
+
+HEARTBEATS = (RECONCILER_RUNS, PUBLISHER_ROUNDS)
+"""Written whatever happens, so that silence means something: nobody is at work, or no metric arrives."""
+HEARTBEAT_DIMENSIONS = (ENVIRONMENT_DIMENSION,)
 
 METRICS = (
     STARTED,
@@ -88,3 +96,14 @@ METRICS = (
     SETTLEMENT_DIFFERENCES,
     SETTLEMENT_OVERDUE,
 )
+"""What is written of payments."""
+
+
+def beating(id_: str) -> str:
+    """Metric math of a heartbeat: its count in each period, 0 where it is missing, and nothing before the first one.
+
+    A new environment is silent until its first run, or its first release. Nothing is divided by a missing value:
+    arithmetic takes that for 0, and drops a data point that would be divided by zero.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+    """
+    return f"FILL({id_}, 0) / (FILL({id_}, REPEAT) >= 0)"

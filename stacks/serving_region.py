@@ -248,7 +248,14 @@ class ServingRegion(Region):
             topic=self.alarms,
         )
         if PAYMENTS in self._settings.services:
-            PaymentAlarms(self, "payment-alarms", names=self._names, topic=self.alarms)
+            processing = self._settings.processing
+            PaymentAlarms(
+                self,
+                "payment-alarms",
+                names=self._names,
+                topic=self.alarms,
+                reconcile_minutes=processing.reconcile_minutes if processing else None,
+            )
 
     def create_composite_alarms(self) -> None:
         """Make the composite alarms that page: after all alarms of the region."""

@@ -45,6 +45,7 @@ class Missing(StrEnum):
     IS_GOOD = "notBreaching"
     IS_BAD = "breaching"
     SAYS_NOTHING = "missing"
+    CHANGES_NOTHING = "ignore"
 
 
 @dataclass(frozen=True, kw_only=True)

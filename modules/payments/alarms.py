@@ -9,7 +9,7 @@ from constructs import Construct
 
 from modules.monitoring.alarm_topic import AlarmTopic
 from modules.monitoring.alarms import Alarm, Incident, Missing
-from modules.monitoring.metrics import FIVE_MINUTES, Metric, of_payments
+from modules.monitoring.metrics import FIVE_MINUTES, MINUTE, Metric, of_payments
 from settings.common import SETTLEMENT_OVERDUE_SECONDS
 from settings.naming import Names
 from shared import payment_metrics as metrics
@@ -23,7 +23,10 @@ class PaymentAlarms(Construct):
 
     requirements = ("W5.2", "Q6")
 
-    def __init__(self, scope: Construct, id_: str, *, names: Names, topic: AlarmTopic) -> None:
+    def __init__(
+        self, scope: Construct, id_: str, *, names: Names, topic: AlarmTopic, reconcile_minutes: int | None
+    ) -> None:
+        """``reconcile_minutes`` are between two runs of the reconciler, in either region; None where none runs."""
         super().__init__(scope, id_)
         self._names = names
         settings = topic.settings
@@ -36,6 +39,7 @@ class PaymentAlarms(Construct):
             self._not_in_database(),
             self._settlement_differs(),
             self._settlement_overdue(),
+            *self._silences(reconcile_minutes, serves=topic.serves),
             # Without payments there is no data for the anomaly detection model.
             *([self._unusual(settings.anomaly_deviations)] if topic.serves else []),
         ):
@@ -125,6 +129,47 @@ class PaymentAlarms(Construct):
             bound=SETTLEMENT_OVERDUE_SECONDS,
             missing=Missing.SAYS_NOTHING,  # the reconciler writes it at each run
             pages=Incident.PAYMENTS_NOT_PROCESSED,
+        )
+
+    def _silences(self, reconcile_minutes: int | None, *, serves: bool) -> list[Alarm]:
+        """Alarms on heartbeats that are missing: all other alarms rest on metrics that arrive."""
+        if reconcile_minutes is None:
+            return []
+        return [self._reconciler_silent(reconcile_minutes), self._publisher_silent(pages=serves)]
+
+    def _reconciler_silent(self, minutes: int) -> Alarm:
+        """In the standby region, too: after a failover its reconciler is the one that works."""
+        return self._silent(
+            name="reconciler-silent",
+            meaning=f"The reconciler, due every {minutes} min, does not run, or its metrics do not arrive",
+            heartbeat=of_payments(self._names, metrics.RECONCILER_RUNS, "Sum", minutes * MINUTE),
+            # A long run and then a short one leave a period without an end of a run, and a lost event another one.
+            periods=3,
+            pages=Incident.PAYMENTS_NOT_PROCESSED,
+        )
+
+    def _publisher_silent(self, *, pages: bool) -> Alarm:
+        """In a standby region it informs: no payment waits in its outbox, as the database is everybody's."""
+        return self._silent(
+            name="publisher-silent",
+            meaning="No task looks into the outbox, or no metric of theirs arrives",
+            heartbeat=self._metric(metrics.PUBLISHER_ROUNDS, "Sum"),
+            periods=2,
+            pages=Incident.PAYMENTS_NOT_PROCESSED if pages else None,
+        )
+
+    @staticmethod
+    def _silent(*, name: str, meaning: str, heartbeat: Metric, periods: int, pages: Incident | None) -> Alarm:
+        return Alarm(
+            name=name,
+            meaning=meaning,
+            metrics={"beats": heartbeat},
+            expression=metrics.beating("beats"),
+            bound=1,
+            below=True,
+            periods=periods,
+            missing=Missing.CHANGES_NOTHING,  # before the first there is no data, and long after the last: it stays
+            pages=pages,
         )
 
     def _unusual(self, deviations: float) -> Alarm:

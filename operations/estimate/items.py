@@ -26,7 +26,7 @@ BY_USE = {
     "aws_backup_plan": "backup storage and its copies",
     "aws_cloudfront_distribution": "requests and bytes delivered",
     "aws_cloudtrail": "data events, and management events where there is another trail",
-    "aws_cloudwatch_log_group": "log bytes taken in and kept",
+    "aws_cloudwatch_log_group": "log bytes taken in and kept, and the metrics that their lines carry",
     "aws_cloudwatch_log_metric_filter": "metrics, in hours in which an event was counted",
     "aws_config_config_rule": "evaluations",
     "aws_config_configuration_recorder": "configuration items",

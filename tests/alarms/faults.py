@@ -176,8 +176,10 @@ KINDS: Mapping[str, Kind] = {
     ),
     "payments-unsettled": Kind("an operation has been pending for hours", _payments(OldestPendingAge=9000)),
     "payments-unusual": Kind("nobody starts a payment", _payments(PaymentsStarted=1)),
+    "publisher-silent": Kind("no task looks into the outbox", _silence),
     "queue-age": Kind("nobody consumes the queue", _queue(visible=9, oldest_seconds=5000)),
     "queue-dead-letters": LETTER,
+    "reconciler-silent": Kind("the reconciler's schedule is gone, or its log", _silence),
     "region-unhealthy": Kind(
         "Route 53's checkers get no answer",
         lambda _region, alarm: lambda _now: of_health_check(name_of(alarm), healthy=False),

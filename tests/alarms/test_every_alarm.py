@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from alarms.composites import rule
-from alarms.definitions import MetricAlarm, State
+from alarms.definitions import MetricAlarm, Missing, State
 from alarms.documented import DOCUMENTED, flaws
 from alarms.evaluation import EXTRA_PERIODS, step
 from alarms.metrics import MINUTE
@@ -133,6 +133,44 @@ def test_a_quiet_day_fires_no_alarm_and_pages_nobody(production: list[Region]) -
             course.go(1)
         assert course.rings == [], region.name
         assert course.changes == [], "each alarm is OK, and has the data for it"
+
+
+SILENT = ("reconciler-silent", "publisher-silent")
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_a_heartbeat_is_missed_after_the_first_one_and_until_the_next(production: list[Region], name: str) -> None:
+    """A new environment is quiet until it runs; what has fallen silent is, however long it stays so."""
+    for region in production:
+        alarm = region.alarm(name) if region.name != "global" else None
+        if alarm is None:
+            continue
+        (resource,) = fault_of(region, alarm)[1]
+        silence = {resource: lambda _now: ()}
+        course = Region(
+            name="", alarms=[alarm], composites=[], filters=[], quiet={resource: region.quiet[resource]}
+        ).begin()
+        course.states[alarm.name] = State.INSUFFICIENT_DATA  # as it is made
+        course.go(HOUR, silence)
+        assert course.changes == [], "on the first day there is nothing to miss"
+        course.go(MINUTES_LATE)
+        assert course.states[alarm.name] is State.OK
+        course.go(HOUR, silence)
+        assert course.states[alarm.name] is State.ALARM
+        course.go(DAY_OF_MINUTES, silence)
+        assert course.states[alarm.name] is State.ALARM, "it does not end by itself"
+        course.go(A_WHILE)
+        assert course.states[alarm.name] is State.OK
+
+
+def test_a_heartbeat_is_watched_wherever_an_alarm_takes_missing_metrics_of_payments_for_nothing(
+    production: list[Region],
+) -> None:
+    for region in production:
+        of_payments = [one for one in region.alarms if one.metrics[0].namespace == payment_metrics.NAMESPACE]
+        lenient = [one.name for one in of_payments if one.missing is not Missing.BREACHING]
+        watched = {metric.name for one in of_payments for metric in one.metrics}
+        assert not lenient or {metric.name for metric in payment_metrics.HEARTBEATS} <= watched, region.name
 
 
 @pytest.mark.parametrize("late", [*DOCUMENTED, payment_metrics.NAMESPACE])

@@ -324,7 +324,8 @@ def usual(now: int) -> dict[str, list[float]]:
     ones = [1.0] * PAYMENTS
     found = {"PaymentsStarted": ones, "PaymentsSucceeded": ones, "PaymentProcessingTime": [900.0] * PAYMENTS}
     of_a_run = {"OldestPendingAge": [5.0], "SettlementDifferences": [0.0], "SettlementOverdue": [40_000.0]}
-    return found | (of_a_run if now % 5 == 0 else {})
+    of_a_run["ReconcilerRuns"] = [1.0]  # also in a region that stands by
+    return found | {"PublisherRounds": [1.0] * TASKS} | (of_a_run if now % 5 == 0 else {})
 
 
 def payments(environment: str, **values: float | list[float]) -> Data:

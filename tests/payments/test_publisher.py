@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from payments.lifetimes import Lifetimes
 from payments.repository import IdempotencyKey, NewOperation, NewPayment, StoredResponse
 from payments.roles import Process
 from payments.states import OperationKind
-from shared.payment_metrics import OUTBOX_AGE
+from shared.payment_metrics import OUTBOX_AGE, PUBLISHER_ROUNDS
 from tests.payments.conftest import Database, LoggedIn
 from tests.payments.support import BY
 
@@ -125,11 +126,50 @@ def test_stopped_publisher_sends_all_that_is_left_and_tells_its_age_in_milliseco
     one.start()
     one.stop(30)
     assert left(outbox) == 0
-    assert [values["messages"] for values in told] == [10, 10, 10, 5]
-    ages = [age for values in told for age in values[OUTBOX_AGE.name]]
+    sent = [values for values in told if "messages" in values]
+    assert [values["messages"] for values in sent] == [10, 10, 10, 5]
+    ages = [age for values in sent for age in values[OUTBOX_AGE.name]]
     assert len(ages) == 35
     hour = timedelta(hours=1) / timedelta(milliseconds=1)
     assert all(hour <= age < 2 * hour for age in ages)
+
+
+class Unreachable:
+    """A database that lets nobody in."""
+
+    def connect(self) -> Connection:
+        raise psycopg.OperationalError("no writer")
+
+
+def test_publisher_beats_where_there_is_nothing_to_send_and_not_where_it_cannot_look(
+    outbox: Connection, logged_in: LoggedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, Any]] = []
+    done = threading.Event()
+    monkeypatch.setattr(logs, "error", lambda *_, **__: done.set())
+
+    def info(_message: str, **values: Any) -> None:
+        told.append(values)
+        done.set()
+
+    monkeypatch.setattr(logs, "info", info)
+    outbox.execute("DELETE FROM payments.outbox")
+    kept = Lifetimes(idempotency_keys=timedelta(days=3), audit_months=13)
+
+    def beats(database: Any) -> list[dict[str, Any]]:
+        told.clear()
+        done.clear()
+        queue: Any = None  # nothing is sent
+        one = publisher.Publisher(database, queue, environment="test", kept=kept)
+        one.start()
+        assert done.wait(60), "it has looked, or could not"
+        one.stop(0)
+        return list(told)
+
+    (beat,) = beats(logged_in(Process.PUBLISHING))
+    assert beat["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Environment"]], "of all publishers together"
+    assert (beat["Environment"], beat[PUBLISHER_ROUNDS.name]) == ("test", 1.0)
+    assert beats(Unreachable()) == []
 
 
 def test_failure_of_the_first_call_is_the_callers(outbox: Connection) -> None:

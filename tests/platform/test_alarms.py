@@ -28,6 +28,18 @@ WATCHED_OTHERWISE = {
 }
 
 
+# What begins by the clock, and the alarm that misses it, or why nothing needs to.
+BY_THE_CLOCK = {
+    "aws_cloudwatch_event_rule payments-processing/schedule": "reconciler-silent",
+    "aws_backup_plan backups/plan": "backup-missing",
+}
+BY_AWS = {
+    "aws_backup_restore_testing_plan restore-test/plan": "AWS Backup begins it, by no rule or permission of ours",
+    "aws_secretsmanager_secret_rotation": "likewise Secrets Manager; the secret stays valid, and a failure alarms",
+    "aws_appautoscaling_scheduled_action": "likewise; what it scales has alarms on missing tasks",
+}
+
+
 IDLE = {
     "recovery": {"reconcile-payments": "where the region stands by there is no writer for it, so it fails by nature"}
 }
@@ -51,6 +63,27 @@ def own(platform: Synthesized, type_: str, region: str) -> list[Block]:
 def reference(platform: Synthesized, type_: str, block: Block, attribute: str) -> str:
     (id_,) = [id_ for id_, one in platform.resources(type_).items() if one is block]
     return f"${{{type_}.{id_}.{attribute}}}"
+
+
+def has_schedule(value: object) -> bool:
+    """Whether a block, or one in it, has a cron or rate expression."""
+    if isinstance(value, dict):
+        return any(key in {"schedule", "schedule_expression"} or has_schedule(one) for key, one in value.items())
+    return isinstance(value, list) and any(has_schedule(one) for one in value)
+
+
+@pytest.mark.requirement("Q4")
+@pytest.mark.parametrize("region", ["primary", "recovery"])
+def test_what_begins_by_the_clock_is_missed_when_it_does_not(platform: Synthesized, region: str) -> None:
+    names = {alarm["alarm_name"].rpartition("/")[2] for alarm in alarms(platform) if region_of(alarm) == region}
+    found = [
+        f"{type_} {path_of(block).partition(f'/{region}/')[2]}"
+        for _, type_, block in platform.blocks
+        if region_of(block) == region and has_schedule(block)
+    ]
+    assert found
+    assert not [one for one in found if one not in BY_THE_CLOCK and not one.startswith(tuple(BY_AWS))]
+    assert {BY_THE_CLOCK[one] for one in found if one in BY_THE_CLOCK} <= names
 
 
 @pytest.mark.parametrize("region", REGIONS)

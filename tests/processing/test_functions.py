@@ -27,6 +27,7 @@ from payments.messages import ProcessOperation
 from payments.repository.settlement import list_differences
 from rehearsal.acquirer import Behaviour, Simulator, start
 from rehearsal.settlement import settlement_file
+from shared.payment_metrics import ENVIRONMENT_DIMENSION, RECONCILER_RUNS
 from synthesis.packaging import FUNCTIONS
 from tests.payments.conftest import Database
 from tests.payments.support import BY
@@ -309,6 +310,36 @@ def test_reconciler_runs_only_in_the_region_of_the_writer_and_ends_without_error
     assert operation.attempts == 0
     if works:
         assert said["found"] == 1
+    close(function)
+
+
+def beats(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The heartbeats since the last time."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if RECONCILER_RUNS.name in line]
+    return [{name: line[name] for name in (ENVIRONMENT_DIMENSION, RECONCILER_RUNS.name)} for line in lines]
+
+
+@pytest.mark.requirement("W5.2", "W7.2")
+@pytest.mark.parametrize("writer_host", ["localhost", "127.0.0.1", "none"])
+def test_reconciler_beats_at_each_run_also_where_it_stands_by_or_fails(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], writer_host: str
+) -> None:
+    """A run without a heartbeat is one that nobody sees: its silence pages, whichever region has the writer."""
+    monkeypatch.setenv("RECONCILIATION_WRITER_HOST", writer_host)
+    function = world.function("reconcile_payments")
+    beat = {ENVIRONMENT_DIMENSION: "test", RECONCILER_RUNS.name: 1.0}
+    capsys.readouterr()
+    function.handler({}, Lambda(60))
+    assert beats(capsys) == [beat]
+
+    def failed(*_: object) -> None:
+        raise psycopg.OperationalError("the database is gone")
+
+    monkeypatch.setattr(function.composition().processor.database, "run", failed)
+    with pytest.raises(psycopg.OperationalError):
+        function.handler({}, Lambda(60))
+    assert beats(capsys) == [beat]
+    monkeypatch.undo()
     close(function)
 
 

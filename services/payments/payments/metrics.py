@@ -18,6 +18,8 @@ from shared.payment_metrics import (
     CURRENCY_DIMENSION,
     DIMENSION_SETS,
     ENVIRONMENT_DIMENSION,
+    HEARTBEAT_DIMENSIONS,
+    HEARTBEATS,
     NAMESPACE,
     SERVICE_DIMENSION,
     Metric,
@@ -43,8 +45,8 @@ def embedded(
         currency: for amounts of money, which are dimensioned by currency and not by service.
     """
     described = [{"Name": metric.name, "Unit": metric.unit} for metric in values]
-    sets = [AMOUNT_DIMENSIONS] if currency else DIMENSION_SETS
-    directive = {"Namespace": NAMESPACE, "Dimensions": [list(one) for one in sets], "Metrics": described}
+    sets = [list(one) for one in _dimensions(values, currency)]
+    directive = {"Namespace": NAMESPACE, "Dimensions": sets, "Metrics": described}
     return {
         "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
         ENVIRONMENT_DIMENSION: environment,
@@ -52,6 +54,12 @@ def embedded(
         **({CURRENCY_DIMENSION: currency} if currency else {}),
         **{metric.name: value for metric, value in values.items()},
     }
+
+
+def _dimensions(values: Mapping[Metric, float | Sequence[float]], currency: str | None) -> tuple[tuple[str, ...], ...]:
+    if currency:
+        return (AMOUNT_DIMENSIONS,)
+    return (HEARTBEAT_DIMENSIONS,) if set(values) <= set(HEARTBEATS) else DIMENSION_SETS
 
 
 class MetricRecorder:
@@ -71,6 +79,10 @@ class MetricRecorder:
     def set_amount(self, metric: Metric, currency: str, value: float) -> None:
         """Buffer an amount in minor units of its currency; it replaces one that is buffered already."""
         self._amounts[currency][metric] = value
+
+    def beat(self, heartbeat: Metric) -> None:
+        """Write a heartbeat at once: that the process is at work, and that its metrics arrive."""
+        self._write({heartbeat: 1.0})
 
     def buffered(self, metric: Metric) -> list[float]:
         """The values of a metric since the last flush."""

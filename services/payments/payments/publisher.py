@@ -20,13 +20,14 @@ from payments.lifetimes import Lifetimes
 from payments.messages import ProcessOperation
 from payments.queue import MAX_BATCH, Queue
 from payments.repository import Connection, OutboxMessage
-from shared.payment_metrics import OUTBOX_AGE
+from shared.payment_metrics import OUTBOX_AGE, PUBLISHER_ROUNDS
 
 BATCHES_PER_POLL = 10
 POLL_SECONDS = 0.5
 MAX_RETRY_SECONDS = 10.0
 PURGE_SECONDS = 60.0
 MONTHS_SECONDS = 3600.0
+BEAT_SECONDS = 60.0
 KEYS_PER_PURGE = 5000
 MAX_PURGES = 20
 """At a time, so that messages do not wait for it: 100,000 keys a minute, of each process."""
@@ -99,7 +100,7 @@ class Publisher:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._stop_at = 0.0
-        self._purge_at = self._months_at = 0.0
+        self._purge_at = self._months_at = self._beat_at = 0.0
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
@@ -153,6 +154,9 @@ class Publisher:
         if time.monotonic() > self._months_at:
             self._months_at = time.monotonic() + MONTHS_SECONDS
             repository.keep_audit_months(self._connection, self._kept.audit_months)
+        if time.monotonic() > self._beat_at:
+            self._beat_at = time.monotonic() + BEAT_SECONDS
+            logs.info("outbox looked into", **metrics.embedded(self._environment, {PUBLISHER_ROUNDS: 1.0}))
         return len(sent)
 
     def _disconnect(self) -> None:
