@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import signal
 import time
@@ -16,7 +17,7 @@ from emulator.clock import DEFAULT_SECONDS_PER_MINUTE
 from emulator.runtime import stand_in
 from operations.outcome import Failed
 from operations.pay.platform import Platform, front_door
-from operations.rehearsal import commands, credential
+from operations.rehearsal import commands, credential, notification
 from operations.rehearsal.course import Event
 from operations.release.command import EXIT_ROLLED_BACK
 
@@ -169,6 +170,17 @@ def _rotate_and_revoke_a_key(operator: Operator) -> str:
     return credential.live(door, platform.administration(), merchant)
 
 
+def _notify(operator: Operator) -> str:
+    """The acquirer decides on payments by notifications, which come through the platform's name like customers."""
+    platform = operator.platform
+    door, merchant = front_door(platform.settings, platform.server), f"rehearsal-{uuid.uuid4().hex[:12]}"
+    notification.refuse_other_methods(door)
+    name = platform.settings.names.secret("acquirer-notifications")
+    keys = json.loads(platform.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
+    acquirer = notification.Acquirer(platform.run_acquirer(), str(keys["notification_keys"][0]).encode())
+    return notification.notify(door, acquirer, platform.administration(), merchant)
+
+
 EVENTS = (
     Event(name="quiet", meaning="nothing happens", happen=_nothing),
     Event(name="tasks-killed", meaning="each task is killed, and replaced", happen=_kill_tasks),
@@ -176,6 +188,7 @@ EVENTS = (
     Event(name="rollback", meaning="a canary that fails is rolled back by its alarm", happen=_roll_back),
     Event(name="rotation", meaning="the database's password rotates", happen=_rotate),
     Event(name="credential", meaning="a merchant's key rotates, and is revoked", happen=_rotate_and_revoke_a_key),
+    Event(name="notification", meaning="the acquirer decides by signed notifications", happen=_notify),
     Event(name="failover", meaning="the recovery region takes over, and gives back", happen=_move_there_and_back),
     Event(name="lost-region", meaning="the primary region is lost, and comes back", happen=_lose_primary),
 )

@@ -11,7 +11,8 @@ The fault of a request depends on the seed, on its key and on how often the key 
 
 No fault, but configured alike, by the key alone: declined, the share of operations that the acquirer declines;
 pending, the share that it decides later, and action, the share of first ones whose cardholder has to act before. PUT
-/_book/decisions/{key} decides on these: {"approved": true or false}.
+/_book/decisions/{key} decides on these: {"approved": true or false}. Sandboxes have cards for it: here, first
+operations of a card whose token begins with tok_later_ are decided later.
 
 What acquirers differ in is configured, too: how a request is looked up (look_up, one of rehearsal.book.LOOK_UPS), and
 for how long a key is remembered. With api_keys, a request by another API key gets a 401.
@@ -44,6 +45,7 @@ SILENT_SECONDS = 3600.0
 REASONS = ("insufficient_funds", "do_not_honor", "expired_card")
 FAILURES = (500, 502, 503)
 UNAUTHORIZED = 401
+UNDECIDED_TOKEN = "tok_later_"  # noqa: S105 - how tokens begin
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
@@ -96,8 +98,10 @@ class Behaviour(BaseModel):
         chance = random.Random(f"{self.seed}:{key}")  # noqa: S311 - no secret
         return chance.choice(REASONS) if chance.uniform(0, 100) < self.declined_percent else ""
 
-    def promise(self, key: str, kind: str) -> str:
+    def promise(self, key: str, kind: str, token: str = "") -> str:
         """What the acquirer answers where it decides later; empty where it decides at once."""
+        if kind in FIRST_KINDS and token.startswith(UNDECIDED_TOKEN):
+            return PENDING
         drawn = random.Random(f"{self.seed}:{key}:promise").uniform(0, 100)  # noqa: S311 - no secret
         if kind in FIRST_KINDS and drawn < self.action_percent:
             return ACTION_REQUIRED
@@ -137,7 +141,7 @@ class Simulator:
             request = json.loads(body)
             if not (key and isinstance(request, dict)):
                 raise InvalidRequest(BAD_REQUEST, "a key and a JSON object are required")
-            promise = self.behaviour.promise(key, str(request.get("kind")))
+            promise = self.behaviour.promise(key, str(request.get("kind")), str(request.get("token")))
             entry = self.book.enter(key, request, self.behaviour.decline_reason(key), promise)
         except (ValueError, InvalidRequest) as error:
             status = error.status if isinstance(error, InvalidRequest) else BAD_REQUEST
