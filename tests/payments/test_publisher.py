@@ -27,6 +27,7 @@ from tests.payments.support import BY
 pytestmark = [pytest.mark.requirement("Q1", "Q4")]
 
 Connection = psycopg.Connection[Any]
+PATIENCE = 30  # seconds
 
 
 class SlowQueue:
@@ -36,10 +37,12 @@ class SlowQueue:
         self._connection, self._seconds, self._calls = connection, seconds, calls
         self.statuses: set[TransactionStatus] = set()
         self.sent: list[str] = []
+        self.calls_made = 0
         self.rejects: set[str] = set()
 
     def send(self, bodies: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
         self.statuses.add(self._connection.info.transaction_status)
+        self.calls_made += 1
         time.sleep(self._seconds)
         self._calls -= 1
         if self._calls < 0:
@@ -88,9 +91,23 @@ def test_queue_that_is_slower_than_a_transaction_may_be_idle_is_drained(outbox: 
 def test_what_was_sent_before_a_failure_is_not_sent_again_and_the_rest_is_at_once(outbox: Connection) -> None:
     failing, well = SlowQueue(outbox, calls=2), SlowQueue(outbox)
     assert publish(outbox, failing) == 20
+    assert failing.calls_made == 3, "a queue that fails is left alone until the next poll"
     assert left(outbox) == 15
     assert publish(outbox, well) == 15
     assert not set(failing.sent) & set(well.sent)
+
+
+def test_empty_outbox_is_asked_once_a_poll(outbox: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox.execute("DELETE FROM payments.outbox")
+    claim, asked = repository.claim_outbox_messages, list[int]()
+
+    def counted(connection: Connection, limit: int) -> list[repository.OutboxMessage]:
+        asked.append(limit)
+        return claim(connection, limit)
+
+    monkeypatch.setattr(repository, "claim_outbox_messages", counted)
+    assert publish(outbox, SlowQueue(outbox)) == 0
+    assert len(asked) == 1
 
 
 def test_rejected_messages_stand_in_front_of_no_others(outbox: Connection) -> None:
@@ -120,9 +137,7 @@ def test_stopped_publisher_sends_all_that_is_left_and_tells_its_age_in_milliseco
     monkeypatch.setattr(publisher, "BATCHES_PER_POLL", 1)
     told: list[dict[str, Any]] = []
     monkeypatch.setattr(logs, "info", lambda _, **values: told.append(values))
-    queue: Any = SlowQueue(outbox, seconds=0.1)
-    kept = Lifetimes(idempotency_keys=timedelta(days=3), audit_months=13)
-    one = publisher.Publisher(logged_in(Process.PUBLISHING), queue, environment="test", kept=kept)
+    one = publisher_of(logged_in, SlowQueue(outbox, seconds=0.1))
     one.start()
     one.stop(30)
     assert left(outbox) == 0
@@ -172,6 +187,30 @@ def test_publisher_beats_where_there_is_nothing_to_send_and_not_where_it_cannot_
     assert beats(Unreachable()) == []
 
 
+def publisher_of(logged_in: LoggedIn, queue: SlowQueue) -> publisher.Publisher:
+    kept = Lifetimes(idempotency_keys=timedelta(days=3), audit_months=13)
+    one: Any = queue
+    return publisher.Publisher(logged_in(Process.PUBLISHING), one, environment="test", kept=kept)
+
+
+def test_publisher_ends_as_soon_as_nothing_is_left(outbox: Connection, logged_in: LoggedIn) -> None:
+    one = publisher_of(logged_in, SlowQueue(outbox))
+    one.start()
+    begun = time.monotonic()
+    one.stop(2 * PATIENCE)
+    assert time.monotonic() - begun < PATIENCE
+    assert left(outbox) == 0
+
+
+def test_publisher_of_a_queue_that_fails_ends_at_its_time(outbox: Connection, logged_in: LoggedIn) -> None:
+    one = publisher_of(logged_in, SlowQueue(outbox, calls=0))
+    one.start()
+    one.stop(0.1)
+    one._thread.join(PATIENCE)
+    assert not one._thread.is_alive()
+    assert left(outbox) == 35
+
+
 def test_failure_of_the_first_call_is_the_callers(outbox: Connection) -> None:
     with pytest.raises(EndpointConnectionError):
         publish(outbox, SlowQueue(outbox, calls=0))
@@ -188,12 +227,20 @@ def test_claimed_messages_are_no_other_publishers_until_the_claim_expires(outbox
     assert queue.sent == [str(message.id) for message in taken], "in their order"
 
 
-def test_keys_are_purged_as_fast_as_they_come(connection: Connection) -> None:
+def test_keys_are_purged_as_fast_as_they_come(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     connection.execute(
         """
         INSERT INTO payments.idempotency_keys (merchant_key, fingerprint, status, answer, created_at)
         SELECT 'purge-' || n, '', 202, '{}', now() - interval '4 days' FROM generate_series(1, 12000) AS n
         """
     )
+    purge, asked = repository.purge_idempotency_keys, list[int]()
+
+    def counted(connection: Connection, older_than: timedelta, limit: int) -> int:
+        asked.append(limit)
+        return purge(connection, older_than, limit)
+
+    monkeypatch.setattr(repository, "purge_idempotency_keys", counted)
     assert publisher.purge(connection, timedelta(days=3)) == 12000
+    assert len(asked) == 3, "a batch that is not full is the last"
     assert publisher.purge(connection, timedelta(days=3)) == 0
