@@ -254,6 +254,10 @@ env: ## synthesize ENV, and print what a shell needs for cdktf and terraform the
 unlock: setup ## show who has locked the state of ENV, and free it after asking
 	@$(RUN) -m operations unlock $(call quoted,ENV) $(ARGS)
 
+.PHONY: state-replica
+state-replica: .venv/.synced ## compare the state of ENV with its replica in the recovery region (ARGS=--continue, --return)
+	@$(RUN) -m operations state-replica $(call quoted,ENV) $(ARGS)
+
 .PHONY: failover
 failover: .venv/.synced ## fail ENV over to its recovery region (TO=recovery), or back (TO=primary; ARGS=--lost-region)
 	@$(RUN) -m operations failover $(call quoted,TO) --environment $(call quoted,ENV) $(ARGS)

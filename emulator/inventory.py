@@ -39,7 +39,8 @@ def leftovers(
 
     Args:
         url: of the local AWS.
-        state_bucket: may remain, with the key that encrypts it and the aliases of that key.
+        state_bucket: may remain, as may its replica and the role of its replication (which have one name), with the
+            keys that encrypt them and the aliases of these keys.
         except_for: ids, names or ARNs of other resources that may remain.
         regions: to search.
     """
@@ -47,7 +48,11 @@ def leftovers(
     found += _find("global", GLOBAL, _clients(url, GLOBAL_REGION))
     expected = {
         *except_for,
-        *(_of_state_bucket(_clients(url, GLOBAL_REGION), url, state_bucket) if state_bucket else ()),
+        *(
+            identifier
+            for bucket in ((state_bucket, f"{state_bucket}-replica") if state_bucket else ())
+            for identifier in _of_state_bucket(_clients(url, GLOBAL_REGION), url, bucket)
+        ),
     }
     return sorted(leftover for leftover in found if leftover.id not in expected)
 

@@ -74,15 +74,31 @@ BucketName = Annotated[
         "a bucket name of 3 to 63 lower-case letters, digits and hyphens is allowed",
     ),
 ]
+REPLICA = "-replica"
+StateBucketName = Annotated[
+    str,
+    matching(
+        rf"[a-z0-9][a-z0-9-]{{1,{61 - len(REPLICA)}}}[a-z0-9]",
+        f"a bucket name of 3 to {63 - len(REPLICA)} lower-case letters, digits and hyphens is allowed: its replica's "
+        f"ends with {REPLICA}",
+    ),
+]
 
 
 class StateSettings(SettingsModel):
     """Where Terraform's state is kept (W0.3). One bucket serves all environments of an account."""
 
-    bucket: BucketName
-    """The bucket that `make bootstrap` makes or verifies, in the primary region."""
+    bucket: StateBucketName
+    """The bucket that `make bootstrap` makes or verifies, in the primary region; its replica is in the recovery one."""
+    in_recovery_region: bool = False
+    """Whether the state continues in the recovery region, as the primary one is lost: docs/runbooks/state.md."""
     noncurrent_version_days: Annotated[int, Field(ge=1, le=3650)] = 90
     """Days that noncurrent versions of the state are kept."""
+
+    @property
+    def replica(self) -> str:
+        """The bucket in the recovery region that S3 replicates the state to."""
+        return f"{self.bucket}{REPLICA}"
 
 
 class Settings(SettingsModel):
@@ -164,6 +180,19 @@ class Settings(SettingsModel):
     def names(self) -> Names:
         """Makes this environment's resource names."""
         return Names(self.name_prefix, self.environment_suffix, self.account_id)
+
+    @property
+    def state_key(self) -> str:
+        """The object of Terraform's state in its bucket, and in the replica."""
+        return f"{self.name_prefix}/{self.environment_suffix}/terraform.tfstate"
+
+    @property
+    def continued_state_key(self) -> str:
+        """The object in the replica in which the state continues while the primary region is lost.
+
+        Another one than the replica's own: what S3 replicates late must not end up above it.
+        """
+        return f"{self.name_prefix}/{self.environment_suffix}/continued/terraform.tfstate"
 
     @property
     def recovery_services(self) -> dict[str, ServiceSettings]:

@@ -105,13 +105,14 @@ class PaymentPlatform(TerraformStack):
         self._create_outputs()
 
     def _create_backend(self) -> None:
-        """State lives in the bucket that `make bootstrap` makes (W0.3)."""
-        state = self._settings.state
+        """State lives in the bucket that `make bootstrap` makes, or continues in its replica (W0.3)."""
+        settings, state = self._settings, self._settings.state
+        there = state.in_recovery_region
         backend = S3Backend(
             self,
-            bucket=state.bucket,
-            key=f"{self._settings.name_prefix}/{self._settings.environment_suffix}/terraform.tfstate",
-            region=self._settings.primary.name,
+            bucket=state.replica if there else state.bucket,
+            key=settings.continued_state_key if there else settings.state_key,
+            region=settings.recovery.name if there else settings.primary.name,
             # No `encrypt`: it would request SSE-S3. Without it the bucket's default applies, which is its own KMS key.
         )
         backend.add_override("use_lockfile", True)  # the construct is older than the option

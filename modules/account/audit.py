@@ -94,7 +94,10 @@ class Audit:
             names=self._names,
             bucket=self.bucket,
             key=self._primary.keys.logs,
-            watched=[f"arn:aws:s3:::{self._settings.state.bucket}", *self._buckets("backups")],
+            watched=[
+                *(f"arn:aws:s3:::{one}" for one in (self._settings.state.bucket, self._settings.state.replica)),
+                *self._buckets("backups"),
+            ],
             watched_changes=self._buckets("static-assets"),
             watched_deletions=[*self._buckets("logs"), self._bucket_arn(PURPOSE, self._primary)],
             protected=self._settings.protected,

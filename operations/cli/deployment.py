@@ -225,6 +225,27 @@ def unlock(
     Deployment(absolute(environment), settings_of(environment), console()).unlock(approve=approve)
 
 
+@application.command("state-replica")
+def state_replica(
+    environment: Environment,
+    go_on: Annotated[bool, typer.Option("--continue", help="Have the state go on in the recovery region.")] = False,
+    come_back: Annotated[bool, typer.Option("--return", help="Copy what went on there to the state bucket.")] = False,
+    accept_behind: Annotated[bool, typer.Option("--accept-behind", help="Continue though it is not the last.")] = False,
+    approve: Annotated[bool, typer.Option("--approve", help="Do not ask.")] = False,
+) -> None:
+    """Compare the replica of an environment's state with it; continue from it while the primary region is lost."""
+    from operations.deployment.state_replica import run
+
+    run(
+        settings_of(environment),
+        console(),
+        go_on=go_on,
+        come_back=come_back,
+        accept_behind=accept_behind,
+        approve=approve,
+    )
+
+
 @application.command()
 def destroy(
     environment: Environment,

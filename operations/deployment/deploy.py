@@ -23,6 +23,7 @@ from operations.account import aws_errors_in_words, refuse_other_account
 from operations.deployment import drift, prerequisites
 from operations.deployment import lock as state_lock
 from operations.deployment.running_services import refuse_interruptions
+from operations.deployment.state_replica import refuse_the_other_state
 from operations.deployment.synthesized import CACHE, provider_installation, synthesize
 from operations.deployment.terraform import PlanFile, Terraform
 from operations.deployment.writer import refuse_loss_of_writer
@@ -70,12 +71,14 @@ class Deployment:
 
         ``from_state`` plans from the state only, without a lock and without a refresh from AWS.
         """
+        self._refuse_the_other_state()
         with self._terraform() as terraform, terraform.planned(from_state=from_state, lock=lock) as plan:
             yield plan
 
     @contextmanager
     def drift(self) -> Iterator[tuple[PlanFile, frozenset[str]]]:
         """The plan of drift and the addresses that it does not speak of, while the block lasts. Raises as ``diff``."""
+        self._refuse_the_other_state()
         with self._terraform() as terraform, drift.planned(terraform) as found:
             yield found
 
@@ -119,6 +122,7 @@ class Deployment:
                 "its settings say false and have been deployed"
             )
         refuse_silence(approve)
+        self._refuse_the_other_state()
         with self._terraform() as terraform:
             refuse_deployed_protection(terraform, self.settings.environment_suffix)
             with terraform.planned(destroy=True) as plan:
@@ -163,7 +167,13 @@ class Deployment:
 
     def _refuse_other_account(self) -> None:
         with aws_errors_in_words():
-            refuse_other_account(self.settings, boto3.Session())
+            recovery = self.settings.state.in_recovery_region
+            region = self.settings.recovery.name if recovery else self.settings.primary.name
+            refuse_other_account(self.settings, boto3.Session(), region)
+
+    def _refuse_the_other_state(self) -> None:
+        with aws_errors_in_words():
+            refuse_the_other_state(self.settings, boto3.client("s3", region_name=self.settings.recovery.name))
 
     @staticmethod
     def _connect(terraform: Terraform) -> None:

@@ -69,9 +69,14 @@ def _regions(account: Account) -> tuple[str, str]:
 
 
 def _state_bucket(account: Account) -> Iterator[str]:
-    bucket = account.settings.state.bucket
+    bucket, replica = account.settings.state.bucket, account.settings.state.replica
     if if_found(account.client("s3").head_bucket, Bucket=bucket) is None:
         yield f"state.bucket: there is no bucket {bucket}; make bootstrap"
+        return
+    answer = if_found(account.client("s3").get_bucket_replication, Bucket=bucket) or {}
+    rules = answer.get("ReplicationConfiguration", {}).get("Rules", [])
+    if not [one for one in rules if one["Destination"]["Bucket"].endswith(f":{replica}")]:
+        yield f"state.bucket: {bucket} has no replica in {account.settings.recovery.name}; make bootstrap"
 
 
 def _zone(account: Account) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""`bootstrap`: the bucket and key of Terraform's state."""
+"""`bootstrap`: the bucket and key of Terraform's state, and their replica in the recovery region."""

@@ -1,4 +1,4 @@
-"""Creates, or verifies, the bucket of Terraform's state (W0.3).
+"""Creates, or verifies, the bucket of Terraform's state, or its replica in the recovery region (W0.3).
 
 Versioned, encrypted with its own rotating KMS key, closed to the public and to other accounts, reached over TLS only,
 old versions deleted after a while. The whole bucket is read before anything is changed; one that cannot be corrected is
@@ -60,13 +60,36 @@ class Inspection:
     mend: Callable[[], object] | None = None
 
 
-class StateBucket:
-    """The state bucket of an environment, reached by clients in the bucket's region."""
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a state bucket is."""
 
-    def __init__(self, settings: Settings, s3: S3Client, kms: KMSClient) -> None:
-        """``settings`` name the bucket, its region (the primary one), its account and the retention."""
+    name: str
+    region: str
+    which: str
+    """Of the environment's regions: primary or recovery."""
+
+    @classmethod
+    def of_bucket(cls, settings: Settings) -> Place:
+        """Where the state is written while all is well."""
+        return cls(name=settings.state.bucket, region=settings.primary.name, which="primary")
+
+    @classmethod
+    def of_replica(cls, settings: Settings) -> Place:
+        """Where S3 replicates it."""
+        return cls(name=settings.state.replica, region=settings.recovery.name, which="recovery")
+
+
+class StateBucket:
+    """The state bucket of an environment, or its replica, reached by clients in the bucket's region."""
+
+    def __init__(self, settings: Settings, s3: S3Client, kms: KMSClient, *, place: Place | None = None) -> None:
+        """``settings`` name the bucket, its account and the retention; ``place`` is the bucket's own by default."""
         self._settings = settings
-        self._name = settings.state.bucket
+        self.place = place or Place.of_bucket(settings)
+        self._name = self.place.name
+        self._there = False
+        self._key: StateKey | None = None
         self._alias = f"alias/{self._name}"
         self._s3 = s3
         self._kms = kms
@@ -83,18 +106,36 @@ class StateBucket:
             Refused: with a line for each property that cannot be corrected; then nothing has been changed.
             botocore.exceptions.ClientError: AWS did not allow a call, or it failed.
         """
-        exists = self._exists()
-        key = self._find_key(exists)
-        problems = [key.problem(self._settings.account_id) if key else None]
-        if exists:
-            problems += [one.problem for one in self._inspect(key.arn if key else "")]
-        if lines := [f"{self._name}: {problem}" for problem in problems if problem]:
+        if lines := self.problems():
             raise Refused("\n".join(lines))
-        findings = [Finding("bucket", Outcome.RIGHT if exists else Outcome.CREATED, self._name)]
-        if not exists:
+        return self.ready()
+
+    def problems(self) -> list[str]:
+        """Read the whole bucket: a line for each property that cannot be corrected. Raises as ``bootstrap`` does."""
+        self._there = self._exists()
+        key = self._key = self._find_key(self._there)
+        found = [key.problem(self._settings.account_id) if key else None]
+        if self._there:
+            found += [one.problem for one in self._inspect(key.arn if key else "")]
+        return [f"{self._name}: {problem}" for problem in found if problem]
+
+    def ready(self) -> list[Finding]:
+        """Create or correct what ``problems`` has read and found none of. Raises as ``bootstrap`` does."""
+        findings = [Finding("bucket", Outcome.RIGHT if self._there else Outcome.CREATED, self._name)]
+        if not self._there:
             self._create()
-        key, key_findings = self._ready_key(key)
-        return [*findings, *key_findings, *self._mend(self._inspect(key.arn), new=not exists)]
+        self._key, key_findings = self._ready_key(self._key)
+        return [*findings, *key_findings, *self._mend(self._inspect(self._key.arn), new=not self._there)]
+
+    @property
+    def is_there(self) -> bool:
+        """Whether ``problems`` has found the bucket."""
+        return self._there
+
+    @property
+    def key_arn(self) -> str:
+        """The ARN of its key, once it is ``ready``."""
+        return self._key.arn if self._key else ""
 
     def _exists(self) -> bool:
         try:
@@ -109,13 +150,13 @@ class StateBucket:
                     "credentials may not look at it"
                 ) from error
             raise
-        wanted = self._settings.primary.name
+        wanted = self.place.region
         if region and region != wanted:
-            raise Refused(f"{self._name}: it lies in {region}; the primary region, {wanted}, is needed")
+            raise Refused(f"{self._name}: it lies in {region}; the {self.place.which} region, {wanted}, is needed")
         return True
 
     def _create(self) -> None:
-        region = self._settings.primary.name
+        region = self.place.region
         place: dict[str, Any] = {"CreateBucketConfiguration": {"LocationConstraint": region}}
         # us-east-1 is named by naming none: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
         self._s3.create_bucket(

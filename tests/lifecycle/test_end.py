@@ -67,4 +67,4 @@ def test_destroyed_platform_leaves_no_resource(ended: Ended) -> None:
 
 @pytest.mark.requirement("W0.3")
 def test_the_state_bucket_outlives_the_platform(ended: Ended, local_settings: Settings) -> None:
-    assert ended.buckets_left == [local_settings.state.bucket]
+    assert ended.buckets_left == [local_settings.state.bucket, local_settings.state.replica]

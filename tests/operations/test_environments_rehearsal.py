@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from emulator import inventory, process
@@ -17,6 +18,7 @@ from operations.rehearsal.course import Course, Event, chosen
 from operations.rehearsal.environments.account import OWNER, PRODUCTION, PULL_REQUEST, STAGING, Account, differences
 from operations.rehearsal.environments.command import commands_table, table_of
 from operations.rehearsal.environments.events import EVENTS, Operator
+from operations.state.bootstrap import bootstrap
 from settings import load
 from tests.warm_aws import LocalAws
 
@@ -87,9 +89,7 @@ def test_preflight_passes_on_the_local_aws_once_all_that_it_asks_for_is_there(in
     """What an empty account lacks is named by tests/operations/test_prerequisites.py, on an AWS that answers less."""
     account = in_the_local_aws
     settings = account.settings(PRODUCTION)
-    account.client("s3").create_bucket(
-        Bucket=settings.state.bucket, CreateBucketConfiguration={"LocationConstraint": "us-east-2"}
-    )
+    bootstrap(settings, boto3.client)
     for _ in range(2):
         account.make_zone(settings.domain.name)
         account.make_linked_role()

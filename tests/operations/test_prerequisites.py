@@ -14,6 +14,7 @@ from operations import prerequisites as mechanism
 from operations.deployment import prerequisites
 from operations.deployment.deploy import Deployment
 from operations.outcome import Refused, console
+from operations.state.bootstrap import bootstrap
 from settings import Settings, load
 
 pytestmark = [pytest.mark.requirement("W0.4", "W8.1")]
@@ -80,9 +81,7 @@ def lines(asked: prerequisites.Account) -> list[str]:
 
 
 def make_what_must_be(settings: Settings) -> None:
-    client("s3").create_bucket(
-        Bucket=settings.state.bucket, CreateBucketConfiguration={"LocationConstraint": REGIONS[0]}
-    )
+    bootstrap(settings, boto3.client)
     client("route53").create_hosted_zone(Name=settings.domain.name, CallerReference="first")
     # moto gives a service-linked role a name of its own.
     client("iam").create_role(RoleName=prerequisites.ECS_ROLE, AssumeRolePolicyDocument="{}")
@@ -109,6 +108,14 @@ def test_new_account_lacks_the_prerequisites_a_line_each_with_a_command_or_setti
 
 
 QUOTAS = (("ec2/L-0263D0A3", 3, "elastic addresses"), ("vpc/L-F678F1CE", 1, "VPCs"))
+
+
+def test_state_bucket_without_its_replica_is_named(owner: Settings) -> None:
+    make_what_must_be(owner)
+    client("s3").delete_bucket_replication(Bucket=owner.state.bucket)
+    assert lines(account(owner)) == [
+        f"state.bucket: {owner.state.bucket} has no replica in {owner.recovery.name}; make bootstrap"
+    ]
 
 
 def test_existing_prerequisites_are_silent(owner: Settings) -> None:
