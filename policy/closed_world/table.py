@@ -37,6 +37,11 @@ class Rule:
 
     values: Mapping[str, Any]
 
+    @property
+    def of_all(self) -> Any:
+        """The value that all resources of the type have, as it is written; ``NOTHING`` where it depends on the path."""
+        return self.values["*"] if self.values.keys() == {"*"} else NOTHING
+
     def value(self, path: str, terms: Terms) -> Any:
         """What the attribute of a resource has to be; ``NOTHING`` where it may not be there."""
         for pattern, value in self.values.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
@@ -12,9 +11,6 @@ from policy.snapshot.blocks import DOCUMENT, Blocks, Fact, Subject
 from policy.snapshot.words import SERVING
 
 MOST_JOINED = 140  # characters in one line
-FEWEST_ALIKE = 3  # resources of a type: of fewer nothing is said of all
-NEARLY_ALL = 0.6
-EVERY = "*"
 
 
 class Facts(NamedTuple):
@@ -26,7 +22,7 @@ class Facts(NamedTuple):
 
 def whole(blocks: Blocks) -> dict[str, str]:
     """The texts of an environment, by noun."""
-    return _texts(_without_common(_joined(blocks)))
+    return _texts(_joined(blocks))
 
 
 def differences(blocks: Blocks, others: Blocks) -> dict[str, str]:
@@ -70,29 +66,6 @@ def _joined(blocks: Blocks) -> dict[Subject, Facts]:
             only = {SERVING[0]: facts - other, SERVING[1]: other - facts}
             found[replace(subject, path=f"serving/{rest}")] = Facts(facts & other, only)
     return found
-
-
-def _without_common(blocks: Mapping[Subject, Facts]) -> dict[Subject, Facts]:
-    """What most of a type are is said once, of ``*``; whoever is otherwise says so itself."""
-    found = dict(blocks)
-    of_type: dict[tuple[str, str], list[Subject]] = {}
-    for subject in blocks:
-        of_type.setdefault((subject.noun, subject.type), []).append(subject)
-    for (noun, type_), subjects in of_type.items():
-        if len(subjects) < FEWEST_ALIKE or type_ == DOCUMENT:
-            continue
-        counts = Counter(fact for subject in subjects for fact in blocks[subject].facts)
-        common = frozenset(fact for fact, count in counts.items() if count >= NEARLY_ALL * len(subjects))
-        if common:
-            found |= {subject: _less(blocks[subject], common) for subject in subjects}
-            found[Subject(noun, type_, EVERY)] = Facts(common, {})
-    return found
-
-
-def _less(block: Facts, common: frozenset[Fact]) -> Facts:
-    own = {fact.name for fact in block.facts.union(*block.only.values())}
-    lacking = {Fact("", f"no {fact.name}") for fact in common if fact.name not in own}
-    return Facts((block.facts - common) | lacking, block.only)
 
 
 def _texts(blocks: Mapping[Subject, Facts]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from policy.closed_world.resources import Terraform
 from policy.closed_world.terms import terms_of_settings
 from policy.closed_world.worlds import PLATFORM
 from policy.snapshot import files, statements, text
-from policy.snapshot.blocks import Fact, Subject, blocks
+from policy.snapshot.blocks import Blocks, Fact, Subject, blocks
 from policy.snapshot.words import Words
 from settings import Settings, load
 from tests.mutation.changes import TERRAFORM_JSON, sample
@@ -65,21 +65,21 @@ def test_readme_says_that_it_is_no_law() -> None:
     assert "make snapshot" in said
 
 
-def queue(**attributes: Any) -> dict[str, Any]:
-    return {"provider": "aws", **attributes}
-
-
 CONFIGURATION: dict[str, Any] = {"provider": {}, "terraform": {}, "output": {}}
 
 
-def of(resources: Mapping[str, Mapping[str, Any]], environment: str = "production") -> Any:
-    """The blocks of queues, by construct path."""
+def route(**attributes: Any) -> dict[str, Any]:
+    return {"provider": "aws", **attributes}
+
+
+def of(resources: Mapping[str, Mapping[str, Any]], environment: str = "production", type_: str = "aws_route") -> Blocks:
+    """The blocks of resources, by construct path; of a type of which the tables say nothing that is so of all."""
     settings = load(environment)
-    queues = {
+    found = {
         path.replace("/", "_"): {**one, "//": {"metadata": {"path": f"payment-platform/{path}"}}}
         for path, one in resources.items()
     }
-    configuration = {**CONFIGURATION, "resource": {"aws_sqs_queue": queues}}
+    configuration = {**CONFIGURATION, "resource": {type_: found}}
     return blocks(PLATFORM, Terraform().resources(configuration), settings.model_dump())
 
 
@@ -88,15 +88,15 @@ def test_both_regions_are_one_where_they_are_alike() -> None:
     found = text.whole(
         of(
             {
-                "primary/x/queue": queue(name=f"in-{settings.primary.name}", delay_seconds=1),
-                "recovery/x/queue": queue(
+                "primary/x/queue": route(name=f"in-{settings.primary.name}", delay_seconds=1),
+                "recovery/x/queue": route(
                     name=f"in-{settings.recovery.name}", delay_seconds=2, provider="aws.recovery"
                 ),
             }
         )
     )
-    assert found["queues"].splitlines() == [
-        "## aws_sqs_queue",
+    assert found["network"].splitlines() == [
+        "## aws_route",
         "",
         "serving/x/queue",
         '  name = "in-{region}"',
@@ -107,32 +107,33 @@ def test_both_regions_are_one_where_they_are_alike() -> None:
 
 @pytest.mark.parametrize(("has", "said"), [({"provider": "aws"}, 'provider = "aws"'), ({}, "no provider")])
 def test_provider_of_another_region_is_said(has: dict[str, Any], said: str) -> None:
-    assert f"  {said}\n" in text.whole(of({"recovery/x/queue": has}))["queues"]
-    assert "provider" not in text.whole(of({"recovery/x/queue": {"provider": "aws.recovery"}}))["queues"]
+    assert f"  {said}\n" in text.whole(of({"recovery/x/queue": has}))["network"]
+    assert "provider" not in text.whole(of({"recovery/x/queue": {"provider": "aws.recovery"}}))["network"]
 
 
-def test_what_most_are_is_said_once_and_the_others_say_so_themselves() -> None:
-    most = {f"primary/{name}": queue(delay_seconds=1) for name in "abc"}
-    found = text.whole(of({**most, "primary/d": queue(delay_seconds=2), "primary/e": queue()}))["queues"]
-    assert found.split("\n\n") == [
+def test_what_the_tables_say_of_all_is_said_once_and_whoever_is_otherwise_says_so() -> None:
+    days = 14 * 24 * 3600
+    all_alike = {f"primary/{name}": route(message_retention_seconds=days) for name in "ab"}
+    other = {"primary/c": route(message_retention_seconds=1), "primary/d": route()}
+    assert text.whole(of(all_alike | other, type_="aws_sqs_queue"))["queues"].split("\n\n") == [
         "## aws_sqs_queue",
-        "*\n  delay_seconds = 1",
-        "primary/a\nprimary/b\nprimary/c",
-        "primary/d\n  delay_seconds = 2",
-        "primary/e\n  no delay_seconds\n",
+        f"*\n  message_retention_seconds = {days}",
+        "primary/a\nprimary/b",
+        "primary/c\n  message_retention_seconds = 1",
+        "primary/d\n  no message_retention_seconds\n",
     ]
 
 
 def test_other_environment_says_what_is_otherwise() -> None:
     base = of(
-        {"primary/a": queue(days=1, seconds=2), "primary/b": queue(), "primary/c": queue(name="payments-production")}
+        {"primary/a": route(days=1, seconds=2), "primary/b": route(), "primary/c": route(name="payments-production")}
     )
     other = of(
-        {"primary/a": queue(days=3, name="x"), "primary/c": queue(name="payments-staging"), "primary/d": queue(days=4)},
+        {"primary/a": route(days=3, name="x"), "primary/c": route(name="payments-staging"), "primary/d": route(days=4)},
         "staging",
     )
-    assert text.differences(base, other)["queues"].split("\n\n") == [
-        "## aws_sqs_queue",
+    assert text.differences(base, other)["network"].split("\n\n") == [
+        "## aws_route",
         'primary/a\n  not here: seconds\n  days = 3, not 1\n  name = "x"',
         "primary/b\n  (not here)",
         "primary/d\n  (only here)\n  days = 4\n",
@@ -140,7 +141,7 @@ def test_other_environment_says_what_is_otherwise() -> None:
 
 
 def test_environments_that_are_alike_have_no_text() -> None:
-    one = of({"primary/a": queue(days=1)})
+    one = of({"primary/a": route(days=1)})
     assert text.differences(one, one) == {}
 
 
