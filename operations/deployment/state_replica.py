@@ -239,15 +239,16 @@ def run(
 def refuse_the_other_state(settings: Settings, recovery: S3Client) -> None:
     """Make sure that the state that settings name is the one that goes on.
 
-    Who may not read the replica, as CI's roles, is not told.
+    Who may not list the replica, as CI's roles that were made before it, is not told.
 
     Raises:
         Refused: the state continues in the recovery region and settings say otherwise, or the reverse.
     """
     bucket, key = settings.state.replica, settings.continued_state_key
     try:
-        recovery.head_object(Bucket=bucket, Key=key, ExpectedBucketOwner=settings.account_id)
-        continues = True
+        # By a list, for which CI's roles need no right on an object or on the key that encrypts it.
+        found = recovery.list_objects_v2(Bucket=bucket, Prefix=key, ExpectedBucketOwner=settings.account_id)
+        continues = key in {one["Key"] for one in found.get("Contents", ())}
     except ClientError as error:
         code = error.response["Error"].get("Code")
         if code in FORBIDDEN and not settings.state.in_recovery_region:

@@ -15,7 +15,7 @@ PLAN: tuple[Grant, ...] = (
         on=("{state}/{state_key}",),
         rehearsed="GetObject",
     ),
-    Grant(sid="FindState", service="s3", on=("{state}",), rehearsed="ListBucket"),
+    Grant(sid="FindState", service="s3", on=("{state}", "{state}-replica"), rehearsed="ListBucket"),
     Grant(
         sid="DecryptState",
         service="kms",

@@ -11,7 +11,7 @@ STATE: tuple[Grant, ...] = (
         on=("{state}/{state_key}*",),  # and the lock object next to it
         rehearsed="DeleteObject GetObject PutObject",
     ),
-    Grant(sid="FindState", service="s3", on=("{state}",), rehearsed="ListBucket"),
+    Grant(sid="FindState", service="s3", on=("{state}", "{state}-replica"), rehearsed="ListBucket"),
     Grant(
         sid="EncryptState",
         service="kms",
