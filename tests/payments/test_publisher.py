@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.requirement("Q1", "Q4")]
 
 Connection = psycopg.Connection[Any]
 PATIENCE = 30  # seconds
+KEPT = Lifetimes(idempotency_keys=timedelta(days=3), audit_months=13)
 
 
 class SlowQueue:
@@ -169,13 +170,12 @@ def test_publisher_beats_where_there_is_nothing_to_send_and_not_where_it_cannot_
 
     monkeypatch.setattr(logs, "info", info)
     outbox.execute("DELETE FROM payments.outbox")
-    kept = Lifetimes(idempotency_keys=timedelta(days=3), audit_months=13)
 
     def beats(database: Any) -> list[dict[str, Any]]:
         told.clear()
         done.clear()
         queue: Any = None  # nothing is sent
-        one = publisher.Publisher(database, queue, environment="test", kept=kept)
+        one = publisher.Publisher(database, queue, environment="test", kept=KEPT)
         one.start()
         assert done.wait(60), "it has looked, or could not"
         one.stop(0)
@@ -188,9 +188,8 @@ def test_publisher_beats_where_there_is_nothing_to_send_and_not_where_it_cannot_
 
 
 def publisher_of(logged_in: LoggedIn, queue: SlowQueue) -> publisher.Publisher:
-    kept = Lifetimes(idempotency_keys=timedelta(days=3), audit_months=13)
     one: Any = queue
-    return publisher.Publisher(logged_in(Process.PUBLISHING), one, environment="test", kept=kept)
+    return publisher.Publisher(logged_in(Process.PUBLISHING), one, environment="test", kept=KEPT)
 
 
 def test_publisher_ends_as_soon_as_nothing_is_left(outbox: Connection, logged_in: LoggedIn) -> None:
@@ -209,6 +208,94 @@ def test_publisher_of_a_queue_that_fails_ends_at_its_time(outbox: Connection, lo
     one._thread.join(PATIENCE)
     assert not one._thread.is_alive()
     assert left(outbox) == 35
+
+
+class Waiting(publisher.Publisher):
+    """A publisher that notes how long it would wait, waits for nothing, and ends after so many times."""
+
+    waits: list[float]
+    times: int
+
+    def _wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        if len(self.waits) == self.times:
+            self._stopping.set()
+
+    def waited(self, times: int) -> list[float]:
+        self.waits, self.times = [], times
+        self.start()
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+        return self.waits
+
+
+class Broken:
+    """A database whose connections can do nothing, not even be closed."""
+
+    def __init__(self) -> None:
+        self.opened = self.closed = 0
+
+    def connect(self) -> Broken:
+        self.opened += 1
+        return self
+
+    def transaction(self) -> Any:
+        raise psycopg.OperationalError("the connection is lost")
+
+    execute = cursor = transaction
+
+    def close(self) -> None:
+        self.closed += 1
+        raise psycopg.OperationalError("the connection is lost")
+
+
+def test_failing_publisher_waits_twice_as_long_each_time_and_connects_anew() -> None:
+    broken: Any = Broken()
+    one = Waiting(broken, broken, environment="test", kept=KEPT)
+    assert one.waited(7) == [0.5, 1, 2, 4, 8, 10, 10]
+    assert (broken.opened, broken.closed) == (8, 8), "each connection is closed, whether it can be or not"
+
+
+def test_publisher_purges_and_drops_months_at_times_of_their_own(
+    outbox: Connection, logged_in: LoggedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(publisher, "purge", lambda *_: done.append("keys"))
+    monkeypatch.setattr(repository, "keep_audit_months", lambda *_: done.append("months"))
+    one = Waiting(logged_in(Process.PUBLISHING), SlowQueue(outbox), environment="test", kept=KEPT)  # type: ignore[arg-type]
+    assert one.waited(5) == [publisher.POLL_SECONDS] * 5
+    assert done == ["keys", "months"], "once in a minute and once in an hour, whatever is polled between"
+
+
+def test_publisher_that_is_woken_polls_at_once_and_then_waits_again(
+    outbox: Connection, logged_in: LoggedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polls = list[int]()
+    polled = threading.Event()
+    publish_once = publisher.publish
+
+    def counted(connection: Connection, queue: Any) -> Any:
+        found = publish_once(connection, queue)
+        polls.append(len(found))
+        if not found:
+            polled.set()
+        return found
+
+    monkeypatch.setattr(publisher, "publish", counted)
+    monkeypatch.setattr(publisher, "POLL_SECONDS", 100 * PATIENCE)
+    one = publisher_of(logged_in, SlowQueue(outbox))
+    one.start()
+    assert polled.wait(PATIENCE)
+    assert polls == [35, 0]
+    polled.clear()
+    one.wake()
+    assert polled.wait(PATIENCE), "it does not wait for the next poll's time"
+    time.sleep(0.2)  # in which one that does not wait would poll again
+    assert polls == [35, 0, 0]
+    begun = time.monotonic()
+    one.stop(2 * PATIENCE)
+    assert time.monotonic() - begun < PATIENCE, "nor does its end"
+    assert one._connection is None
 
 
 def test_failure_of_the_first_call_is_the_callers(outbox: Connection) -> None:
