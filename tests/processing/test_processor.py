@@ -176,6 +176,7 @@ def test_without_time_nothing_is_claimed(run: Run) -> None:
         with pytest.raises(RetryLater) as retry:
             await world.process(message, 5.9)
         assert retry.value.cause == "no time left"
+        assert retry.value.seconds == 4, "as after a first attempt"
         assert world.attempts(message) == 0
 
     run(scenario)

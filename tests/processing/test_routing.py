@@ -248,6 +248,28 @@ def test_repeat_of_lost_rows_meets_the_charge_at_whichever_acquirer_it_is(run: R
     run(scenario)
 
 
+def test_acquirers_share_the_time_in_which_they_are_asked_for_a_repeat(run: Run) -> None:
+    async def scenario(world: TwoAcquirers) -> None:
+        repository.begin_epoch(world.connection, "restored")
+        message, asked = pay(world), list[tuple[str, float]]()
+        patient = ProcessingSettings(call_seconds=50.0, claim_margin_seconds=5.0)
+        for name, processor in world.processors.items():
+            acquirer = processor.acquirer
+            again = Processor(processor.database, acquirer, processor.metrics, patient, name=name)
+            world.processors[name] = again
+
+            async def noted(request: AcquirerRequest, seconds: float, name: str = name, ask: Any = acquirer) -> Any:
+                asked.append((name, seconds))
+                return await type(ask).look_up(ask, request, seconds)
+
+            acquirer.look_up = noted  # type: ignore[method-assign]
+        await Router(world.processors, world.routing).process(message, 60.0)
+        assert world.status(message) == "captured"
+        assert asked[:2] == [(ACQUIRER, 30.0), (SECOND, 30.0)]
+
+    run(scenario)
+
+
 def test_reconciler_looks_an_operation_up_at_its_acquirer(run: Run) -> None:
     async def scenario(world: TwoAcquirers) -> None:
         message = accepted(world.connection, currency="SEK", age_seconds=30)
