@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from emulator.inventory import Leftover, leftovers
 from emulator.process import Server
+from operations.state.bootstrap import bootstrap
+from settings import Settings
 from tests.emulator.inventory_support import make_everything
 from tests.emulator.support import client_for
 
@@ -68,3 +72,16 @@ def test_the_state_bucket_may_stay_with_its_key_and_no_other(named_by: str, own_
         f"kms key {keys[1]['KeyId']} (us-east-2)",
     ]
     assert leftovers(own_aws.url, state_bucket="state", except_for=[leftover.id for leftover in left]) == []
+
+
+def test_what_the_bootstrap_makes_may_stay_in_both_regions(own_aws: Server, local_settings: Settings) -> None:
+    def client(service: str, *, region_name: str) -> Any:
+        return client_for(own_aws)(service, region_name)
+
+    bootstrap(local_settings, client)
+    assert {(one.kind, one.region) for one in leftovers(own_aws.url)} >= {
+        ("kms key", "us-east-2"),
+        ("kms key", "us-west-2"),
+        ("role", "global"),
+    }
+    assert leftovers(own_aws.url, state_bucket=local_settings.state.bucket) == []
