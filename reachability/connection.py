@@ -19,8 +19,8 @@ EPHEMERAL: Ports = (1024, 65535)
 
 https://docs.aws.amazon.com/vpc/latest/userguide/nacl-ephemeral-ports.html
 """
-LOCAL, PEERING = "local", "pcx-"
-TO_THE_INTERNET = ("igw-", "nat-", "eni-", "vpce-")
+LOCAL, PEERING, INTERNET_GATEWAY = "local", "pcx-", "igw-"
+TO_THE_INTERNET = (INTERNET_GATEWAY, "nat-", "eni-", "vpce-")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +77,19 @@ def _steps(source: End, destination: End, port: int, protocol: str) -> Iterator[
 
 
 def _leaving(source: Interface, destination: End, ports: Ports, protocol: str) -> Iterator[Step]:
-    """The packets leave the source's subnet, and that of a NAT device that they pass."""
+    """The packets leave the source's subnet, and that of a NAT device that they pass, where responses come back."""
     if _crosses(source, destination):
         yield lambda: _acl(source, destination, ports, protocol, is_egress=True)
     yield lambda: _described(source, _route(source, destination))
     through = _route(source, destination).through
     if through is not None and through.subnet != source.subnet:
+        # The device's subnet sees the packets twice, from the source and as its own, and so the responses.
+        yield lambda: _acl(through, source, ports, protocol, is_egress=False)
         yield lambda: _acl(through, destination, ports, protocol, is_egress=True)
         yield lambda: _described(through, _route(through, destination))
+        yield lambda: _acl(through, destination, EPHEMERAL, protocol, is_egress=False)
+        yield lambda: _acl(through, source, EPHEMERAL, protocol, is_egress=True)
+        yield lambda: _described(through, _route(through, source))
 
 
 def _crosses(one: End, other: End) -> bool:
@@ -163,6 +168,8 @@ def _route(source: Interface, destination: End) -> Route:
 
 def _leads(route: Route, source: Interface, destination: End) -> bool:
     if not isinstance(destination, Interface):
+        if route.target.startswith(INTERNET_GATEWAY):
+            return source.has_public_address
         return route.target.startswith(TO_THE_INTERNET)
     if destination.vpc == source.vpc:
         return route.target == LOCAL

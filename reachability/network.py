@@ -72,7 +72,11 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True)
 class Interface:
-    """A network interface, with what decides about its connections."""
+    """A network interface, with what decides about its connections.
+
+    Without a public address an internet gateway leads it nowhere, as those of functions:
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc-internet.html
+    """
 
     name: str
     address: str
@@ -81,6 +85,7 @@ class Interface:
     groups: tuple[SecurityGroup, ...]
     acl: NetworkAcl
     routes: tuple[Route, ...]
+    has_public_address: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

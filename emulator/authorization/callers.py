@@ -19,12 +19,13 @@ ANONYMOUS = "anonymous"
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """The VPC of a caller; ``subnets`` and ``groups`` where the network decides about its connections, too."""
+    """The VPC of a caller, the subnets that it may be placed in, and its security groups (none: the default one)."""
 
     region: str
     vpc_id: str
-    subnets: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
+    subnets: tuple[str, ...]
+    groups: tuple[str, ...]
+    has_public_address: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,7 @@ def find_ways_with(find: Callable[[Network, str], str]) -> None:
 
 
 def _refuse_without_way(network: Network | None, signing_name: str) -> None:
-    if network is None or not network.subnets:
+    if network is None:
         return
     service = endpoint_service(network, signing_name)
     for find in _ways:

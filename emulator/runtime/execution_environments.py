@@ -78,7 +78,8 @@ class ExecutionEnvironment:
     def invoke(self, function: Any, event: Any, request_id: str) -> Returned:
         """Run one invocation to its end."""
         with turn():
-            (self.folder / NETWORK).write_text(json.dumps(vpc.view(function)), encoding="utf-8")
+            view = vpc.view(function)
+        (self.folder / NETWORK).write_text(json.dumps(view.document), encoding="utf-8")
         invocation = {
             "event": event,
             "seconds": function.timeout,
@@ -90,6 +91,7 @@ class ExecutionEnvironment:
         written = output.stat().st_size
         with let_others():
             answer = self._ask(invocation, function.timeout + _SECONDS_OF_GRACE)
+        view.record(function.function_name, answer["tried"] if answer else ())
         with output.open("rb") as log:
             log.seek(written)
             text = log.read().decode(errors="replace")

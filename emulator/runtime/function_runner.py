@@ -41,27 +41,43 @@ class Context:
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
-def stand_in(network: dict[str, Any]) -> None:
-    """Redirect connections to addresses of the function's VPC to their local ports, or let them time out; no others."""
-    connect = socket.socket.connect
+def stand_in(network: dict[str, Any], tried: list[str]) -> None:
+    """Lead connections into closed blocks to what stands there, or let them time out; addresses are added to ``tried``.
 
-    def connect_there(self: socket.socket, address: Any) -> None:
-        if self.family == socket.AF_INET and _is_in(address[0], network["networks"]):
-            port = network["ports"].get(f"{address[0]}:{address[1]}")
-            if port is None:  # no listener, or a security group drops the packets: either way there is no response
-                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-            address = ("127.0.0.1", port)
-        connect(self, address)
+    Libraries that connect without Python, such as libpq, are led by names alone (:func:`resolve`).
+    """
 
-    socket.socket.connect = connect_there  # type: ignore[assignment,method-assign]
+    def replace(name: str) -> None:
+        connect = getattr(socket.socket, name)
+
+        def connect_there(self: socket.socket, address: Any) -> Any:
+            host = network["names"].get(address[0], address[0]) if self.family in _INTERNET else ""
+            if host and _is_in(host, network["closed"]):
+                where = f"{host}:{address[1]}"
+                tried.append(where)
+                way = network["ways"].get(where)
+                if way is None:  # nothing is there, or the network drops the packets: either way there is no response
+                    raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+                address = tuple(way)
+            return connect(self, address)
+
+        setattr(socket.socket, name, connect_there)
+
+    replace("connect")
+    replace("connect_ex")
 
 
-def resolve(network: dict[str, Any]) -> None:
-    """Resolve the network's names to their addresses. psycopg resolves names by Python, too, and not by the system."""
+def resolve(network: dict[str, Any], tried: list[str]) -> None:
+    """Resolve the network's names to their addresses; names are added to ``tried``.
+
+    psycopg resolves names by Python, too, and not by the system.
+    """
     getaddrinfo = socket.getaddrinfo
 
     def look_up(host: Any, *arguments: Any, **keywords: Any) -> Any:
         name = host.decode("ascii") if isinstance(host, bytes) else host  # anyio, which httpx uses, passes bytes
+        if name in network["names"]:
+            tried.append(name)
         return getaddrinfo(network["names"].get(name, host), *arguments, **keywords)
 
     socket.getaddrinfo = look_up
@@ -79,7 +95,14 @@ def trust(authorities: str) -> None:
     ssl.SSLContext.load_verify_locations = load_both  # type: ignore[method-assign]
 
 
+_INTERNET = {socket.AF_INET, socket.AF_INET6}
+_EVERYWHERE = "0.0.0.0/0"
+
+
 def _is_in(host: str, blocks: list[str]) -> bool:
+    """Whether an address is in a block; where every block is closed, names and addresses of version 6 are, too."""
+    if _EVERYWHERE in blocks:
+        return True
     try:
         return any(ipaddress.ip_address(host) in ipaddress.ip_network(block) for block in blocks)
     except ValueError:
@@ -89,8 +112,9 @@ def _is_in(host: str, blocks: list[str]) -> bool:
 def main(handler: str, network_file: Path, channel: socket.socket) -> None:
     """Answer every invocation with the handler's result or error."""
     network: dict[str, Any] = {}
-    stand_in(network)
-    resolve(network)
+    tried: list[str] = []
+    stand_in(network, tried)
+    resolve(network, tried)
     trust(os.environ["SSL_CERT_FILE"])
     # After the libraries of this Python: those in the zip may be built for another processor.
     sys.path.append(str(Path.cwd()))
@@ -99,16 +123,17 @@ def main(handler: str, network_file: Path, channel: socket.socket) -> None:
         # The default action of the alarm's signal: the process ends.
         signal.setitimer(signal.ITIMER_REAL, invocation["seconds"])
         network.update(json.loads(network_file.read_text(encoding="utf-8")))
-        answer = _answered(handler, invocation)
+        tried.clear()
+        answer = _answered(handler, invocation, tried)
         signal.setitimer(signal.ITIMER_REAL, 0)
         channel.sendall(answer.encode() + b"\n")
 
 
-def _answered(handler: str, invocation: dict[str, Any]) -> str:
+def _answered(handler: str, invocation: dict[str, Any], tried: list[str]) -> str:
     os.environ["_X_AMZN_TRACE_ID"] = invocation["trace"]
     try:
         payload = _call(handler, invocation["event"], Context(invocation["seconds"], invocation["request_id"]))
-        text = json.dumps({"failed": False, "payload": payload})
+        text = json.dumps({"failed": False, "payload": payload, "tried": sorted(set(tried))})
     except Exception as error:  # noqa: BLE001 (any exception of the function is its result)
         traceback.print_exc()
         failure = {
@@ -116,7 +141,7 @@ def _answered(handler: str, invocation: dict[str, Any]) -> str:
             "errorType": type(error).__name__,
             "stackTrace": traceback.format_tb(error.__traceback__),
         }
-        text = json.dumps({"failed": True, "payload": failure})
+        text = json.dumps({"failed": True, "payload": failure, "tried": sorted(set(tried))})
     sys.stdout.flush()
     return text
 

@@ -15,7 +15,9 @@ import threading
 BLOCKS = 256  # 127.82.0.0/24 to 127.82.255.0/24, one for each running local AWS
 FIRST_BLOCK = "127.82"
 RESERVING_PORT = 5432
-ADDRESSES = range(2, 255)
+RESERVED = 1
+"""Of each block; only a socket of UDP is bound to it."""
+ADDRESSES = range(RESERVED + 1, 255)
 
 
 class NoAddressError(Exception):
@@ -53,6 +55,17 @@ class Names:
         with self._lock:
             self._addresses.pop(name, None)
 
+    def nobody(self) -> str:
+        """The address at which nothing listens: of names that somebody's network has no way to.
+
+        Raises:
+            NoAddressError: this machine has no addresses for names.
+        """
+        with self._lock:
+            if self._block is None:
+                self._block, self._reserved = _reserve()
+            return f"{FIRST_BLOCK}.{self._block}.{RESERVED}"
+
     def table(self) -> dict[str, str]:
         """The address of each name."""
         with self._lock:
@@ -88,7 +101,7 @@ def _reserve() -> tuple[int, socket.socket]:
     for block in range(BLOCKS):
         reserving = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            reserving.bind((f"{FIRST_BLOCK}.{block}.1", RESERVING_PORT))
+            reserving.bind((f"{FIRST_BLOCK}.{block}.{RESERVED}", RESERVING_PORT))
         except OSError:
             reserving.close()
         else:

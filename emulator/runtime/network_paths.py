@@ -32,7 +32,7 @@ from reachability.network import (
 
 CLOUDFRONT = "com.amazonaws.global.cloudfront.origin-facing"
 ALL_PORTS = (0, 65535)
-TASK_HOST, DATABASE_HOST, ENDPOINT_HOST, LINK_HOST = 10, 11, 12, 13
+CALLER_HOST, DATABASE_HOST, ENDPOINT_HOST, LINK_HOST = 10, 11, 12, 13
 """Addresses that are in no API, or not known: these of each subnet stand for them."""
 PUBLIC_ADDRESS = "203.0.113.1"
 """Of services that have no prefix list: of a documentation block (RFC 5737)."""
@@ -72,19 +72,55 @@ def to_database(account_id: str, region: str, address: str, endpoint: str, port:
 
 
 def to_service(network: Network, service: str) -> str:
-    """Why a task cannot connect to an endpoint of AWS, such as com.amazonaws.us-east-2.sqs; empty where it can.
+    """Why a caller cannot connect to an endpoint of AWS, such as com.amazonaws.us-east-2.sqs; empty where it can.
 
     Through an interface endpoint with private DNS names where its VPC has one, through a gateway endpoint, or to the
     service's public address.
     https://docs.aws.amazon.com/vpc/latest/privatelink/privatelink-access-aws-services.html
     """
     ec2 = ec2_backends[DEFAULT_ACCOUNT_ID][network.region]
-    sources = [
-        _interface(ec2, name="task", address=_host(subnet, TASK_HOST), subnet=subnet, groups=list(network.groups))
+    verdict = between_all(_of_caller(ec2, network), _endpoints_of(ec2, network.vpc_id, service), HTTPS_PORT)
+    return "" if verdict.is_allowed else str(verdict)
+
+
+def to_listener(network: Network, load_balancer: Any, address: str, port: int) -> Verdict:
+    """The verdict on connections from a caller to one private address of a load balancer of its region."""
+    ec2 = ec2_backends[DEFAULT_ACCOUNT_ID][network.region]
+    there = [one for one in _of_load_balancer(ec2, load_balancer) if one.address == address]
+    return between_all(_of_caller(ec2, network), there, port)
+
+
+def to_internet(network: Network, name: str, address: str, port: int) -> Verdict:
+    """The verdict on connections from a caller to an address outside any VPC."""
+    ec2 = ec2_backends[DEFAULT_ACCOUNT_ID][network.region]
+    return between_all(_of_caller(ec2, network), [Outside(name=name, address=address)], port)
+
+
+def to_cluster(network: Network, endpoint: str, port: int) -> Verdict:
+    """The verdict on connections from a caller to each subnet of the cluster with this endpoint.
+
+    A name of no cluster leads nowhere.
+    """
+    ec2 = ec2_backends[DEFAULT_ACCOUNT_ID][network.region]
+    cluster = _cluster(DEFAULT_ACCOUNT_ID, endpoint)
+    if not cluster:
+        return Verdict(allowed_by=(), refused_by=f"{endpoint}: no cluster in any subnet has this endpoint")
+    return between_all(_of_caller(ec2, network), cluster, port)
+
+
+def _of_caller(ec2: Any, network: Network) -> list[Interface]:
+    """An interface in each subnet of a task or function: it may be placed in any."""
+    return [
+        _interface(
+            ec2,
+            name="caller",
+            address=_host(subnet, CALLER_HOST),
+            subnet=subnet,
+            groups=list(network.groups),
+            has_public_address=network.has_public_address,
+        )
         for subnet in map(ec2.get_subnet, network.subnets)
     ]
-    verdict = between_all(sources, _endpoints_of(ec2, network.vpc_id, service), HTTPS_PORT)
-    return "" if verdict.is_allowed else str(verdict)
 
 
 def _endpoints_of(ec2: Any, vpc_id: str, service: str) -> list[End]:
@@ -122,6 +158,7 @@ def _of_load_balancer(ec2: Any, load_balancer: Any) -> list[Interface]:
             address=str(one.private_ip_address),
             subnet=one.subnet,
             groups=list(load_balancer.security_groups or []),
+            has_public_address=load_balancer.scheme == "internet-facing",
         )
         for one in network_interfaces(ec2, load_balancer)
     ]
@@ -133,7 +170,14 @@ def _of_task(account_id: str, region: str, address: str) -> Interface | None:
         return None
     ec2 = ec2_backends[account_id][region]
     subnet = next(one for one in map(ec2.get_subnet, placed["subnets"]) if is_in(address, one.cidr_block))
-    return _interface(ec2, name="task", address=address, subnet=subnet, groups=placed["groups"])
+    return _interface(
+        ec2,
+        name="task",
+        address=address,
+        subnet=subnet,
+        groups=placed["groups"],
+        has_public_address=placed["public"],
+    )
 
 
 def _cluster(account_id: str, endpoint: str) -> list[Interface]:
@@ -153,8 +197,13 @@ def _endpoints(cluster: Any) -> set[str]:
 
 
 def _of_cluster(ec2: Any, backend: Any, cluster: Any, name: str) -> Iterator[Interface]:
+    """In the default VPC where no subnet group is named.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBCluster.html
+    """
     group = backend.subnet_groups.get(cluster.db_subnet_group_name)
-    for subnet in group._subnets if group else []:  # noqa: SLF001 (with the subnets themselves)
+    subnets = group._subnets if group else ec2.get_default_subnets().values()  # noqa: SLF001 (with the subnets themselves)
+    for subnet in subnets:
         yield _interface(
             ec2,
             name=name,
@@ -164,7 +213,9 @@ def _of_cluster(ec2: Any, backend: Any, cluster: Any, name: str) -> Iterator[Int
         )
 
 
-def _interface(ec2: Any, *, name: str, address: str, subnet: Any, groups: list[str]) -> Interface:
+def _interface(
+    ec2: Any, *, name: str, address: str, subnet: Any, groups: list[str], has_public_address: bool = False
+) -> Interface:
     return Interface(
         name=name,
         address=address,
@@ -173,6 +224,7 @@ def _interface(ec2: Any, *, name: str, address: str, subnet: Any, groups: list[s
         groups=tuple(_security_group(ec2, one) for one in groups or [_default_group(ec2, subnet.vpc_id)]),
         acl=_acl(ec2, str(subnet.id)),
         routes=tuple(_routes(ec2, subnet)),
+        has_public_address=has_public_address,
     )
 
 
@@ -281,6 +333,7 @@ def _passed(ec2: Any, interface: Any) -> Interface:
         groups=(),
         acl=_acl(ec2, str(interface.subnet.id)),
         routes=tuple(_routes(ec2, interface.subnet, may_pass=False)),
+        has_public_address=True,
     )
 
 

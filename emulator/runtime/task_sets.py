@@ -93,13 +93,17 @@ def image_at(account_id: str, region: str, address: str, port: int) -> str | Non
     return None
 
 
-def network_at(account_id: str, region: str, address: str) -> dict[str, list[str]] | None:
-    """The subnets and security groups of the task at an address; None where there is no such task."""
+def network_at(account_id: str, region: str, address: str) -> dict[str, Any] | None:
+    """Subnets and groups of the task at an address, and if it has a public one; None where there is no such task."""
     for service in ecs_backends[account_id][region].services.values():
         for tasks in task_sets(service):
             if address in tasks.addresses:
                 found = tasks.network_configuration["awsvpcConfiguration"]
-                return {"subnets": list(found["subnets"]), "groups": list(found.get("securityGroups") or [])}
+                return {
+                    "subnets": list(found["subnets"]),
+                    "groups": list(found.get("securityGroups") or []),
+                    "public": found.get("assignPublicIp") == "ENABLED",
+                }
     return None
 
 

@@ -1,66 +1,125 @@
-"""The reachable addresses of a function in a VPC: load balancers, where the security groups of both ends allow it.
+"""The network of a function: what it may connect to, as the whole deployed network decides.
 
-Databases are reached by name: their endpoints resolve to addresses of this machine, to which no security group is
-applied yet.
+A function in a VPC connects to nothing but what :mod:`emulator.runtime.network_paths` admits: the listeners of load
+balancers, the databases by their names, the stand-ins of the internet; and to AWS's APIs, each call of which is decided
+when it is made (:func:`emulator.authorization.gate.refused`).
 """
 
 from __future__ import annotations
 
-import ipaddress
+import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from moto.cloudfront.models import cloudfront_backends
 from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 
+from emulator.address import HOST
 from emulator.authorization.callers import Network
-from emulator.runtime import internet, load_balancers
+from emulator.passages import passing
+from emulator.runtime import internet, load_balancers, network_paths
 from emulator.runtime.edge.server import EDGE
 from emulator.runtime.names import NAMES
 from emulator.runtime.network_interfaces import network_interfaces
+from reachability.connection import Verdict
 
-EVERY_PROTOCOL = "-1"
 EDGE_ADDRESS = "203.0.113.9"
 """Of the edge for functions: of a documentation block (RFC 5737)."""
-TCP = "tcp"
+DATABASE_PORT = 5432
+AWS = "AWS"
+EVERYWHERE = "0.0.0.0/0"
 
 
-def view(function: Any) -> dict[str, Any]:
-    """A function's view of its VPC, in the form that ``function_runner.py`` reads.
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """What a function may want to connect to: its name, where it stands here, and what the network says."""
 
-    Args:
-        function: one of moto's.
+    name: str
+    place: tuple[str, int]
+    verdict: Verdict
 
-    Returns:
-        ``networks``, the CIDR blocks of the VPC; ``ports``, by "address:port" the port of 127.0.0.1 that stands in for
-        it, without which a connection times out; ``names``, by name an address of this machine. A function outside any
-        VPC has those of distributions alone.
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A function's view of its network.
+
+    ``closed`` are the CIDR blocks of which only ``ends`` with a way are reached, by "address:port"; ``names`` are those
+    that the network resolves.
     """
-    config = function.vpc_config or {}
-    if not config.get("SubnetIds"):
+
+    closed: tuple[str, ...] = ()
+    ends: dict[str, End] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """It in the form that ``function_runner.py`` reads."""
+        ways = {where: list(end.place) for where, end in self.ends.items() if end.verdict.is_allowed}
+        return {"closed": list(self.closed), "ways": ways, "names": self.names}
+
+    def record(self, who: str, tried: Iterable[str]) -> None:
+        """Record the connections that a function tried, by name or "address:port", with what the network said.
+
+        An address at which nothing is has no verdict; of the calls of AWS's APIs each is recorded by itself.
+        """
+        named = {end.name: end for end in self.ends.values()}
+        found = {one.name: one for where in tried if (one := self.ends.get(where) or named.get(where))}
+        for end in found.values():
+            if end.name == AWS:
+                continue
+            with passing("connection", who, f"tcp to {end.name}") as passage:
+                passage.way = str(end.verdict)
+                passage.outcome = "admitted" if end.verdict.is_allowed else "refused"
+
+
+def view(function: Any) -> View:
+    """The view of a function (one of moto's), as its network is now.
+
+    One outside any VPC has the names of distributions, and is not closed.
+    """
+    network = network_of(function)
+    if network is None:
         return _outside(function.account_id)
-    account_id, region = function.account_id, function.region
-    ec2 = ec2_backends[account_id][region]
-    subnets = [ec2.get_subnet(one) for one in config["SubnetIds"]]
-    vpc = ec2.get_vpc(subnets[0].vpc_id)
-    ports = {
-        f"{address}:{listener.port}": load_balancers.port_of(account_id, region, listener)
-        for load_balancer in elbv2_backends[account_id][region].load_balancers.values()
-        if load_balancer.vpc_id == vpc.id
-        for listener in load_balancer.listeners.values()
-        for address in _addresses(ec2, load_balancer, listener, set(config["SecurityGroupIds"]), subnets)
+    ec2 = ec2_backends[function.account_id][function.region]
+    names = {**internet.names(), **_internal_names(ec2, function.account_id, function.region, network.vpc_id)}
+    ends = {
+        **dict(_apis()),
+        **dict(_listeners(function, network)),
+        **dict(_internet(network)),
     }
-    outside = {
-        address: port
-        for address, port in internet.ports().items()
-        if _may_leave(ec2, set(config["SecurityGroupIds"]), internet.HTTPS_PORT, address)
-    }
-    return {
-        "networks": [vpc.cidr_block, *(f"{address}/32" for address in internet.names().values())],
-        "ports": {**ports, **{f"{address}:{internet.HTTPS_PORT}": port for address, port in outside.items()}},
-        "names": {**NAMES.table(), **internet.names(), **_internal_names(ec2, account_id, region, vpc.id)},
-    }
+    for name, address in NAMES.table().items():
+        verdict = network_paths.to_cluster(network, name, DATABASE_PORT)
+        names[name] = address if verdict.is_allowed else NAMES.nobody()
+        ends[f"{address}:{DATABASE_PORT}"] = End(name=name, place=(address, DATABASE_PORT), verdict=verdict)
+    return View(closed=(EVERYWHERE,), ends=ends, names=names)
+
+
+def _apis() -> Iterator[tuple[str, End]]:
+    """The local AWS itself, which decides about each call."""
+    port = int(os.environ["MOTO_PORT"])
+    yield f"{HOST}:{port}", End(name=AWS, place=(HOST, port), verdict=Verdict(allowed_by=("each call is decided",)))
+
+
+def _listeners(function: Any, network: Network) -> Iterator[tuple[str, End]]:
+    ec2 = ec2_backends[function.account_id][function.region]
+    for balancer in elbv2_backends[function.account_id][function.region].load_balancers.values():
+        if balancer.vpc_id != network.vpc_id:
+            continue
+        for listener in balancer.listeners.values():
+            place = (HOST, load_balancers.port_of(function.account_id, function.region, listener))
+            for interface in network_interfaces(ec2, balancer):
+                address, port = str(interface.private_ip_address), int(listener.port)
+                verdict = network_paths.to_listener(network, balancer, address, port)
+                yield f"{address}:{port}", End(name=balancer.name, place=place, verdict=verdict)
+
+
+def _internet(network: Network) -> Iterator[tuple[str, End]]:
+    ports = internet.ports()
+    for name, address in internet.names().items():
+        verdict = network_paths.to_internet(network, name, address, internet.HTTPS_PORT)
+        yield f"{address}:{internet.HTTPS_PORT}", End(name=name, place=(HOST, ports[address]), verdict=verdict)
 
 
 def _internal_names(ec2: Any, account_id: str, region: str, vpc_id: str) -> dict[str, str]:
@@ -75,62 +134,26 @@ def _internal_names(ec2: Any, account_id: str, region: str, vpc_id: str) -> dict
     }
 
 
-def _outside(account_id: str) -> dict[str, Any]:
+def _outside(account_id: str) -> View:
     """The view of a function outside any VPC: names of distributions lead to the edge of this machine."""
     distributions = cloudfront_backends[account_id]["aws"].distributions.values()
     names = {str(one) for found in distributions for one in (found.config.get("Aliases") or {}).get("Items") or []}
     if not names:
-        return {"networks": [], "ports": {}, "names": {}}
-    ports = EDGE.ports()
-    return {
-        "networks": [f"{EDGE_ADDRESS}/32"],
-        "ports": {f"{EDGE_ADDRESS}:443": ports.https, f"{EDGE_ADDRESS}:80": ports.http},
-        "names": dict.fromkeys(sorted(names), EDGE_ADDRESS),
+        return View()
+    ports, admitted = EDGE.ports(), Verdict(allowed_by=("it is outside any VPC",))
+    ends = {
+        f"{EDGE_ADDRESS}:{port}": End(name="the edge", place=(HOST, here), verdict=admitted)
+        for port, here in ((443, ports.https), (80, ports.http))
     }
+    return View(closed=(f"{EDGE_ADDRESS}/32",), ends=ends, names=dict.fromkeys(sorted(names), EDGE_ADDRESS))
 
 
 def network_of(function: Any) -> Network | None:
-    """The VPC from which a function (one of moto's) calls; None for a function outside any VPC."""
-    subnets = (function.vpc_config or {}).get("SubnetIds")
+    """The network from which a function (one of moto's) calls; None for a function outside any VPC."""
+    config = function.vpc_config or {}
+    subnets = tuple(config.get("SubnetIds") or ())
     if not subnets:
         return None
     vpc_id = ec2_backends[function.account_id][function.region].get_subnet(subnets[0]).vpc_id
-    return Network(region=function.region, vpc_id=vpc_id)
-
-
-def _addresses(ec2: Any, load_balancer: Any, listener: Any, groups: set[str], subnets: list[Any]) -> Iterator[str]:
-    """The addresses of a load balancer at which these groups and subnets can reach its listener."""
-    port, others = int(listener.port), set(load_balancer.security_groups or [])
-    admitted = any(
-        _admits(rule, port, groups, [one.cidr_block for one in subnets])
-        for group in others
-        for rule in ec2.get_security_group_from_id(group).ingress_rules
-    )
-    if not admitted:
-        return
-    for interface in network_interfaces(ec2, load_balancer):
-        address = str(interface.private_ip_address)
-        if _may_leave(ec2, groups, port, address, others):
-            yield address
-
-
-def _may_leave(ec2: Any, groups: set[str], port: int, address: str, others: Iterable[str] = ()) -> bool:
-    """Whether these groups allow TCP egress to an address, whose own groups are ``others``."""
-    ways_out = (rule for group in groups for rule in ec2.get_security_group_from_id(group).egress_rules)
-    return any(_admits(rule, port, set(others), [f"{address}/32"]) for rule in ways_out)
-
-
-def _admits(rule: Any, port: int, groups: set[str], blocks: Iterable[str]) -> bool:
-    """Whether a rule allows TCP on ``port``, from or to one of ``groups`` or all of ``blocks``."""
-    if rule.ip_protocol != EVERY_PROTOCOL and not (
-        rule.ip_protocol == TCP and int(rule.from_port) <= port <= int(rule.to_port)
-    ):
-        return False
-    if rule.source_group.get("GroupId") in groups:
-        return True
-    allowed = rule.ip_range.get("CidrIp")
-    return bool(allowed) and all(_network(one).subnet_of(_network(allowed)) for one in blocks)
-
-
-def _network(block: str) -> ipaddress.IPv4Network:
-    return ipaddress.IPv4Network(block)
+    groups = tuple(config.get("SecurityGroupIds") or ())
+    return Network(region=function.region, vpc_id=str(vpc_id), subnets=subnets, groups=groups)

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from emulator.process import Server, role_environment
 from emulator.record import RecordedRefusal, read_refusals
+from tests.emulator.network_support import interface_endpoint
 from tests.emulator.release_support import zipped
 from tests.emulator.roles import document, make_role
 from tests.emulator.support import Client, client_for, error_of
@@ -274,15 +275,29 @@ def test_in_a_vpc_the_endpoint_of_the_service_must_allow_the_call_too(client: Ca
     group = ec2.create_security_group(VpcId=vpc, GroupName="functions", Description="functions")["GroupId"]
     within = {"VpcConfig": {"SubnetIds": [subnet], "SecurityGroupIds": [group]}}
     role = make_role(client, "lambda.amazonaws.com", "in-the-vpc")
-    endpoint = ec2.create_vpc_endpoint(
-        VpcId=vpc,
-        ServiceName="com.amazonaws.us-east-2.sqs",
-        VpcEndpointType="Interface",
-        SubnetIds=[subnet],
-        PolicyDocument=document(allow("sqs:SendMessage", Principal="*")),
-    )["VpcEndpoint"]["VpcEndpointId"]
+    limited = document(allow("sqs:SendMessage", Principal="*"))
+    endpoint = interface_endpoint(ec2, subnet, "sqs", PolicyDocument=limited)
 
     assert "because no VPC endpoint policy allows the sqs:ListQueues action" in invoke(client, "first", role, **within)
     everything = document(allow("*", Principal="*"))
     ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, PolicyDocument=everything)
     assert isinstance(invoke(client, "second", role, **within), list)
+
+
+def test_function_in_a_vpc_calls_aws_by_a_way_of_its_network_only(client: Callable[..., Client]) -> None:
+    """Neither its subnet's routes, nor the endpoint's groups and its own, are passed over."""
+    ec2 = client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.8.0.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(VpcId=vpc, GroupName="functions", Description="functions")["GroupId"]
+    role = make_role(client, "lambda.amazonaws.com", "with-a-way")
+
+    def called(name: str) -> Any:
+        return invoke(client, name, role, VpcConfig={"SubnetIds": [subnet], "SecurityGroupIds": [group]})
+
+    assert "no route to" in str(called("before"))
+    interface_endpoint(ec2, subnet, "sqs")
+    assert isinstance(called("after"), list)
+    (described,) = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    ec2.revoke_security_group_egress(GroupId=group, IpPermissions=described["IpPermissionsEgress"])
+    assert f"{group}: no egress rule admits tcp 443" in str(called("closed"))

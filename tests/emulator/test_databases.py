@@ -23,6 +23,7 @@ from emulator.runtime.postgresql import major_version
 from settings.common import FUNCTIONS_CA_FILE
 from synthesis import packaging
 from synthesis.packaging import FUNCTIONS
+from tests.emulator.network_support import interface_endpoint
 from tests.emulator.release_support import eventually
 from tests.emulator.roles import make_role
 from tests.emulator.support import Client, client_for
@@ -281,10 +282,20 @@ def _zip_of(function: str) -> bytes:
 
 
 def _function(deployed: Deployed, name: str, variables: dict[str, str]) -> str:
-    """A function in the VPC of a region, with the master's secret in its environment; returns its ARN."""
-    make = deployed.client
+    """A function in the VPC of the writer's region, with a way to the APIs that it calls; returns its ARN."""
+    region = deployed.writing_region()
+
+    def make(service: str) -> Any:
+        return deployed.client(service, region)
+
     (vpc,) = make("ec2").describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
     subnets = make("ec2").describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}])["Subnets"]
+    if not make("ec2").describe_vpc_endpoints()["VpcEndpoints"]:
+        interface_endpoint(make("ec2"), subnets[0]["SubnetId"], "secretsmanager", region)
+        (default,) = make("ec2").describe_security_groups(GroupNames=["default"])["SecurityGroups"]
+        # As that of any VPC has by AWS: https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html
+        among_members = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": default["GroupId"]}]}
+        make("ec2").authorize_security_group_ingress(GroupId=default["GroupId"], IpPermissions=[among_members])
     made = make("lambda").create_function(
         FunctionName=name.replace("_", "-"),
         Role=make_role(make, "lambda.amazonaws.com", name),
@@ -301,7 +312,8 @@ def _function(deployed: Deployed, name: str, variables: dict[str, str]) -> str:
 def test_functions_migrate_the_schema_and_rotate_the_master_password_with_the_variables_of_the_stack(
     deployed: Deployed,
 ) -> None:
-    secrets = deployed.client("secretsmanager")
+    region = deployed.writing_region()
+    secrets = deployed.client("secretsmanager", region)
     login = {"engine": "postgres", "host": "unknown", "username": "administrator", "password": PASSWORD}
     value = json.dumps({**login, "dbname": "payments"})
     secret = secrets.create_secret(Name="master", SecretString=value)["ARN"]
@@ -313,9 +325,9 @@ def test_functions_migrate_the_schema_and_rotate_the_master_password_with_the_va
         "DATABASE_LOGINS": json.dumps({"payments": "api"}),
     }
     arn = _function(deployed, "prepare_database", migrating)
-    answer = deployed.client("lambda").invoke(FunctionName=arn, Payload=b"{}")
+    answer = deployed.client("lambda", region).invoke(FunctionName=arn, Payload=b"{}")
     assert "FunctionError" not in answer, answer["Payload"].read()
-    endpoint = deployed.cluster(deployed.writing_region())["Endpoint"]
+    endpoint = deployed.cluster(region)["Endpoint"]
     assert deployed.execute(endpoint, "SELECT rolname FROM pg_roles WHERE rolname = 'payments'") == [("payments",)]
     assert deployed.execute(endpoint, "SELECT count(*) > 0 FROM pg_tables WHERE tableowner = 'administrator'") == [
         (True,)

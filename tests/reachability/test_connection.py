@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reachability.connection import between_all, evaluate
+from reachability.connection import Verdict, between_all, evaluate
 from reachability.network import AclEntry, GroupRule, Interface, NetworkAcl, Outside, Route, SecurityGroup
 
 pytestmark = pytest.mark.requirement("W8.3")
@@ -132,13 +132,13 @@ def open_to_internet(**members: object) -> Interface:
 
 
 def test_internet_is_reached_by_a_gateway_or_through_nat_whose_own_subnet_decides_too() -> None:
-    by_gateway = open_to_internet(routes=(LOCAL, Route(block=ANYBODY, target="igw-1")))
+    by_gateway = open_to_internet(routes=(LOCAL, Route(block=ANYBODY, target="igw-1")), has_public_address=True)
     assert evaluate(by_gateway, INTERNET, 443).is_allowed
-    nat = replace(by_gateway, name="nat", subnet="subnet-public", acl=acl("acl-public"))
+    private = replace(by_gateway, has_public_address=False)
+    assert evaluate(private, INTERNET, 443).refused_by == "the route table of subnet-tasks: 0.0.0.0/0 leads to igw-1"
+    nat = replace(by_gateway, name="nat", address="10.0.3.5", subnet="subnet-public", acl=acl("acl-public"))
     through = open_to_internet(routes=(LOCAL, Route(block=ANYBODY, target="nat-1", through=nat)))
-    assert (
-        evaluate(through, INTERNET, 443).refused_by == "acl-public: its last entry denies tcp 443 out for 198.51.100.1"
-    )
+    assert evaluate(through, INTERNET, 443).refused_by == "acl-public: its last entry denies tcp 443 in for 10.0.1.5"
     opened = replace(nat, acl=by_gateway.acl)
     through = open_to_internet(routes=(LOCAL, Route(block=ANYBODY, target="nat-1", through=opened)))
     assert evaluate(through, INTERNET, 443).is_allowed
@@ -147,10 +147,46 @@ def test_internet_is_reached_by_a_gateway_or_through_nat_whose_own_subnet_decide
     assert "leads to nowhere any more" in evaluate(gone, INTERNET, 443).refused_by
 
 
+@pytest.mark.parametrize(
+    ("missing", "refused_by"),
+    [
+        (0, "tcp 443 in for 10.0.1.5"),
+        (1, "tcp 443 out for 198.51.100.1"),
+        (2, "tcp 1024 in for 198.51.100.1"),
+        (3, "tcp 1024 out for 10.0.1.5"),
+    ],
+)
+def test_subnet_of_a_nat_gateway_admits_requests_and_responses_twice(missing: int, refused_by: str) -> None:
+    entries = (
+        entry(100, (443, 443), out=False, block="10.0.1.0/24"),
+        entry(100, (443, 443), out=True),
+        entry(200, (1024, 65535), out=False, block="198.51.100.0/24"),
+        entry(200, (1024, 65535), out=True, block="10.0.1.0/24"),
+    )
+    nat = open_to_internet(
+        name="nat",
+        address="10.0.3.5",
+        subnet="subnet-public",
+        has_public_address=True,
+        routes=(LOCAL, Route(block=ANYBODY, target="igw-1")),
+    )
+
+    def verdict(*allowed: AclEntry) -> Verdict:
+        through = replace(nat, acl=acl("acl-public", *allowed))
+        source = open_to_internet(routes=(LOCAL, Route(block=ANYBODY, target="nat-1", through=through)))
+        return evaluate(source, INTERNET, 443)
+
+    assert verdict(*entries).is_allowed
+    without = verdict(*(one for number, one in enumerate(entries) if number != missing))
+    assert without.refused_by == f"acl-public: its last entry denies {refused_by}"
+
+
 def test_client_on_the_internet_needs_a_rule_entries_and_a_way_back() -> None:
     rule = GroupRule(id="sgr-1", protocol="tcp", ports=(443, 443), blocks=("198.51.100.0/24",))
     balancer = open_to_internet(
-        groups=(SecurityGroup(id="sg-1", ingress=(rule,)),), routes=(LOCAL, Route(block=ANYBODY, target="igw-1"))
+        groups=(SecurityGroup(id="sg-1", ingress=(rule,)),),
+        routes=(LOCAL, Route(block=ANYBODY, target="igw-1")),
+        has_public_address=True,
     )
     assert evaluate(INTERNET, balancer, 443).is_allowed
     assert not evaluate(replace(INTERNET, address="203.0.113.1"), balancer, 443).is_allowed

@@ -220,7 +220,13 @@ def _network(region: str, tasks: Any) -> Network | None:
         return None
     vpc_id = ec2_backends[DEFAULT_ACCOUNT_ID][region].get_subnet(subnets[0]).vpc_id
     groups = tuple(configuration.get("securityGroups") or ())
-    return Network(region=region, vpc_id=vpc_id, subnets=tuple(subnets), groups=groups)
+    return Network(
+        region=region,
+        vpc_id=vpc_id,
+        subnets=tuple(subnets),
+        groups=groups,
+        has_public_address=configuration.get("assignPublicIp") == "ENABLED",
+    )
 
 
 def _surroundings(plan: Plan) -> Surroundings:
