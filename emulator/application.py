@@ -29,7 +29,7 @@ from emulator import controls
 from emulator.answer import Answer
 from emulator.authorization.api import ApiRequest
 from emulator.authorization.callers import ANONYMOUS, Caller, UnknownKeyError, caller_of
-from emulator.authorization.gate import record_refusals_with, refused
+from emulator.authorization.gate import record_refusals_with, refused, way_to
 from emulator.authorization.uses import USES
 from emulator.behind import BEHIND
 from emulator.contract import (
@@ -244,6 +244,7 @@ class _Exchange:
         self.caller, self.region, self.signing_name = credential_scope(self.request)
         self.target = find_target(self.signing_name, self.request)
         self.allowed_by: list[str] = []
+        self.through = ""
         environ["wsgi.input"] = BytesIO(self.body)
 
     @functools.cached_property
@@ -321,6 +322,7 @@ class _Exchange:
             caller=self.caller,
             assumed_role=assumed_role(self.caller),
             allowed_by=self.allowed_by,
+            through=self.through,
             user_agent=self.user_agent,
             attempt=attempt_of(self.request),
             status=answer.status,
@@ -340,6 +342,7 @@ def _not_allowed(exchange: _Exchange) -> ErrorResponse | None:
         return unknown_key(target)
     if caller is None:
         return None
+    exchange.through = way_to(caller.network, exchange.signing_name)
     verdict = refused(exchange.api_request, caller, exchange.signing_name, exchange.allowed_by)
     return access_denied(target, verdict.message) if verdict else None
 

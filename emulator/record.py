@@ -32,6 +32,7 @@ class Call:
     operation of AWS matches. ``resource`` maps a parameter to its name, id or ARN. ``caller`` is the access key
     id, ``assumed_role`` the role's session ARN when the key belongs to one. ``allowed_by``
     are the statements that allowed it, "action: kind document: statement Sid allows"; none for the administrator.
+    ``through`` is the name of the endpoint service that the caller's VPC has a way to, empty for one outside any.
     ``attempt`` counts from 1: an SDK's retry
     says 2. ``status`` is the HTTP status, ``error`` the error's code or empty, ``seconds`` the time to answer.
     """
@@ -45,6 +46,7 @@ class Call:
     caller: str
     assumed_role: str = ""
     allowed_by: list[str] = field(default_factory=list)
+    through: str = ""
     user_agent: str
     attempt: int = 1
     status: int

@@ -25,10 +25,14 @@ TO_THE_INTERNET = (INTERNET_GATEWAY, "nat-", "eni-", "vpce-")
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """Whether a connection is possible: what admits it, in the packets' order, and what refuses it, if anything."""
+    """Whether a connection is possible: what admits it, in the packets' order, and what refuses it, if anything.
+
+    ``parts`` are the ids of the rules, entries and routes that admit it.
+    """
 
     allowed_by: tuple[str, ...]
     refused_by: str = ""
+    parts: frozenset[str] = frozenset()
 
     @property
     def is_allowed(self) -> bool:
@@ -51,15 +55,21 @@ def evaluate(source: End, destination: End, port: int, *, protocol: str = TCP) -
     connection security groups of the other VPC are not referenced.
     """
     said: list[str] = []
+    parts: list[str] = []
+    refused_by = ""
     try:
         for step in _steps(source, destination, port, protocol):
-            said.append(step())  # noqa: PERF401 (what was said before a refusal is kept)
+            text, ids = step()
+            said.append(text)
+            parts += ids
     except _RefusedError as refusal:
-        return Verdict(allowed_by=tuple(said), refused_by=str(refusal))
-    return Verdict(allowed_by=tuple(said))
+        refused_by = str(refusal)
+    return Verdict(allowed_by=tuple(said), refused_by=refused_by, parts=frozenset(parts))
 
 
-Step = Callable[[], str]
+Said = tuple[str, Sequence[str]]
+"""What admits, in words, and the ids of its parts."""
+Step = Callable[[], Said]
 
 
 def _steps(source: End, destination: End, port: int, protocol: str) -> Iterator[Step]:
@@ -100,12 +110,12 @@ def _crosses(one: End, other: End) -> bool:
 # --- security groups ---
 
 
-def _group(own: Interface, other: End, port: int, protocol: str, *, is_egress: bool) -> str:
+def _group(own: Interface, other: End, port: int, protocol: str, *, is_egress: bool) -> Said:
     way, side = ("to", "egress") if is_egress else ("from", "ingress")
     for group in own.groups:
         for rule in group.egress if is_egress else group.ingress:
             if _admits(rule, own, other, port, protocol):
-                return f"{side} of {group.id} ({rule.id})"
+                return f"{side} of {group.id} ({rule.id})", [rule.id]
     groups = ", ".join(group.id for group in own.groups) or "no security group"
     raise _RefusedError(f"{groups}: no {side} rule admits {protocol} {port} {way} {other.name} ({other.address})")
 
@@ -124,18 +134,18 @@ def _admits(rule: GroupRule, own: Interface, other: End, port: int, protocol: st
 # --- network ACLs ---
 
 
-def _acl(own: Interface, other: End, ports: Ports, protocol: str, *, is_egress: bool) -> str:
+def _acl(own: Interface, other: End, ports: Ports, protocol: str, *, is_egress: bool) -> Said:
     """What a subnet's ACL says of packets to or from an address, for each of the ports."""
     entries = sorted((one for one in own.acl.entries if one.is_egress is is_egress), key=lambda one: one.number)
-    numbers: list[int] = []
+    admitting: dict[int, str] = {}
     side = "out" if is_egress else "in"
     for port in _ports_to_try(entries, ports):
         deciding = next((one for one in entries if _matches(one, other.address, port, protocol)), None)
         if deciding is None or not deciding.allows:
             entry = f"entry {deciding.number}" if deciding else "its last entry"
             raise _RefusedError(f"{own.acl.id}: {entry} denies {protocol} {port} {side} for {other.address}")
-        numbers.append(deciding.number)
-    return f"{own.acl.id} {side} ({', '.join(str(one) for one in dict.fromkeys(numbers))})"
+        admitting[deciding.number] = deciding.id
+    return f"{own.acl.id} {side} ({', '.join(map(str, admitting))})", list(admitting.values())
 
 
 def _ports_to_try(entries: Iterable[AclEntry], ports: Ports) -> list[int]:
@@ -176,8 +186,8 @@ def _leads(route: Route, source: Interface, destination: End) -> bool:
     return route.target.startswith(PEERING)
 
 
-def _described(source: Interface, route: Route) -> str:
-    return f"route {route.block} -> {route.target} of {source.subnet}"
+def _described(source: Interface, route: Route) -> Said:
+    return f"route {route.block} -> {route.target} of {source.subnet}", [route.id]
 
 
 def between_all(sources: Sequence[End], destinations: Sequence[End], port: int) -> Verdict:

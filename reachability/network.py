@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ class SecurityGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class AclEntry:
-    """An entry of a network ACL: the one of the lowest number that matches decides."""
+    """An entry of a network ACL: the one of the lowest number that matches decides. ``id`` is the reader's."""
 
     number: int
     allows: bool
@@ -46,6 +47,7 @@ class AclEntry:
     protocol: str
     block: str
     ports: Ports = (0, 65535)
+    id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +64,13 @@ class Route:
 
     ``target`` is ``local`` or the id of what it leads to: an internet gateway (igw-), a NAT gateway (nat-), a network
     interface (eni-), a peering connection (pcx-), a gateway endpoint (vpce-); empty for a blackhole. ``through`` is the
-    interface of a NAT gateway or instance, from which the packets go on.
+    interface of a NAT gateway or instance, from which the packets go on. ``id`` is the reader's.
     """
 
     block: str
     target: str
     through: Interface | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +102,7 @@ class Outside:
 End = Interface | Outside
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def is_in(address: str, block: str) -> bool:
     """Whether an address is in a CIDR block; one of another version of IP is not."""
     network = ipaddress.ip_network(block, strict=False)

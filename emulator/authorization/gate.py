@@ -51,13 +51,19 @@ def find_ways_with(find: Callable[[Network, str], str]) -> None:
     _ways[:] = [find]
 
 
-def _refuse_without_way(network: Network | None, signing_name: str) -> None:
+def way_to(network: Network | None, signing_name: str) -> str:
+    """The name of the endpoint service that a caller's network has a way to; empty for a caller outside any VPC.
+
+    Raises:
+        UnreachableError: it has none.
+    """
     if network is None:
-        return
+        return ""
     service = endpoint_service(network, signing_name)
     for find in _ways:
         if reason := find(network, service):
             raise UnreachableError(f"{service} cannot be reached from {network.vpc_id}: {reason}")
+    return service
 
 
 def refused(api: ApiRequest, caller: Caller, signing_name: str, allowed_by: list[str]) -> Verdict | None:
@@ -67,9 +73,7 @@ def refused(api: ApiRequest, caller: Caller, signing_name: str, allowed_by: list
 
     Raises:
         LookupError: an action, policy element or condition operator is unknown here.
-        UnreachableError: the caller's network has no way to the service.
     """
-    _refuse_without_way(caller.network, signing_name)
     endpoint = endpoint_of(caller.network, signing_name)
     for one in asked(api, caller):
         through = endpoint if one.action.startswith(api.action.partition(":")[0] + ":") else None
