@@ -124,6 +124,10 @@ test-quick: setup ## run the tests that need no local AWS, no Terraform and no p
 test-permissions: setup ## live the platform's life with every permission enforced, list statements that no step uses (SHARE=0.1 SEED=7 or EACH=1 deletes needed ones, which must be missed)
 	@$(RUN) -m operations test-permissions $(if $(value SHARE),--share $(call quoted,SHARE)) $(if $(value SEED),--seed $(call quoted,SEED)) $(if $(value EACH),--share 1) $(ARGS)
 
+.PHONY: test-ways
+test-ways: setup ## leave out each rule, entry, route and endpoint of ENV's network: a connection must miss it, or a reason be given (SHARE=0.1 SEED=7 for some, EACH=1 to see each)
+	@$(RUN) -m operations test-ways --environment $(call quoted,ENV) $(if $(value SHARE),--share $(call quoted,SHARE)) $(if $(value SEED),--seed $(call quoted,SEED)) $(if $(value EACH),--share 1) $(ARGS)
+
 .PHONY: test-alarms
 test-alarms: setup ## fire each alarm and each page by a fault, and none on a quiet day; prints how long each takes
 	@$(RUN) -m pytest -n 0 -rP tests/alarms/test_every_alarm.py $(ARGS)

@@ -100,6 +100,9 @@ def _leaving(source: Interface, destination: End, ports: Ports, protocol: str) -
         yield lambda: _acl(through, destination, EPHEMERAL, protocol, is_egress=False)
         yield lambda: _acl(through, source, EPHEMERAL, protocol, is_egress=True)
         yield lambda: _described(through, _route(through, source))
+    if through is not None and through.groups and ports[0] == ports[1]:  # responses need no rule
+        yield lambda: _group(through, source, ports[0], protocol, is_egress=False)
+        yield lambda: _group(through, destination, ports[0], protocol, is_egress=True)
 
 
 def _crosses(one: End, other: End) -> bool:

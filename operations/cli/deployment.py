@@ -88,6 +88,20 @@ def live_with_permissions(
     test.run(only or [], keep=keep, sample=Sample(share=share, seed=seed))
 
 
+@application.command("test-ways")
+def leave_out_ways(
+    environment: Annotated[str, typer.Option(help="The environment to synthesize.")] = "local",
+    share: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Leave out this share of the parts alone, and show each.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Chooses which.")] = 0,
+) -> None:
+    """Leave out each rule, entry, route and endpoint of the network, and show those that no connection needs."""
+    from operations.ways.command import run
+
+    run(environment, settings_of(environment), share, seed, console())
+
+
 @application.command("destroy-local")
 def destroy_local(
     abandon: Annotated[

@@ -16,8 +16,9 @@ from operations.deployment.local import LocalDeployment
 from operations.outcome import Failed
 from operations.permissions.life import DEPLOY, STEPS, Life, take
 from operations.permissions.sample import Missed, Sample, strike
-from operations.permissions.table import Row, idle, read_reasons, rows, unexplained
+from operations.permissions.table import REASONS, Row, idle, rows, unexplained
 from operations.project_root import PROJECT
+from operations.reasons import read_reasons
 from operations.rehearsal.course import chosen
 from settings import Settings
 
@@ -50,7 +51,7 @@ class PermissionsTest:
             deployment.deploy(process.free_port())
             self.seconds[DEPLOY] = sum(deployment.seconds.values())
         failures = [failure for step in steps if (failure := self._taken(step.name, life))]
-        reasons = read_reasons()
+        reasons = read_reasons(REASONS)
         table = rows(process.statements(life.server), read_uses(self.directory), reasons)
         self._report(table)
         failures += [problem for missed in self._missed(table, life, sample) if (problem := missed.problem)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from emulator.record import RecordedRefusal, read_refusals
 from operations.outcome import Failed, Refused
 from operations.permissions.life import STEPS, Life, Step, take
 from operations.permissions.table import Row
+from operations.reasons import sample
 
 QUICK = ("plan", "pay", "rotation", "export", "release", "failover", "rollback", "lost-region")
 """Steps by their time, the shortest first: a statement is missed in the first that needs it."""
@@ -27,7 +27,7 @@ class Sample:
     def of(self, table: Sequence[Row]) -> Iterator[tuple[Row, Step]]:
         """The rows, each with the step that is taken without its statement."""
         needed = [(row, step) for row in table if (step := _first(row))]
-        yield from random.Random(self.seed).sample(needed, round(len(needed) * self.share))  # noqa: S311 (a sample, no secret)
+        yield from sample(needed, self.share, self.seed)
 
 
 def _first(row: Row) -> Step | None:

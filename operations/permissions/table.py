@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from emulator.process import Statement
 from emulator.record import RecordedUse
 from operations.permissions.life import DEPLOY
+from operations.reasons import Reason
 
 REASONS = Path(__file__).with_name("unused.toml")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reason:
-    """Why statements are there that no step uses: their owners and names by pattern."""
-
-    owner: str
-    statement: str
-    reason: str
-
-    def covers(self, one: Statement) -> bool:
-        """Whether it speaks of a statement."""
-        return fnmatchcase(one.owner, self.owner) and fnmatchcase(one.statement, self.statement)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +22,6 @@ class Row:
     used: tuple[str, ...]
     needed: tuple[str, ...]
     reason: str = ""
-
-
-def read_reasons(file: Path = REASONS) -> list[Reason]:
-    """The reasons in the tree."""
-    return [Reason(**one) for one in tomllib.loads(file.read_text(encoding="utf-8"))["unused"]]
 
 
 def rows(statements: Iterable[Statement], uses: Sequence[RecordedUse], reasons: Sequence[Reason]) -> list[Row]:
@@ -58,9 +39,13 @@ def _allowing(statements: Iterable[Statement]) -> list[Statement]:
 
 
 def _row(one: Statement, steps: dict[str, bool], reasons: Sequence[Reason]) -> Row:
-    reason = next((found.reason for found in reasons if found.covers(one)), "") if not steps else ""
+    reason = next((found.reason for found in reasons if _covers(found, one)), "") if not steps else ""
     needed = tuple(name for name, is_needed in steps.items() if is_needed)
     return Row(statement=one, used=tuple(steps), needed=needed, reason=reason)
+
+
+def _covers(reason: Reason, one: Statement) -> bool:
+    return reason.covers(owner=one.owner, statement=one.statement)
 
 
 def unexplained(table: Sequence[Row]) -> list[str]:
@@ -72,5 +57,5 @@ def unexplained(table: Sequence[Row]) -> list[str]:
 def idle(table: Sequence[Row], reasons: Sequence[Reason]) -> list[str]:
     """A line for each reason that covers no unused statement."""
     unused = [row.statement for row in table if not row.used]
-    bare = [one for one in reasons if not any(one.covers(statement) for statement in unused)]
-    return [f"covers no unused statement: {one.owner}: {one.statement}" for one in bare]
+    bare = [one for one in reasons if not any(_covers(one, statement) for statement in unused)]
+    return [f"covers no unused statement: {one}" for one in bare]

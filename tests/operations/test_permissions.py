@@ -8,7 +8,8 @@ from emulator.process import Statement
 from emulator.record import RecordedRefusal, RecordedUse
 from operations.deployment import administrators
 from operations.permissions.sample import Missed, Sample
-from operations.permissions.table import REASONS, Reason, Row, idle, read_reasons, rows, unexplained
+from operations.permissions.table import REASONS, Row, idle, rows, unexplained
+from operations.reasons import Reason, read_reasons
 from settings import Settings
 from tests.synthesized import Synthesized
 
@@ -35,7 +36,7 @@ def use(name: str, step: str, *, needed: bool = True) -> RecordedUse:
     )
 
 
-COVERING = Reason(owner="permissions of payments-web-*", statement="Sends", reason="nobody sends here")
+COVERING = Reason(patterns={"owner": "permissions of payments-web-*", "statement": "Sends"}, reason="nobody sends here")
 
 
 def test_a_statement_has_the_steps_that_used_it_and_those_that_needed_it() -> None:

@@ -136,7 +136,7 @@ def test_internet_is_reached_by_a_gateway_or_through_nat_whose_own_subnet_decide
     assert evaluate(by_gateway, INTERNET, 443).is_allowed
     private = replace(by_gateway, has_public_address=False)
     assert evaluate(private, INTERNET, 443).refused_by == "the route table of subnet-tasks: 0.0.0.0/0 leads to igw-1"
-    nat = replace(by_gateway, name="nat", address="10.0.3.5", subnet="subnet-public", acl=acl("acl-public"))
+    nat = replace(by_gateway, name="nat", address="10.0.3.5", subnet="subnet-public", acl=acl("acl-public"), groups=())
     through = open_to_internet(routes=(LOCAL, Route(block=ANYBODY, target="nat-1", through=nat)))
     assert evaluate(through, INTERNET, 443).refused_by == "acl-public: its last entry denies tcp 443 in for 10.0.1.5"
     opened = replace(nat, acl=by_gateway.acl)
@@ -167,6 +167,7 @@ def test_subnet_of_a_nat_gateway_admits_requests_and_responses_twice(missing: in
         name="nat",
         address="10.0.3.5",
         subnet="subnet-public",
+        groups=(),
         has_public_address=True,
         routes=(LOCAL, Route(block=ANYBODY, target="igw-1")),
     )
@@ -179,6 +180,28 @@ def test_subnet_of_a_nat_gateway_admits_requests_and_responses_twice(missing: in
     assert verdict(*entries).is_allowed
     without = verdict(*(one for number, one in enumerate(entries) if number != missing))
     assert without.refused_by == f"acl-public: its last entry denies {refused_by}"
+
+
+def test_security_groups_of_a_nat_instance_decide_and_a_gateway_has_none() -> None:
+    block = (GroupRule(id="sgr-https", protocol="tcp", ports=(443, 443), blocks=(ANYBODY,)),)
+    forwarding = SecurityGroup(id="sg-nat", ingress=block, egress=block)
+    nat = open_to_internet(
+        name="nat",
+        address="10.0.3.5",
+        subnet="subnet-public",
+        groups=(),
+        has_public_address=True,
+        routes=(LOCAL, Route(block=ANYBODY, target="igw-1")),
+    )
+
+    def verdict(*groups: SecurityGroup) -> Verdict:
+        through = Route(block=ANYBODY, target="eni-1", through=replace(nat, groups=groups))
+        return evaluate(open_to_internet(routes=(LOCAL, through)), INTERNET, 443)
+
+    assert verdict().is_allowed
+    assert verdict(forwarding).is_allowed
+    assert verdict(replace(forwarding, ingress=())).refused_by.startswith("sg-nat: no ingress rule admits tcp 443 from")
+    assert verdict(replace(forwarding, egress=())).refused_by.startswith("sg-nat: no egress rule admits tcp 443 to")
 
 
 def test_client_on_the_internet_needs_a_rule_entries_and_a_way_back() -> None:

@@ -1,0 +1,1 @@
+"""The ways of the platform's network, and the connections that need them."""
