@@ -309,28 +309,38 @@ def _destinations(route: Any) -> Iterable[str]:
 def _target(ec2: Any, route: Any, *, may_pass: bool) -> tuple[str, Interface | None]:
     if route.local:
         return "local", None
-    if route.nat_gateway is not None:
-        if route.nat_gateway.id not in ec2.nat_gateways:
-            return "", None
-        eni = route.nat_gateway._eni  # noqa: SLF001 (moto offers no other way to it)
-        return str(route.nat_gateway.id), _passed(ec2, eni) if may_pass else None
-    if route.interface is not None:
-        return str(route.interface.id), _passed(ec2, route.interface) if may_pass else None
+    if route.nat_gateway is not None or route.instance is not None or route.interface is not None:
+        return _device(ec2, route, may_pass=may_pass)
     if route.vpc_pcx is not None:
-        is_active = route.vpc_pcx._status.code == ACTIVE  # noqa: SLF001 (as above)
+        is_active = route.vpc_pcx._status.code == ACTIVE  # noqa: SLF001 (moto offers no other way to it)
         return (str(route.vpc_pcx.id), None) if is_active else ("", None)
     found = route.gateway or route.egress_only_igw or route.transit_gateway
     return (str(found.id) if found else str(route.vpc_endpoint_id or "")), None
 
 
-def _passed(ec2: Any, interface: Any) -> Interface:
-    """The interface of a NAT device. Its groups do not decide about what it forwards here: instances have none yet."""
+def _device(ec2: Any, route: Any, *, may_pass: bool) -> tuple[str, Interface | None]:
+    """A NAT device by its id, and its interface; neither where it is gone, or does not run."""
+    gateway, instance = route.nat_gateway, route.instance
+    if gateway is not None:
+        interface = gateway._eni if gateway.id in ec2.nat_gateways else None  # noqa: SLF001 (as above)
+    elif instance is not None:
+        interface = instance.nics[0] if instance.state == "running" else None
+    else:
+        interface = route.interface
+    if interface is None:
+        return "", None
+    through = _passed(ec2, interface, has_groups=gateway is None) if may_pass else None
+    return str(gateway.id if gateway else interface.id), through
+
+
+def _passed(ec2: Any, interface: Any, *, has_groups: bool) -> Interface:
+    """The interface of a NAT device; a gateway has no security groups."""
     return Interface(
         name=str(interface.id),
         address=str(interface.private_ip_address),
         vpc=str(interface.subnet.vpc_id),
         subnet=str(interface.subnet.id),
-        groups=(),
+        groups=tuple(_security_group(ec2, str(one.id)) for one in interface.group_set) if has_groups else (),
         acl=_acl(ec2, str(interface.subnet.id)),
         routes=tuple(_routes(ec2, interface.subnet, may_pass=False)),
         has_public_address=True,
