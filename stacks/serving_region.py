@@ -126,7 +126,7 @@ class ServingRegion(Region):
         Workloads in the network depend on ``connected``, which Terraform cannot infer.
         """
         acls = NetworkAcls(self, "network-acls", names=self._names, network=self.network, peer=other.network)
-        gateways = [self.endpoints.s3, self.endpoints.dynamodb]
+        gateways = [self.endpoints.s3]
         associations = self.network.associate(after=[*gateways, *peering.routes[self.network]])
         self.connected: list[ITerraformDependable] = [acls.private, *associations, *self.endpoints.prerequisites]
 

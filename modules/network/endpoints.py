@@ -1,9 +1,10 @@
 """VPC endpoints (W6.2): traffic of the private tier to AWS services does not cross the internet.
 
-Creates gateway endpoints for S3 and DynamoDB, an interface endpoint for every other service that the private tier
-calls, their security group, and the security group of their clients (``clients``). Endpoint policies allow this
-account's principals on this account's resources only, so that another account's credentials cannot exfiltrate data
-through them; S3's also allows to read the layers of ECR images.
+Creates a gateway endpoint for S3, an interface endpoint for every other service that the private tier calls, their
+security group, and the security group of their clients (``clients``). Each interface endpoint costs by the hour:
+`make test-ways` finds those that nobody calls. Endpoint policies allow this account's principals on this account's
+resources only, so that another account's credentials cannot exfiltrate data through them; S3's also allows to read the
+layers of ECR images.
 """
 
 from __future__ import annotations
@@ -18,22 +19,19 @@ from modules.policy_documents import PolicyDocument, Statement, anyone, when
 from modules.region import Region
 from settings.naming import Names
 
-# The services that the private tier calls, and why. https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html
+# The services that the private tier calls, and why. Fargate asks ECS by a way of its own:
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html
+# https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html
 INTERFACE_SERVICES = {
     "codedeploy": "the smoke test judges releases",
     "ec2": "the smoke test finds the load balancer's addresses",
     "ecr.api": "Fargate asks for the image manifest and a login",
     "ecr.dkr": "Fargate pulls the image (its layers come from S3)",
-    "ecs": "release checks read the state of services",
-    "events": "functions publish events",
     "kms": "tasks and functions decrypt what they read",
     "logs": "tasks and functions write logs",
-    "monitoring": "tasks and functions write metrics",
-    "rds": "functions read the state of the database",
     "secretsmanager": "tasks read secrets, the rotation function writes them",
     "ssmmessages": "operators open sessions in tasks (ECS Exec)",
     "sqs": "tasks and functions exchange messages",
-    "sts": "tasks and functions ask who they are",
     "xray": "tasks and functions write traces",
 }
 
@@ -58,14 +56,13 @@ class Endpoints(Construct):
             self, "own-account-and-image-layers", statement=[self._within_own_account(), self._image_layers()]
         )
         self.s3 = self._gateway("s3", with_image_layers)
-        self.dynamodb = self._gateway("dynamodb", own_account_only)
         self.interfaces = {service: self._interface(service, own_account_only) for service in INTERFACE_SERVICES}
         self._allow_clients()
 
     @property
     def prerequisites(self) -> list[ITerraformDependable]:
         """Dependencies of a client's first AWS call: the endpoints, and both rules of its flows to them."""
-        return [self.s3, self.dynamodb, *self.interfaces.values(), *self.clients.rules]
+        return [self.s3, *self.interfaces.values(), *self.clients.rules]
 
     def _security_group(self, purpose: str, description: str) -> Group:
         return Group(
@@ -108,7 +105,6 @@ class Endpoints(Construct):
         ends: dict[str, tuple[End, str]] = {
             "interface-endpoints": (self._group, "Call AWS services through interface endpoints"),
             "s3": (PrefixList(self.s3.prefix_list_id), "Read and write S3 through its gateway endpoint"),
-            "dynamodb": (PrefixList(self.dynamodb.prefix_list_id), "Read and write DynamoDB through its endpoint"),
         }
         for id_, (destination, reason) in ends.items():
             Flow(self, id_ + "-flow", source=self.clients, destination=destination, port=HTTPS_PORT, reason=reason)

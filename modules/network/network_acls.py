@@ -81,16 +81,15 @@ class NetworkAcls(Construct):
         self.database = self._of_database_tier(peer)
 
     def _of_public_tier(self) -> NetworkAcl:
-        private = self._network.private.block
-        ingress = [Allowed(ANYWHERE, HTTPS), Allowed(ANYWHERE, HTTP), Allowed(private, UNPRIVILEGED)]
-        egress = [Allowed(ANYWHERE, UNPRIVILEGED)]
-        if self._network.nat_gateways:
-            ingress += [Allowed(private, HTTPS), Allowed(ANYWHERE, UNPRIVILEGED)]
-            egress += [Allowed(ANYWHERE, HTTPS)]
+        with_nat = bool(self._network.nat_gateways)
+        # Responses of tasks; those of the internet, too, which a NAT gateway takes on.
+        responses = Allowed(ANYWHERE if with_nat else self._network.private.block, UNPRIVILEGED)
+        ingress = [Allowed(ANYWHERE, HTTPS), Allowed(ANYWHERE, HTTP), responses]
+        egress = [Allowed(ANYWHERE, UNPRIVILEGED)] + ([Allowed(ANYWHERE, HTTPS)] if with_nat else [])
         return self._network_acl(self._network.public, ingress, egress)
 
     def _of_private_tier(self, peer: Network) -> NetworkAcl:
-        # Return traffic of S3 and DynamoDB through gateway endpoints has public source addresses, as that through NAT.
+        # Return traffic of S3 through its gateway endpoint has public source addresses, as that through NAT.
         ingress = [Allowed(self._network.private.block, HTTPS), Allowed(ANYWHERE, UNPRIVILEGED)]
         others = (self._network.cidr, peer.private.block, peer.database.block)
         egress = [Allowed(ANYWHERE, HTTPS)] + [Allowed(other, UNPRIVILEGED) for other in others]

@@ -77,12 +77,12 @@ def _zones(items: Sequence[Item]) -> str:
 
 
 def _endpoints(items: Sequence[Item], prices: Prices) -> str:
-    """From how many bytes on interface endpoints are cheaper; those of S3 and DynamoDB cost nothing."""
+    """From how many bytes on interface endpoints are cheaper; that of S3 costs nothing."""
     saved = prices.of("nat_gateway_gb") - prices.of("interface_endpoint_gb")
     fixed = sum(one.total for one in items if one.thing == "interface endpoint in a zone")
     whole = _usd(SAMPLE_GB * prices.of("nat_gateway_gb"))
     return (
-        f"each {SAMPLE_GB} GB of S3 and DynamoDB {whole}, of others {_usd(SAMPLE_GB * saved)}, which pays for the "
+        f"each {SAMPLE_GB} GB of S3 {whole}, of others {_usd(SAMPLE_GB * saved)}, which pays for the "
         f"endpoints themselves from {fixed / saved:,.0f} GB on: they are there so that tasks need no way out"
     )
 

@@ -21,7 +21,7 @@ def test_endpoint_clients_reach_endpoints_and_nothing_else(platform: Synthesized
         if "prefix_list_id" in rule
         else "interface endpoints"
         for rule in egress
-    ) == ["dynamodb", "interface endpoints", "s3"]
+    ) == ["interface endpoints", "s3"]
     (admitted,) = ingress
     assert "vpc-endpoint-clients" in path_of(platform.by_id(admitted["referenced_security_group_id"]))
 
@@ -34,8 +34,9 @@ def test_every_service_that_the_private_tier_calls_has_an_endpoint(platform: Syn
         for block in in_region(platform.resources("aws_vpc_endpoint"), region)
     }
     gateways = {name for name, block in endpoints.items() if block["vpc_endpoint_type"] == "Gateway"}
-    assert gateways == {"s3", "dynamodb"}
-    assert {"ecr.api", "ecr.dkr", "logs", "secretsmanager", "kms", "sts", "sqs", "monitoring", "xray"} <= set(endpoints)
+    assert gateways == {"s3"}
+    # Whether they are all that somebody calls: tests/operations/test_ways.py.
+    assert {"ecr.api", "ecr.dkr", "logs", "secretsmanager", "kms", "sqs", "xray"} <= set(endpoints)
     for name in set(endpoints) - gateways:
         assert endpoints[name]["private_dns_enabled"] is True
         assert len(endpoints[name]["subnet_ids"]) == 3
