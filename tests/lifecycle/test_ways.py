@@ -12,15 +12,17 @@ from typing import Any
 
 import pytest
 
-from emulator.record import Call, RecordedPassage, read_passages
+from emulator.record import Call, RecordedPassage, read_calls, read_passages
 from operations.ways.flows import Service, flows
 from settings import Settings
-from tests.lifecycle import parts
-from tests.lifecycle.life import Life
+from tests.lifecycle import base, parts
+from tests.lifecycle.base import Deployed
+from tests.lifecycle.traffic import Moved
 from tests.synthesized import Synthesized, decoded
 
 pytestmark = [pytest.mark.lifecycle, pytest.mark.requirement("W8.4")]
 
+PARTS = (base.NAME, "traffic")
 CALLER = re.compile(r"arn:aws:sts::\d+:assumed-role/([\w-]+)/")
 
 
@@ -28,6 +30,14 @@ CALLER = re.compile(r"arn:aws:sts::\d+:assumed-role/([\w-]+)/")
 def declared(platform: Synthesized, local_settings: Settings) -> set[tuple[str, str]]:
     """Source and destination of each connection, by names."""
     return {(one.source.name, one.destination.name) for one in flows(platform.configuration, local_settings)}
+
+
+@pytest.fixture(scope="module")
+def calls(deployed: Deployed, moved: Moved) -> list[Call]:
+    """Of the deployment, and of releases and failovers on it."""
+    assert deployed.state
+    assert moved
+    return [call for part in PARTS for call in read_calls(parts.place() / part)]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +56,7 @@ def sources(platform: Synthesized) -> dict[str, str]:
 
 
 def _made(calls: Iterable[Call], sources: dict[str, str]) -> Iterator[tuple[str, Call]]:
-    """The calls of those in a VPC, each with who made it; how their output is written is not theirs."""
+    """The calls of those in a VPC, each with who made it."""
     for call in calls:
         match = CALLER.match(call.assumed_role)
         if match and match[1] in sources:
@@ -54,26 +64,24 @@ def _made(calls: Iterable[Call], sources: dict[str, str]) -> Iterator[tuple[str,
 
 
 def test_every_call_from_a_vpc_was_decided_by_its_network_and_has_a_declared_way(
-    life: Life, declared: set[tuple[str, str]], sources: dict[str, str]
+    calls: list[Call], declared: set[tuple[str, str]], sources: dict[str, str]
 ) -> None:
-    made = list(_made(life.calls, sources))
+    made = list(_made(calls, sources))
     assert {"payments-rotate-database-secret-local", "payments-smoke-test-local"} <= {who for who, _ in made}
     assert [(who, call.action) for who, call in made if not call.through] == []
     assert {(who, call.through) for who, call in made} - declared == set()
 
 
-def test_nobody_outside_a_vpc_is_decided_by_a_network(life: Life, sources: dict[str, str]) -> None:
-    within = {id(call) for _, call in _made(life.calls, sources)}
-    assert [call.action for call in life.calls if call.through and id(call) not in within] == []
+def test_nobody_outside_a_vpc_is_decided_by_a_network(calls: list[Call], sources: dict[str, str]) -> None:
+    within = {id(call) for _, call in _made(calls, sources)}
+    assert [call.action for call in calls if call.through and id(call) not in within] == []
 
 
 def test_every_connection_of_a_function_was_admitted_and_is_declared(
-    life: Life, declared: set[tuple[str, str]]
+    calls: list[Call], declared: set[tuple[str, str]]
 ) -> None:
-    assert life.calls
-    opened = [
-        one for part in parts.played_parts() for one in read_passages(parts.place() / part) if one.kind == "connection"
-    ]
+    assert calls
+    opened = [one for part in PARTS for one in read_passages(parts.place() / part) if one.kind == "connection"]
     assert [f"{one.who} {one.what}: {one.way}" for one in opened if one.outcome != "admitted"] == []
     assert {_ends(one) for one in opened} - declared == set()
     assert any(destination == "payments-lb-local" for _, destination in map(_ends, opened))
