@@ -134,7 +134,9 @@ def start(client: Callable[..., Client], family: str, task_role: str, execution_
     ecs.create_service(
         cluster="example", serviceName=family, desiredCount=1, launchType="FARGATE",
         taskDefinition=definition["taskDefinition"]["taskDefinitionArn"],
-        networkConfiguration={"awsvpcConfiguration": {"subnets": [subnet], "securityGroups": [group]}},
+        networkConfiguration={
+            "awsvpcConfiguration": {"subnets": [subnet], "securityGroups": [group], "assignPublicIp": "ENABLED"}
+        },
     )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ def declared(platform: Synthesized, local_settings: Settings) -> set[tuple[str, 
 def calls(deployed: Deployed, moved: Moved) -> list[Call]:
     """Of the deployment, and of releases and failovers on it."""
     assert deployed.state
-    assert moved.releases
+    assert moved.releases.released.code == 0
     return [call for part in PARTS for call in read_calls(parts.place() / part)]
 
 
