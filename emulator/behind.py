@@ -41,6 +41,11 @@ class Behind:
         """
         self._url, self._services, self._own = url, frozenset(services), own or {}
 
+    @property
+    def url(self) -> str:
+        """The URL of the server behind; empty where there is none."""
+        return self._url
+
     def own(self, name: str) -> Own | None:
         """What answers an operation of a service there; None where the server behind does."""
         return self._own.get(name)

@@ -71,15 +71,20 @@ def to_database(account_id: str, region: str, address: str, endpoint: str, port:
     return between_all([task], cluster, port) if task and cluster else None
 
 
-def to_service(network: Network, service: str) -> str:
-    """Why a caller cannot connect to an endpoint of AWS, such as com.amazonaws.us-east-2.sqs; empty where it can.
+def to_service(network: Network, service: str) -> Verdict:
+    """The verdict on connections from a caller to an endpoint of AWS, such as com.amazonaws.us-east-2.sqs.
 
     Through an interface endpoint with private DNS names where its VPC has one, through a gateway endpoint, or to the
     service's public address.
     https://docs.aws.amazon.com/vpc/latest/privatelink/privatelink-access-aws-services.html
     """
     ec2 = ec2_backends[DEFAULT_ACCOUNT_ID][network.region]
-    verdict = between_all(_of_caller(ec2, network), _endpoints_of(ec2, network.vpc_id, service), HTTPS_PORT)
+    return between_all(_of_caller(ec2, network), _endpoints_of(ec2, network.vpc_id, service), HTTPS_PORT)
+
+
+def refusal_of(network: Network, service: str) -> str:
+    """Why a caller cannot connect to an endpoint of AWS; empty where it can."""
+    verdict = to_service(network, service)
     return "" if verdict.is_allowed else str(verdict)
 
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from moto.cloudfront.models import cloudfront_backends
 from moto.ec2.models import ec2_backends
@@ -18,6 +19,7 @@ from moto.elbv2.models import elbv2_backends
 
 from emulator.address import HOST
 from emulator.authorization.callers import Network
+from emulator.behind import BEHIND
 from emulator.passages import passing
 from emulator.runtime import internet, load_balancers, network_paths
 from emulator.runtime.edge.server import EDGE
@@ -85,7 +87,7 @@ def view(function: Any) -> View:
     ec2 = ec2_backends[function.account_id][function.region]
     names = {**internet.names(), **_internal_names(ec2, function.account_id, function.region, network.vpc_id)}
     ends = {
-        **dict(_apis()),
+        **dict(_apis(network)),
         **dict(_listeners(function, network)),
         **dict(_internet(network)),
     }
@@ -96,10 +98,20 @@ def view(function: Any) -> View:
     return View(closed=(EVERYWHERE,), ends=ends, names=names)
 
 
-def _apis() -> Iterator[tuple[str, End]]:
-    """The local AWS itself, which decides about each call."""
+def _apis(network: Network) -> Iterator[tuple[str, End]]:
+    """The local AWS itself, which decides about each call; and the server behind it, which stands for S3.
+
+    It takes the answers of custom resources, which CloudFormation has sent to a URL of S3.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html
+    """
     port = int(os.environ["MOTO_PORT"])
     yield f"{HOST}:{port}", End(name=AWS, place=(HOST, port), verdict=Verdict(allowed_by=("each call is decided",)))
+    behind = urlsplit(BEHIND.url)
+    if behind.hostname and behind.port:
+        service = f"com.amazonaws.{network.region}.s3"
+        verdict = network_paths.to_service(network, service)
+        place = (behind.hostname, behind.port)
+        yield f"{behind.hostname}:{behind.port}", End(name=service, place=place, verdict=verdict)
 
 
 def _listeners(function: Any, network: Network) -> Iterator[tuple[str, End]]:

@@ -71,7 +71,7 @@ class Keeper:
 
     def begin(self, most: int) -> None:
         """Run tasks from now on, at most ``most`` of a task set; 0 runs none."""
-        gate.find_ways_with(network_paths.to_service)
+        gate.find_ways_with(network_paths.refusal_of)
         keeps, self._most = bool(self._most), most
         if not most:
             self.end_all()
