@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 from moto.ecs.models import ecs_backends
 
+from emulator.authorization.callers import Network
 from emulator.moto import install
 from emulator.runtime import network_paths, task_sets
 from reachability.connection import Verdict
@@ -154,3 +155,42 @@ def test_each_entry_of_the_network_acls_is_needed(world: World, name: str, egres
 def test_unknown_ends_have_no_verdict(world: World) -> None:
     assert network_paths.to_database(ACCOUNT, REGION, "10.0.9.9", world.endpoint, PORT) is None
     assert network_paths.to_database(ACCOUNT, REGION, world.address, "other.example.com", PORT) is None
+
+
+def test_nat_instance_forwards_by_its_groups_while_it_runs(world: World) -> None:
+    ec2 = world.ec2
+    (private,) = ec2.describe_subnets(Filters=[{"Name": "cidr-block", "Values": ["10.0.0.0/24"]}])["Subnets"]
+    public = ec2.create_subnet(VpcId=private["VpcId"], CidrBlock="10.0.9.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(VpcId=private["VpcId"], GroupName="nat", Description="nat")["GroupId"]
+    made = ec2.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1, SubnetId=public, SecurityGroupIds=[group])[
+        "Instances"
+    ][0]["InstanceId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=private["VpcId"])
+    for subnet, target in ((public, {"GatewayId": gateway}), (private["SubnetId"], {"InstanceId": made})):
+        table = ec2.create_route_table(VpcId=private["VpcId"])["RouteTable"]["RouteTableId"]
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock=ANYBODY, **target)
+        ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+    https = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": ANYBODY}]}
+    ec2.authorize_security_group_egress(GroupId=world.groups["tasks"], IpPermissions=[https])
+    ec2.create_network_acl_entry(
+        NetworkAclId=world.acls["tasks"],
+        RuleNumber=200,
+        Protocol="6",
+        RuleAction="allow",
+        Egress=True,
+        CidrBlock=ANYBODY,
+        PortRange={"From": 443, "To": 443},
+    )
+    caller = Network(
+        region=REGION, vpc_id=private["VpcId"], subnets=(private["SubnetId"],), groups=(world.groups["tasks"],)
+    )
+
+    def verdict() -> Verdict:
+        return network_paths.to_internet(caller, "acquirer.example.com", "198.51.100.1", 443)
+
+    assert verdict().refused_by.startswith(f"{group}: no ingress rule admits tcp 443 from caller")
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[https])
+    assert verdict().is_allowed, verdict()
+    ec2.stop_instances(InstanceIds=[made])
+    assert verdict().refused_by.endswith("0.0.0.0/0 leads to nowhere any more")
