@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from emulator.finders.listing import GLOBAL_REGION, Clients, Finder, by
+from emulator.finders.listing import GLOBAL_REGION, Clients, Finder, by, pages
 
 
 def _of_firewall(operation: str, key: str) -> Finder:
@@ -35,6 +35,18 @@ def _cloudfront_policies(kind: str, plural: str) -> Finder:
     return _of_cloudfront(operation, f"{kind}List", lambda item: str(item[kind]["Id"]), Type="custom")
 
 
+def _records(clients: Clients) -> Iterator[str]:
+    """Name, type and set identifier of each record, but for the two that a zone is made with, its own NS and SOA."""
+    for zone in pages(clients, "route53", "list_hosted_zones", "HostedZones"):
+        for record in pages(
+            clients, "route53", "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone["Id"]
+        ):
+            if record["Name"] != zone["Name"] or record["Type"] not in {"NS", "SOA"}:
+                yield " ".join(
+                    (record["Name"], record["Type"], *([one] if (one := record.get("SetIdentifier")) else ()))
+                )
+
+
 REGIONAL: dict[str, Finder] = {
     "certificate": by("acm", "list_certificates", "CertificateSummaryList", "CertificateArn"),
     "web acl": _of_firewall("list_web_acls", "WebACLs"),
@@ -53,4 +65,5 @@ GLOBAL: dict[str, Finder] = {
     "response headers policy": _cloudfront_policies("ResponseHeadersPolicy", "response_headers_policies"),
     "health check": by("route53", "list_health_checks", "HealthChecks", "Id"),
     "hosted zone": by("route53", "list_hosted_zones", "HostedZones", "Id"),
+    "record": _records,
 }

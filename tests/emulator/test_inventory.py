@@ -85,3 +85,34 @@ def test_what_the_bootstrap_makes_may_stay_in_both_regions(own_aws: Server, loca
         ("role", "global"),
     }
     assert leftovers(own_aws.url, state_bucket=local_settings.state.bucket) == []
+
+
+def test_records_of_a_zone_are_found_but_for_those_that_it_is_made_with(own_aws: Server) -> None:
+    route53 = client_for(own_aws)("route53")
+    zone = route53.create_hosted_zone(Name="example.com", CallerReference="once")["HostedZone"]["Id"]
+    kept = [zone]
+    assert leftovers(own_aws.url, except_for=kept) == []
+    delegation = {
+        "Name": "below.example.com.",
+        "Type": "NS",
+        "TTL": 60,
+        "ResourceRecords": [{"Value": "ns.example.net"}],
+    }
+    failover = [
+        {
+            "Name": "pay.example.com.",
+            "Type": "A",
+            "TTL": 60,
+            "SetIdentifier": one.lower(),
+            "Failover": one,
+            "ResourceRecords": [{"Value": "192.0.2.1"}],
+        }
+        for one in ("PRIMARY", "SECONDARY")
+    ]
+    changes = [{"Action": "CREATE", "ResourceRecordSet": one} for one in (delegation, *failover)]
+    route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+    assert [leftover.id for leftover in leftovers(own_aws.url, except_for=kept)] == [
+        "below.example.com. NS",
+        "pay.example.com. A primary",
+        "pay.example.com. A secondary",
+    ]
