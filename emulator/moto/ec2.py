@@ -102,9 +102,12 @@ def _keep(rule: Any, sent: dict[str, Any]) -> None:
 
 @override(NatGatewayBackend)
 def delete_nat_gateway(original: Method, self: Any, nat_gateway_id: str) -> Any:
-    """Delete the network interface of the gateway with it, as AWS does."""
+    """Delete the network interface of the gateway with it, and free its Elastic IP address, as AWS does."""
     if nat_gateway_id not in self.nat_gateways:
         raise NatGatewayNotFoundError(nat_gateway_id)
     gateway = original(self, nat_gateway_id)
     self.enis.pop(gateway._eni.id, None)  # noqa: SLF001 (moto offers no other way to it)
+    for address in self.addresses:
+        if address.eni is gateway._eni:  # noqa: SLF001
+            address.eni = address.association_id = None
     return gateway

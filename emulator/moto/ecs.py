@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from moto.core.utils import camelcase_to_underscores
-from moto.ecs.exceptions import InvalidParameterException
+from moto.ecs.exceptions import ECSException, InvalidParameterException
 from moto.ecs.models import EC2ContainerServiceBackend
 from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.elbv2.models import elbv2_backends
@@ -105,6 +105,21 @@ def delete_service(original: Method, self: Any, cluster_name: str, service_name:
         deregister_targets(tasks)
     service.task_sets = []
     return service
+
+
+@override(EC2ContainerServiceBackend)
+def delete_cluster(original: Method, self: Any, cluster_str: str) -> Any:
+    """Only one without services and tasks (DeleteCluster, API reference)."""
+    cluster = self._get_cluster(cluster_str)
+    services = (one for one in self.services.values() if one.cluster_arn == cluster.arn)
+    if any(one.status != "INACTIVE" for one in services):
+        raise ECSException(
+            "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active."
+        )
+    tasks = self.tasks.get(cluster.name, {}).values()
+    if any(one.last_status != "STOPPED" for one in tasks):
+        raise ECSException("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
+    return original(self, cluster_str)
 
 
 @override(EC2ContainerServiceResponse)

@@ -11,7 +11,7 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.route53 import urls
-from moto.route53.exceptions import InvalidInput, NoSuchHostedZone
+from moto.route53.exceptions import HostedZoneNotEmpty, InvalidInput, NoSuchHostedZone
 from moto.route53.models import HostedZoneIdentifier, Route53Backend
 from moto.route53.responses import Route53
 
@@ -44,6 +44,15 @@ def change_resource_record_sets(original: Method, self: Any, zoneid: str, change
     ]
     original(self, zoneid, change_list)
     zone.rrsets += [one for one in others if one not in zone.rrsets]
+
+
+@override(Route53Backend)
+def delete_hosted_zone(original: Method, self: Any, id_: str) -> Any:
+    """Only one that has nothing but its own NS and SOA records; moto lets a delegation be, too."""
+    zone = self.get_hosted_zone(id_)
+    if any(one.name.rstrip(".") != zone.name.rstrip(".") or one.type not in {"NS", "SOA"} for one in zone.rrsets):
+        raise HostedZoneNotEmpty
+    return original(self, id_)
 
 
 @override(Route53)

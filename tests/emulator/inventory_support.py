@@ -49,8 +49,9 @@ def make_everything(client: Callable[..., Client]) -> set[tuple[str, str, str]]:
     cloudwatch.put_composite_alarm(AlarmName="composite", AlarmRule="ALARM(alarm)")
     cloudwatch.put_dashboard(DashboardName="board", DashboardBody='{"widgets": []}')
     served = make_services(client, subnet, vpc)
-    described = [{"Name": "description", "Values": ["ELB " + served["load balancer"].partition("loadbalancer/")[2]]}]
-    (of_balancer,) = ec2.describe_network_interfaces(Filters=described)["NetworkInterfaces"]
+    own = ("ELB " + served["load balancer"].partition("loadbalancer/")[2], "RDSNetworkInterface")
+    filters = [{"Name": "description", "Values": own}]
+    of_services = ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
     regional = {
         "vpc": vpc,
         "subnet": subnet,
@@ -89,7 +90,7 @@ def make_everything(client: Callable[..., Client]) -> set[tuple[str, str, str]]:
     return {
         *(("us-west-2", kind, identifier) for kind, identifier in regional.items()),
         *(("global", kind, identifier) for kind, identifier in without_region.items()),
-        ("us-west-2", "network interface", of_balancer["NetworkInterfaceId"]),
+        *(("us-west-2", "network interface", one["NetworkInterfaceId"]) for one in of_services),
         ("us-west-2", "database snapshot", snapshot_by_rds(client)),
         ("us-east-1", "firewall address list", make_address_list(client("wafv2", "us-east-1"), "CLOUDFRONT")),
         ("us-east-2", "vpc", other),
