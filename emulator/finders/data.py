@@ -30,6 +30,13 @@ def _secrets(clients: Clients) -> Iterator[str]:
     return (secret["Name"] for secret in secrets if "DeletedDate" not in secret)
 
 
+def _recovery_points(clients: Clients) -> Iterator[str]:
+    for vault in pages(clients, "backup", "list_backup_vaults", "BackupVaultList"):
+        of_vault = {"BackupVaultName": vault["BackupVaultName"]}
+        for point in pages(clients, "backup", "list_recovery_points_by_backup_vault", "RecoveryPoints", **of_vault):
+            yield point["RecoveryPointArn"]
+
+
 REGIONAL: dict[str, Finder] = {
     "kms key": _keys,
     "kms alias": _aliases,
@@ -48,6 +55,7 @@ REGIONAL: dict[str, Finder] = {
     "queue": named("sqs", "list_queues", "QueueUrls"),
     "secret": _secrets,
     "backup vault": by("backup", "list_backup_vaults", "BackupVaultList", "BackupVaultName"),
+    "recovery point": _recovery_points,
     "backup plan": by("backup", "list_backup_plans", "BackupPlansList", "BackupPlanName"),
     "restore test": by("backup", "list_restore_testing_plans", "RestoreTestingPlans", "RestoreTestingPlanName"),
 }

@@ -42,6 +42,7 @@ SERVICES = (
     "rds_global",
     "rds_in_use",
     "rds_servers",
+    "recovery_points",
     "route53",
     "s3",
     "secretsmanager",

@@ -1,4 +1,4 @@
-"""AWS Backup: selections, access policies, restore tests; a plan that changes; tags that are found; empty vaults.
+"""AWS Backup: selections, access policies, restore tests; a plan that changes; tags that are found.
 
 moto knows vaults, their locks, and plans that never change.
 """
@@ -21,7 +21,6 @@ from emulator.moto.extend import Method, add, override
 
 ROUTES = (
     "{0}/backup-vaults/(?P<name>[^/]+)/access-policy$",
-    "{0}/backup-vaults/(?P<name>[^/]+)/recovery-points/$",
     "{0}/restore-testing/plans$",
     "{0}/restore-testing/plans/(?P<plan>[^/]+)$",
     "{0}/restore-testing/plans/(?P<plan>[^/]+)/selections$",
@@ -169,13 +168,6 @@ def delete_backup_vault_access_policy(self: Any) -> str:
     """Delete the policy."""
     _vault(self).access_policy = None
     return "{}"
-
-
-@add(BackupResponse)
-def list_recovery_points_by_backup_vault(self: Any) -> str:
-    """Answer none: nothing backs up here, so a vault that exists is empty."""
-    _vault(self)
-    return json.dumps({"RecoveryPoints": []})
 
 
 def _vault(self: Any) -> Any:

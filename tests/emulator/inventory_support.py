@@ -268,12 +268,15 @@ def make_backups(client: Callable[..., Client]) -> dict[str, str]:
     points = {"Algorithm": "LATEST_WITHIN_WINDOW", "IncludeVaults": ["*"], "RecoveryPointTypes": ["SNAPSHOT"]}
     plan = {"RestoreTestingPlanName": "test", "ScheduleExpression": "rate(1 day)", "RecoveryPointSelection": points}
     backup.create_restore_testing_plan(RestoreTestingPlan=plan)
+    role = "arn:aws:iam::123456789012:role/role"
+    database = "arn:aws:rds:us-west-2:123456789012:cluster:database"
+    point = backup.start_backup_job(BackupVaultName="vault", ResourceArn=database, IamRoleArn=role)
     client("events", "us-west-2").put_rule(Name="rule", ScheduleExpression="rate(1 day)")
     definition = '{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}'
-    role = "arn:aws:iam::123456789012:role/role"
     client("stepfunctions", "us-west-2").create_state_machine(name="workflow", definition=definition, roleArn=role)
     return {
         "backup vault": "vault",
+        "recovery point": point["RecoveryPointArn"],
         "backup plan": "plan",
         "restore test": "test",
         "event rule": "rule",

@@ -26,6 +26,18 @@ def bucket_with_a_version(world: World) -> Use:
     return Use(lambda: s3.delete_bucket(Bucket=name), end)
 
 
+@refused("aws_backup_vault", "its recovery points", operation="backup:DeleteBackupVault", code=INVALID)
+def vault_with_a_recovery_point(world: World) -> Use:
+    backup, vault = world("backup"), {"BackupVaultName": world.name()}
+    backup.create_backup_vault(**vault)
+    cluster = "arn:aws:rds:us-east-2:123456789012:cluster:in-use"
+    point = backup.start_backup_job(**vault, ResourceArn=cluster, IamRoleArn=ROLE)["RecoveryPointArn"]
+    return Use(
+        lambda: backup.delete_backup_vault(**vault),
+        lambda: backup.delete_recovery_point(**vault, RecoveryPointArn=point),
+    )
+
+
 @refused("aws_backup_plan", "aws_backup_selection", operation="backup:DeleteBackupPlan", code=INVALID)
 def plan_with_a_selection(world: World) -> Use:
     backup, name = world("backup"), world.name()
