@@ -207,6 +207,18 @@ def _tasks_find_their_secrets(graph: Graph) -> Iterator[Pair]:
             yield from ((address, version) for version in versions[name])
 
 
+def _vaults_are_emptied_by_the_role_of_their_backups(graph: Graph) -> Iterator[Pair]:
+    """AWS Backup deletes a backup as the role that made it: without it the backup expires and stays in its vault."""
+    for _, selection in graph.of_type("aws_backup_selection"):
+        role = graph.first(selection["iam_role_arn"])
+        used = graph.addresses_in(graph.blocks[graph.first(selection["plan_id"])]["rule"])
+        for vault in {one for one in used if one.startswith("aws_backup_vault.")}:
+            yield vault, role
+            for policy, block in graph.of_type(*POLICIES_OF_ROLES):
+                if graph.first(block["role"]) == role:
+                    yield vault, policy
+
+
 def _vpc_of_subnet(graph: Graph, subnet: object) -> str:
     return graph.first(graph.blocks[graph.first(subnet)]["vpc_id"])
 
@@ -250,6 +262,11 @@ RULES = (
         meaning="a task starts when the secrets that its environment names, and their replicas, have their first value",
         source="https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets.html",
         pairs=_tasks_find_their_secrets,
+    ),
+    Rule(
+        meaning="a vault is destroyed, and with it its backups, while the role of its backups has its policies",
+        source="https://docs.aws.amazon.com/aws-backup/latest/devguide/API_DeleteRecoveryPoint.html",
+        pairs=_vaults_are_emptied_by_the_role_of_their_backups,
     ),
 )
 

@@ -140,6 +140,8 @@ class Backups(Construct):
         self._recovery = recovery
         self._topic = topic
         self.role = self._role()
+        for one in (vault, copies):
+            one.emptied_with(self.policy)
         self.plan = BackupPlan(
             self, "plan", name=names.of(PURPOSE), rule=self._rules(), tags={"Name": names.of(PURPOSE)}
         )
@@ -198,6 +200,11 @@ class Backups(Construct):
             f"arn:aws:rds:{region}:{account}:cluster-snapshot:awsbackup:*"
             for region in (self._region, self._copies_region)
         ]
+        # By name: the vaults wait for this policy.
+        vaults = [
+            f"arn:aws:backup:{region}:{account}:backup-vault:{vault.name}"
+            for region, vault in ((self._region, self._vault), (self._copies_region, self._copies))
+        ]
         return [
             Statement(
                 sid="BackUpTheCluster",
@@ -217,7 +224,7 @@ class Backups(Construct):
             Statement(
                 sid="UseBothVaults",
                 actions=["backup:CopyFromBackupVault", "backup:CopyIntoBackupVault", "backup:DescribeBackupVault"],
-                resources=[self._vault.vault.arn, self._copies.vault.arn],
+                resources=vaults,
             ),
             Statement(sid="FindWhatBearsTheTag", actions=["tag:GetResources"], resources=["*"]),  # it knows no resource
             *self._key_permissions(),

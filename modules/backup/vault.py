@@ -10,6 +10,7 @@ from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.backup_vault import BackupVault as AwsBackupVault
 from cdktf_cdktf_provider_aws.backup_vault_lock_configuration import BackupVaultLockConfiguration
 from cdktf_cdktf_provider_aws.backup_vault_policy import BackupVaultPolicy
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from constructs import Construct
 
@@ -46,6 +47,14 @@ class BackupVault(Construct):
         if protected:
             self._refuse_deletion()
             self._lock(settings)
+
+    def emptied_with(self, policy: IamRolePolicy) -> None:
+        """Create the vault after the policy of the role that makes its backups, and destroy it before.
+
+        AWS Backup deletes a backup as that role; without it the backup expires, and the vault is not empty.
+        https://docs.aws.amazon.com/aws-backup/latest/devguide/API_DeleteRecoveryPoint.html
+        """
+        self.vault.depends_on = [policy.fqn]
 
     def _refuse_deletion(self) -> None:
         """Denies deletion to administrators, too. They can remove the policy itself, which CloudTrail records."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modules.delivery.permissions.grants import (
+    EMPTIED,
     IMPLIED_BY_ANOTHER_CALL,
     NOT_ANOTHERS,
     OTHER_SETTINGS,
@@ -73,6 +74,15 @@ DATA: tuple[Grant, ...] = (
             WITH_TAGS: "TagResource",
             TAGS: "UntagResource",
         },
+    ),
+    # Backups of Aurora have ARNs of RDS, which AWS Backup chooses, and the tags of the cluster that they are of:
+    # https://docs.aws.amazon.com/aws-backup/latest/devguide/recovery-points.html
+    Grant(
+        sid="Backups",
+        service="backup",
+        on=("arn:aws:rds:*:{account}:cluster-snapshot:awsbackup:*",),
+        conditions=NOT_ANOTHERS,
+        unrehearsed={EMPTIED: "DeleteRecoveryPoint DescribeRecoveryPoint"},
     ),
     Grant(
         sid="VaultStorage",

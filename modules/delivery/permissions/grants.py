@@ -31,6 +31,7 @@ AUDIT_MADE = "needed where settings enable the account's audit"
 BUDGET = "needed where settings have a budget"
 FAILOVER = "a failover between regions, or the way back"
 RELEASE = "a release that is stopped or resumed"
+EMPTIED = "what gathers while the environment lives is deleted before it is destroyed; a rehearsal gathers none"
 WITH_TAGS = "the creating call tags the resource, for which AWS authorizes this action too"
 
 Conditions = tuple[tuple[str, str, tuple[str, ...]], ...]
