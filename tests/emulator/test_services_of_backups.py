@@ -81,21 +81,25 @@ def test_vault_has_its_policy_and_is_empty(client: Make, name: str) -> None:
     assert error_of(lambda: backup.list_recovery_points_by_backup_vault(**unknown)) == "ResourceNotFoundException"
 
 
-def test_recovery_points_are_kept_with_what_was_sent_until_they_are_deleted(client: Make, name: str) -> None:
+@pytest.mark.parametrize(
+    ("resource", "role"),
+    [("arn:aws:rds:us-east-2:123456789012:cluster:one", "first"), ("arn:aws:s3:::a-bucket", "second")],
+)
+def test_a_recovery_point_is_kept_with_what_was_sent_until_it_is_deleted(
+    client: Make, name: str, resource: str, role: str
+) -> None:
     backup = client("backup")
     backup.create_backup_vault(BackupVaultName=name)
-    roles = {"arn:aws:rds:us-east-2:123456789012:cluster:one": "first", "arn:aws:s3:::a-bucket": "second"}
-    for resource, role in roles.items():
-        arn = f"arn:aws:iam::123456789012:role/{role}"
-        sent = {"BackupVaultName": name, "ResourceArn": resource, "IamRoleArn": arn}
-        point = {"BackupVaultName": name, "RecoveryPointArn": backup.start_backup_job(**sent)["RecoveryPointArn"]}
-        found = backup.describe_recovery_point(**point)
-        assert {key: found[key] for key in (*sent, "Status")} == sent | {"Status": "COMPLETED"}
-        (listed,) = backup.list_recovery_points_by_backup_vault(BackupVaultName=name)["RecoveryPoints"]
-        assert (listed["RecoveryPointArn"], listed["IamRoleArn"]) == (point["RecoveryPointArn"], arn)
-        backup.delete_recovery_point(**point)
-        assert error_of(lambda point=point: backup.describe_recovery_point(**point)) == "ResourceNotFoundException"
-    elsewhere = {"BackupVaultName": "unknown", "ResourceArn": "arn:aws:s3:::a-bucket", "IamRoleArn": arn}
+    arn = f"arn:aws:iam::123456789012:role/{role}"
+    sent = {"BackupVaultName": name, "ResourceArn": resource, "IamRoleArn": arn}
+    point = {"BackupVaultName": name, "RecoveryPointArn": backup.start_backup_job(**sent)["RecoveryPointArn"]}
+    found = backup.describe_recovery_point(**point)
+    assert {key: found[key] for key in (*sent, "Status")} == sent | {"Status": "COMPLETED"}
+    (listed,) = backup.list_recovery_points_by_backup_vault(BackupVaultName=name)["RecoveryPoints"]
+    assert (listed["RecoveryPointArn"], listed["IamRoleArn"]) == (point["RecoveryPointArn"], arn)
+    backup.delete_recovery_point(**point)
+    assert error_of(lambda: backup.describe_recovery_point(**point)) == "ResourceNotFoundException"
+    elsewhere = sent | {"BackupVaultName": "unknown"}
     assert error_of(lambda: backup.start_backup_job(**elsewhere)) == "ResourceNotFoundException"
 
 

@@ -1,0 +1,96 @@
+"""Network interfaces that services keep in subnets: whose they are, where, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from emulator.process import Server
+from tests.emulator.in_use import networks
+from tests.emulator.in_use.refusals import World
+from tests.emulator.release_support import eventually, make_function
+
+pytestmark = pytest.mark.requirement("W8.2")
+
+
+@pytest.fixture
+def world(aws: Server) -> Iterator[World]:
+    made = World(aws)
+    yield made
+    made.set_back()
+
+
+@pytest.fixture
+def network(world: World) -> networks.Network:
+    return networks.Network.make(world)
+
+
+def interfaces(network: networks.Network) -> list[dict[str, Any]]:
+    filters = [{"Name": "vpc-id", "Values": [network.vpc]}]
+    found: list[dict[str, Any]] = network.ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
+    return found
+
+
+def test_functions_share_interfaces_that_outlive_the_last_of_them(world: World, network: networks.Network) -> None:
+    place = {"SubnetIds": list(network.subnets), "SecurityGroupIds": [network.group]}
+    names = [world.name(), world.name()]
+    for name in names:
+        make_function(world, name, "", VpcConfig=place)
+    first = interfaces(network)
+    assert {one["SubnetId"] for one in first} == set(network.subnets)
+    assert len(first) == len(network.subnets)
+    for one in first:
+        assert one["Description"].startswith("AWS Lambda VPC ENI-")  # by which Terraform's provider knows them
+        assert (one["InterfaceType"], one["Status"], one["RequesterManaged"]) == ("lambda", "in-use", True)
+        assert [group["GroupId"] for group in one["Groups"]] == [network.group]
+    for name in names:
+        world("lambda").delete_function(FunctionName=name)
+    ids = {one["NetworkInterfaceId"] for one in first}
+    assert {one["NetworkInterfaceId"] for one in interfaces(network)} == ids
+    make_function(world, names[0], "", VpcConfig=place)
+    world.let_minutes_pass()
+    assert {one["NetworkInterfaceId"] for one in interfaces(network)} == ids
+    world("lambda").delete_function(FunctionName=names[0])
+    eventually(lambda: not interfaces(network))
+
+
+def test_another_group_of_a_function_is_another_interface(world: World, network: networks.Network) -> None:
+    name = world.name()
+    place = {"SubnetIds": [network.subnets[0]], "SecurityGroupIds": [network.group]}
+    make_function(world, name, "", VpcConfig=place)
+    (before,) = interfaces(network)
+    other = network.ec2.create_security_group(VpcId=network.vpc, GroupName="other", Description="other")["GroupId"]
+    world("lambda").update_function_configuration(FunctionName=name, VpcConfig={**place, "SecurityGroupIds": [other]})
+    world.let_minutes_pass()
+
+    def moved() -> bool:
+        found = interfaces(network)
+        assert before["NetworkInterfaceId"] in {one["NetworkInterfaceId"] for one in found} or len(found) == 1
+        return len(found) == 1 and found[0]["Groups"][0]["GroupId"] == other
+
+    eventually(moved)
+
+
+def test_tasks_have_interfaces_at_their_addresses_while_they_run(world: World, network: networks.Network) -> None:
+    end = networks.tasks(world, network)
+    found = interfaces(network)
+    assert {one["SubnetId"] for one in found} == set(network.subnets)
+    blocks = dict(zip(network.subnets, ("10.7.0.", "10.7.1."), strict=True))
+    assert all(one["PrivateIpAddress"].startswith(blocks[one["SubnetId"]]) for one in found)
+    end()
+    assert interfaces(network) == []
+
+
+def test_interfaces_of_endpoints_and_gateways_say_whose_they_are(world: World, network: networks.Network) -> None:
+    end_of_gateway = networks.nat_gateway(world, network)
+    end_of_endpoint = networks.interface_endpoint(world, network)
+    found = interfaces(network)
+    described = {one["Description"].rpartition(" ")[0]: one for one in found}
+    assert described.keys() == {"Interface for NAT Gateway", "VPC Endpoint Interface"}
+    assert described["Interface for NAT Gateway"]["Groups"] == []
+    assert [one["GroupId"] for one in described["VPC Endpoint Interface"]["Groups"]] == [network.group]
+    end_of_gateway()
+    end_of_endpoint()
+    assert interfaces(network) == []
