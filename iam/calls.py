@@ -81,11 +81,6 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "acm": {"CertificateArn": "{}"},
     "access-analyzer": {"analyzerName": "arn:aws:access-analyzer:{region}:{account}:analyzer/{}"},
     "application-autoscaling": {"ResourceARN": "{}"},
-    "backup": {
-        "BackupVaultName": "arn:aws:backup:{region}:{account}:backup-vault:{}",
-        "RestoreTestingPlanName": "arn:aws:backup:{region}:{account}:restore-testing-plan:{}",
-        "ResourceArn": "{}",
-    },
     "budgets": {
         "Budget.BudgetName": "arn:aws:budgets::{account}:budget/{}",
         "BudgetName": "arn:aws:budgets::{account}:budget/{}",
@@ -211,7 +206,22 @@ def _of_lambda(call: Call) -> Iterator[str]:
         yield str(name) if str(name).startswith("arn:") else f"arn:aws:lambda:{{region}}:{{account}}:function:{name}"
 
 
+def _of_backup(call: Call) -> Iterator[str]:
+    """A recovery point by its own ARN, whichever vault it is in; to make one is authorized on the vault."""
+    points = [one for _, one in _named(call, {"RecoveryPointArn": "{}"})]
+    if points:
+        yield from points
+        return
+    known = {
+        "BackupVaultName": "arn:aws:backup:{region}:{account}:backup-vault:{}",
+        "RestoreTestingPlanName": "arn:aws:backup:{region}:{account}:restore-testing-plan:{}",
+        **({} if call.operation == "StartBackupJob" else {"ResourceArn": "{}"}),
+    }
+    yield from (pattern.format(one, region="{region}", account="{account}") for pattern, one in _named(call, known))
+
+
 SPECIAL: Mapping[str, Callable[[Call], Iterator[str]]] = {
+    "backup": _of_backup,
     "codedeploy": _of_codedeploy,
     "iam": _of_iam,
     "lambda": _of_lambda,

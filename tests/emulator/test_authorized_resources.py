@@ -63,6 +63,20 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("elasticloadbalancing:CreateTargetGroup", {"Name": "web-b", "VpcId": "vpc-1"}, ["targetgroup/web-b/*"]),
     ("elasticloadbalancing:CreateLoadBalancer", {"Name": "main"}, ["loadbalancer/app/main/*"]),
     ("ec2:DeleteSubnet", {"SubnetId": "subnet-1"}, ["subnet/subnet-1"]),
+    (
+        "backup:StartBackupJob",
+        {"BackupVaultName": "backups", "ResourceArn": f"arn:aws:rds:us-east-2:{ACCOUNT}:cluster:one"},
+        ["backup-vault:backups"],
+    ),
+    ("backup:ListRecoveryPointsByBackupVault", {"BackupVaultName": "backups"}, ["backup-vault:backups"]),
+    (
+        "backup:DeleteRecoveryPoint",
+        {
+            "BackupVaultName": "backups",
+            "RecoveryPointArn": f"arn:aws:backup:us-east-2:{ACCOUNT}:recovery-point:one",
+        },
+        ["recovery-point:one"],
+    ),
 ]
 
 

@@ -47,6 +47,8 @@ def test_platform_is_applied_released_changed_and_destroyed_without_leftovers(
     assert (mapping["BatchSize"], mapping["ScalingConfig"]) == (5, {"MaximumConcurrency": 20})
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     client_for(own_aws)("ecs").deregister_task_definition(taskDefinition=released)
+    cluster, role = (f"arn:aws:{one}" for one in ("rds:us-east-2:123456789012:cluster:c", "iam::123456789012:role/r"))
+    client_for(own_aws)("backup").start_backup_job(BackupVaultName="backups", ResourceArn=cluster, IamRoleArn=role)
     _destroy_without_a_rest(rehearsed, own_aws)
 
 

@@ -320,3 +320,8 @@ resource "aws_cloudwatch_log_group" "edge" {
   name              = "aws-waf-logs-rehearsal"
   retention_in_days = 30
 }
+
+resource "aws_backup_vault" "backups" {
+  name          = "backups"
+  force_destroy = true
+}
