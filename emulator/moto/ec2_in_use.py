@@ -12,10 +12,11 @@ from typing import Any
 
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models import EC2Backend
+from moto.ec2.models.elastic_network_interfaces import Attachment, NetworkInterface
 from moto.elbv2.models import elbv2_backends
 
-from emulator.moto.extend import Method, override
-from emulator.runtime.attached_interfaces import settle
+from emulator.moto.extend import Method, override, override_property
+from emulator.runtime.attached_interfaces import OWNER_OF_FUNCTIONS, settle
 
 DEFAULT = "default"
 GONE = ("deleted", "rejected", "expired", "failed")
@@ -48,6 +49,29 @@ def delete_security_group(original: Method, self: Any, name: str | None = None, 
     if group and (_is_worn(self, group) or group.id in set(_named_by_others(self, group))):
         raise DependencyViolationError(f"resource {group.id} has a dependent object")
     return original(self, name, group_id)
+
+
+@override_property(NetworkInterface)
+def attachment(self: Any) -> Any:
+    """Of a function's interface, too: it has no instance, but the owner by whom Terraform's provider waits for it."""
+    if not self.attachment_id or self.instance:
+        return Attachment(self) if self.attachment_id else None
+    return {
+        "AttachmentId": self.attachment_id,
+        "DeleteOnTermination": False,
+        "DeviceIndex": 1,
+        "InstanceOwnerId": OWNER_OF_FUNCTIONS,
+        "Status": "attached",
+    }
+
+
+@override(EC2Backend)
+def detach_network_interface(original: Method, self: Any, attachment_id: str) -> None:
+    """Only from an instance: what a service has attached nobody else detaches."""
+    if any(one.attachment_id == attachment_id and not one.instance for one in _interfaces(self)):
+        message = "You are not allowed to manage 'ela-attach' attachments."
+        raise EC2ClientError("OperationNotPermitted", message)
+    original(self, attachment_id)
 
 
 @override(EC2Backend)

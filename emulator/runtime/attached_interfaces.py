@@ -24,6 +24,9 @@ from emulator.runtime.task_sets import task_sets
 
 MINUTES_OF_FUNCTIONS = 20
 """https://repost.aws/knowledge-center/lambda-eni-find-delete: up to 20 minutes after the last function has left it."""
+OWNER_OF_FUNCTIONS = "amazon-aws"
+"""Of what a function's interface is attached to; the provider waits for such an interface, and deletes others at once:
+https://github.com/hashicorp/terraform-provider-aws/blob/v5.100.0/internal/service/ec2/vpc_network_interface.go"""
 LAMBDA, ECS, RDS = "lambda", "ecs", "rds"
 _DESCRIPTIONS = {LAMBDA: "AWS Lambda VPC ENI-{}", ECS: "{}", RDS: "RDSNetworkInterface"}
 _SECONDS_OF_A_MINUTE = 60
@@ -74,6 +77,7 @@ def _make(ec2: Any, one: _Wanted) -> None:
     interface.status = "in-use"
     if one.service == LAMBDA:
         interface.interface_type = "lambda"
+        interface.attachment_id = f"ela-attach-{interface.id.removeprefix('eni-')}"
 
 
 def _is_possible(ec2: Any, one: _Wanted) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from emulator.process import Server
 from tests.emulator.in_use import networks
 from tests.emulator.in_use.refusals import World
 from tests.emulator.release_support import eventually, make_function
+from tests.emulator.support import error_of
 
 pytestmark = pytest.mark.requirement("W8.2")
 
@@ -45,6 +47,9 @@ def test_functions_share_interfaces_that_outlive_the_last_of_them(world: World, 
         assert one["Description"].startswith("AWS Lambda VPC ENI-")  # by which Terraform's provider knows them
         assert (one["InterfaceType"], one["Status"], one["RequesterManaged"]) == ("lambda", "in-use", True)
         assert [group["GroupId"] for group in one["Groups"]] == [network.group]
+        assert (one["Attachment"]["InstanceOwnerId"], one["Attachment"]["Status"]) == ("amazon-aws", "attached")
+        attached = one["Attachment"]["AttachmentId"]
+        assert error_of(partial(network.ec2.detach_network_interface, AttachmentId=attached)) == "OperationNotPermitted"
     for name in names:
         world("lambda").delete_function(FunctionName=name)
     ids = {one["NetworkInterfaceId"] for one in first}
