@@ -66,5 +66,6 @@ def test_the_deploy_role_may_empty_what_it_destroys(of_delivery: dict[str, Role]
 
 @pytest.mark.parametrize("action", ["backup:DeleteRecoveryPoint", "backup:DescribeRecoveryPoint"])
 def test_backups_of_another_environment_stay(of_delivery: dict[str, Role], action: str) -> None:
+    assert of_delivery["deploy"].allows(asked(action, SNAPSHOT))
     others = asked(action, SNAPSHOT, aws_ResourceTag__environment_suffix="production")
     assert not of_delivery["deploy"].allows(others)
