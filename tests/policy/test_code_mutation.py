@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutation.code.changes import PROJECT, CodeChange, changes_of_file, files
-from tests.mutation.code.equivalents import EQUIVALENT
+from tests.mutation.code.equivalents import EQUIVALENT, name_of
 from tests.mutation.code.judges import imports_of, judges_of
 from tests.mutation.code.judging import copied
 
@@ -123,10 +123,6 @@ def test_copy_has_the_files_and_what_is_installed_and_goes_with_the_block() -> N
 
 
 def test_each_equivalent_is_still_a_change_and_has_a_reason() -> None:
-    made = {
-        (one.file, one.kind, one.statement)
-        for file in {file for file, _, _ in EQUIVALENT}
-        for one in changes_of_file(file)
-    }
+    made = {name_of(one) for file in {file for file, _, _, _ in EQUIVALENT} for one in changes_of_file(file)}
     assert set(EQUIVALENT) - made == set()
     assert all(EQUIVALENT.values())
