@@ -267,7 +267,7 @@ class LocalDeployment:
         if left:
             lines = "\n".join(f"  {one.region} {one.kind} {one.id}" for one in left)
             raise Failed(f"left after the destruction:\n{lines}")
-        self.console.print("nothing is left but the state bucket and its key")
+        self.console.print("nothing is left but the state bucket, its replica and their keys")
 
     def _explain_payments(self, server: process.Server) -> None:
         self.console.print(f"to send a payment and see its way: {_command('make pay')}, or with curl:")

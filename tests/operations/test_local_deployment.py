@@ -148,7 +148,7 @@ def test_remaining_resources_are_listed_and_the_local_aws_keeps_running(
     assert process.find(deployment.directory) == server
     s3.delete_bucket(Bucket="forgotten")
     deployment.destroy()  # nothing but the state bucket and its key, which may stay
-    assert "nothing is left but the state bucket and its key" in said(deployment)
+    assert "nothing is left but the state bucket, its replica and their keys" in said(deployment)
     assert process.find(deployment.directory) is None
     assert not deployment.directory.exists()
 
