@@ -54,7 +54,8 @@ class BackupVault(Construct):
         AWS Backup deletes a backup as that role; without it the backup expires, and the vault is not empty.
         https://docs.aws.amazon.com/aws-backup/latest/devguide/API_DeleteRecoveryPoint.html
         """
-        self.vault.depends_on = [policy.fqn]
+        # An address, and no reference (`policy.fqn`), which Terraform refuses here.
+        self.vault.depends_on = [f"{policy.terraform_resource_type}.{policy.friendly_unique_id}"]
 
     def _refuse_deletion(self) -> None:
         """Denies deletion to administrators, too. They can remove the policy itself, which CloudTrail records."""

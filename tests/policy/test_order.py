@@ -22,6 +22,13 @@ def test_resources_depend_on_all_that_aws_requires_at_their_creation(graph: Grap
     assert out_of_order(graph, rule) == []
 
 
+def test_what_a_block_depends_on_is_the_address_of_another(graph: Graph) -> None:
+    """A reference, `${...}`, is refused by Terraform there, though the graph of it is the same."""
+    stated = {one for block in graph.blocks.values() for one in block.get("depends_on", [])}
+    assert len(stated) > 50
+    assert stated <= graph.blocks.keys()
+
+
 def test_no_resource_needs_itself(graph: Graph) -> None:
     assert graph.blocks
     assert all(address not in graph.needs(address) for address in graph.blocks)
