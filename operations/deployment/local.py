@@ -153,8 +153,16 @@ class LocalDeployment:
         """Destroy what ``deploy`` created, show that nothing is left, stop the local AWS and remove its directory.
 
         Raises:
-            Failed: Terraform failed, a request violated AWS's contract, or a resource is left; the local AWS then
-                keeps running.
+            Failed: see :meth:`empty`.
+        """
+        self.empty()
+        self.abandon()
+
+    def empty(self) -> None:
+        """Destroy what ``deploy`` created, and show that nothing is left; the local AWS keeps running.
+
+        Raises:
+            Failed: Terraform failed, a request violated AWS's contract, or a resource is left.
         """
         server = process.find(self.directory)
         if server is None:
@@ -171,7 +179,6 @@ class LocalDeployment:
             self.console.print(_seconds_table(self.seconds, self.chains))
             self._refuse_violations()
             self._refuse_leftovers(server)
-        self.abandon()
 
     def abandon(self) -> None:
         """Stop the local AWS without destroying first, and remove its directory; its state was in memory only."""

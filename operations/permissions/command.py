@@ -14,7 +14,7 @@ from emulator import process
 from emulator.record import read_refusals, read_uses
 from operations.deployment.local import LocalDeployment
 from operations.outcome import Failed
-from operations.permissions.life import DEPLOY, STEPS, Life, take
+from operations.permissions.life import DEPLOY, DESTROY, STEPS, Life, take
 from operations.permissions.sample import Missed, Sample, strike
 from operations.permissions.table import REASONS, Row, idle, rows, unexplained
 from operations.project_root import PROJECT
@@ -38,11 +38,13 @@ class PermissionsTest:
     def run(self, only: Sequence[str], *, keep: bool, sample: Sample) -> None:
         """Deploy, take the steps (those of ``only``, where it names any), destroy unless ``keep``, and print the table.
 
-        The statements of ``sample`` are then deleted, one by one, and the step that needed each is taken again.
+        Before the destruction the statements of ``sample`` are deleted, one by one, and the step that needed each is
+        taken again.
 
         Raises:
             Refused: a step is unknown, or the machine lacks something.
-            Failed: a step failed, a deleted statement was not missed, or a reason covers no unused statement.
+            Failed: a step failed, or a deleted statement was not missed; of a whole life, also that no step uses a
+                statement and no reason covers it, or that a reason covers no unused one.
         """
         steps = chosen(only, STEPS)
         deployment = LocalDeployment(self.console, self.directory, tasks=TASKS, by_deploy_role=True)
@@ -52,14 +54,17 @@ class PermissionsTest:
             self.seconds[DEPLOY] = sum(deployment.seconds.values())
         failures = [failure for step in steps if (failure := self._taken(step.name, life))]
         reasons = read_reasons(REASONS)
-        table = rows(process.statements(life.server), read_uses(self.directory), reasons)
-        self._report(table)
+        statements = process.statements(life.server)
+        table = rows(statements, read_uses(self.directory), reasons)
         failures += [problem for missed in self._missed(table, life, sample) if (problem := missed.problem)]
         if not keep:
-            deployment.destroy()
-        if not only:
-            self.console.print("\n".join(unexplained(table)), markup=False, soft_wrap=True)
-            failures += idle(table, reasons)
+            process.begin_step(life.server, DESTROY)
+            deployment.empty()
+            table = rows(statements, read_uses(self.directory), reasons)
+            deployment.abandon()
+        self._report(table)
+        if not (only or keep):
+            failures += unexplained(table) + idle(table, reasons)
         if failures:
             raise Failed("\n".join(failures))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -13,12 +15,16 @@ from operations.deployment import drift
 from operations.deployment.local import LocalDeployment
 from operations.outcome import Failed, Refused
 from operations.pay.command import Payer
-from operations.pay.platform import Platform
+from operations.pay.platform import Platform, front_door
+from operations.rehearsal.course import Event
+from operations.rehearsal.customers import Customers
 from operations.rehearsal.events import EVENTS, Operator, until
 from settings import Settings
 
-DEPLOY = "deploy"
+DEPLOY, DESTROY = "deploy", "destroy"
 CURRENCY, AMOUNT = "USD", 1000
+ROLLBACK = "rollback"
+CUSTOMERS, SECONDS_BETWEEN_PAYMENTS = 6, 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +94,27 @@ def _export(life: Life) -> None:
     process.set_clock(server, 1.0)
 
 
+def _operate(event: Event[Operator], life: Life) -> None:
+    """Let an event of the rehearsal happen; with customers where its alarm is on what these are answered."""
+    operator = life.operator()
+    with _paying(life, operator) if event.name == ROLLBACK else contextlib.nullcontext():
+        event.happen(operator)
+
+
+@contextlib.contextmanager
+def _paying(life: Life, operator: Operator) -> Iterator[None]:
+    platform = operator.platform
+    keys = [platform.new_key(f"customers-of-{ROLLBACK}")] * CUSTOMERS
+    crowd = Customers(front_door(life.settings, platform.server), keys, pause=SECONDS_BETWEEN_PAYMENTS)
+    crowd.begin(ROLLBACK)
+    try:
+        yield
+    finally:
+        crowd.end()
+
+
 OF_OPERATORS = tuple(
-    Step(name=one.name, meaning=one.meaning, take=lambda life, event=one: event.happen(life.operator()))  # type: ignore[misc]
+    Step(name=one.name, meaning=one.meaning, take=functools.partial(_operate, one))
     for one in EVENTS
     if one.name not in {"quiet", "tasks-killed"}
 )

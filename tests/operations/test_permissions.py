@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from emulator.process import Statement
 from emulator.record import RecordedRefusal, RecordedUse
 from operations.deployment import administrators
+from operations.permissions import life
 from operations.permissions.sample import Missed, Sample
 from operations.permissions.table import REASONS, Row, idle, rows, unexplained
 from operations.reasons import Reason, read_reasons
+from operations.rehearsal.course import Event
 from settings import Settings
 from tests.synthesized import Synthesized
 
@@ -117,3 +123,23 @@ def test_a_deleted_statement_that_no_refusal_of_its_kind_names_is_a_problem() ->
     named = Missed(statement=statement("Sends"), step="pay", failed=True, refusals=(refusal(KIND),))
     assert named.problem == ""
     assert "Allow sqs:SendMessage" in named.text
+
+
+def test_customers_pay_while_a_release_is_rolled_back_and_in_no_other_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The canary's alarm is on what customers are answered."""
+    said: list[str] = []
+
+    @contextlib.contextmanager
+    def paying(*_arguments: object) -> Iterator[None]:
+        said.append("customers come")
+        yield
+        said.append("customers go")
+
+    monkeypatch.setattr(life, "_paying", paying)
+    monkeypatch.setattr(life.Life, "operator", lambda _self: None)
+    anybody: Any = life.Life(settings=None, deployment=None, console=None)  # type: ignore[arg-type]
+    for name in ("release", "rollback"):
+        event: Event[Any] = Event(name=name, meaning="", happen=lambda _operator, name=name: said.append(name))  # type: ignore[misc]
+        life._operate(event, anybody)
+    assert said == ["release", "customers come", "rollback", "customers go"]
+    assert {one.name for one in life.STEPS} >= {"release", life.ROLLBACK}
