@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from operations.deployment.synthesized import CONFIGURATION, absolute, synthesize
-from operations.outcome import Failed
+from operations.outcome import Failed, Refused
 from operations.reasons import read_reasons, sample
 from operations.ways.flows import flows
 from operations.ways.table import REASONS, Row, idle, rows, unexplained, without_way
@@ -24,12 +24,14 @@ def run(environment: str, settings: Settings, share: float | None, seed: int, co
     """Synthesize an environment, and judge its network.
 
     Raises:
-        Refused: the settings are bad.
+        Refused: the settings are bad, or what is synthesized has no network.
         Failed: synthesis failed; or :func:`judge` did.
     """
     with tempfile.TemporaryDirectory() as directory:
         stack = synthesize(absolute(environment), Path(directory))
         configuration = json.loads((stack / CONFIGURATION).read_text(encoding="utf-8"))
+    if "aws_vpc" not in configuration.get("resource", {}):
+        raise Refused(f"{environment}: what is synthesized has no network (aws_vpc)")
     judge(configuration, settings, share, seed, console)
 
 
