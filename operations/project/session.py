@@ -97,6 +97,7 @@ def run(line: str, folder: Path, seconds_to_end: float) -> tuple[int, str]:
     """
     pid, terminal = pty.fork()
     if not pid:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup has it ignore
         os.chdir(folder)
         ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         variables = {**os.environ, "TERM": "xterm", "COLUMNS": str(COLUMNS)}
