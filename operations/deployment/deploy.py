@@ -172,6 +172,7 @@ class Deployment:
             refuse_other_account(self.settings, boto3.Session(), region)
 
     def _refuse_the_other_state(self) -> None:
+        self._refuse_other_account()
         with aws_errors_in_words():
             refuse_the_other_state(self.settings, boto3.client("s3", region_name=self.settings.recovery.name))
 

@@ -168,9 +168,19 @@ def _followers(configuration: dict[str, Any]) -> dict[str, set[str]]:
 
 
 def _differing(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
-    """The addresses of the resources whose blocks differ, or which only one of two configurations has."""
+    """The addresses of the resources whose blocks differ, or which only one of two configurations has.
+
+    A document that is written as a data source is a part of the resources that have it.
+    """
     one, other = _resources(before), _resources(after)
-    return {address for address in one.keys() | other.keys() if one.get(address) != other.get(address)}
+    own = {address for address in one.keys() | other.keys() if one.get(address) != other.get(address)}
+    documents = {
+        f"data.{type_}.{id_}"
+        for type_, blocks in after["data"].items()
+        for id_, block in blocks.items()
+        if block != before["data"].get(type_, {}).get(id_)
+    }
+    return own | {address for address, refers_to in _followers(after).items() if refers_to & documents}
 
 
 def _resources(configuration: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ DATABASE_TYPES = ("aws_rds_cluster.", "aws_rds_cluster_instance.", "aws_secretsm
 # What stands by for the database goes when snapshots are restored instead, with the ways to it.
 STANDING_BY = {
     "aws_appautoscaling_policy",
+    "aws_backup_plan",
+    "aws_backup_selection",
     "aws_cloudwatch_composite_alarm",  # whose only sign in that region it was that this database is behind
     "aws_cloudwatch_metric_alarm",
     "aws_iam_role_policy",
@@ -26,8 +28,14 @@ NEW_BY_NATURE = {
     "aws_codedeploy_deployment_config",
     "aws_secretsmanager_secret_version",
 }
-# What makes merchants, and what lets operators in, goes with the service and its schema.
-OF_PAYMENTS = ("merchant-administration", "operator-access", "database-operators-to-database")
+# What makes merchants, what lets operators in, and what misses its heartbeats goes with the service and its schema.
+OF_PAYMENTS = (
+    "merchant-administration",
+    "operator-access",
+    "database-operators-to-database",
+    "payment-alarms_publisher-silent",
+    "payment-alarms_reconciler-silent",
+)
 
 
 def replaces_nothing_in_use(change: str, lines: Iterable[str]) -> None:

@@ -250,8 +250,8 @@ def permissions_of(platform: Synthesized, role: Block) -> dict[str, set[str]]:
 
 
 def vault_arn(platform: Synthesized, region: str) -> str:
-    (id_,) = (one for one, block in platform.resources("aws_backup_vault").items() if region_of(block) == region)
-    return f"${{aws_backup_vault.{id_}.arn}}"
+    (vault,) = (one for one in platform.resources("aws_backup_vault").values() if region_of(one) == region)
+    return f"arn:aws:backup:{REGIONS[region]}:123456789012:backup-vault:{vault['name']}"
 
 
 def test_replica_is_overwritten_only_where_nothing_is_protected(platform: Synthesized) -> None:

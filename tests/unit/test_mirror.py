@@ -13,6 +13,10 @@ MODULES, UNIT = PROJECT / "modules", PROJECT / "tests" / "unit"
 BESIDE_MODULES = {"settings", "stacks", "synthesis"}
 # Modules, or packages of them, without a file of tests of their own: where they are tested, and why there.
 TESTED_ELSEWHERE = {
+    "backup/recovery_plan.py": (
+        ("tests/platform/test_writer.py::test_each_cluster_that_may_have_the_writer_is_backed_up_in_its_own_region"),
+        "it is seen beside the other region's: each cluster that may have the writer has a plan where it is",
+    ),
     "database/enhanced_monitoring_log.py": (
         "tests/unit/account/test_audit.py::test_each_part_can_be_left_to_the_account",
         "the log group is the account's, not the database's, and settings.audit says who makes it",
