@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from emulator.cloudformation.calls import Created, Properties, RefusedError, call, gone, only, without
+from emulator.cloudformation.calls import Created, Properties, RefusedError, call, client, gone, only, without
 from emulator.cloudformation.types import made_by
 
 EVERYTHING = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+SECONDS_BETWEEN_LOOKS = 0.2
 
 
 def install() -> None:
     """Register these types."""
     made_by("AWS::EC2::VPC", create=_create_vpc, delete=lambda id_, _: gone("ec2", "DeleteVpc", VpcId=id_))
-    made_by("AWS::EC2::Subnet", create=_create_subnet, delete=lambda id_, _: gone("ec2", "DeleteSubnet", SubnetId=id_))
+    made_by("AWS::EC2::Subnet", create=_create_subnet, delete=_delete_subnet)
     made_by("AWS::EC2::RouteTable", create=_create_table, delete=_delete_table)
     made_by("AWS::EC2::Route", create=_create_route, update=_update_route, delete=_delete_route)
     made_by("AWS::EC2::SubnetRouteTableAssociation", create=_associate, delete=_disassociate)
@@ -52,6 +54,45 @@ def _create_subnet(_logical_id: str, properties: Properties, _stack: str) -> Cre
     public = {"MapPublicIpOnLaunch": {"Value": properties.get("MapPublicIpOnLaunch", False)}}
     call("ec2", "ModifySubnetAttribute", {"SubnetId": subnet["SubnetId"], **public})
     return subnet["SubnetId"], {"AvailabilityZone": subnet["AvailabilityZone"], "SubnetId": subnet["SubnetId"]}
+
+
+def _delete_subnet(id_: str, _properties: Properties) -> None:
+    _wait_for_functions("subnet-id", id_)
+    gone("ec2", "DeleteSubnet", SubnetId=id_)
+
+
+def _wait_for_functions(name: str, id_: str) -> None:
+    """Wait until Lambda has deleted the network interfaces of functions that are gone, in a subnet or with a group.
+
+    CloudFormation waits for them when it deletes functions, several at a time ("CloudFormation is waiting for
+    NetworkInterfaces associated with the Lambda Function to be cleaned up."). Here one resource is deleted after
+    another, so that it is what needs them gone that waits, and the time of all of them passes at once.
+
+    https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/392
+    """
+    while _linger(name, id_):
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _linger(name: str, id_: str) -> bool:
+    found = client("ec2").describe_network_interfaces(Filters=[{"Name": name, "Values": [id_]}])["NetworkInterfaces"]
+    places = {
+        (one["SubnetId"], frozenset(group["GroupId"] for group in one["Groups"]))
+        for one in found
+        if one["InterfaceType"] == "lambda"
+    }
+    return bool(places and places - _places_of_functions())
+
+
+def _places_of_functions() -> set[tuple[str, frozenset[str]]]:
+    """Subnets, each with the groups, that functions use: their interfaces stay, and what needs them gone is refused."""
+    pages = client("lambda").get_paginator("list_functions").paginate(FunctionVersion="ALL")
+    networks = [one.get("VpcConfig") or {} for page in pages for one in page["Functions"]]
+    return {
+        (subnet, frozenset(one.get("SecurityGroupIds") or ()))
+        for one in networks
+        for subnet in one.get("SubnetIds", ())
+    }
 
 
 def _create_table(_logical_id: str, properties: Properties, _stack: str) -> Created:
@@ -135,6 +176,7 @@ def _update_group(id_: str, old: Properties, new: Properties, stack: str) -> Cre
 
 
 def _delete_group(id_: str, _properties: Properties) -> None:
+    _wait_for_functions("group-id", id_)
     gone("ec2", "DeleteSecurityGroup", GroupId=id_)
 
 

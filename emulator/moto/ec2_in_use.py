@@ -1,6 +1,7 @@
 """EC2: what is in use is not deleted (DependencyViolation), and what goes with a subnet or a gateway does.
 
-moto deletes subnets, groups and interfaces whatever uses them, and an address that is mapped.
+moto deletes subnets, groups and interfaces whatever uses them, and an address that is mapped; it keeps the interfaces
+of terminated instances.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 """
@@ -13,6 +14,7 @@ from typing import Any
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_network_interfaces import Attachment, NetworkInterface
+from moto.ec2.models.instances import Instance
 from moto.elbv2.models import elbv2_backends
 
 from emulator.moto.extend import Method, override, override_property
@@ -82,6 +84,40 @@ def delete_network_interface(original: Method, self: Any, eni_id: str) -> None:
             message = f"Network interface '{eni_id}' is currently in use."
             raise EC2ClientError("InvalidParameterValue", message)
     original(self, eni_id)
+
+
+@override(Instance)
+def prep_nics(original: Method, self: Any, nic_spec: list[dict[str, Any]], *arguments: Any, **keywords: Any) -> None:
+    """What is made with an instance is deleted with it, unless it is told otherwise.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/network-interface-attachments.html
+    """
+    kept = {
+        int(one["DeviceIndex"])
+        for one in nic_spec
+        if one.get("NetworkInterfaceId") or one.get("DeleteOnTermination") is False
+    }
+    original(self, nic_spec, *arguments, **keywords)
+    for index, interface in self.nics.items():
+        interface.delete_on_termination = index not in kept
+
+
+@override(Instance)
+def terminate(original: Method, self: Any) -> Any:
+    """Free its interfaces, of which it deletes those that were made with it, and its Elastic IP addresses.
+
+    The instance goes on knowing them: moto describes by them the addresses that it had.
+    """
+    for address in self.ec2_backend.addresses:
+        if address.instance is self or address.eni in self.nics.values():
+            address.instance = address.eni = address.association_id = None
+    for interface in self.nics.values():
+        if interface.instance is self:
+            interface.instance = interface.attachment_id = interface.attach_time = None
+            interface.status = "available"
+        else:
+            interface.delete_on_termination = False  # it was terminated before
+    return original(self)
 
 
 @override(EC2Backend)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from emulator.cloudformation import network as of_cloudformation
 from emulator.process import Server
 from tests.emulator.in_use import networks
 from tests.emulator.in_use.refusals import World
@@ -98,4 +99,53 @@ def test_interfaces_of_endpoints_and_gateways_say_whose_they_are(world: World, n
     assert [one["GroupId"] for one in described["VPC Endpoint Interface"]["Groups"]] == [network.group]
     end_of_gateway()
     end_of_endpoint()
+    assert interfaces(network) == []
+
+
+def test_an_instance_frees_what_it_has_when_it_is_terminated(world: World, network: networks.Network) -> None:
+    ec2, (subnet, _) = network.ec2, network.subnets
+    kept = ec2.create_network_interface(SubnetId=subnet, Groups=[network.group])["NetworkInterface"]
+    specified = [
+        {"DeviceIndex": 0, "SubnetId": subnet, "Groups": [network.group]},
+        {"DeviceIndex": 1, "NetworkInterfaceId": kept["NetworkInterfaceId"]},
+    ]
+    own = {"ImageId": "ami-12c6146b", "MinCount": 1, "MaxCount": 1}
+    ids = [
+        ec2.run_instances(**own, **place)["Instances"][0]["InstanceId"]
+        for place in ({"SubnetId": subnet, "SecurityGroupIds": [network.group]}, {"NetworkInterfaces": specified})
+    ]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    ec2.associate_address(AllocationId=address, InstanceId=ids[0])
+    deleted = {
+        one["NetworkInterfaceId"]: one["Attachment"]["DeleteOnTermination"]
+        for one in interfaces(network)
+        if one["Attachment"]["DeviceIndex"] == 0 or one["NetworkInterfaceId"] == kept["NetworkInterfaceId"]
+    }
+    assert sorted(deleted.values()) == [False, True, True]
+    assert not deleted[kept["NetworkInterfaceId"]]
+    for _ in range(2):
+        ec2.terminate_instances(InstanceIds=ids)
+        (left,) = interfaces(network)
+        assert (left["NetworkInterfaceId"], left["Status"]) == (kept["NetworkInterfaceId"], "available")
+    assert ec2.describe_instances(InstanceIds=ids)["Reservations"]
+    ec2.release_address(AllocationId=address)
+    ec2.delete_network_interface(NetworkInterfaceId=kept["NetworkInterfaceId"])
+
+
+def test_cloudformation_waits_for_the_interfaces_of_functions_that_are_gone(
+    world: World, network: networks.Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_cloudformation, "client", world)
+    monkeypatch.setattr(
+        of_cloudformation, "gone", lambda service, _, **sent: world(service).delete_security_group(**sent)
+    )
+    name = world.name()
+    place = {"SubnetIds": list(network.subnets), "SecurityGroupIds": [network.group]}
+    make_function(world, name, "", VpcConfig=place)
+    delete = partial(of_cloudformation._delete_group, network.group, {})  # whole stacks are the lifecycle's
+    assert error_of(delete) == "DependencyViolation", "a function that is there is not waited for"
+    world("lambda").delete_function(FunctionName=name)
+    assert interfaces(network)
+    world.let_minutes_pass()
+    delete()
     assert interfaces(network) == []
