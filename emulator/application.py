@@ -140,17 +140,24 @@ class LocalAws:
     def _answered(self, path: str, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if path in controls.CONTROLS:
             return _control(path, environ, start_response)
-        if path.startswith(_NO_AWS_API):
-            return self._moto(environ, start_response)  # type: ignore[no-any-return]
         try:
-            exchange = _Exchange(environ)
-            answer = self._answer(exchange)
-            self._recorder.call(exchange.call(answer))
+            answer = self._beside(environ) if path.startswith(_NO_AWS_API) else self._called(environ)
         except Exception as failure:  # noqa: BLE001 (the client must get an error that it does not retry)
             _log.exception("the local AWS failed at %s %s", environ.get("REQUEST_METHOD"), path)
             answer = Answer.of(_plain_error(_FAILED, repr(failure)))
         start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.headers)
         return [answer.body]
+
+    def _beside(self, environ: WSGIEnvironment) -> Answer:
+        """The answer of what is no AWS API; moto's own interface reads the state of everything."""
+        with turn():
+            return Answer.from_application(self._moto, environ)
+
+    def _called(self, environ: WSGIEnvironment) -> Answer:
+        exchange = _Exchange(environ)
+        answer = self._answer(exchange)
+        self._recorder.call(exchange.call(answer))
+        return answer
 
     def _answer(self, exchange: _Exchange) -> Answer:
         if REGIONS.is_lost(exchange.region):

@@ -11,15 +11,20 @@ from typing import Any
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus
 
 from emulator.moto.extend import Method, override
-from emulator.runtime.network_interfaces import REQUESTER, description_of, network_interfaces
+from emulator.runtime.network_interfaces import INTERNET_FACING, REQUESTER, description_of, network_interfaces
 from emulator.runtime.target_health import health_at
 from emulator.turns import let_others
 
 
 @override(ELBv2Backend)
 def create_load_balancer(original: Method, self: Any, *args: Any, **kwargs: Any) -> Any:
-    """Give it its network interfaces."""
+    """Give it its network interfaces, and the scheme that a request leaves out, as Terraform's do.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
+    """
     load_balancer = original(self, *args, **kwargs)
+    if load_balancer.scheme is None and load_balancer.type != "gateway":
+        load_balancer.scheme = INTERNET_FACING
     _attach(self, load_balancer)
     return load_balancer
 

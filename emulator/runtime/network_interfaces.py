@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 REQUESTER = "amazon-elb"
+INTERNET_FACING = "internet-facing"
+"""The scheme of a load balancer whose nodes have public addresses."""
 
 
 def network_interfaces(ec2: Any, load_balancer: Any) -> list[Any]:

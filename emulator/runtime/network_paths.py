@@ -15,7 +15,7 @@ from moto.rds.models import rds_backends
 
 from emulator.authorization.callers import Network
 from emulator.runtime import task_sets
-from emulator.runtime.network_interfaces import network_interfaces
+from emulator.runtime.network_interfaces import INTERNET_FACING, network_interfaces
 from reachability.connection import Verdict, between_all
 from reachability.network import (
     ANY,
@@ -163,7 +163,7 @@ def _of_load_balancer(ec2: Any, load_balancer: Any) -> list[Interface]:
             address=str(one.private_ip_address),
             subnet=one.subnet,
             groups=list(load_balancer.security_groups or []),
-            has_public_address=load_balancer.scheme == "internet-facing",
+            has_public_address=load_balancer.scheme == INTERNET_FACING,
         )
         for one in network_interfaces(ec2, load_balancer)
     ]

@@ -145,3 +145,14 @@ def test_moto_gets_one_request_at_a_time_but_for_those_that_wait(
     at_once(LIST_KEYS, "{}")  # loads the model
     assert at_once(LIST_KEYS, "{}") == 1
     assert at_once(receive, '{"QueueUrl": "http://127.0.0.1/123456789012/queue"}') > 1
+
+
+def test_failure_in_motos_own_interface_is_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_environ: object, _start_response: object) -> list[bytes]:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    local_aws = LocalAws(tmp_path)
+    monkeypatch.setattr(local_aws, "_moto", fail)
+    answer = werkzeug.test.Client(local_aws).get("/moto-api/data.json")
+    assert answer.status_code == 501
+    assert "changed size" in answer.text

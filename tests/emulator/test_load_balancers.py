@@ -95,6 +95,18 @@ def test_a_load_balancer_has_an_address_in_each_of_its_subnets_until_it_goes(cli
     assert found() == {}
 
 
+@pytest.mark.parametrize(("asked", "scheme"), [({}, "internet-facing"), ({"Scheme": "internal"}, "internal")])
+def test_a_load_balancer_faces_the_internet_unless_it_is_internal(
+    client: Make, asked: dict[str, str], scheme: str
+) -> None:
+    ec2, elbv2 = client("ec2"), client("elbv2")
+    subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"] if one["DefaultForAz"]][:2]
+    made = elbv2.create_load_balancer(Name=f"faces-{scheme}", Subnets=subnets, **asked)["LoadBalancers"][0]
+    (found,) = elbv2.describe_load_balancers(LoadBalancerArns=[made["LoadBalancerArn"]])["LoadBalancers"]
+    elbv2.delete_load_balancer(LoadBalancerArn=made["LoadBalancerArn"])
+    assert (made["Scheme"], found["Scheme"]) == (scheme, scheme)
+
+
 def test_request_reaches_the_stand_in_of_the_target_container(world: World, web: StandIn) -> None:
     answer = world.ask("/api/x?y=1")
 

@@ -146,7 +146,7 @@ def test_terraform_and_its_provider_are_named(terraform: Callable[[str, Server],
 def test_motos_own_interface_is_no_call(aws: Server) -> None:
     """Of the calls of this test alone: services that are at work call beside it."""
     headers = {"User-Agent": "Looker/1.0", "Content-Type": "application/x-www-form-urlencoded"}
-    assert send(aws, "sts", "GET", "/moto-api/data.json", headers=headers).status == 200
+    assert send(aws, "sts", "GET", "/moto-api/config", headers=headers).status == 201
     identity = "Action=GetCallerIdentity&Version=2011-06-15"
     assert send(aws, "sts", headers=headers, body=identity).status == 200
     calls = [call for call in read_calls(aws.directory) if call.user_agent == headers["User-Agent"]]
