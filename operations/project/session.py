@@ -62,6 +62,7 @@ STEPS = (
 
 
 SECONDS_TO_END = 3600.0
+CHECKOUT = "~/payment-platform"
 
 
 class StepFailed(Exception):
@@ -83,11 +84,16 @@ def record(
 def _recorded(step: Step, folder: Path, seconds_to_end: float) -> str:
     began = time.monotonic()
     code, printed = run(step.line, folder, seconds_to_end)
-    lines = shown(printed)
+    lines = [_anywhere(line, folder) for line in shown(printed)]
     if code != step.code:
         raise StepFailed(f"{step.line}: exit code {code}, and not {step.code}\n" + "\n".join(lines[-20:]))
     text = "\n".join([f"$ {step.line}", *lines]).replace("```", "'''")
     return f"## {step.why}\n\n```console\n{text}\n```\n\n{time.monotonic() - began:.0f} s, exit code {code}.\n"
+
+
+def _anywhere(line: str, folder: Path) -> str:
+    """A line without the folders of the machine that recorded it."""
+    return re.sub(r"(from the mirror) \S+", r"\1 ~/mirror", line.replace(str(folder), CHECKOUT))
 
 
 def run(line: str, folder: Path, seconds_to_end: float) -> tuple[int, str]:

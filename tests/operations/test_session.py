@@ -35,6 +35,14 @@ def test_nothing_is_written_where_a_step_fails(tmp_path: Path) -> None:
     assert not (tmp_path / "session.md").exists()
 
 
+def test_page_has_no_folder_of_the_machine_that_recorded_it(tmp_path: Path) -> None:
+    page = tmp_path / "session.md"
+    record([Step("Look", "pwd; echo its provider from the mirror /opt/plugins")], page, tmp_path.resolve())
+    text = page.read_text(encoding="utf-8")
+    assert "~/payment-platform\nits provider from the mirror ~/mirror\n" in text
+    assert str(tmp_path) not in text
+
+
 def test_step_that_does_not_end_is_hung_up_and_fails(tmp_path: Path) -> None:
     step = Step("Wait for what never comes", "echo begun; until false; do sleep 0.05; done")
     with pytest.raises(StepFailed, match=r"exit code -1, and not 0\nbegun"):
