@@ -1,7 +1,7 @@
 """Records a session on a terminal as text: `python -m operations.project.session`, which writes docs/session.md.
 
 Each step is a line of shell that a new user would type, run on a terminal of 100 columns; what it prints is written as
-the terminal shows it in the end. It takes twenty minutes on two cores: the whole platform is deployed to the local AWS,
+the terminal shows it in the end. A quarter of an hour on two cores: the whole platform is deployed to the local AWS,
 paid through, released, rolled back, failed over and destroyed. A step that fails, or has not ended after an hour, ends
 the session, and nothing is written.
 """
