@@ -7,7 +7,9 @@ from copy import deepcopy
 import pytest
 
 from policy.order import RULES, Graph, Rule, out_of_order
-from tests.synthesized import Synthesized
+from settings import load
+from settings.loading import known_environments
+from tests.synthesized import Synthesized, synthesize
 
 pytestmark = pytest.mark.requirement("W0.1", "W2.1", "W6.1", "W7.1")
 
@@ -22,8 +24,10 @@ def test_resources_depend_on_all_that_aws_requires_at_their_creation(graph: Grap
     assert out_of_order(graph, rule) == []
 
 
-def test_what_a_block_depends_on_is_the_address_of_another(graph: Graph) -> None:
+@pytest.mark.parametrize("environment", known_environments())
+def test_what_a_block_depends_on_is_the_address_of_another(environment: str) -> None:
     """A reference, `${...}`, is refused by Terraform there, though the graph of it is the same."""
+    graph = Graph(synthesize(load(environment)).configuration)
     stated = {one for block in graph.blocks.values() for one in block.get("depends_on", [])}
     assert len(stated) > 50
     assert stated <= graph.blocks.keys()
